@@ -1,0 +1,204 @@
+"""The settings of an installation: environment variables, read once, frozen, all checked at once."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import isodate
+
+T = TypeVar("T")
+
+PREFIX = "MARKETPLACE_"
+
+
+class SettingsError(Exception):
+    """One or more settings are missing or wrong; the message names every one of them."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator decides. Every field is `MARKETPLACE_<NAME>` in the environment."""
+
+    database_url: str
+    redis_url: str
+    secret_key: str
+    public_url: str
+    trusted_proxies: int
+    """How many reverse proxies stand in front; their `X-Forwarded-*` headers are believed."""
+    mail_backend: str
+    mail_from: str
+    sendgrid_api_key: str
+    sendgrid_base_url: str
+    sendgrid_webhook_public_key: str
+    lead_confirmation: str
+    lead_review: str
+    places: int
+    response_window: timedelta
+    open_within: timedelta
+    min_response_window: timedelta
+    remind_at: tuple[float, ...]
+    """Shares of an invitation's window at which its holder is reminded."""
+    sweep_interval: timedelta
+    rate_limits: bool
+    totp_for_admins: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+        """Read and check every setting, or raise `SettingsError` naming all that are wrong."""
+        reader = _Reader(os.environ if env is None else env)
+        response_window = reader.read("RESPONSE_WINDOW", _duration, "PT24H")
+        window = response_window or timedelta(hours=24)
+        mail_backend = reader.read("MAIL_BACKEND", _one_of("sendgrid", "mailbox"), "sendgrid")
+        by_sendgrid = mail_backend == "sendgrid"
+        values = {
+            "database_url": reader.read("DATABASE_URL", _database_url),
+            "redis_url": reader.read("REDIS_URL", _redis_url),
+            "secret_key": reader.read("SECRET_KEY", _secret),
+            "public_url": reader.read("PUBLIC_URL", _web_address),
+            "trusted_proxies": reader.read("TRUSTED_PROXIES", _whole_number(0, 10), "0"),
+            "mail_backend": mail_backend,
+            "mail_from": reader.read(
+                "MAIL_FROM", _mail_address, None if by_sendgrid else "quotes@marketplace.example"
+            ),
+            "sendgrid_api_key": reader.read(
+                "SENDGRID_API_KEY", _anything, None if by_sendgrid else ""
+            ),
+            "sendgrid_base_url": reader.read(
+                "SENDGRID_BASE_URL", _web_address, "https://api.sendgrid.com"
+            ),
+            "sendgrid_webhook_public_key": reader.read(
+                "SENDGRID_WEBHOOK_PUBLIC_KEY", _anything, ""
+            ),
+            "lead_confirmation": reader.read(
+                "LEAD_CONFIRMATION", _one_of("required", "off"), "required"
+            ),
+            "lead_review": reader.read("LEAD_REVIEW", _one_of("auto", "always", "off"), "auto"),
+            "places": reader.read("PLACES", _whole_number(1, 3), "3"),
+            "response_window": response_window,
+            "open_within": reader.read("OPEN_WITHIN", _duration, _iso(window / 2)),
+            "min_response_window": reader.read("MIN_RESPONSE_WINDOW", _duration, _iso(window / 3)),
+            "remind_at": reader.read("REMIND_AT", _shares, "0.5,0.85"),
+            "sweep_interval": reader.read("SWEEP_INTERVAL", _whole_seconds, "PT15S"),
+            "rate_limits": reader.read("RATE_LIMITS", _on_off, "on"),
+            "totp_for_admins": reader.read(
+                "TOTP_FOR_ADMINS", _one_of("required", "optional"), "required"
+            ),
+        }
+        if reader.problems:
+            raise SettingsError(reader.problems)
+        return cls(**values)  # type: ignore[arg-type]  # None only beside a problem, raised above
+
+
+class _Reader:
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self.problems: list[str] = []
+
+    def read(self, name: str, parse: Callable[[str], T], default: str | None = None) -> T | None:
+        raw = self._env.get(PREFIX + name, "").strip()
+        if not raw:
+            if default is None:
+                self.problems.append(f"{PREFIX}{name} is not set")
+                return None
+            raw = default
+        try:
+            return parse(raw)
+        except ValueError as error:
+            self.problems.append(f"{PREFIX}{name} {error}")
+            return None
+
+
+def _anything(raw: str) -> str:
+    return raw
+
+
+def _secret(raw: str) -> str:
+    if len(raw) < 32:
+        raise ValueError("must have at least 32 characters")
+    return raw
+
+
+def _database_url(raw: str) -> str:
+    scheme, separator, rest = raw.partition("://")
+    if not separator or scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise ValueError("must be a postgresql:// address")
+    return f"postgresql+psycopg://{rest}"
+
+
+def _redis_url(raw: str) -> str:
+    if urlsplit(raw).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("must be a redis://, rediss:// or unix:// address")
+    return raw
+
+
+def _web_address(raw: str) -> str:
+    parts = urlsplit(raw)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("must be an http:// or https:// address")
+    return raw.rstrip("/")
+
+
+def _mail_address(raw: str) -> str:
+    if "@" not in raw.strip("@"):
+        raise ValueError("must be an e-mail address")
+    return raw
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if raw not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return raw
+
+    return parse
+
+
+def _on_off(raw: str) -> bool:
+    return _one_of("on", "off")(raw) == "on"
+
+
+def _whole_number(least: int, most: int) -> Callable[[str], int]:
+    def parse(raw: str) -> int:
+        if not raw.isdecimal() or not least <= int(raw) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(raw)
+
+    return parse
+
+
+def _duration(raw: str) -> timedelta:
+    try:
+        parsed = isodate.parse_duration(raw, as_timedelta_if_possible=True)
+    except (isodate.ISO8601Error, TypeError, OverflowError):
+        parsed = None
+    if not isinstance(parsed, timedelta) or parsed <= timedelta(0):
+        raise ValueError("must be an ISO 8601 duration of days or less, such as PT24H or PT60S")
+    return parsed
+
+
+def _whole_seconds(raw: str) -> timedelta:
+    interval = _duration(raw)
+    if interval < timedelta(seconds=1) or interval % timedelta(seconds=1):
+        raise ValueError("must be a whole number of seconds")
+    return interval
+
+
+def _shares(raw: str) -> tuple[float, ...]:
+    try:
+        shares = tuple(float(part) for part in raw.split(","))
+    except ValueError:
+        shares = ()
+    if not shares or list(shares) != sorted(set(shares)) or not 0 < shares[0] <= shares[-1] < 1:
+        raise ValueError("must be rising shares between 0 and 1, such as 0.5,0.85")
+    return shares
+
+
+def _iso(duration: timedelta) -> str:
+    return str(isodate.duration_isoformat(duration))

@@ -1,0 +1,1 @@
+"""One form in, up to three comparable quotes from verified providers back, within 24 hours."""

@@ -1,0 +1,1 @@
+"""People and software that sign in: users, passwords, sessions, API keys."""

@@ -1,0 +1,62 @@
+"""The tables of users and of what they sign in with."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from marketplace.accounts.rules import Role
+from marketplace.core.db import Base, Id
+
+
+class User(Base):
+    """A person who signs in."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("(role = 'provider') = (provider_id IS NOT NULL)", "provider_iff_role"),
+        Index(None, "provider_id"),
+    )
+
+    id: Mapped[Id]
+    email: Mapped[str] = mapped_column(unique=True)
+    """In its normal form (`rules.normal_email`)."""
+    name: Mapped[str]
+    role: Mapped[Role]
+    # By name: providers stand above accounts, so the class cannot be imported here.
+    provider_id: Mapped[UUID | None] = mapped_column(ForeignKey("providers.id"))
+    password_hash: Mapped[str | None]
+    """Argon2id; none until the person has set a password."""
+    totp_secret: Mapped[str | None]
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+class SignIn(Base):
+    """A session: one browser or program that a user has signed in."""
+
+    __tablename__ = "sign_ins"
+    __table_args__ = (Index(None, "user_id"),)
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class ApiKey(Base):
+    """A key for a provider's own software; its secret was shown once."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index(None, "provider_id"),)
+
+    id: Mapped[Id]
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    provider_id: Mapped[UUID] = mapped_column(ForeignKey("providers.id"))
+    made_by: Mapped[UUID] = mapped_column(ForeignKey(User.id))
+    name: Mapped[str]
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

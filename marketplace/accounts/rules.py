@@ -1,0 +1,35 @@
+"""Who may sign in, and with what."""
+
+from enum import StrEnum
+
+from marketplace.core.errors import FieldError
+
+
+class Role(StrEnum):
+    """What a user is here for."""
+
+    ADMIN = "admin"
+    PROVIDER = "provider"
+
+
+PASSWORD_LENGTH = (12, 128)
+"""At least, at most. Length is what counts (NIST SP 800-63B); no rule about sorts of characters."""
+
+
+def normal_email(email: str) -> str:
+    """Return the form by which an address is told from another: nobody has two by case alone."""
+    return email.strip().casefold()
+
+
+def password_problems(password: str, *, email: str, name: str) -> list[FieldError]:
+    """Return what is wrong with a new password."""
+    least, most = PASSWORD_LENGTH
+    lowered = password.casefold()
+    own_words = [word for word in (email.partition("@")[0], name) if len(word) >= 4]
+    if not least <= len(password) <= most:
+        return [FieldError("/password", f"must have {least} to {most} characters")]
+    if len(set(lowered)) < 5:
+        return [FieldError("/password", "must have at least five different characters")]
+    if any(len(word) * 2 > len(lowered) and word.casefold() in lowered for word in own_words):
+        return [FieldError("/password", "must not be made of your own name or address")]
+    return []

@@ -1,0 +1,88 @@
+"""Turn settings into a working application and context: the only wiring, and no door."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+from redis import Redis
+
+from config.settings import Settings
+from marketplace.accounts import models as accounts_models
+from marketplace.catalogue import models as catalogue_models
+from marketplace.core import events, idempotency, links
+from marketplace.core.context import Context
+from marketplace.core.db import db
+from marketplace.core.jobs import RqJobQueue
+from marketplace.core.policy import Policy
+from marketplace.invitations import models as invitations_models
+from marketplace.leads import models as leads_models
+from marketplace.matching import models as matching_models
+from marketplace.notifications import models as notifications_models
+from marketplace.providers import models as providers_models
+from marketplace.quotes import models as quotes_models
+
+TABLES = (
+    accounts_models, catalogue_models, events, idempotency, invitations_models, leads_models, links,
+    matching_models, notifications_models, providers_models, quotes_models,
+)  # fmt: skip
+"""Every module with tables: importing them here is how migrations and sessions know them all."""
+
+REDIS_PATIENCE = 5
+"""Seconds to wait for Redis before doing without: a job not rung is found by the next sweep."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A process' own copy of the product: the application that carries it, and the outside."""
+
+    app: Flask
+    ctx: Context
+    settings: Settings
+    redis: Redis
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return the policy with those of its numbers that are settings."""
+    return Policy(
+        places=settings.places,
+        response_window=settings.response_window,
+        open_within=settings.open_within,
+        min_response_window=settings.min_response_window,
+        remind_at=settings.remind_at,
+        lead_confirmation=settings.lead_confirmation,
+        lead_review=settings.lead_review,
+        sweep_interval=settings.sweep_interval,
+        rate_limits=settings.rate_limits,
+        totp_for_admins=settings.totp_for_admins,
+    )
+
+
+def build(settings: Settings, *, engine_options: dict[str, Any] | None = None) -> Product:
+    """Return a product wired up to the database and Redis that the settings name.
+
+    Nothing is connected to yet: that happens on first use, so a fork shares no connection.
+    """
+    app = Flask("marketplace", root_path=__file__.rpartition("/")[0], static_folder=None)
+    app.config["SECRET_KEY"] = settings.secret_key
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "pool_pre_ping": True,
+        "connect_args": {"connect_timeout": 5, "options": "-c timezone=UTC"},
+        **(engine_options or {}),
+    }
+    db.init_app(app)
+    redis = Redis.from_url(
+        settings.redis_url,
+        socket_connect_timeout=REDIS_PATIENCE,
+        socket_timeout=REDIS_PATIENCE,
+    )
+    ctx = Context(
+        sessions=lambda: db.session(),
+        queue=RqJobQueue(redis),
+        clock=lambda: datetime.now(UTC),
+        policy=policy_of(settings),
+    )
+    product = Product(app, ctx, settings, redis)
+    app.extensions["marketplace"] = product
+    return product

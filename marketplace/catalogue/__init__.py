@@ -1,0 +1,1 @@
+"""What the field is made of: standards and editions, regions, sectors, accreditation bodies."""

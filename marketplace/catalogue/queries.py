@@ -1,0 +1,64 @@
+"""How the catalogue is asked."""
+
+from collections.abc import Collection
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from marketplace.catalogue.models import AccreditationBody, Region, Sector, Standard
+from marketplace.catalogue.rules import country_of
+
+
+def standards(session: Session) -> list[Standard]:
+    """Return every standard, in the catalogue's order."""
+    return list(session.scalars(select(Standard).order_by(Standard.position)))
+
+
+def standards_by_code(session: Session, codes: Collection[str]) -> dict[str, Standard]:
+    """Return those of the standards that exist."""
+    found = session.scalars(select(Standard).where(Standard.code.in_(codes)))
+    return {standard.code: standard for standard in found}
+
+
+def regions(session: Session) -> list[Region]:
+    """Return every region by code: a country before its subdivisions."""
+    return list(session.scalars(select(Region).order_by(Region.code)))
+
+
+def known_regions(session: Session, codes: Collection[str]) -> set[str]:
+    """Return those of the codes that are regions."""
+    return set(session.scalars(select(Region.code).where(Region.code.in_(codes))))
+
+
+def sectors(session: Session) -> list[Sector]:
+    """Return every sector, in the catalogue's order."""
+    return list(session.scalars(select(Sector).order_by(Sector.position)))
+
+
+def known_sectors(session: Session, codes: Collection[str]) -> set[str]:
+    """Return those of the codes that are sectors."""
+    return set(session.scalars(select(Sector.code).where(Sector.code.in_(codes))))
+
+
+def accreditation_bodies(session: Session) -> list[AccreditationBody]:
+    """Return every accreditation body, by code."""
+    return list(session.scalars(select(AccreditationBody).order_by(AccreditationBody.code)))
+
+
+def known_bodies(session: Session, codes: Collection[str]) -> set[str]:
+    """Return those of the codes that are accreditation bodies."""
+    return set(
+        session.scalars(select(AccreditationBody.code).where(AccreditationBody.code.in_(codes)))
+    )
+
+
+def time_zone_of(session: Session, region: str) -> str:
+    """Return the time zone of a region, of its country where it is unknown, or UTC."""
+    zones = dict(
+        session.execute(
+            select(Region.code, Region.time_zone).where(
+                Region.code.in_([region, country_of(region)])
+            )
+        ).tuples()
+    )
+    return zones.get(region) or zones.get(country_of(region)) or "UTC"

@@ -1,0 +1,91 @@
+"""What a standard, an edition, a region may mean, given what the catalogue says of it."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class StandardKind(StrEnum):
+    """What can be had against a standard, and from whom (`kind` in the catalogue's file)."""
+
+    MANAGEMENT_SYSTEM = "certifiable_ms"
+    PRIVATE_OVERSIGHT = "certifiable_ms_private_oversight"
+    SCHEME = "certifiable_scheme"
+    PRODUCT = "product_certification_17065"
+    ACCREDITATION = "accreditation"
+    GUIDANCE = "guidance_not_certifiable"
+    EXTENSION = "extension_of_27001"
+    VERIFICATION = "verification_not_certification"
+    ATTESTATION = "attestation_not_certification"
+    WITHDRAWN = "withdrawn"
+
+
+CERTIFIABLE = frozenset(
+    {
+        StandardKind.MANAGEMENT_SYSTEM,
+        StandardKind.PRIVATE_OVERSIGHT,
+        StandardKind.SCHEME,
+        StandardKind.PRODUCT,
+    }
+)
+
+WHERE_TO_TURN = {
+    StandardKind.ACCREDITATION: (
+        "{code} is not certified but accredited, by a national accreditation body (in Australia "
+        "NATA, in New Zealand IANZ): please ask there"
+    ),
+    StandardKind.GUIDANCE: (
+        "{code} gives guidance and no organisation can be certified to it: please choose the "
+        "requirements standard nearest to it, such as ISO 9001, ISO/IEC 27001 or ISO 22301"
+    ),
+    StandardKind.EXTENSION: (
+        "{code} is certified only as an addition to an ISO/IEC 27001 certificate: please choose "
+        "ISO/IEC 27001 and name {code} in the notes"
+    ),
+    StandardKind.VERIFICATION: (
+        "{code} is verified, not certified: please ask a verification body accredited to ISO 14065"
+    ),
+    StandardKind.ATTESTATION: (
+        "{code} is a report by a licensed audit firm and not a certificate: please ask such a "
+        "firm, or choose ISO/IEC 27001"
+    ),
+    StandardKind.WITHDRAWN: (
+        "{code} was withdrawn and nobody certifies to it any more: please choose ISO 45001"
+    ),
+}
+"""For what cannot be certified: the sentence that says where to turn instead."""
+
+
+class Recognition(StrEnum):
+    """Whether an accreditation body is a signatory for management systems certification."""
+
+    RECOGNISED = "yes"
+    NOT_RECOGNISED = "no"
+    UNVERIFIED = "unverified"
+    """Counts as not recognised until an administrator has looked."""
+
+
+@dataclass(frozen=True)
+class Editions:
+    """The editions of a standard that a business may ask for."""
+
+    current: str
+    previous: str | None
+    transition_end: date | None
+
+    def offered(self, today: date) -> list[str]:
+        """Return the current edition, and the previous one while its transition runs."""
+        if self.previous and self.transition_end and today <= self.transition_end:
+            return [self.current, self.previous]
+        return [self.current]
+
+
+def country_of(region: str) -> str:
+    """Return the ISO 3166-1 country of a region: `AU` of `AU-NSW`, and of `AU` itself."""
+    return region.partition("-")[0]
+
+
+def covering(region: str) -> list[str]:
+    """Return the codes by which a provider may say that it covers `region`."""
+    country = country_of(region)
+    return [region] if region == country else [region, country]

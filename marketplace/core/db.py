@@ -1,0 +1,57 @@
+"""The one database: engine and session from Flask-SQLAlchemy, and the types that models share."""
+
+import enum
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, Enum, MetaData, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+from uuid6 import uuid7
+
+Id = Annotated[UUID, mapped_column(primary_key=True)]
+"""A version 7 UUID: unique without asking anyone, and ordered by the time it was made."""
+
+Words = list[str]
+"""A list of short texts, stored as a PostgreSQL array."""
+
+Json = dict[str, Any]
+"""A document whose shape its owner's docstring gives, stored as `jsonb`."""
+
+
+def new_id() -> UUID:
+    """Return a fresh version 7 UUID."""
+    return UUID(int=uuid7().int)
+
+
+class Base(DeclarativeBase):
+    """What every table shares: names of constraints, and how Python types are stored."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        datetime: DateTime(timezone=True),
+        str: Text(),
+        Words: ARRAY(Text()),
+        Json: JSONB(),
+        # By value and not as a native type: indexes and people read `state = 'open'`, and a new
+        # state needs no ALTER TYPE. Which words are allowed, the rules and their tables say.
+        StrEnum: Enum(
+            enum.Enum, native_enum=False, create_constraint=False, length=40,
+            values_callable=lambda states: [state.value for state in states],
+        ),
+    }  # fmt: skip
+
+
+# `expire_on_commit=False`: what a use case returns can be read after its transaction has ended.
+db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})

@@ -1,0 +1,50 @@
+"""The audit log: who did what to what, when and from where, in the transaction that did it.
+
+Append-only, by a trigger in the database. Facts are codes, ids and numbers: no personal content.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped
+
+from marketplace.core.actors import Actor
+from marketplace.core.context import Transaction
+from marketplace.core.db import Base, Id, Json, new_id
+
+
+class Event(Base):
+    """One thing that happened."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index(None, "subject_id"), Index(None, "actor_id"))
+
+    id: Mapped[Id]
+    at: Mapped[datetime]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    verb: Mapped[str]
+    """Subject and past participle: `lead.opened`, `invitation.declined`."""
+    subject_id: Mapped[UUID]
+    facts: Mapped[Json]
+    request_id: Mapped[str]
+    address: Mapped[str | None]
+
+
+def record(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, **facts: Any) -> None:
+    """Write down that `actor` did `verb` to the subject."""
+    tx.session.add(
+        Event(
+            id=new_id(),
+            at=tx.now,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            verb=verb,
+            subject_id=subject_id,
+            facts=facts,
+            request_id=tx.origin.request_id,
+            address=tx.origin.address,
+        )
+    )

@@ -1,0 +1,93 @@
+"""Links that work without signing in: minted when they are sent, stored only as hashes.
+
+A raw token exists in the message (or the answer) that carries it and nowhere else. Earlier links
+for the same thing stay good; reading one uses nothing up.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Index, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from marketplace.core.context import Transaction
+from marketplace.core.db import Base
+from marketplace.core.errors import Gone
+
+
+class Purpose(StrEnum):
+    """What a link opens. The value is also the token's prefix, so that a person can tell them."""
+
+    CONFIRM_LEAD = "confirm"
+    REQUEST = "request"
+    SET_PASSWORD = "password"
+    NOT_OURS = "notours"
+
+
+class Link(Base):
+    """One link that was given out."""
+
+    __tablename__ = "links"
+    __table_args__ = (Index(None, "subject_id"),)
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    purpose: Mapped[Purpose]
+    subject_id: Mapped[UUID]
+    minted_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+def new_token(prefix: str) -> str:
+    """Return a random token of 192 bits, as text that needs no quoting in a URL."""
+    return f"{prefix}_{secrets.token_urlsafe(24)}"
+
+
+def token_hash(token: str) -> bytes:
+    """Return what is stored of a token. Random input needs no slow hash."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def mint(tx: Transaction, purpose: Purpose, subject_id: UUID, *, expires_at: datetime) -> str:
+    """Make a link and return its raw token, which is kept nowhere."""
+    token = new_token(purpose)
+    tx.session.add(
+        Link(
+            token_hash=token_hash(token),
+            purpose=purpose,
+            subject_id=subject_id,
+            minted_at=tx.now,
+            expires_at=expires_at,
+        )
+    )
+    return token
+
+
+def link_for(session: Session, purpose: Purpose, token: str, *, now: datetime) -> Link | None:
+    """Return the link this token stands for, if it is known and its time has not passed."""
+    return session.scalar(
+        select(Link).where(
+            Link.token_hash == token_hash(token), Link.purpose == purpose, Link.expires_at > now
+        )
+    )
+
+
+def use(tx: Transaction, purpose: Purpose, token: str) -> Link:
+    """Use the link up, and every other one for the same purpose and subject; or raise `Gone`."""
+    link = link_for(tx.session, purpose, token, now=tx.now)
+    if link is not None:
+        siblings = tx.session.scalars(
+            select(Link)
+            .where(Link.purpose == purpose, Link.subject_id == link.subject_id)
+            .order_by(Link.token_hash)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).all()
+        if all(sibling.used_at is None for sibling in siblings):
+            for sibling in siblings:
+                sibling.used_at = tx.now
+            return link
+    raise Gone("this link was used or has lapsed")

@@ -1,0 +1,62 @@
+"""The numbers of the product: defaults here, some of them settings, none of them in a rule."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How long, how many, how much. A rule is given the number it needs."""
+
+    places: int = 3
+    """How many providers a lead is held out to at once; the database allows three at most."""
+    max_invitations: int = 9
+    """How many invitations one lead may lead to in all, replacements included."""
+    bench_size: int = 64
+    """Over how many eligible providers of a lead the fair turn runs."""
+
+    response_window: timedelta = timedelta(hours=24)
+    """From a lead's opening to when the first response is due: the promise on the front page."""
+    min_response_window: timedelta = timedelta(hours=8)
+    """What a provider that is invited late gets all the same."""
+    open_within: timedelta = timedelta(hours=12)
+    """How long an invitation may stay unopened before its place is passed on."""
+    remind_at: tuple[float, ...] = (0.5, 0.85)
+    """Shares of an invitation's window at which its holder is reminded."""
+    at_risk_share: float = 0.25
+    """A commitment without a response is at risk once less than this share of its time is left."""
+    calendar: str = "clock_hours"
+    """What the response window counts in."""
+
+    lead_confirmation: str = "required"
+    lead_review: str = "auto"
+    confirm_within: timedelta = timedelta(hours=72)
+    """After this an unconfirmed form lapses, and its link with it."""
+    lead_lifetime: timedelta = timedelta(days=30)
+    """From opening to expiry, unless a live quote is valid for longer."""
+    lead_lifetime_at_most: timedelta = timedelta(days=120)
+    request_link_lives_on: timedelta = timedelta(days=90)
+    """How long a business can still look at a request that is finished."""
+
+    impartiality_years: int = 2
+    """Cooling-off after consultancy by a related body (ISO/IEC 17021-1, 5.2.7 and 5.2.10)."""
+
+    session_lifetime: timedelta = timedelta(hours=12)
+    set_password_within: timedelta = timedelta(days=7)
+    reset_password_within: timedelta = timedelta(hours=1)
+    idempotency_window: timedelta = timedelta(hours=24)
+
+    decline_refund_within: timedelta = timedelta(hours=4)
+    """A decline as out of scope this soon gives the turn back ..."""
+    decline_refunds_per_month: int = 2
+    """... but only so often, or picking cherries would be free."""
+
+    send_attempts: int = 8
+    send_lease: timedelta = timedelta(seconds=60)
+    """How long a claimed message is left to whoever claimed it; longer than a send can take."""
+    send_batch: int = 20
+
+    sweep_interval: timedelta = timedelta(seconds=15)
+    rate_limits: bool = True
+    totp_for_admins: str = "required"
+    terms_version: str = "2026-11"

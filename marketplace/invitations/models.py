@@ -1,0 +1,97 @@
+"""The tables of invitations to quote, and of the questions asked under them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from marketplace.core.db import Base, Id
+from marketplace.invitations import rules
+from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState
+from marketplace.leads.models import Lead
+from marketplace.providers.models import Provider
+
+_LIVE = "state IN ('sent', 'opened', 'accepted', 'quoted')"
+
+
+class Invitation(Base):
+    """A lead held out to one provider, in one of the lead's three places, until a deadline."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        # Invariant 1: three places, each held by one live invitation at most.
+        CheckConstraint("place BETWEEN 1 AND 3", "place_is_one_to_three"),
+        Index(
+            "uq_invitations_live_place",
+            "lead_id",
+            "place",
+            unique=True,
+            postgresql_where=text(_LIVE),
+        ),
+        # Invariant 2: a provider has at most one invitation to a lead, ever.
+        UniqueConstraint("lead_id", "provider_id"),
+        Index(
+            "ix_invitations_due",
+            "respond_by",
+            postgresql_where=text("state IN ('sent', 'opened', 'accepted')"),
+        ),
+        Index("ix_invitations_unopened", "open_by", postgresql_where=text("state = 'sent'")),
+        Index("ix_invitations_provider", "provider_id", "id"),
+        CheckConstraint("respond_by > sent_at", "window_runs_forwards"),
+    )
+
+    id: Mapped[Id]
+    lead_id: Mapped[UUID] = mapped_column(ForeignKey(Lead.id))
+    provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id))
+    place: Mapped[int]
+    state: Mapped[InvitationState]
+    by_hand: Mapped[bool] = mapped_column(default=False)
+    """An administrator's choice; eligibility held all the same."""
+    sent_at: Mapped[datetime]
+    open_by: Mapped[datetime]
+    respond_by: Mapped[datetime]
+    """Up to this moment, but not at it, a quote is in time."""
+    opened_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
+    responded_at: Mapped[datetime | None]
+    """The first quote or question: what the commitment counts."""
+    quoted_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    decline_reason: Mapped[DeclineReason | None]
+    decline_comment: Mapped[str | None]
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in rules.LIVE
+
+    @property
+    def contact_is_visible(self) -> bool:
+        return rules.contact_is_visible(self.state, accepted=self.accepted_at is not None)
+
+    def apply(self, event: InvitationEvent, *, now: datetime) -> None:
+        """Let `event` happen at `now`, or raise `Conflict`."""
+        self.state = rules.after(self.state, event, now=now, respond_by=self.respond_by)
+        if event is not InvitationEvent.EXPIRE and self.state in rules.LIVE:
+            self.opened_at = self.opened_at or now
+        if self.state in (InvitationState.ACCEPTED, InvitationState.QUOTED):
+            self.accepted_at = self.accepted_at or now
+        if event is InvitationEvent.QUOTE:
+            self.quoted_at = self.quoted_at or now
+        if not self.is_live:
+            self.ended_at = now
+
+
+class Question(Base):
+    """A clarification question of one provider; the answer goes to all, without saying who asked."""
+
+    __tablename__ = "questions"
+    __table_args__ = (Index(None, "lead_id"),)
+
+    id: Mapped[Id]
+    lead_id: Mapped[UUID] = mapped_column(ForeignKey(Lead.id))
+    invitation_id: Mapped[UUID] = mapped_column(ForeignKey(Invitation.id))
+    text: Mapped[str]
+    asked_at: Mapped[datetime]
+    answer: Mapped[str | None]
+    answered_at: Mapped[datetime | None]

@@ -1,0 +1,139 @@
+"""What may happen to an invitation to quote, and until when."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from marketplace.core.errors import Conflict
+from marketplace.core.lifecycle import Lifecycle
+
+
+class InvitationState(StrEnum):
+    SENT = "sent"
+    OPENED = "opened"
+    ACCEPTED = "accepted"
+    """The provider sees who the business is and means to quote."""
+    QUOTED = "quoted"
+    DECLINED = "declined"
+    RELEASED = "released"
+    """Not opened in time; the place was passed on."""
+    EXPIRED = "expired"
+    """No quote by the deadline."""
+    WITHDRAWN = "withdrawn"
+    WON = "won"
+    LOST = "lost"
+
+
+class InvitationEvent(StrEnum):
+    OPEN = "open"
+    ACCEPT = "accept"
+    QUOTE = "quote"
+    DECLINE = "decline"
+    RELEASE = "release"
+    RETURN = "return"
+    """A released invitation is looked at while a place is free: it is live again."""
+    EXPIRE = "expire"
+    REPLACE = "replace"
+    """The business passes on the place of a provider that accepted and did not quote."""
+    WITHDRAW = "withdraw"
+    WIN = "win"
+    LOSE = "lose"
+
+
+_S, _E = InvitationState, InvitationEvent
+
+LIVE = (_S.SENT, _S.OPENED, _S.ACCEPTED, _S.QUOTED)
+"""The states that hold one of the lead's places."""
+
+ANSWERABLE = (_S.SENT, _S.OPENED, _S.ACCEPTED)
+"""The states in which the deadline still runs."""
+
+ANSWERS = (_E.OPEN, _E.ACCEPT, _E.QUOTE, _E.DECLINE)
+
+LIFECYCLE = Lifecycle(
+    "invitation",
+    {
+        (_S.SENT, _E.OPEN): _S.OPENED,
+        (_S.SENT, _E.ACCEPT): _S.ACCEPTED,
+        (_S.OPENED, _E.ACCEPT): _S.ACCEPTED,
+        (_S.SENT, _E.QUOTE): _S.QUOTED,
+        (_S.OPENED, _E.QUOTE): _S.QUOTED,
+        (_S.ACCEPTED, _E.QUOTE): _S.QUOTED,
+        (_S.QUOTED, _E.QUOTE): _S.QUOTED,  # a revision
+        (_S.SENT, _E.DECLINE): _S.DECLINED,
+        (_S.OPENED, _E.DECLINE): _S.DECLINED,
+        (_S.ACCEPTED, _E.DECLINE): _S.DECLINED,
+        (_S.QUOTED, _E.DECLINE): _S.DECLINED,  # takes its quote back
+        (_S.SENT, _E.RELEASE): _S.RELEASED,
+        (_S.RELEASED, _E.RETURN): _S.OPENED,
+        (_S.SENT, _E.EXPIRE): _S.EXPIRED,
+        (_S.OPENED, _E.EXPIRE): _S.EXPIRED,
+        (_S.ACCEPTED, _E.EXPIRE): _S.EXPIRED,
+        (_S.ACCEPTED, _E.REPLACE): _S.WITHDRAWN,
+        (_S.SENT, _E.WITHDRAW): _S.WITHDRAWN,
+        (_S.OPENED, _E.WITHDRAW): _S.WITHDRAWN,
+        (_S.QUOTED, _E.WIN): _S.WON,
+        (_S.ACCEPTED, _E.LOSE): _S.LOST,
+        (_S.QUOTED, _E.LOSE): _S.LOST,
+    },
+)
+
+
+class DeclineReason(StrEnum):
+    OUT_OF_SCOPE = "out_of_scope"
+    NO_CAPACITY = "no_capacity"
+    TIMEFRAME = "timeframe"
+    TOO_SMALL = "too_small"
+    TOO_FAR = "too_far"
+    CONFLICT_OF_INTEREST = "conflict_of_interest"
+    OTHER = "other"
+
+
+def after(
+    state: InvitationState, event: InvitationEvent, *, now: datetime, respond_by: datetime
+) -> InvitationState:
+    """Return the state that `event` at `now` leads to.
+
+    An invitation can be answered up to its deadline but not at it, and expires at it but not
+    before, so the answer never depends on how late a worker is. Once quoted, no deadline runs.
+    """
+    next_state = LIFECYCLE.after(state, event)
+    if state in ANSWERABLE:
+        is_due = now >= respond_by
+        if event is InvitationEvent.EXPIRE and not is_due:
+            raise Conflict("this invitation still has time to run")
+        if event in ANSWERS and is_due:
+            raise Conflict("the time to answer this invitation has passed")
+    return next_state
+
+
+def respond_by(*, now: datetime, due_at: datetime, at_least: timedelta) -> datetime:
+    """Return the deadline of an invitation sent `now`: the lead's, or a fair time, the later."""
+    return max(due_at, now + at_least)
+
+
+def open_by(*, now: datetime, within: timedelta, respond_by: datetime) -> datetime:
+    """Return until when an invitation may stay unopened before its place is passed on."""
+    return min(now + within, respond_by)
+
+
+def event_when_the_request_finishes(state: InvitationState) -> InvitationEvent | None:
+    """Return what happens to an invitation that was not chosen when its request finishes."""
+    if state in (InvitationState.SENT, InvitationState.OPENED):
+        return InvitationEvent.WITHDRAW
+    if state in (InvitationState.ACCEPTED, InvitationState.QUOTED):
+        return InvitationEvent.LOSE
+    return None
+
+
+def contact_is_visible(state: InvitationState, *, accepted: bool) -> bool:
+    """Return whether the provider may see who the business is.
+
+    From acceptance on while it holds a place, and for the one that won. A provider that took its
+    acceptance back, ran out of time or was not chosen does not need the contact any longer.
+    """
+    return accepted and state in (
+        InvitationState.ACCEPTED,
+        InvitationState.QUOTED,
+        InvitationState.WON,
+        InvitationState.LOST,
+    )

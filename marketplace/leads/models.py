@@ -1,0 +1,131 @@
+"""The table of leads."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from marketplace.core.db import Base, Id, Json, Words
+from marketplace.leads import rules
+from marketplace.leads.rules import (
+    CertificationStatus,
+    LeadEvent,
+    LeadState,
+    Service,
+    Timeframe,
+)
+
+
+class Lead(Base):
+    """One form: what a business needs, who asks, and how far it has come."""
+
+    __tablename__ = "leads"
+    __table_args__ = (
+        # Invariant 3: a business has at most one unfinished request.
+        Index(
+            "uq_leads_unfinished_business",
+            "business_key",
+            unique=True,
+            postgresql_where=text("state IN ('in_review', 'open')"),
+        ),
+        Index("ix_leads_business_key", "business_key"),
+        Index("ix_leads_state", "state", "id"),
+        Index(
+            "ix_leads_to_confirm",
+            "confirm_by",
+            postgresql_where=text("state = 'awaiting_confirmation'"),
+        ),
+        Index("ix_leads_to_expire", "expires_at", postgresql_where=text("state = 'open'")),
+        Index(
+            "ix_leads_waiting",
+            "waiting_since",
+            postgresql_where=text("state = 'open' AND waiting_since IS NOT NULL"),
+        ),
+        CheckConstraint("headcount BETWEEN 1 AND 1000000", "headcount_in_range"),
+        CheckConstraint("cardinality(standards) BETWEEN 1 AND 6", "one_to_six_standards"),
+        CheckConstraint("cardinality(regions) BETWEEN 1 AND 10", "one_to_ten_regions"),
+        CheckConstraint("(state = 'awarded') = (awarded_invitation_id IS NOT NULL)", "awarded_to_one"),
+    )  # fmt: skip
+
+    id: Mapped[Id]
+    reference: Mapped[str] = mapped_column(unique=True)
+    """`R-7K3QX9`: what people call it by."""
+    state: Mapped[LeadState]
+    business_key: Mapped[str]
+    form: Mapped[Json]
+    """The form as it was sent, normalised; emptied when personal data is erased."""
+
+    company_name: Mapped[str]
+    country: Mapped[str]
+    registration_number: Mapped[str | None]
+    website: Mapped[str | None]
+    contact_name: Mapped[str]
+    contact_email: Mapped[str]
+    contact_phone: Mapped[str | None]
+    contact_role: Mapped[str | None]
+    service: Mapped[Service]
+    standards: Mapped[Words]
+    editions: Mapped[Json]
+    """`{"ISO 9001": "2026"}`: the edition wanted of every standard, the current one by default."""
+    regions: Mapped[Words]
+    headcount: Mapped[int]
+    sites: Mapped[int]
+    sector: Mapped[str | None]
+    certification_status: Mapped[CertificationStatus]
+    timeframe: Mapped[Timeframe | None]
+    needed_by: Mapped[date | None]
+    remote_ok: Mapped[bool]
+    consultants_used: Mapped[list[Json]] = mapped_column(Base.type_annotation_map[Json])
+    """`[{"name", "ended_on": ISO date or null}]`: who advised the business, for impartiality."""
+    notes: Mapped[str | None]
+
+    consent: Mapped[Json]
+    """`{"share_with_matched_providers", "terms_version", "at", "address"}`."""
+    signals: Mapped[Json]
+    """`rules.Signals` as stored when the form came in, brought up to date by the confirmation."""
+    review_reasons: Mapped[Words]
+    time_zone: Mapped[str]
+    follows_lead_id: Mapped[UUID | None] = mapped_column(ForeignKey("leads.id"))
+    """The awarded consulting request that this certification request follows on."""
+
+    created_at: Mapped[datetime]
+    confirm_by: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    finish_reason: Mapped[str | None]
+    awarded_invitation_id: Mapped[UUID | None]
+    erased_at: Mapped[datetime | None]
+
+    waiting_since: Mapped[datetime | None]
+    """Since when a place is empty that could not be filled ..."""
+    waiting_reason: Mapped[str | None]
+    """... and why, in words."""
+    rung_at: Mapped[datetime | None]
+    """When a sweep last asked for it to be matched: keeps sweeps from flooding the queue."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.state is LeadState.OPEN
+
+    @property
+    def is_finished(self) -> bool:
+        return rules.LIFECYCLE.is_final(self.state)
+
+    def apply(self, event: LeadEvent, *, now: datetime, reason: str | None = None) -> None:
+        """Let `event` happen at `now`, or raise `Conflict`."""
+        self.state = rules.after(
+            self.state,
+            event,
+            now=now,
+            confirm_by=self.confirm_by,
+            expires_at=self.expires_at,
+        )
+        if event is LeadEvent.OPEN:
+            self.opened_at = now
+        if self.is_finished:
+            self.finished_at = now
+            self.finish_reason = reason
+            self.waiting_since = self.waiting_reason = None

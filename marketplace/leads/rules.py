@@ -1,0 +1,205 @@
+"""What may happen to a lead, which business it belongs to, and whether a person should look first."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from marketplace.core.errors import Conflict
+from marketplace.core.lifecycle import Lifecycle
+
+
+class LeadState(StrEnum):
+    AWAITING_CONFIRMATION = "awaiting_confirmation"
+    IN_REVIEW = "in_review"
+    OPEN = "open"
+    SUPERSEDED = "superseded"
+    """The business had a request running already."""
+    LAPSED = "lapsed"
+    """Never confirmed."""
+    REJECTED = "rejected"
+    AWARDED = "awarded"
+    CLOSED = "closed"
+    EXPIRED = "expired"
+
+
+class LeadEvent(StrEnum):
+    REVIEW = "review"
+    OPEN = "open"
+    SUPERSEDE = "supersede"
+    LAPSE = "lapse"
+    REJECT = "reject"
+    AWARD = "award"
+    CLOSE = "close"
+    EXPIRE = "expire"
+
+
+_S, _E = LeadState, LeadEvent
+
+LIFECYCLE = Lifecycle(
+    "request",
+    {
+        (_S.AWAITING_CONFIRMATION, _E.REVIEW): _S.IN_REVIEW,
+        (_S.AWAITING_CONFIRMATION, _E.OPEN): _S.OPEN,
+        (_S.AWAITING_CONFIRMATION, _E.SUPERSEDE): _S.SUPERSEDED,
+        (_S.AWAITING_CONFIRMATION, _E.LAPSE): _S.LAPSED,
+        (_S.IN_REVIEW, _E.OPEN): _S.OPEN,
+        (_S.IN_REVIEW, _E.REJECT): _S.REJECTED,
+        (_S.IN_REVIEW, _E.CLOSE): _S.CLOSED,
+        (_S.OPEN, _E.AWARD): _S.AWARDED,
+        (_S.OPEN, _E.CLOSE): _S.CLOSED,
+        (_S.OPEN, _E.EXPIRE): _S.EXPIRED,
+    },
+)
+
+UNFINISHED = (LeadState.IN_REVIEW, LeadState.OPEN)
+"""A business has at most one lead in these states; the database sees to it."""
+
+
+class Service(StrEnum):
+    """What a business asks for, and so from whom."""
+
+    CONSULTING = "consulting"
+    CERTIFICATION = "certification"
+    EITHER = "either"
+
+
+class CertificationStatus(StrEnum):
+    NONE = "none"
+    CERTIFIED = "certified"
+    TRANSFER = "transfer"
+    TRANSITION = "transition"
+    LAPSED = "lapsed"
+
+
+class Timeframe(StrEnum):
+    ASAP = "asap"
+    THREE_MONTHS = "3_months"
+    SIX_MONTHS = "6_months"
+    TWELVE_MONTHS = "12_months"
+    EXPLORING = "exploring"
+
+
+class CloseReason(StrEnum):
+    """Why a business finishes its request without choosing."""
+
+    OTHER_PROVIDER = "other_provider"
+    NOT_NOW = "not_now"
+    NONE_SUITED = "none_suited"
+    TOO_EXPENSIVE = "too_expensive"
+    MISTAKE = "mistake"
+    NOT_OURS = "not_ours"
+
+
+def after(
+    state: LeadState,
+    event: LeadEvent,
+    *,
+    now: datetime,
+    confirm_by: datetime,
+    expires_at: datetime | None,
+) -> LeadState:
+    """Return the state that `event` at `now` leads to.
+
+    A form can be confirmed up to `confirm_by` but not at it, and an open request awarded up to
+    `expires_at` but not at it, however late a sweep is; the sweeps act from those moments on.
+    """
+    next_state = LIFECYCLE.after(state, event)
+    if state is LeadState.AWAITING_CONFIRMATION:
+        lapsed = now >= confirm_by
+        if event is LeadEvent.LAPSE and not lapsed:
+            raise Conflict("this request can still be confirmed")
+        if event is not LeadEvent.LAPSE and lapsed:
+            raise Conflict("the time to confirm this request has passed")
+    if state is LeadState.OPEN and expires_at is not None:
+        expired = now >= expires_at
+        if event is LeadEvent.EXPIRE and not expired:
+            raise Conflict("this request still has time to run")
+        if event is LeadEvent.AWARD and expired:
+            raise Conflict("this request has expired")
+    return next_state
+
+
+def expiry(
+    opened_at: datetime,
+    *,
+    quotes_valid_until: datetime | None,
+    lifetime: timedelta,
+    at_most: timedelta,
+) -> datetime:
+    """Return when an open request expires: its lifetime, or the latest live quote's, capped."""
+    expires_at = opened_at + lifetime
+    if quotes_valid_until is not None:
+        expires_at = max(expires_at, quotes_valid_until)
+    return min(expires_at, opened_at + at_most)
+
+
+def business_key(*, legal_entity: str | None, email: str, is_free_mail: bool) -> str:
+    """Return what tells one business from another.
+
+    Its registration number where given; otherwise its contact's e-mail domain, unless anybody can
+    have an address there; otherwise the address.
+    """
+    if legal_entity is not None:
+        return f"entity:{legal_entity}"
+    domain = email.rpartition("@")[2]
+    return f"mail:{email}" if is_free_mail else f"domain:{domain}"
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Facts about a form that say how far to trust it. None: cannot be told."""
+
+    email_confirmed: bool
+    registration_number_valid: bool | None
+    domain_matches_website: bool | None
+    disposable_mail: bool
+    free_mail: bool
+    phone_possible: bool | None
+    seconds_to_fill: float | None
+    honeypot_filled: bool
+    completeness: float
+    """Share of the optional fields that were filled in, 0 to 1."""
+
+
+FASTEST_HUMAN_SECONDS = 3.0
+
+SLIGHT_DOUBTS_FOR_REVIEW = 2
+
+
+def review_reasons(signals: Signals) -> list[str]:
+    """Return why a person should look before the lead opens, in words; empty if nobody need.
+
+    Each of the first kind is enough; of the second kind it takes two.
+    """
+    reasons = []
+    if signals.honeypot_filled:
+        reasons.append("a field that people do not see was filled in")
+    if signals.disposable_mail:
+        reasons.append("the e-mail address is a throw-away one")
+    if signals.phone_possible is False:
+        reasons.append("the telephone number cannot exist")
+    if (
+        signals.seconds_to_fill is not None
+        and 0 <= signals.seconds_to_fill < FASTEST_HUMAN_SECONDS
+    ):
+        reasons.append("the form was filled in faster than a person can")
+    slight = []
+    if signals.free_mail and signals.registration_number_valid is None:
+        slight.append("a free e-mail address and no registration number")
+    if signals.domain_matches_website is False:
+        slight.append("the e-mail address is not of the website's domain")
+    if signals.completeness < 0.1:
+        slight.append("hardly any of the optional fields is filled in")
+    if len(slight) >= SLIGHT_DOUBTS_FOR_REVIEW:
+        reasons.extend(slight)
+    return reasons
+
+
+def event_on_confirmation(policy: str, reasons: list[str]) -> LeadEvent:
+    """Return what happens to a confirmed lead under the review policy.
+
+    `auto` opens what raises no doubt, `always` queues everything, `off` opens everything.
+    """
+    if policy == "always" or (policy == "auto" and reasons):
+        return LeadEvent.REVIEW
+    return LeadEvent.OPEN

@@ -1,0 +1,51 @@
+"""The fairness ledger, and the record of every matching run."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from marketplace.core.db import Base, Id, Json, Words
+from marketplace.leads.models import Lead
+from marketplace.providers.models import Provider
+
+
+class Credit(Base):
+    """How many turns a provider is owed: what it gained while eligible, less one per invitation.
+
+    In no index, so that its updates stay in place.
+    """
+
+    __tablename__ = "credits"
+    __table_args__ = ({"postgresql_with": {"fillfactor": "70"}},)
+
+    provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id), primary_key=True)
+    balance: Mapped[float] = mapped_column(default=0.0)
+    invited_at: Mapped[datetime | None]
+    """The last turn; of two with equal credit the one that has waited longer goes first."""
+
+
+class MatchingRun(Base):
+    """One attempt to fill a lead's empty places: what it saw, whom it chose, and why."""
+
+    __tablename__ = "matching_runs"
+    __table_args__ = (Index(None, "lead_id", "at"),)
+
+    id: Mapped[Id]
+    lead_id: Mapped[UUID] = mapped_column(ForeignKey(Lead.id))
+    at: Mapped[datetime]
+    rule_version: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    places: Mapped[Words]
+    """The empty places, before the run."""
+    funnel: Mapped[list[Json]] = mapped_column(JSONB)
+    """`[{"filter", "left"}]`: how many providers each filter left, in order."""
+    bench: Mapped[list[Json]] = mapped_column(JSONB)
+    """`[{"provider_id", "kind", "band", "fit", "weight", "credit_before", "credit_after",
+    "invited_at", "place", "why"}]`: every eligible provider the run looked at."""
+    excluded: Mapped[list[Json]] = mapped_column(JSONB)
+    """`[{"provider_id", "why"}]`: who was looked at and was not eligible, with the first reason."""
+    outcome: Mapped[str]
+    """In one sentence."""

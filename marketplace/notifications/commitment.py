@@ -1,0 +1,98 @@
+"""The 24-hour commitment: made when a lead opens, moved by the steps that cause it to move."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from marketplace.core.actors import SYSTEM
+from marketplace.core.context import Transaction
+from marketplace.core.events import record
+from marketplace.notifications import rules
+from marketplace.notifications.models import Commitment
+from marketplace.notifications.rules import CommitmentEvent, CommitmentState
+
+
+def start(tx: Transaction, lead_id: UUID) -> Commitment:
+    """Make the commitment of a lead that opens now."""
+    times = rules.commitment_times(
+        tx.now, window=tx.policy.response_window, at_risk_share=tx.policy.at_risk_share
+    )
+    commitment = Commitment(
+        lead_id=lead_id,
+        state=CommitmentState.RUNNING,
+        started_at=times.started_at,
+        at_risk_at=times.at_risk_at,
+        due_at=times.due_at,
+        calendar=tx.policy.calendar,
+        policy={
+            "response_window_seconds": tx.policy.response_window.total_seconds(),
+            "at_risk_share": tx.policy.at_risk_share,
+        },
+        target=tx.policy.places,
+        responses=0,
+    )
+    tx.session.add(commitment)
+    return commitment
+
+
+def commitment_of(session: Session, lead_id: UUID) -> Commitment | None:
+    """Return the commitment of a lead, or none where it has not opened."""
+    return session.get(Commitment, lead_id)
+
+
+def respond(tx: Transaction, lead_id: UUID, *, is_first_of_provider: bool) -> None:
+    """Count a response that the business can see. The caller holds the lead's lock.
+
+    The first one meets the commitment if it comes before `due_at`, and misses it if not, whether
+    or not a sweep has been there yet.
+    """
+    commitment = tx.session.get(Commitment, lead_id)
+    if commitment is None or not is_first_of_provider:
+        return
+    commitment.responses += 1
+    settle(tx, commitment)
+    if commitment.first_response_at is None:
+        commitment.first_response_at = tx.now
+        if rules.COMMITMENT_LIFECYCLE.allows(commitment.state, CommitmentEvent.RESPOND):
+            commitment.apply(CommitmentEvent.RESPOND, now=tx.now)
+            record(tx, SYSTEM, "commitment.met", lead_id)
+
+
+def end(tx: Transaction, lead_id: UUID) -> None:
+    """Let the commitment end with its request, if time has not settled it before."""
+    commitment = tx.session.get(Commitment, lead_id)
+    if commitment is None:
+        return
+    settle(tx, commitment)
+    if rules.COMMITMENT_LIFECYCLE.allows(commitment.state, CommitmentEvent.END):
+        commitment.apply(CommitmentEvent.END, now=tx.now)
+        record(tx, SYSTEM, "commitment.ended", lead_id)
+
+
+def settle(tx: Transaction, commitment: Commitment) -> CommitmentEvent | None:
+    """Let happen what time alone has decided by now; return what that was, if anything."""
+    event = rules.due_event(
+        commitment.state, now=tx.now, at_risk_at=commitment.at_risk_at, due_at=commitment.due_at
+    )
+    if event is not None:
+        commitment.apply(event, now=tx.now)
+        verb = "missed" if event is CommitmentEvent.MISS else "at_risk"
+        record(tx, SYSTEM, f"commitment.{verb}", commitment.lead_id)
+    return event
+
+
+def due_commitments(session: Session, *, now: object, limit: int = 500) -> list[UUID]:
+    """Return the leads whose commitment time alone would move, the most overdue first."""
+    return list(
+        session.scalars(
+            select(Commitment.lead_id)
+            .where(
+                Commitment.state.in_([CommitmentState.RUNNING, CommitmentState.AT_RISK]),
+                (Commitment.due_at <= now)
+                | ((Commitment.state == CommitmentState.RUNNING) & (Commitment.at_risk_at <= now)),
+            )
+            .order_by(Commitment.due_at)
+            .limit(limit)
+        )
+    )

@@ -1,0 +1,130 @@
+"""The outbox, the development mailbox, and the commitments."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from marketplace.core.db import Base, Id, Json
+from marketplace.core.links import Purpose
+from marketplace.notifications import rules
+from marketplace.notifications.rules import (
+    CommitmentEvent,
+    CommitmentState,
+    NotificationEvent,
+    NotificationState,
+)
+
+
+class Notification(Base):
+    """One message to one person, written by the step that causes it; it exists once.
+
+    It carries values and never a raw token: a link is minted when the message is sent.
+    """
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        UniqueConstraint("template", "recipient", "subject_id", "occasion"),
+        Index(
+            "ix_notifications_due",
+            "next_attempt_at",
+            postgresql_where=text("state IN ('queued', 'sending')"),
+        ),
+        Index("ix_notifications_subject_id", "subject_id"),
+    )
+
+    id: Mapped[Id]
+    template: Mapped[str]
+    recipient: Mapped[str]
+    """The e-mail address."""
+    recipient_name: Mapped[str]
+    time_zone: Mapped[str]
+    subject_id: Mapped[UUID]
+    """What the message is about: a lead, an invitation, a provider, a user."""
+    occasion: Mapped[str]
+    """Tells apart messages from one template about one subject: a version, a number, a day."""
+    values: Mapped[Json]
+    """What the template fills in: words, numbers, ISO 8601 times."""
+    path: Mapped[str | None]
+    """Where the message's one action leads, for a recipient who signs in."""
+    link_purpose: Mapped[Purpose | None]
+    """What the message's one action opens, for a recipient who does not sign in ..."""
+    link_subject_id: Mapped[UUID | None]
+    link_expires_at: Mapped[datetime | None]
+    state: Mapped[NotificationState]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime]
+    """When it is due; while `sending`, when the claim lapses."""
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+
+    def apply(self, event: NotificationEvent) -> None:
+        """Let `event` happen, or raise `Conflict`."""
+        self.state = rules.NOTIFICATION_LIFECYCLE.after(self.state, event)
+
+
+class MailboxMessage(Base):
+    """A message "delivered" by `MAIL_BACKEND=mailbox`: the development stand-in for an inbox.
+
+    An inbox holds links that work, so what this table holds of the message is encrypted with a key
+    from `SECRET_KEY`: a dump of the database gives nobody a token.
+    """
+
+    __tablename__ = "mailbox_messages"
+    __table_args__ = (Index(None, "recipient"),)
+
+    id: Mapped[Id]
+    """The notification's id: sent twice is kept once."""
+    recipient: Mapped[str]
+    template: Mapped[str]
+    sent_at: Mapped[datetime]
+    sealed: Mapped[bytes]
+    """Encrypted JSON: `{"subject", "text", "html"}`."""
+
+
+class MailPause(Base):
+    """That the mail service refuses us and sending waits: at most one row."""
+
+    __tablename__ = "mail_pauses"
+    __table_args__ = (CheckConstraint("channel = 'email'", "only_email_so_far"),)
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+    reason: Mapped[str]
+
+
+class Commitment(Base):
+    """The promise that a lead gets a first response in time: one row of truth for every figure."""
+
+    __tablename__ = "commitments"
+    __table_args__ = (
+        Index(
+            "ix_commitments_due", "due_at", postgresql_where=text("state IN ('running', 'at_risk')")
+        ),
+        CheckConstraint("(state = 'met') = (first_response_at IS NOT NULL AND first_response_at < due_at)", "met_iff_in_time"),
+        CheckConstraint("started_at < due_at", "runs_forwards"),
+    )  # fmt: skip
+
+    lead_id: Mapped[UUID] = mapped_column(primary_key=True)
+    state: Mapped[CommitmentState]
+    started_at: Mapped[datetime]
+    at_risk_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    """Up to this moment, but not at it, a response is in time."""
+    calendar: Mapped[str]
+    policy: Mapped[Json]
+    """The numbers it was made under; a later change of policy does not move it."""
+    target: Mapped[int]
+    responses: Mapped[int] = mapped_column(default=0)
+    """How many providers have responded."""
+    first_response_at: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+
+    def apply(self, event: CommitmentEvent, *, now: datetime) -> None:
+        """Let `event` happen, or raise `Conflict`."""
+        self.state = rules.COMMITMENT_LIFECYCLE.after(self.state, event)
+        if event is not CommitmentEvent.WARN:
+            self.settled_at = now

@@ -1,0 +1,162 @@
+"""What may happen to a message, and to the commitment that a lead gets an answer in time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from marketplace.core.lifecycle import Lifecycle
+
+
+class NotificationState(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    DROPPED = "dropped"
+    FAILED = "failed"
+    """Given up; an administrator can retry it."""
+    SUPPRESSED = "suppressed"
+
+
+class NotificationEvent(StrEnum):
+    CLAIM = "claim"
+    SEND = "send"
+    PUT_BACK = "put_back"
+    """The attempt failed in a way that may pass."""
+    GIVE_UP = "give_up"
+    RETRY = "retry"
+    DELIVER = "deliver"
+    BOUNCE = "bounce"
+    DROP = "drop"
+    SUPPRESS = "suppress"
+
+
+_S, _E = NotificationState, NotificationEvent
+
+NOTIFICATION_LIFECYCLE = Lifecycle(
+    "message",
+    {
+        (_S.QUEUED, _E.CLAIM): _S.SENDING,
+        # A claim that lapsed is taken over: whoever held it was killed or cut off.
+        (_S.SENDING, _E.CLAIM): _S.SENDING,
+        (_S.SENDING, _E.SEND): _S.SENT,
+        (_S.SENDING, _E.PUT_BACK): _S.QUEUED,
+        (_S.SENDING, _E.GIVE_UP): _S.FAILED,
+        (_S.QUEUED, _E.SUPPRESS): _S.SUPPRESSED,
+        (_S.FAILED, _E.RETRY): _S.QUEUED,
+        (_S.SENDING, _E.DELIVER): _S.DELIVERED,
+        (_S.SENT, _E.DELIVER): _S.DELIVERED,
+        (_S.SENDING, _E.BOUNCE): _S.BOUNCED,
+        (_S.SENT, _E.BOUNCE): _S.BOUNCED,
+        (_S.DELIVERED, _E.BOUNCE): _S.BOUNCED,
+        (_S.SENDING, _E.DROP): _S.DROPPED,
+        (_S.SENT, _E.DROP): _S.DROPPED,
+    },
+)
+
+
+class SendOutcome(StrEnum):
+    """How one attempt to hand a message on ended."""
+
+    SENT = "sent"
+    MESSAGE_REFUSED = "message_refused"
+    """This message will never go (400, 413)."""
+    WE_ARE_REFUSED = "we_are_refused"
+    """None will go until an operator acts (401, 403, 404)."""
+    PASSING = "passing"
+    """Worth another try: too many, a fault on their side, no answer."""
+
+
+def outcome_of_status(status: int) -> SendOutcome:
+    """Return what an HTTP status from the mail service means for a message."""
+    if 200 <= status < 300:
+        return SendOutcome.SENT
+    if status in (400, 413):
+        return SendOutcome.MESSAGE_REFUSED
+    if status in (401, 403, 404):
+        return SendOutcome.WE_ARE_REFUSED
+    return SendOutcome.PASSING
+
+
+def wait_after(attempts: int, *, jitter: float) -> timedelta:
+    """Return how long to wait after this many failed attempts: 2 s doubling to an hour at most.
+
+    `jitter` from 0 to 1 spreads it over half to one and a half of that, so that what failed
+    together does not come back together.
+    """
+    base = min(2.0 ** min(attempts, 12), 3600.0)
+    return timedelta(seconds=base * (0.5 + jitter))
+
+
+class CommitmentState(StrEnum):
+    """Whether a lead's first response comes in time."""
+
+    RUNNING = "running"
+    AT_RISK = "at_risk"
+    MET = "met"
+    MISSED = "missed"
+    ENDED = "ended"
+    """The request finished before either; counted in no rate."""
+
+
+class CommitmentEvent(StrEnum):
+    RESPOND = "respond"
+    WARN = "warn"
+    MISS = "miss"
+    END = "end"
+
+
+_C, _V = CommitmentState, CommitmentEvent
+
+COMMITMENT_LIFECYCLE = Lifecycle(
+    "commitment",
+    {
+        (_C.RUNNING, _V.WARN): _C.AT_RISK,
+        (_C.RUNNING, _V.RESPOND): _C.MET,
+        (_C.AT_RISK, _V.RESPOND): _C.MET,
+        (_C.RUNNING, _V.MISS): _C.MISSED,
+        (_C.AT_RISK, _V.MISS): _C.MISSED,
+        (_C.RUNNING, _V.END): _C.ENDED,
+        (_C.AT_RISK, _V.END): _C.ENDED,
+    },
+)
+
+
+@dataclass(frozen=True)
+class CommitmentTimes:
+    """The moments of a commitment, fixed when it is made."""
+
+    started_at: datetime
+    at_risk_at: datetime
+    due_at: datetime
+
+
+def commitment_times(
+    started_at: datetime, *, window: timedelta, at_risk_share: float
+) -> CommitmentTimes:
+    """Return when a commitment that starts now is at risk without a response, and when it is due."""
+    due_at = started_at + window
+    return CommitmentTimes(started_at, due_at - window * at_risk_share, due_at)
+
+
+def due_event(
+    state: CommitmentState, *, now: datetime, at_risk_at: datetime, due_at: datetime
+) -> CommitmentEvent | None:
+    """Return what time alone does to a commitment at `now`; a response at `due_at` is too late."""
+    if state not in (CommitmentState.RUNNING, CommitmentState.AT_RISK):
+        return None
+    if now >= due_at:
+        return CommitmentEvent.MISS
+    if now >= at_risk_at and state is CommitmentState.RUNNING:
+        return CommitmentEvent.WARN
+    return None
+
+
+def reminder_times(
+    sent_at: datetime, respond_by: datetime, *, shares: Sequence[float]
+) -> list[datetime]:
+    """Return when the holder of an invitation is reminded: at `shares` of its window."""
+    window = respond_by - sent_at
+    return [sent_at + window * share for share in shares]

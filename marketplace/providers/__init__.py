@@ -1,0 +1,1 @@
+"""Consultants and certification bodies: what they cover, their accreditations and relations."""

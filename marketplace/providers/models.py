@@ -1,0 +1,183 @@
+"""The tables of providers, and the one row per provider that matching narrows by."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from marketplace.accounts.models import User
+from marketplace.catalogue.models import AccreditationBody, Standard
+from marketplace.core.db import Base, Id, Words
+from marketplace.providers import rules
+from marketplace.providers.rules import (
+    AccreditationEvent,
+    AccreditationState,
+    CheckResult,
+    ProviderEvent,
+    ProviderKind,
+    ProviderState,
+    RelationshipKind,
+)
+
+
+class Provider(Base):
+    """A consultant or a certification body: one legal entity, one kind."""
+
+    __tablename__ = "providers"
+    __table_args__ = (
+        # Invariant 5: one legal entity is a consultant or a certification body, not both.
+        Index(
+            "uq_providers_legal_entity",
+            "legal_entity",
+            unique=True,
+            postgresql_where=text("state <> 'rejected'"),
+        ),
+        Index("ix_providers_name_key", "name_key"),
+        CheckConstraint("kind IN ('consultant', 'certification_body')", "kind_is_known"),
+    )
+
+    id: Mapped[Id]
+    kind: Mapped[ProviderKind]
+    state: Mapped[ProviderState]
+    name: Mapped[str]
+    name_key: Mapped[str]
+    """The name without case, accents, punctuation and legal suffix (`rules.name_key`)."""
+    country: Mapped[str]
+    registration_number: Mapped[str | None]
+    legal_entity: Mapped[str | None]
+    """Country and number of the legal entity (`business_key` of the number), where known."""
+    website: Mapped[str | None]
+    contact_name: Mapped[str]
+    contact_email: Mapped[str]
+    contact_phone: Mapped[str | None]
+    created_at: Mapped[datetime]
+    verified_at: Mapped[datetime | None]
+    state_reason: Mapped[str | None]
+
+    def apply(self, event: ProviderEvent, *, now: datetime, reason: str | None = None) -> None:
+        """Let `event` happen, or raise `Conflict`."""
+        self.state = rules.PROVIDER_LIFECYCLE.after(self.state, event)
+        self.state_reason = reason
+        if event is ProviderEvent.APPROVE:
+            self.verified_at = now
+
+
+class Coverage(Base):
+    """What a provider takes on: one narrow row, kept true in the transaction of every change.
+
+    Matching narrows by this row alone; accreditations, pauses and relationships are looked at after.
+    """
+
+    __tablename__ = "coverage"
+    __table_args__ = (
+        Index("ix_coverage_standards", "standards", postgresql_using="gin"),
+        Index(
+            "ix_coverage_shuffle", "kind", "shuffle", postgresql_where=text("state = 'verified'")
+        ),
+        CheckConstraint("headcount_min <= headcount_max", "headcount_range_runs_upwards"),
+        CheckConstraint("open_count >= 0 AND month_count >= 0", "counts_are_not_negative"),
+        # Its counters change with every invitation: leave room, so that updates stay in place.
+        {"postgresql_with": {"fillfactor": "70"}},
+    )
+
+    provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id), primary_key=True)
+    kind: Mapped[ProviderKind]
+    state: Mapped[ProviderState]
+    standards: Mapped[Words]
+    regions: Mapped[Words]
+    sectors: Mapped[Words]
+    """Technical sectors the provider knows; empty means unknown, which is not "none"."""
+    headcount_min: Mapped[int]
+    headcount_max: Mapped[int]
+    remote: Mapped[bool]
+    open_capacity: Mapped[int]
+    """Live invitations it takes at once."""
+    monthly_capacity: Mapped[int]
+    """Invitations it takes in a calendar month (UTC)."""
+    open_count: Mapped[int] = mapped_column(default=0)
+    month: Mapped[date]
+    """The first day of the month that `month_count` counts."""
+    month_count: Mapped[int] = mapped_column(default=0)
+    shuffle: Mapped[int]
+    """A random number drawn once: the order from which a bench is taken."""
+
+
+class Accreditation(Base):
+    """That an accreditation body accredits this certification body for a standard."""
+
+    __tablename__ = "accreditations"
+    __table_args__ = (Index(None, "provider_id"), Index(None, "state", "valid_until"))
+
+    id: Mapped[Id]
+    provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id))
+    body: Mapped[str] = mapped_column(ForeignKey(AccreditationBody.code))
+    standard: Mapped[str] = mapped_column(ForeignKey(Standard.code))
+    edition: Mapped[str | None]
+    """None: unknown, which is not "every edition"."""
+    certificate_number: Mapped[str]
+    sectors: Mapped[Words | None]
+    """None: unknown (registers often do not show it), which is not "every sector"."""
+    valid_from: Mapped[date | None]
+    valid_until: Mapped[date]
+    """The last day on which it counts."""
+    state: Mapped[AccreditationState]
+    created_at: Mapped[datetime]
+    verified_at: Mapped[datetime | None]
+
+    def apply(self, event: AccreditationEvent, *, now: datetime) -> None:
+        """Let `event` happen, or raise `Conflict`."""
+        self.state = rules.ACCREDITATION_LIFECYCLE.after(self.state, event)
+        if event is AccreditationEvent.VERIFY:
+            self.verified_at = now
+
+
+class AccreditationCheck(Base):
+    """That somebody looked an accreditation up in a register, when, where, and what they found."""
+
+    __tablename__ = "accreditation_checks"
+    __table_args__ = (Index(None, "accreditation_id"),)
+
+    id: Mapped[Id]
+    accreditation_id: Mapped[UUID] = mapped_column(ForeignKey(Accreditation.id))
+    result: Mapped[CheckResult]
+    checked_on: Mapped[date]
+    source: Mapped[str]
+    checked_by: Mapped[UUID | None] = mapped_column(ForeignKey(User.id))
+    """None: the operator, at the command line."""
+    recorded_at: Mapped[datetime]
+
+
+class Relationship(Base):
+    """That two providers are related, which impartiality has to know (ISO/IEC 17021-1, 5.2)."""
+
+    __tablename__ = "relationships"
+    __table_args__ = (
+        Index(None, "provider_id"),
+        Index(None, "other_id"),
+        CheckConstraint("provider_id <> other_id", "two_different_providers"),
+        CheckConstraint("valid_from <= valid_until", "runs_forwards"),
+    )
+
+    id: Mapped[Id]
+    provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id))
+    other_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id))
+    kind: Mapped[RelationshipKind]
+    valid_from: Mapped[date | None]
+    valid_until: Mapped[date | None]
+
+
+class Pause(Base):
+    """A time in which a provider wants no invitations: from the start up to, not at, the end."""
+
+    __tablename__ = "pauses"
+    __table_args__ = (
+        Index(None, "provider_id"),
+        CheckConstraint("starts_at < ends_at", "runs_forwards"),
+    )
+
+    id: Mapped[Id]
+    provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    created_at: Mapped[datetime]

@@ -1,0 +1,149 @@
+"""What may happen to a provider and to an accreditation, and when one counts."""
+
+import re
+import unicodedata
+from collections.abc import Collection
+from datetime import date
+from enum import StrEnum
+
+from marketplace.catalogue.rules import Recognition
+from marketplace.core.lifecycle import Lifecycle
+
+
+class ProviderKind(StrEnum):
+    """A legal entity is one or the other (ISO/IEC 17021-1, 5.2.5)."""
+
+    CONSULTANT = "consultant"
+    CERTIFICATION_BODY = "certification_body"
+
+
+class ProviderState(StrEnum):
+    """Only a verified provider is invited."""
+
+    APPLIED = "applied"
+    VERIFIED = "verified"
+    REJECTED = "rejected"
+    SUSPENDED = "suspended"
+
+
+class ProviderEvent(StrEnum):
+    APPROVE = "approve"
+    REJECT = "reject"
+    SUSPEND = "suspend"
+    REINSTATE = "reinstate"
+
+
+PROVIDER_LIFECYCLE = Lifecycle(
+    "provider",
+    {
+        (ProviderState.APPLIED, ProviderEvent.APPROVE): ProviderState.VERIFIED,
+        (ProviderState.APPLIED, ProviderEvent.REJECT): ProviderState.REJECTED,
+        (ProviderState.VERIFIED, ProviderEvent.SUSPEND): ProviderState.SUSPENDED,
+        (ProviderState.SUSPENDED, ProviderEvent.REINSTATE): ProviderState.VERIFIED,
+    },
+)
+
+
+class AccreditationState(StrEnum):
+    """`claimed` until an administrator has looked; only `verified` counts."""
+
+    CLAIMED = "claimed"
+    VERIFIED = "verified"
+    SUSPENDED = "suspended"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+class AccreditationEvent(StrEnum):
+    VERIFY = "verify"
+    DOUBT = "doubt"
+    SUSPEND = "suspend"
+    REINSTATE = "reinstate"
+    WITHDRAW = "withdraw"
+    EXPIRE = "expire"
+
+
+ACCREDITATION_LIFECYCLE = Lifecycle(
+    "accreditation",
+    {
+        (AccreditationState.CLAIMED, AccreditationEvent.VERIFY): AccreditationState.VERIFIED,
+        (AccreditationState.VERIFIED, AccreditationEvent.VERIFY): AccreditationState.VERIFIED,
+        # A later look that finds something else takes the verification back.
+        (AccreditationState.VERIFIED, AccreditationEvent.DOUBT): AccreditationState.CLAIMED,
+        (AccreditationState.CLAIMED, AccreditationEvent.DOUBT): AccreditationState.CLAIMED,
+        (AccreditationState.VERIFIED, AccreditationEvent.SUSPEND): AccreditationState.SUSPENDED,
+        (AccreditationState.SUSPENDED, AccreditationEvent.REINSTATE): AccreditationState.VERIFIED,
+        (AccreditationState.CLAIMED, AccreditationEvent.WITHDRAW): AccreditationState.WITHDRAWN,
+        (AccreditationState.VERIFIED, AccreditationEvent.WITHDRAW): AccreditationState.WITHDRAWN,
+        (AccreditationState.SUSPENDED, AccreditationEvent.WITHDRAW): AccreditationState.WITHDRAWN,
+        (AccreditationState.CLAIMED, AccreditationEvent.EXPIRE): AccreditationState.EXPIRED,
+        (AccreditationState.VERIFIED, AccreditationEvent.EXPIRE): AccreditationState.EXPIRED,
+        (AccreditationState.SUSPENDED, AccreditationEvent.EXPIRE): AccreditationState.EXPIRED,
+    },
+)
+
+
+class CheckResult(StrEnum):
+    """What a look into a register showed. Absence is not proof of fraud."""
+
+    FOUND = "found"
+    NOT_FOUND = "not_found"
+    CONFIDENTIAL = "confidential"
+    """The register keeps it closed, and the body showed other evidence."""
+    MISMATCH = "mismatch"
+
+
+def check_event(result: CheckResult) -> AccreditationEvent:
+    """Return what a check leads to: found or confidentially confirmed verifies, the rest doubts."""
+    if result in (CheckResult.FOUND, CheckResult.CONFIDENTIAL):
+        return AccreditationEvent.VERIFY
+    return AccreditationEvent.DOUBT
+
+
+class RelationshipKind(StrEnum):
+    """How two providers can be related (the examples of ISO/IEC 17021-1, 5.2.3 and 5.2.7)."""
+
+    OWNERSHIP = "ownership"
+    CONTROL = "control"
+    SHARED_PEOPLE = "shared_people"
+    CONTRACT = "contract"
+    BRAND = "brand"
+    MARKETING = "marketing"
+    DECLARED = "declared"
+    """Declared by one of them, without saying how."""
+
+
+def is_recognised(
+    recognition: Recognition, recognised_for: Collection[str] | None, standard: str
+) -> bool:
+    """Return whether an accreditation body's word counts for `standard`.
+
+    Recognition is by sub-scope: a body can be a signatory for one standard and not for another.
+    """
+    if recognition is not Recognition.RECOGNISED:
+        return False
+    return recognised_for is None or standard in recognised_for
+
+
+def accreditation_counts(
+    state: AccreditationState, *, valid_from: date | None, valid_until: date, today: date
+) -> bool:
+    """Return whether an accreditation counts on `today`: verified, begun, and not past its end."""
+    begun = valid_from is None or valid_from <= today
+    return state is AccreditationState.VERIFIED and begun and today <= valid_until
+
+
+LEGAL_SUFFIXES = frozenset(
+    "pty ltd limited proprietary inc incorporated llc llp plc lp corp corporation co company gmbh "
+    "ag kg ohg ug bv nv sa sas sarl srl spa oy oyj ab as asa aps kk sdn bhd pte pvt private".split()
+)
+
+
+def name_key(name: str) -> str:
+    """Return a company's name as it is compared: no case, accents, punctuation or legal suffix."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    words = re.sub(r"[^\w\s]", "", plain.replace("&", " and ")).split()
+    while len(words) > 1 and words[-1] in LEGAL_SUFFIXES:
+        words.pop()
+    return " ".join(words)

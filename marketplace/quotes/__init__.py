@@ -1,0 +1,1 @@
+"""Structured quotes, their comparison, and what comes of them: the choice, reviews, follow-on."""

@@ -1,0 +1,1 @@
+"""The JSON interface: schemas and endpoints, one module per party and subject."""

@@ -1,0 +1,62 @@
+"""The web application: the product with its HTTP doors."""
+
+import re
+
+import structlog
+from flask import Flask, Response, g, request
+from flask_smorest import Api
+from uuid6 import uuid7
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from marketplace.bootstrap import Product
+from marketplace.web import doors, errors, requests
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_\-]{8,64}")
+
+
+def create_app(product: Product) -> Flask:
+    """Put the HTTP doors on a product. Called once per process."""
+    app = product.app
+    app.config.update(
+        API_TITLE="ISO quotes marketplace",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/api",
+        OPENAPI_JSON_PATH="openapi.json",
+        MAX_CONTENT_LENGTH=requests.MAX_BODY,
+        MAX_FORM_MEMORY_SIZE=requests.MAX_BODY,
+        SESSION_COOKIE_NAME="marketplace",
+        SESSION_COOKIE_SECURE=product.settings.public_url.startswith("https://"),
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract's examples
+    if product.settings.trusted_proxies:
+        hops = product.settings.trusted_proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
+        )
+    _number_requests(app)
+    errors.register(app)
+    doors.register(app, Api(app))
+    return app
+
+
+def _number_requests(app: Flask) -> None:
+    """Give every request an id, the caller's own where it sends a decent one."""
+
+    @app.before_request
+    def begin() -> None:
+        sent = request.headers.get("X-Request-Id", "")
+        g.request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid7().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "-")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        if request.path.startswith("/api/") and "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "no-store"
+        return response

@@ -1,0 +1,273 @@
+"""Marshmallow fields that take exactly what the contract says, and say plainly what they want."""
+
+import re
+import unicodedata
+from decimal import Decimal
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from marshmallow import Schema, ValidationError, fields, missing
+from marshmallow.validate import Length
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+_CONTROL_BUT_LF = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+
+
+class In(Schema):
+    """The base of everything that comes in: unknown fields are refused."""
+
+    error_messages = {"unknown": "is not a field of this form", "type": "must be an object"}
+
+
+def said(text: str) -> dict[str, str]:
+    """Return error messages that all say `text`, for fields that can be wrong in one way only."""
+    return dict.fromkeys(("invalid", "type", "too_large", "special"), text)
+
+
+class Text(fields.String):
+    """Trimmed, NFC, without control characters; line breaks (as LF) only where `lines` are wanted."""
+
+    default_error_messages = {
+        "required": "is required",
+        "null": "must not be null",
+        "invalid": "must be a text",
+        "control": "must not contain control characters",
+        "empty": "must not be empty",
+    }
+
+    def __init__(
+        self, *, at_most: int, at_least: int = 1, lines: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lines = lines
+        self.at_least = at_least
+        message = f"must have at most {at_most} characters"
+        self.validators = [Length(max=at_most, error=message), *self.validators]
+        self.metadata.setdefault("maxLength", at_most)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        text = unicodedata.normalize("NFC", value)
+        if self.lines:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if (_CONTROL_BUT_LF if self.lines else _CONTROL).search(text.strip()):
+            raise self.make_error("control")
+        text = text.strip()
+        if len(text) < self.at_least:
+            raise self.make_error("empty")
+        return text
+
+
+class WholeNumber(fields.Integer):
+    """A JSON number without a fraction: no text, no true or false."""
+
+    default_error_messages = {
+        "required": "is required",
+        "null": "must not be null",
+        **said("must be a whole number"),
+    }
+
+    def __init__(self, *, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.least, self.most = least, most
+        self.metadata.setdefault("minimum", least)
+        self.metadata.setdefault("maximum", most)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        if isinstance(value, bool) or not whole:
+            raise self.make_error("invalid")
+        if not self.least <= value <= self.most:
+            raise ValidationError(f"must be from {self.least} to {self.most}")
+        return int(value)
+
+
+class YesNo(fields.Boolean):
+    """`true` or `false` and nothing else."""
+
+    default_error_messages = {
+        "required": "is required",
+        "null": "must not be null",
+        **said("must be true or false"),
+    }
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class Day(fields.Date):
+    """A date as ISO 8601: `2026-11-22`."""
+
+    default_error_messages = {
+        "required": "is required",
+        "null": "must not be null",
+        "format": "must be a date such as 2026-11-22",
+        **said("must be a date such as 2026-11-22"),
+    }
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            raise self.make_error("format")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Moment(fields.AwareDateTime):
+    """A time as RFC 3339 with an offset; goes out in UTC with a `Z`."""
+
+    default_error_messages = {
+        "required": "is required",
+        "null": "must not be null",
+        "invalid_awareness": "must say its offset from UTC, such as 2026-11-22T09:00:00Z",
+        **said("must be a time such as 2026-11-22T09:00:00Z"),
+    }
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+        if value is None:
+            return None
+        return str(value.isoformat()).replace("+00:00", "Z")
+
+
+class Email(Text):
+    """An e-mail address that mail could be sent to, in its normal form."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(at_most=254, **kwargs)
+        self.metadata.setdefault("format", "email")
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            # Reserved names such as .test are let through: mail to them goes nowhere by itself.
+            checked = validate_email(text, check_deliverability=False, test_environment=True)
+        except EmailNotValidError as error:
+            raise ValidationError(f"must be an e-mail address: {error}") from None
+        return checked.normalized.casefold()
+
+
+class WebAddress(Text):
+    """An address of the web, as people write it; `https://` is put in front where it is missing."""
+
+    _SHAPE = re.compile(
+        r"https?://[a-z0-9\-._~%\u00a1-\uffff]+\.[a-z0-9\-\u00a1-\uffff]{2,}(:\d{1,5})?([/?#]\S*)?", re.I
+    )  # fmt: skip
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(at_most=300, **kwargs)
+        self.metadata.setdefault("format", "uri")
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if "://" not in text:
+            text = f"https://{text}"
+        if not self._SHAPE.fullmatch(text):
+            raise ValidationError("must be a web address such as https://acme.example")
+        return text
+
+
+class Choice(fields.Field[Any]):
+    """One word of a `StrEnum`."""
+
+    default_error_messages = {"required": "is required", "null": "must not be null"}
+
+    def __init__(self, words: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.words = words
+        self.metadata.setdefault("type", "string")
+        self.metadata.setdefault("enum", [word.value for word in words])
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        try:
+            return self.words(value)
+        except (ValueError, TypeError):
+            allowed = ", ".join(word.value for word in self.words)
+            raise ValidationError(f"must be one of {allowed}") from None
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else str(value)
+
+
+class ListOf(fields.List[Any]):
+    """A list of a stated length, of which no two may be the same unless `repeats` are fine."""
+
+    default_error_messages = {
+        "required": "is required",
+        "null": "must not be null",
+        "invalid": "must be a list",
+    }
+
+    def __init__(
+        self, inner: Any, *, least: int = 0, most: int, repeats: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(inner, **kwargs)
+        self.least, self.most, self.repeats = least, most, repeats
+        self.metadata.setdefault("minItems", least)
+        self.metadata.setdefault("maxItems", most)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        if not self.least <= len(value) <= self.most:
+            raise ValidationError(f"must have {self.least} to {self.most} entries")
+        result: list[Any] = super()._deserialize(value, attr, data, **kwargs)
+        if not self.repeats:
+            for index, each in enumerate(result):
+                if each in result[:index]:
+                    raise ValidationError({index: ["is named twice"]})
+        return result
+
+
+class Amount(fields.Field[Decimal]):
+    """Money as a decimal string with at most two places: `"1250.00"`. Never a JSON number."""
+
+    default_error_messages = {
+        "required": "is required",
+        "null": "must not be null",
+        "invalid": 'must be an amount as text, such as "1250.00"',
+    }
+    _SHAPE = re.compile(r"\d{1,9}(\.\d{1,2})?")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.metadata.setdefault("type", "string")
+        self.metadata.setdefault("pattern", r"^\d{1,9}(\.\d{1,2})?$")
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Decimal:
+        if not isinstance(value, str) or not self._SHAPE.fullmatch(value) or not value.isascii():
+            raise self.make_error("invalid")
+        return Decimal(value).quantize(Decimal("0.01"))
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else f"{value:.2f}"
+
+
+class HalfDays(fields.Field[Decimal]):
+    """Days of work as a JSON number in steps of a half."""
+
+    default_error_messages = {
+        "required": "is required",
+        "null": "must not be null",
+        "invalid": "must be a number of days in steps of 0.5",
+    }
+
+    def __init__(self, *, most: int = 1000, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.most = most
+        self.metadata.update({"type": "number", "minimum": 0, "maximum": most, "multipleOf": 0.5})
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Decimal:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid")
+        if not 0 <= value <= self.most or (value * 2) % 1:
+            raise self.make_error("invalid")
+        return Decimal(int(value * 2)) / 2
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> float | None:
+        return None if value is None else float(value)
+
+
+def optional(default: Any = None) -> dict[str, Any]:
+    """Return the arguments of a field that may be left out or null."""
+    return {"load_default": default, "allow_none": default is None or default is missing}

@@ -1,0 +1,1 @@
+"""The pages: templates and views, server-rendered, working without JavaScript."""

@@ -1,0 +1,84 @@
+"""How a request body is read: JSON only, of a bounded size, with every wrong field named."""
+
+import json
+from typing import Any
+
+import flask_smorest
+from flask import Request, g
+from marshmallow import Schema, ValidationError
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from marketplace.core.errors import FieldError, Invalid
+from marketplace.core.forms import Form
+
+MAX_BODY = 256 * 1024
+MAX_UPLOAD = 10 * 1024 * 1024
+
+
+def pointers(messages: Any, prefix: str = "") -> list[FieldError]:
+    """Flatten marshmallow's nested messages into JSON pointers, one entry for every wrong field."""
+    if isinstance(messages, dict):
+        found = []
+        for key, below in messages.items():
+            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
+            # A dict field files what is wrong with an entry under "key" or "value".
+            if key in ("key", "value") and isinstance(below, list):
+                step = ""
+            found.extend(pointers(below, prefix + step))
+        return found
+    if isinstance(messages, list):
+        return [FieldError(prefix, " ".join(str(message) for message in messages))]
+    return [FieldError(prefix, str(messages))]
+
+
+def load(schema: Schema, data: Any) -> Form:
+    """Read `data` by `schema`: what is valid, and what is wrong with the rest."""
+    try:
+        return Form(schema.load(data))
+    except ValidationError as error:
+        valid = error.valid_data if isinstance(error.valid_data, dict) else {}
+        return Form(valid, tuple(pointers(error.normalized_messages())))
+
+
+def read_json(request: Request) -> Any:
+    """Return the body as JSON, or raise 400 or 415. A request without a body gives None."""
+    if "body" in g:
+        return g.body
+    raw = request.get_data(cache=True)
+    if not raw:
+        return None
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType("send the body as application/json")
+    try:
+        g.body = json.loads(raw.decode("utf-8"), parse_constant=_no_such_number)
+    except (ValueError, RecursionError):
+        raise BadRequest("the body is not well-formed JSON") from None
+    return g.body
+
+
+def _no_such_number(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+class Parser(FlaskParser):
+    """Reads bodies into a `Form` and query parameters into a checked dictionary."""
+
+    def parse(self, argmap: Any, req: Any = None, *, location: Any = None, **kwargs: Any) -> Any:
+        if location != "json":
+            return super().parse(argmap, req, location=location, **kwargs)
+        schema = argmap() if isinstance(argmap, type) else argmap
+        body = read_json(self.get_default_request() if req is None else req)
+        return load(schema, {} if body is None else body)
+
+    def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> Any:
+        """Turn what is wrong with the query into the one kind of refusal that there is."""
+        by_location = error.normalized_messages()
+        found = [each for below in by_location.values() for each in pointers(below)]
+        raise Invalid(found) from None
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """A group of endpoints whose bodies are read by `Parser`."""
+
+    ARGUMENTS_PARSER = Parser()

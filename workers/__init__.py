@@ -1,0 +1,1 @@
+"""The RQ door: jobs that transactions rang, and sweeps on the clock."""
