@@ -5,15 +5,26 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import make_url, text
 
+from config.settings import Settings
+from marketplace.bootstrap import Product, build
+from marketplace.core.context import Context
+from marketplace.core.db import Base, db
+from marketplace.core.jobs import Job
 from marketplace.local.postgres import EmbeddedPostgres
 from marketplace.local.redis import EmbeddedRedis
+from marketplace.migrations.schema import upgrade
+from marketplace.web.app import create_app
 
 
 @dataclass(frozen=True)
@@ -61,3 +72,103 @@ def _database_of_our_own(server_url: str) -> Iterator[str]:
     finally:
         with psycopg.connect(door, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class Clock:
+    """Stands still until told otherwise."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+
+class RecordingQueue:
+    """Remembers which jobs were rung."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Job, UUID | None]] = []
+
+    def put(self, job: Job, subject_id: UUID | None, *, request_id: str) -> None:
+        self.jobs.append((job, subject_id))
+
+
+CATALOGUE = ("accreditation_bodies", "audit_times", "regions", "sectors", "standards")
+"""Tables that are filled once and that no test changes for good."""
+
+
+def settings_for(services: Services, **changes: str) -> Settings:
+    """Return the settings of a test installation; `changes` are names without the prefix."""
+    values = {
+        "DATABASE_URL": services.database_url,
+        "REDIS_URL": services.redis_url,
+        "SECRET_KEY": "a secret of the tests and of nobody else",
+        "PUBLIC_URL": "http://localhost",
+        "MAIL_BACKEND": "mailbox",
+        "RATE_LIMITS": "off",
+        "TOTP_FOR_ADMINS": "optional",
+        **changes,
+    }
+    return Settings.from_env({f"MARKETPLACE_{name}": value for name, value in values.items()})
+
+
+@pytest.fixture(scope="session")
+def installation(services: Services) -> Product:
+    """The product on a database that the migrations built and `seed-catalogue` filled."""
+    product = build(settings_for(services))
+    upgrade(product.app)
+    create_app(product)
+    with product.app.app_context():
+        seed_catalogue(product.ctx)
+    return product
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def queue() -> RecordingQueue:
+    return RecordingQueue()
+
+
+@pytest.fixture
+def ctx(installation: Product, clock: Clock, queue: RecordingQueue) -> Iterator[Context]:
+    """The context of a service test: real commits, our clock, and a queue that only records.
+
+    What the test wrote is deleted afterwards.
+    """
+    ctx = replace(installation.ctx, clock=clock, queue=queue)
+    with installation.app.app_context():
+        yield ctx
+        db.session.remove()
+    empty_tables(installation.app)
+
+
+@pytest.fixture
+def app(installation: Product, ctx: Context) -> Iterator[Flask]:
+    """The web application, on the same context as the test."""
+    app = installation.app
+    app.extensions["marketplace"] = replace(installation, ctx=ctx)
+    yield app
+    app.extensions["marketplace"] = installation
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def empty_tables(app: Flask) -> None:
+    """Delete every row but the catalogue's, the append-only ones included."""
+    tables = [t.name for t in reversed(Base.metadata.sorted_tables) if t.name not in CATALOGUE]
+    deletes = "".join(f"DELETE FROM {table};" for table in tables)
+    with app.app_context(), db.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE events DISABLE TRIGGER events_are_append_only"))
+        connection.execute(text(deletes))
+        connection.execute(text("ALTER TABLE events ENABLE TRIGGER events_are_append_only"))
