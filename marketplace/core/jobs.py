@@ -16,13 +16,18 @@ class Job(StrEnum):
     """Each value is the name of a function in `workers.jobs`."""
 
     MATCH_LEAD = "match_lead"
+    REMATCH_WAITING_LEADS = "rematch_waiting_leads"
     DELIVER_NOTIFICATIONS = "deliver_notifications"
 
 
 QUEUES = ("matching", "mail", "sweeps")
 """In the order in which a worker empties them."""
 
-QUEUE_OF = {Job.MATCH_LEAD: "matching", Job.DELIVER_NOTIFICATIONS: "mail"}
+QUEUE_OF = {
+    Job.MATCH_LEAD: "matching",
+    Job.REMATCH_WAITING_LEADS: "sweeps",
+    Job.DELIVER_NOTIFICATIONS: "mail",
+}
 
 JOB_TIMEOUT = 60
 """Seconds after which RQ stops a job; the sweeps ring again."""
