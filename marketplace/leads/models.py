@@ -4,6 +4,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.core.db import Base, Id, Json, Words
@@ -76,7 +77,7 @@ class Lead(Base):
     timeframe: Mapped[Timeframe | None]
     needed_by: Mapped[date | None]
     remote_ok: Mapped[bool]
-    consultants_used: Mapped[list[Json]] = mapped_column(Base.type_annotation_map[Json])
+    consultants_used: Mapped[list[Json]] = mapped_column(JSONB)
     """`[{"name", "ended_on": ISO date or null}]`: who advised the business, for impartiality."""
     notes: Mapped[str | None]
 

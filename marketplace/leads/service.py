@@ -1,9 +1,286 @@
-"""Take the form in, and lead a lead through its life."""
+"""Take the form in, confirm it, review it, open it."""
 
-from marketplace.core.actors import Actor
-from marketplace.core.context import Context
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from marketplace.accounts import queries as accounts
+from marketplace.core import links
+from marketplace.core.actors import ANYBODY, SYSTEM, Actor, Kind
+from marketplace.core.context import Context, Transaction
+from marketplace.core.errors import Gone
+from marketplace.core.events import record
+from marketplace.core.forms import Form
+from marketplace.core.jobs import Job
+from marketplace.core.links import Purpose
+from marketplace.core.sweeps import sweep
+from marketplace.leads import intake, queries, rules
+from marketplace.leads.models import Lead
+from marketplace.leads.rules import LeadEvent, LeadState, Signals
+from marketplace.leads.signals import Telltale
+from marketplace.notifications import commitment
+from marketplace.notifications.models import Commitment
+from marketplace.notifications.service import LinkTo, Recipient, notify
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is answered to a form. The same whether or not the business has a request running."""
+
+    reference: str
+    status: str
+    confirm_by: datetime | None
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What is answered to a confirmation."""
+
+    reference: str
+    status: str
+    request_token: str | None
+    commitment: Commitment | None
+
+
+def submit_lead(ctx: Context, form: Form, telltale: Telltale | None = None) -> Receipt:
+    """Take a form in, or raise `Invalid` naming every wrong field."""
+    with ctx.transaction() as tx:
+        values = form.accept(intake.problems(tx.session, form, today=tx.now.date()))
+        lead = intake.new_lead(tx, values, telltale or Telltale(), confirmed=False)
+        record(tx, ANYBODY, "lead.submitted", lead.id, service=lead.service)
+        if tx.policy.lead_confirmation == "off":
+            enter(tx, ANYBODY, lead)
+            return Receipt(lead.reference, "received", None)
+        if not _superseded(tx, ANYBODY, lead):
+            link = LinkTo(Purpose.CONFIRM_LEAD, lead.id, lead.confirm_by)
+            notify(
+                tx,
+                "confirm_request",
+                contact_of(lead),
+                lead.id,
+                link=link,
+                reference=lead.reference,
+                company=lead.company_name,
+                standards=lead.standards,
+                confirm_by=lead.confirm_by,
+            )
+        return Receipt(lead.reference, LeadState.AWAITING_CONFIRMATION, lead.confirm_by)
+
+
+def confirm_lead(ctx: Context, token: str) -> Confirmation:
+    """Take the confirmation of a form; a second time raises `Gone` and changes nothing."""
+    with ctx.transaction() as tx:
+        link = links.use(tx, Purpose.CONFIRM_LEAD, token)
+        lead = queries.lock_lead(tx.session, link.subject_id)
+        if lead.state is not LeadState.AWAITING_CONFIRMATION or tx.now >= lead.confirm_by:
+            raise Gone("this link was used or has lapsed")
+        lead.confirmed_at = tx.now
+        lead.signals = {**lead.signals, "email_confirmed": True}
+        lead.review_reasons = rules.review_reasons(Signals(**lead.signals))
+        actor = Actor(Kind.BUSINESS, id=lead.id, lead_id=lead.id)
+        record(tx, actor, "lead.confirmed", lead.id)
+        is_in = enter(tx, actor, lead)
+        return Confirmation(
+            reference=lead.reference,
+            status=lead.state,
+            request_token=mint_request_token(tx, lead) if is_in else None,
+            commitment=commitment.commitment_of(tx.session, lead.id),
+        )
+
+
+def enter(tx: Transaction, actor: Actor, lead: Lead) -> bool:
+    """Let a lead in whose sender is known (or need not be): to open, or to review.
+
+    Return whether it came in; it did not where the business has a request running.
+    """
+    if _superseded(tx, actor, lead):
+        return False
+    event = rules.event_on_confirmation(tx.policy.lead_review, lead.review_reasons)
+    if event is LeadEvent.OPEN:
+        open_lead(tx, actor, lead)
+    else:
+        _queue_for_review(tx, lead)
+    return True
+
+
+def _queue_for_review(tx: Transaction, lead: Lead) -> None:
+    lead.apply(LeadEvent.REVIEW, now=tx.now)
+    record(tx, SYSTEM, "lead.queued_for_review", lead.id, reasons=len(lead.review_reasons))
+    notify(
+        tx,
+        "request_in_review",
+        contact_of(lead),
+        lead.id,
+        link=request_link(tx, lead),
+        reference=lead.reference,
+    )
+    for admin in accounts.admins(tx.session):
+        notify(
+            tx,
+            "review_needed",
+            Recipient(admin.email, admin.name),
+            lead.id,
+            path=f"/admin/leads/{lead.id}",
+            reference=lead.reference,
+            reasons=lead.review_reasons,
+        )
+
+
+def open_lead(tx: Transaction, actor: Actor, lead: Lead) -> None:
+    """Open a lead: the clock starts, and providers are looked for."""
+    lead.apply(LeadEvent.OPEN, now=tx.now)
+    move_expiry(tx, lead, quotes_valid_until=None)
+    # Every place is empty: should the job that is rung below be lost, the sweep finds it waiting.
+    lead.waiting_since, lead.waiting_reason = tx.now, "providers are being looked for"
+    promise = commitment.start(tx, lead.id)
+    record(tx, actor, "lead.opened", lead.id)
+    notify(
+        tx,
+        "request_opened",
+        contact_of(lead),
+        lead.id,
+        link=request_link(tx, lead),
+        reference=lead.reference,
+        standards=lead.standards,
+        due_at=promise.due_at,
+    )
+    tx.afterwards(Job.MATCH_LEAD, lead.id)
+
+
+def move_expiry(tx: Transaction, lead: Lead, *, quotes_valid_until: datetime | None) -> None:
+    """Set when an open lead expires, given until when its latest live quote stands."""
+    lead.expires_at = rules.expiry(
+        lead.opened_at or tx.now,
+        quotes_valid_until=quotes_valid_until,
+        lifetime=tx.policy.lead_lifetime,
+        at_most=tx.policy.lead_lifetime_at_most,
+    )
+
+
+def approve_lead(ctx: Context, actor: Actor, lead_id: UUID) -> Lead:
+    """Open a lead that was in review."""
+    actor.require_admin()
+    with ctx.transaction() as tx:
+        lead = queries.lock_lead(tx.session, lead_id)
+        open_lead(tx, actor, lead)
+        return lead
+
+
+def reject_lead(ctx: Context, actor: Actor, lead_id: UUID, *, reason: str) -> Lead:
+    """Turn a lead in review away, and tell the business why."""
+    actor.require_admin()
+    with ctx.transaction() as tx:
+        lead = queries.lock_lead(tx.session, lead_id)
+        lead.apply(LeadEvent.REJECT, now=tx.now, reason=reason)
+        record(tx, actor, "lead.rejected", lead.id)
+        notify(
+            tx,
+            "request_rejected",
+            contact_of(lead),
+            lead.id,
+            reference=lead.reference,
+            reason=reason,
+        )
+        return lead
+
+
+def report_not_ours(ctx: Context, token: str) -> None:
+    """Somebody says that the request running for their business is not theirs: people look."""
+    with ctx.transaction() as tx:
+        link = queries.not_ours_link(tx.session, token, now=tx.now)
+        if link is None:
+            raise Gone("this link was used or has lapsed")
+        lead = queries.lock_lead(tx.session, link.subject_id)
+        record(tx, ANYBODY, "lead.reported_not_ours", lead.id)
+        for admin in accounts.admins(tx.session):
+            notify(
+                tx,
+                "not_ours_reported",
+                Recipient(admin.email, admin.name),
+                lead.id,
+                path=f"/admin/leads/{lead.id}",
+                reference=lead.reference,
+            )
+
+
+def lapse_unconfirmed_leads(ctx: Context) -> int:
+    """Close every form that was not confirmed in time; return how many there were."""
+    return sweep(
+        ctx,
+        "lapse_unconfirmed_leads",
+        lambda session, now: queries.leads_to_lapse(session, now=now),
+        _lapse,
+    )
+
+
+def _lapse(tx: Transaction, lead_id: UUID) -> None:
+    lead = queries.lock_lead(tx.session, lead_id)
+    if lead.state is LeadState.AWAITING_CONFIRMATION:
+        lead.apply(LeadEvent.LAPSE, now=tx.now)
+        record(tx, SYSTEM, "lead.lapsed", lead.id)
 
 
 def actor_of_request_token(ctx: Context, token: str) -> Actor | None:
     """Return the business whose request this token opens, while it is good."""
-    raise NotImplementedError
+    with ctx.reading() as session:
+        lives_on = ctx.policy.request_link_lives_on
+        lead_id = queries.lead_of_request_token(
+            session, token, now=ctx.clock(), lives_on=lives_on
+        )
+    if lead_id is None:
+        return None
+    return Actor(Kind.BUSINESS, id=lead_id, lead_id=lead_id)
+
+
+def contact_of(lead: Lead) -> Recipient:
+    """Return whom mails about a lead go to."""
+    return Recipient(lead.contact_email, lead.contact_name, lead.time_zone)
+
+
+def request_link(tx: Transaction, lead: Lead) -> LinkTo:
+    """Return the link to the request's own page, good for as long as the page can be."""
+    lives = tx.policy.lead_lifetime_at_most * 2 + tx.policy.request_link_lives_on
+    return LinkTo(Purpose.REQUEST, lead.id, tx.now + lives)
+
+
+def mint_request_token(tx: Transaction, lead: Lead) -> str:
+    """Return a fresh request token, to be shown at once."""
+    link = request_link(tx, lead)
+    return links.mint(tx, Purpose.REQUEST, lead.id, expires_at=link.expires_at)
+
+
+def _superseded(tx: Transaction, actor: Actor, lead: Lead) -> bool:
+    """Return whether the business has a request running already; then this one ends here.
+
+    Its sender is told by mail alone: a link to the running request if it is the same contact, else
+    only that there is one.
+    """
+    queries.lock_business(tx.session, lead.business_key)
+    running = queries.unfinished_of_business(tx.session, lead.business_key)
+    if running is None:
+        return False
+    lead.apply(LeadEvent.SUPERSEDE, now=tx.now)
+    record(tx, actor, "lead.superseded", lead.id, by=str(running.id))
+    if running.contact_email == lead.contact_email:
+        notify(
+            tx,
+            "request_running",
+            contact_of(lead),
+            lead.id,
+            link=request_link(tx, running),
+            reference=running.reference,
+            sent_reference=lead.reference,
+        )
+    else:
+        not_ours = LinkTo(
+            Purpose.NOT_OURS, running.id, tx.now + tx.policy.lead_lifetime_at_most
+        )
+        notify(
+            tx,
+            "request_running_elsewhere",
+            contact_of(lead),
+            lead.id,
+            link=not_ours,
+            company=lead.company_name,
+        )
+    return True

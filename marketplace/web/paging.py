@@ -38,7 +38,7 @@ class PageArgs(Schema):
 
 def page(
     session: Session,
-    rows: Select[tuple[T]],
+    rows: Select[T],
     by: InstrumentedAttribute[UUID],
     *,
     limit: int,

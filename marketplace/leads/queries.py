@@ -1,0 +1,146 @@
+"""How leads are found, and for whom."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Select, func, or_, select, text
+from sqlalchemy.orm import Session
+
+from marketplace.core.actors import Actor
+from marketplace.core.errors import NotFound
+from marketplace.core.links import Link, Purpose, link_for
+from marketplace.leads.models import Lead
+from marketplace.leads.rules import UNFINISHED, LeadState
+
+
+def lead_of(session: Session, actor: Actor, lead_id: UUID) -> Lead:
+    """Return the lead if it is this actor's: its own request, or any for an administrator."""
+    if not actor.is_admin and actor.lead_id != lead_id:
+        raise NotFound("no such request")
+    lead = session.get(Lead, lead_id)
+    if lead is None:
+        raise NotFound("no such request")
+    return lead
+
+
+def lock_lead(session: Session, lead_id: UUID) -> Lead:
+    """Hold the lead until the transaction ends, read afresh. The first lock of any that are taken."""
+    lead = session.get(Lead, lead_id, with_for_update=True, populate_existing=True)
+    if lead is None:
+        raise NotFound("no such request")
+    return lead
+
+
+def lock_business(session: Session, business_key: str) -> None:
+    """Let one transaction at a time decide whether this business has a request running.
+
+    The unique index behind it would refuse the second as well, but with nothing to say to anybody.
+    """
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": business_key}
+    )
+
+
+def unfinished_of_business(session: Session, business_key: str) -> Lead | None:
+    """Return the one request of this business that is not finished, if there is one."""
+    return session.scalar(
+        select(Lead).where(Lead.business_key == business_key, Lead.state.in_(UNFINISHED))
+    )
+
+
+def lead_of_request_token(
+    session: Session, token: str, *, now: datetime, lives_on: timedelta
+) -> UUID | None:
+    """Return the lead that a request token opens, until `lives_on` after it was finished."""
+    link = link_for(session, Purpose.REQUEST, token, now=now)
+    if link is None:
+        return None
+    return session.scalar(
+        select(Lead.id).where(
+            Lead.id == link.subject_id,
+            Lead.erased_at.is_(None),
+            or_(Lead.finished_at.is_(None), Lead.finished_at + lives_on > now),
+        )
+    )
+
+
+def lead_to_confirm(session: Session, token: str, *, now: datetime) -> Lead | None:
+    """Return the lead that a confirmation link would confirm, using nothing up."""
+    link = link_for(session, Purpose.CONFIRM_LEAD, token, now=now)
+    if link is None or link.used_at is not None:
+        return None
+    lead = session.get(Lead, link.subject_id)
+    if lead is None or lead.state is not LeadState.AWAITING_CONFIRMATION:
+        return None
+    return lead
+
+
+def not_ours_link(session: Session, token: str, *, now: datetime) -> Link | None:
+    """Return the link by which somebody says that a running request is not theirs."""
+    return link_for(session, Purpose.NOT_OURS, token, now=now)
+
+
+def leads_to_lapse(session: Session, *, now: datetime, limit: int = 500) -> list[UUID]:
+    """Return forms that were not confirmed in time, the oldest first."""
+    return list(
+        session.scalars(
+            select(Lead.id)
+            .where(Lead.state == LeadState.AWAITING_CONFIRMATION, Lead.confirm_by <= now)
+            .order_by(Lead.confirm_by)
+            .limit(limit)
+        )
+    )
+
+
+def leads_to_expire(session: Session, *, now: datetime, limit: int = 500) -> list[UUID]:
+    """Return open requests whose time has run out, the oldest first."""
+    return list(
+        session.scalars(
+            select(Lead.id)
+            .where(Lead.state == LeadState.OPEN, Lead.expires_at <= now)
+            .order_by(Lead.expires_at)
+            .limit(limit)
+        )
+    )
+
+
+def waiting_leads(
+    session: Session, *, not_rung_since: datetime, limit: int = 500
+) -> list[UUID]:
+    """Return open leads with an empty place, the longest waiting first.
+
+    Those that were opened and never matched (their job was lost) wait as well.
+    """
+    return list(
+        session.scalars(
+            select(Lead.id)
+            .where(
+                Lead.state == LeadState.OPEN,
+                Lead.waiting_since.is_not(None),
+                or_(Lead.rung_at.is_(None), Lead.rung_at <= not_rung_since),
+            )
+            .order_by(Lead.waiting_since)
+            .limit(limit)
+        )
+    )
+
+
+def found_leads(state: LeadState | None, q: str | None) -> Select[Lead]:
+    """Return the statement for an administrator's list: by state, by words in who and what."""
+    rows = select(Lead)
+    if state is not None:
+        rows = rows.where(Lead.state == state)
+    if q:
+        pattern = f"%{_escaped(q.lower())}%"
+        rows = rows.where(
+            or_(
+                func.lower(Lead.reference).like(pattern, escape="\\"),
+                func.lower(Lead.company_name).like(pattern, escape="\\"),
+                func.lower(Lead.contact_email).like(pattern, escape="\\"),
+            )
+        )
+    return rows
+
+
+def _escaped(words: str) -> str:
+    return words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

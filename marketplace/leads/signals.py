@@ -1,0 +1,76 @@
+"""Gather the facts by which a form is trusted."""
+
+import importlib.resources
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import phonenumbers
+from disposable_email_domains import blocklist as disposable_domains
+
+from marketplace.leads.rules import Signals
+
+OPTIONAL_FIELDS = (
+    "sector", "certification_status", "timeframe", "needed_by", "consultants_used", "notes",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Telltale:
+    """What only the page of the form can tell: how long it took, and the field nobody sees."""
+
+    seconds_to_fill: float | None = None
+    honeypot: str = ""
+
+
+@cache
+def free_mail_domains() -> frozenset[str]:
+    """Return the mail domains at which anybody can have an address."""
+    listed = importlib.resources.files("marketplace.leads") / "free_mail_domains.txt"
+    lines = listed.read_text(encoding="utf-8").splitlines()
+    return frozenset(line.strip() for line in lines if line and not line.startswith("#"))
+
+
+def is_free_mail(email: str) -> bool:
+    """Return whether the address is at a domain where anybody can have one."""
+    return email.rpartition("@")[2] in free_mail_domains()
+
+
+def gather(values: Mapping[str, Any], telltale: Telltale, *, confirmed: bool) -> Signals:
+    """Return the trust signals of a form that was found to be in order."""
+    company, contact = values["company"], values["contact"]
+    domain = contact["email"].rpartition("@")[2]
+    filled = [name for name in OPTIONAL_FIELDS if values.get(name)]
+    filled += [name for name in ("registration_number", "website") if company.get(name)]
+    filled += [name for name in ("phone", "role") if contact.get(name)]
+    return Signals(
+        email_confirmed=confirmed,
+        registration_number_valid=True if company.get("registration_number") else None,
+        domain_matches_website=_same_domain(domain, company.get("website")),
+        disposable_mail=domain in disposable_domains,
+        free_mail=is_free_mail(contact["email"]),
+        phone_possible=_phone_possible(contact.get("phone"), company["country"]),
+        seconds_to_fill=telltale.seconds_to_fill,
+        honeypot_filled=bool(telltale.honeypot),
+        completeness=round(len(filled) / (len(OPTIONAL_FIELDS) + 4), 2),
+    )
+
+
+def _same_domain(mail_domain: str, website: str | None) -> bool | None:
+    if not website or mail_domain in free_mail_domains():
+        return None
+    host = (urlsplit(website).hostname or "").removeprefix("www.")
+    return (
+        host == mail_domain or host.endswith(f".{mail_domain}") or mail_domain.endswith(f".{host}")
+    )
+
+
+def _phone_possible(phone: str | None, country: str) -> bool | None:
+    if not phone:
+        return None
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(phone, country))
+    except phonenumbers.NumberParseException:
+        return False
