@@ -1,4 +1,4 @@
-"""The same request sent twice is done once: first answers, kept for a day under the sender's key."""
+"""The same request sent twice is done once: the first answer is kept for a day under its key."""
 
 import hashlib
 from dataclasses import dataclass

@@ -23,9 +23,9 @@ def normal_number(country: str, number: str) -> str:
     if country == "AU":
         if not (abn.is_valid(compact) or acn.is_valid(compact)):
             raise ValueError("is not a valid ABN or ACN: please check its digits")
-    elif country == "NZ" and len(compact) == 13:
-        if not (compact.startswith("94") and _is_gs1(compact)):
-            raise ValueError("is not a valid NZBN: please check its digits")
+    is_nzbn = country == "NZ" and len(compact) == 13
+    if is_nzbn and not (compact.startswith("94") and _is_gs1(compact)):
+        raise ValueError("is not a valid NZBN: please check its digits")
     return compact
 
 

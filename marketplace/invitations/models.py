@@ -7,8 +7,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.core.db import Base, Id
+from marketplace.core.errors import Conflict
 from marketplace.invitations import rules
-from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState
+from marketplace.invitations.rules import DeclineReason, Holding, InvitationEvent, InvitationState
 from marketplace.leads.models import Lead
 from marketplace.providers.models import Provider
 
@@ -58,6 +59,8 @@ class Invitation(Base):
     """The first quote or question: what the commitment counts."""
     quoted_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    passed_on_at: Mapped[datetime | None]
+    """When the business asked for this place to go to another, knowing one more sees it."""
     decline_reason: Mapped[DeclineReason | None]
     decline_comment: Mapped[str | None]
 
@@ -68,6 +71,18 @@ class Invitation(Base):
     @property
     def contact_is_visible(self) -> bool:
         return rules.contact_is_visible(self.state, accepted=self.accepted_at is not None)
+
+    @property
+    def holding(self) -> Holding:
+        return Holding(
+            self.place, self.state, self.accepted_at is not None, self.passed_on_at is not None
+        )
+
+    def require_answerable(self, now: datetime) -> None:
+        """Raise `Conflict` unless its holder may still say something at `now`."""
+        late = self.state in rules.ANSWERABLE and now >= self.respond_by
+        if not self.is_live or late:
+            raise Conflict("the time to answer this invitation has passed")
 
     def apply(self, event: InvitationEvent, *, now: datetime) -> None:
         """Let `event` happen at `now`, or raise `Conflict`."""
@@ -83,7 +98,7 @@ class Invitation(Base):
 
 
 class Question(Base):
-    """A clarification question of one provider; the answer goes to all, without saying who asked."""
+    """A clarification question of one provider; the answer goes to all, saying nobody's name."""
 
     __tablename__ = "questions"
     __table_args__ = (Index(None, "lead_id"),)

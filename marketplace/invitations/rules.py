@@ -1,5 +1,7 @@
 """What may happen to an invitation to quote, and until when."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -32,8 +34,6 @@ class InvitationEvent(StrEnum):
     RETURN = "return"
     """A released invitation is looked at while a place is free: it is live again."""
     EXPIRE = "expire"
-    REPLACE = "replace"
-    """The business passes on the place of a provider that accepted and did not quote."""
     WITHDRAW = "withdraw"
     WIN = "win"
     LOSE = "lose"
@@ -68,7 +68,6 @@ LIFECYCLE = Lifecycle(
         (_S.SENT, _E.EXPIRE): _S.EXPIRED,
         (_S.OPENED, _E.EXPIRE): _S.EXPIRED,
         (_S.ACCEPTED, _E.EXPIRE): _S.EXPIRED,
-        (_S.ACCEPTED, _E.REPLACE): _S.WITHDRAWN,
         (_S.SENT, _E.WITHDRAW): _S.WITHDRAWN,
         (_S.OPENED, _E.WITHDRAW): _S.WITHDRAWN,
         (_S.QUOTED, _E.WIN): _S.WON,
@@ -114,6 +113,31 @@ def respond_by(*, now: datetime, due_at: datetime, at_least: timedelta) -> datet
 def open_by(*, now: datetime, within: timedelta, respond_by: datetime) -> datetime:
     """Return until when an invitation may stay unopened before its place is passed on."""
     return min(now + within, respond_by)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What an invitation means for the places of its lead."""
+
+    place: int
+    state: InvitationState
+    saw_contact: bool
+    passed_on: bool
+    """The business itself asked for the place to be given to another."""
+
+
+def free_places(holdings: Iterable[Holding], *, places: int) -> list[int]:
+    """Return the places of a lead that may be given to another provider.
+
+    A place is taken while its invitation is live, and also once its holder has seen the contact:
+    then it is passed on only when the business asks for it, knowing that one more will see it.
+    """
+    taken = {
+        holding.place
+        for holding in holdings
+        if holding.state in LIVE or (holding.saw_contact and not holding.passed_on)
+    }
+    return [place for place in range(1, places + 1) if place not in taken]
 
 
 def event_when_the_request_finishes(state: InvitationState) -> InvitationEvent | None:

@@ -149,7 +149,7 @@ def as_json(values: Any) -> Any:
 
 
 def _fresh_reference(session: Session) -> str:
-    """Return a reference that nobody has: short enough to read out, without letters that look alike."""
+    """Return a reference that nobody has, to be read out: no letters that look alike."""
     while True:
         reference = "R-" + "".join(secrets.choice(_REFERENCE_LETTERS) for _ in range(6))
         if session.scalar(select(Lead.id).where(Lead.reference == reference)) is None:

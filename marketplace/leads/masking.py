@@ -12,16 +12,19 @@ from typing import Any
 
 COVER = "\u2588\u2588\u2588"
 
-_EMAIL = re.compile(r"[\w.+\-]+\s*(?:@|\(at\)|\[at\])\s*[\w\-]+(?:\s*(?:\.|\(dot\)|\[dot\])\s*[\w\-]+)+", re.I)  # fmt: skip
+_EMAIL = re.compile(
+    r"[\w.+\-]+\s*(?:@|\(at\)|\[at\])\s*[\w\-]+(?:\s*(?:\.|\(dot\)|\[dot\])\s*[\w\-]+)+", re.I
+)
 _WEB = re.compile(r"(?:https?://|www\.)\S+|\b[\w\-]+(?:\.[\w\-]+)*\.[a-z]{2,24}\b(?:/\S*)?", re.I)
 _NUMBER = re.compile(r"\+?\d[\d\s().\-/]{5,}\d")
 _WORD = re.compile(r"\w+")
 
-_COMMON = frozenset(
+_COMMON_WORDS = (
     "and the for of our your with from at in on to by an as is it we us co pty ltd limited inc llc "
     "plc gmbh ag sa bv group holdings company australia iso certification consulting quality "
-    "management system systems standard standards services service".split()
+    "management system systems standard standards services service"
 )
+_COMMON = frozenset(_COMMON_WORDS.split())
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.core.db import Base, Id, Json, Words
+from marketplace.core.errors import Conflict
 from marketplace.leads import rules
+from marketplace.leads.masking import Identity
 from marketplace.leads.rules import (
     CertificationStatus,
     LeadEvent,
@@ -46,8 +48,10 @@ class Lead(Base):
         CheckConstraint("headcount BETWEEN 1 AND 1000000", "headcount_in_range"),
         CheckConstraint("cardinality(standards) BETWEEN 1 AND 6", "one_to_six_standards"),
         CheckConstraint("cardinality(regions) BETWEEN 1 AND 10", "one_to_ten_regions"),
-        CheckConstraint("(state = 'awarded') = (awarded_invitation_id IS NOT NULL)", "awarded_to_one"),
-    )  # fmt: skip
+        CheckConstraint(
+            "(state = 'awarded') = (awarded_invitation_id IS NOT NULL)", "awarded_to_one"
+        ),
+    )
 
     id: Mapped[Id]
     reference: Mapped[str] = mapped_column(unique=True)
@@ -114,6 +118,24 @@ class Lead(Base):
     @property
     def is_finished(self) -> bool:
         return rules.LIFECYCLE.is_final(self.state)
+
+    @property
+    def identity(self) -> Identity:
+        """Return everything by which the business could be known."""
+        return Identity(
+            company_name=self.company_name,
+            contact_name=self.contact_name,
+            contact_email=self.contact_email,
+            contact_phone=self.contact_phone,
+            website=self.website,
+            registration_number=self.registration_number,
+            others=tuple(each["name"] for each in self.consultants_used),
+        )
+
+    def require_running(self, now: datetime) -> None:
+        """Raise `Conflict` unless providers may still answer at `now`."""
+        if not rules.is_running(self.state, now=now, expires_at=self.expires_at):
+            raise Conflict("this request is finished")
 
     def apply(self, event: LeadEvent, *, now: datetime, reason: str | None = None) -> None:
         """Let `event` happen at `now`, or raise `Conflict`."""

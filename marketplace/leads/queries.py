@@ -24,7 +24,7 @@ def lead_of(session: Session, actor: Actor, lead_id: UUID) -> Lead:
 
 
 def lock_lead(session: Session, lead_id: UUID) -> Lead:
-    """Hold the lead until the transaction ends, read afresh. The first lock of any that are taken."""
+    """Hold the lead until the transaction ends, read afresh. The first of all locks."""
     lead = session.get(Lead, lead_id, with_for_update=True, populate_existing=True)
     if lead is None:
         raise NotFound("no such request")
@@ -104,9 +104,7 @@ def leads_to_expire(session: Session, *, now: datetime, limit: int = 500) -> lis
     )
 
 
-def waiting_leads(
-    session: Session, *, not_rung_since: datetime, limit: int = 500
-) -> list[UUID]:
+def waiting_leads(session: Session, *, not_rung_since: datetime, limit: int = 500) -> list[UUID]:
     """Return open leads with an empty place, the longest waiting first.
 
     Those that were opened and never matched (their job was lost) wait as well.

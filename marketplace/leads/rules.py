@@ -1,4 +1,4 @@
-"""What may happen to a lead, which business it belongs to, and whether a person should look first."""
+"""What may happen to a lead, whose it is, and whether a person should look first."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -119,6 +119,11 @@ def after(
     return next_state
 
 
+def is_running(state: LeadState, *, now: datetime, expires_at: datetime | None) -> bool:
+    """Return whether providers may still answer: open, and not past its end."""
+    return state is LeadState.OPEN and (expires_at is None or now < expires_at)
+
+
 def expiry(
     opened_at: datetime,
     *,
@@ -178,10 +183,7 @@ def review_reasons(signals: Signals) -> list[str]:
         reasons.append("the e-mail address is a throw-away one")
     if signals.phone_possible is False:
         reasons.append("the telephone number cannot exist")
-    if (
-        signals.seconds_to_fill is not None
-        and 0 <= signals.seconds_to_fill < FASTEST_HUMAN_SECONDS
-    ):
+    if signals.seconds_to_fill is not None and 0 <= signals.seconds_to_fill < FASTEST_HUMAN_SECONDS:
         reasons.append("the form was filled in faster than a person can")
     slight = []
     if signals.free_mail and signals.registration_number_valid is None:

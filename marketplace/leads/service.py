@@ -224,9 +224,7 @@ def actor_of_request_token(ctx: Context, token: str) -> Actor | None:
     """Return the business whose request this token opens, while it is good."""
     with ctx.reading() as session:
         lives_on = ctx.policy.request_link_lives_on
-        lead_id = queries.lead_of_request_token(
-            session, token, now=ctx.clock(), lives_on=lives_on
-        )
+        lead_id = queries.lead_of_request_token(session, token, now=ctx.clock(), lives_on=lives_on)
     if lead_id is None:
         return None
     return Actor(Kind.BUSINESS, id=lead_id, lead_id=lead_id)
@@ -272,9 +270,7 @@ def _superseded(tx: Transaction, actor: Actor, lead: Lead) -> bool:
             sent_reference=lead.reference,
         )
     else:
-        not_ours = LinkTo(
-            Purpose.NOT_OURS, running.id, tx.now + tx.policy.lead_lifetime_at_most
-        )
+        not_ours = LinkTo(Purpose.NOT_OURS, running.id, tx.now + tx.policy.lead_lifetime_at_most)
         notify(
             tx,
             "request_running_elsewhere",

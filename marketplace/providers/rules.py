@@ -133,10 +133,11 @@ def accreditation_counts(
     return state is AccreditationState.VERIFIED and begun and today <= valid_until
 
 
-LEGAL_SUFFIXES = frozenset(
+_SUFFIXES = (
     "pty ltd limited proprietary inc incorporated llc llp plc lp corp corporation co company gmbh "
-    "ag kg ohg ug bv nv sa sas sarl srl spa oy oyj ab as asa aps kk sdn bhd pte pvt private".split()
+    "ag kg ohg ug bv nv sa sas sarl srl spa oy oyj ab as asa aps kk sdn bhd pte pvt private"
 )
+LEGAL_SUFFIXES = frozenset(_SUFFIXES.split())
 
 
 def name_key(name: str) -> str:

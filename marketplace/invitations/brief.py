@@ -1,0 +1,63 @@
+"""What a provider sees of an invitation: masked until it accepts, and never any other provider."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from marketplace.invitations.models import Invitation
+from marketplace.invitations.questions import thread_for
+from marketplace.leads.masking import masked_brief
+from marketplace.leads.models import Lead
+
+
+def summary(invitation: Invitation, lead: Lead) -> dict[str, Any]:
+    """Return an invitation for its holder's list."""
+    return {
+        "id": invitation.id,
+        "state": invitation.state,
+        "sent_at": invitation.sent_at,
+        "open_by": invitation.open_by,
+        "respond_by": invitation.respond_by,
+        "opened_at": invitation.opened_at,
+        "accepted_at": invitation.accepted_at,
+        "responded_at": invitation.responded_at,
+        "quoted_at": invitation.quoted_at,
+        "ended_at": invitation.ended_at,
+        "lead": lead_for(invitation, lead),
+    }
+
+
+def lead_for(invitation: Invitation, lead: Lead) -> dict[str, Any]:
+    """Return the brief of the lead, with who the business is only from acceptance on."""
+    fields = {
+        name: getattr(lead, name)
+        for name in (
+            "reference", "service", "standards", "editions", "country", "regions", "headcount",
+            "sites", "sector", "certification_status", "timeframe", "needed_by", "remote_ok",
+            "notes",
+        )
+    }  # fmt: skip
+    if not invitation.contact_is_visible:
+        return {**masked_brief(fields, lead.identity), "masked": True}
+    return {
+        **fields,
+        "masked": False,
+        "company": {
+            "name": lead.company_name,
+            "country": lead.country,
+            "registration_number": lead.registration_number,
+            "website": lead.website,
+        },
+        "contact": {
+            "name": lead.contact_name,
+            "email": lead.contact_email,
+            "phone": lead.contact_phone,
+            "role": lead.contact_role,
+        },
+        "consultants_used": lead.consultants_used,
+    }
+
+
+def full(session: Session, invitation: Invitation, lead: Lead) -> dict[str, Any]:
+    """Return an invitation for its holder's page: the brief and the thread of questions."""
+    return {**summary(invitation, lead), "questions": thread_for(session, lead, invitation)}

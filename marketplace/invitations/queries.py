@@ -1,0 +1,146 @@
+"""How invitations are found, and for whom."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Float, Select, and_, case, cast, extract, func, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from marketplace.core.actors import Actor
+from marketplace.core.errors import NotFound
+from marketplace.invitations.models import Invitation, Question
+from marketplace.invitations.rules import ANSWERABLE, LIVE, InvitationState
+from marketplace.leads.models import Lead
+
+
+def invitation_of(session: Session, actor: Actor, invitation_id: UUID) -> Invitation:
+    """Return the invitation if it is this provider's, or one under this business' request."""
+    invitation = session.get(Invitation, invitation_id)
+    if invitation is None or not (
+        actor.is_admin
+        or (actor.provider_id is not None and invitation.provider_id == actor.provider_id)
+        or (actor.lead_id is not None and invitation.lead_id == actor.lead_id)
+    ):
+        raise NotFound("no such invitation")
+    return invitation
+
+
+def lock_invitation(session: Session, invitation_id: UUID) -> Invitation:
+    """Hold the row until the transaction ends, read afresh. The lead is locked before."""
+    return session.get_one(Invitation, invitation_id, with_for_update=True, populate_existing=True)
+
+
+def lead_id_of(session: Session, invitation_id: UUID) -> UUID | None:
+    """Return the lead of an invitation, without loading or locking either."""
+    return session.scalar(select(Invitation.lead_id).where(Invitation.id == invitation_id))
+
+
+def invitations_for_lead(session: Session, lead_id: UUID) -> list[Invitation]:
+    """Return every invitation that the lead ever led to, the oldest first."""
+    return list(
+        session.scalars(
+            select(Invitation)
+            .where(Invitation.lead_id == lead_id)
+            .order_by(Invitation.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def lock_live_invitations(session: Session, lead_id: UUID) -> list[Invitation]:
+    """Hold every live invitation of a lead that the caller has locked."""
+    return list(
+        session.scalars(
+            select(Invitation)
+            .where(Invitation.lead_id == lead_id, Invitation.state.in_(LIVE))
+            .order_by(Invitation.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def questions_for_lead(session: Session, lead_id: UUID) -> list[Question]:
+    """Return the thread of a lead, in the order in which it was asked."""
+    return list(
+        session.scalars(select(Question).where(Question.lead_id == lead_id).order_by(Question.id))
+    )
+
+
+def invitations_to_expire(session: Session, *, now: datetime, limit: int = 500) -> list[UUID]:
+    """Return invitations whose deadline has passed unanswered, the most overdue first."""
+    return list(
+        session.scalars(
+            select(Invitation.id)
+            .where(Invitation.state.in_(ANSWERABLE), Invitation.respond_by <= now)
+            .order_by(Invitation.respond_by)
+            .limit(limit)
+        )
+    )
+
+
+# Urgency as two numbers that sort upwards: what can still be answered by its deadline, then the
+# rest with the latest first.
+_group = case((Invitation.state.in_(ANSWERABLE), 0), else_=1)
+_moment = cast(extract("epoch", Invitation.respond_by), Float)
+_key = case((Invitation.state.in_(ANSWERABLE), _moment), else_=-_moment)
+
+
+@dataclass(frozen=True)
+class Urgency:
+    """Where an invitation stands in its provider's list."""
+
+    group: int
+    key: float
+    id: UUID
+
+
+def invitations_of_provider(
+    session: Session,
+    provider_id: UUID,
+    *,
+    state: InvitationState | None,
+    limit: int,
+    after: UUID | None,
+) -> tuple[Sequence[tuple[Invitation, Lead]], UUID | None]:
+    """Return a provider's invitations with their leads, the most urgent first, a page at a time."""
+    rows: Select[Invitation, Lead] = (
+        select(Invitation, Lead)
+        .join(Lead, Lead.id == Invitation.lead_id)
+        .where(Invitation.provider_id == provider_id)
+    )
+    if state is not None:
+        rows = rows.where(Invitation.state == state)
+    if after is not None:
+        last = session.execute(
+            select(_group, _key).where(
+                Invitation.id == after, Invitation.provider_id == provider_id
+            )
+        ).one_or_none()
+        if last is None:
+            return [], None
+        group, key = last
+        rows = rows.where(
+            or_(_group > group, and_(_group == group, tuple_(_key, Invitation.id) > (key, after)))
+        )
+    found = session.execute(rows.order_by(_group, _key, Invitation.id).limit(limit + 1)).all()
+    kept = [(invitation, lead) for invitation, lead in found[:limit]]
+    more = len(found) > limit
+    return kept, kept[-1][0].id if more else None
+
+
+def response_hours(session: Session, provider_ids: Collection[UUID]) -> dict[UUID, float]:
+    """Return the median hours to a response of each provider that has responded three times."""
+    hours = extract("epoch", Invitation.responded_at - Invitation.sent_at) / 3600.0
+    rows = session.execute(
+        select(
+            Invitation.provider_id,
+            func.percentile_cont(0.5).within_group(cast(hours, Float)),
+        )
+        .where(Invitation.provider_id.in_(provider_ids), Invitation.responded_at.is_not(None))
+        .group_by(Invitation.provider_id)
+        .having(func.count() >= 3)
+    )
+    return {provider_id: round(float(median), 1) for provider_id, median in rows}

@@ -1,0 +1,100 @@
+"""Clarification questions: one provider asks, the business answers once, all hear it together."""
+
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from marketplace.core.actors import Actor
+from marketplace.core.context import Context
+from marketplace.core.db import new_id
+from marketplace.core.errors import Conflict, NotFound
+from marketplace.core.events import record
+from marketplace.invitations import queries
+from marketplace.invitations import service as invitations
+from marketplace.invitations.models import Invitation, Question
+from marketplace.leads import queries as leads
+from marketplace.leads import service as leading
+from marketplace.leads.masking import mask_text
+from marketplace.leads.models import Lead
+from marketplace.notifications.service import notify
+
+
+def ask_question(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str) -> Question:
+    """Put a question to the business. It answers the commitment, but not the invitation."""
+    with ctx.transaction() as tx:
+        lead, invitation = invitations.lock_for_answer(tx, actor, invitation_id)
+        lead.require_running(tx.now)
+        invitation.require_answerable(tx.now)
+        question = Question(
+            id=new_id(), lead_id=lead.id, invitation_id=invitation.id, text=text, asked_at=tx.now
+        )
+        tx.session.add(question)
+        invitations.note_response(tx, lead, invitation)
+        record(tx, actor, "question.asked", question.id, lead=str(lead.id))
+        notify(
+            tx,
+            "question_asked",
+            leading.contact_of(lead),
+            lead.id,
+            occasion=str(question.id),
+            link=leading.request_link(tx, lead),
+            reference=lead.reference,
+            question=text,
+        )
+        return question
+
+
+def answer_question(ctx: Context, actor: Actor, question_id: UUID, *, text: str) -> Question:
+    """Take the business' answer, and let every provider with a live invitation know it at once."""
+    with ctx.transaction() as tx:
+        lead = leads.lock_lead(tx.session, actor.own_lead())
+        question = tx.session.get(Question, question_id, with_for_update=True)
+        if question is None or question.lead_id != lead.id:
+            raise NotFound("no such question")
+        lead.require_running(tx.now)
+        if question.answered_at is not None:
+            raise Conflict("this question was answered already")
+        question.answer, question.answered_at = text, tx.now
+        record(tx, actor, "question.answered", question.id, lead=str(lead.id))
+        for invitation in queries.lock_live_invitations(tx.session, lead.id):
+            shown = _as_shown_to(invitation, lead, question)
+            notify(
+                tx,
+                "question_answered",
+                invitations.holder_of(tx, invitation.provider_id),
+                invitation.id,
+                occasion=str(question.id),
+                path=f"/portal/invitations/{invitation.id}",
+                reference=lead.reference,
+                question=shown["question"],
+                answer=shown["answer"],
+            )
+        return question
+
+
+def thread_for(session: Session, lead: Lead, invitation: Invitation) -> list[dict[str, object]]:
+    """Return the thread as one provider may see it: its own questions, and what was answered.
+
+    Who asked is never said; before acceptance nothing in it identifies the business.
+    """
+    return [
+        {
+            "id": question.id,
+            "is_own": question.invitation_id == invitation.id,
+            "asked_at": question.asked_at,
+            "answered_at": question.answered_at,
+            **_as_shown_to(invitation, lead, question),
+        }
+        for question in queries.questions_for_lead(session, lead.id)
+        if question.invitation_id == invitation.id or question.answered_at is not None
+    ]
+
+
+def _as_shown_to(invitation: Invitation, lead: Lead, question: Question) -> dict[str, str | None]:
+    words = {"question": question.text, "answer": question.answer}
+    if invitation.contact_is_visible:
+        return dict(words)
+    return {
+        name: None if text is None else mask_text(text, lead.identity)
+        for name, text in words.items()
+    }
