@@ -7,14 +7,21 @@ from functools import cache
 from rq import get_current_job
 
 from config.settings import Settings
-from marketplace.bootstrap import Product, build
+from marketplace.bootstrap import Product, build, channel_of
 from marketplace.core.context import Context, Origin
+from marketplace.notifications.channels import Channel
 
 
 @cache
 def product() -> Product:
     """Return the product; connections open on first use, inside the job's own process."""
     return build(Settings.from_env())
+
+
+@cache
+def channel() -> Channel:
+    """Return the way out for mail that the settings name."""
+    return channel_of(product().settings)
 
 
 @contextmanager

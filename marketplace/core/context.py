@@ -91,5 +91,7 @@ class Context:
             session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             yield session
         finally:
+            # A roll-back forgets what was loaded; what was read stays readable.
+            session.expunge_all()
             session.rollback()
             session.close()

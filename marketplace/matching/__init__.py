@@ -1,1 +1,1 @@
-"""Who is invited to a lead: eligible, fitting best, whose turn it is; and why, for anyone to see."""
+"""Who is invited to a lead: eligible, fitting best, whose turn it is; and why."""

@@ -1,0 +1,59 @@
+"""What RQ calls: each job is one use case, given this process's context.
+
+A job may run late, twice, or beside another; the use cases allow for that.
+"""
+
+from uuid import UUID
+
+from marketplace.core import idempotency
+from marketplace.invitations import service as invitations
+from marketplace.leads import service as leads
+from marketplace.matching import service as matching
+from marketplace.notifications import delivery
+from marketplace.quotes import outcome
+from workers.context import channel, job_context
+
+# Rung by a transaction that has just committed.
+
+
+def match_lead(lead_id: str) -> None:
+    with job_context() as ctx:
+        matching.match_lead(ctx, UUID(lead_id))
+
+
+def deliver_notifications() -> None:
+    with job_context() as ctx:
+        delivery.deliver_due_notifications(ctx, channel())
+
+
+# Rung by the clock (and the first one by transactions too). Each asks the database what is due.
+
+
+def rematch_waiting_leads() -> None:
+    with job_context() as ctx:
+        matching.rematch_waiting_leads(ctx)
+
+
+def expire_due_invitations() -> None:
+    with job_context() as ctx:
+        invitations.expire_due_invitations(ctx)
+
+
+def settle_due_commitments() -> None:
+    with job_context() as ctx:
+        leads.settle_due_commitments(ctx)
+
+
+def lapse_unconfirmed_leads() -> None:
+    with job_context() as ctx:
+        leads.lapse_unconfirmed_leads(ctx)
+
+
+def expire_due_leads() -> None:
+    with job_context() as ctx:
+        outcome.expire_due_leads(ctx)
+
+
+def forget_old_answers() -> None:
+    with job_context() as ctx:
+        idempotency.forget_old_answers(ctx)
