@@ -18,6 +18,7 @@ from sqlalchemy import make_url, text
 
 from config.settings import Settings
 from marketplace.bootstrap import Product, build
+from marketplace.catalogue.seeding import seed_catalogue
 from marketplace.core.context import Context
 from marketplace.core.db import Base, db
 from marketplace.core.jobs import Job
@@ -117,14 +118,16 @@ def settings_for(services: Services, **changes: str) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def installation(services: Services) -> Product:
+def installation(services: Services) -> Iterator[Product]:
     """The product on a database that the migrations built and `seed-catalogue` filled."""
     product = build(settings_for(services))
     upgrade(product.app)
     create_app(product)
     with product.app.app_context():
         seed_catalogue(product.ctx)
-    return product
+    yield product
+    with product.app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ class AuditTime(Base):
 
     id: Mapped[Id]
     basis: Mapped[str]
-    """Which table: `md5_qms`, `md5_ems`, `md5_ohsms`, `isms_27006`, `md9_mdqms`, `iso50003_enms`."""
+    """Which table: `md5_qms`, `md5_ems`, `md5_ohsms`, `isms_27006`, `md9_mdqms`, `iso50003_enms`"""
     audit: Mapped[str]
     """`initial` (stages 1 and 2 together), `surveillance` or `recertification`."""
     complexity: Mapped[str]

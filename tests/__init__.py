@@ -1,0 +1,1 @@
+"""Tests: rules as tables, use cases on a real PostgreSQL, HTTP, workers, faults."""

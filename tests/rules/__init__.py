@@ -1,0 +1,1 @@
+"""What is true, as tables, without a database."""
