@@ -7,7 +7,7 @@ from uuid import UUID
 
 from marketplace.core import idempotency
 from marketplace.invitations import service as invitations
-from marketplace.leads import service as leads
+from marketplace.leads import clock as leads
 from marketplace.matching import service as matching
 from marketplace.notifications import delivery
 from marketplace.quotes import outcome

@@ -13,7 +13,6 @@ from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
-from marketplace.core.sweeps import sweep
 from marketplace.leads import intake, queries, rules
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadEvent, LeadState, Signals
@@ -201,23 +200,6 @@ def report_not_ours(ctx: Context, token: str) -> None:
                 path=f"/admin/leads/{lead.id}",
                 reference=lead.reference,
             )
-
-
-def lapse_unconfirmed_leads(ctx: Context) -> int:
-    """Close every form that was not confirmed in time; return how many there were."""
-    return sweep(
-        ctx,
-        "lapse_unconfirmed_leads",
-        lambda session, now: queries.leads_to_lapse(session, now=now),
-        _lapse,
-    )
-
-
-def _lapse(tx: Transaction, lead_id: UUID) -> None:
-    lead = queries.lock_lead(tx.session, lead_id)
-    if lead.state is LeadState.AWAITING_CONFIRMATION:
-        lead.apply(LeadEvent.LAPSE, now=tx.now)
-        record(tx, SYSTEM, "lead.lapsed", lead.id)
 
 
 def actor_of_request_token(ctx: Context, token: str) -> Actor | None:

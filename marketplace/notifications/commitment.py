@@ -1,5 +1,6 @@
 """The 24-hour commitment: made when a lead opens, moved by the steps that cause it to move."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -82,7 +83,7 @@ def settle(tx: Transaction, commitment: Commitment) -> CommitmentEvent | None:
     return event
 
 
-def due_commitments(session: Session, *, now: object, limit: int = 500) -> list[UUID]:
+def due_commitments(session: Session, *, now: datetime, limit: int = 500) -> list[UUID]:
     """Return the leads whose commitment time alone would move, the most overdue first."""
     return list(
         session.scalars(

@@ -243,8 +243,8 @@ class Amount(fields.Field[Decimal]):
         return None if value is None else f"{value:.2f}"
 
 
-class HalfDays(fields.Field[Decimal]):
-    """Days of work as a JSON number in steps of a half."""
+class HalfDays(fields.Field[float]):
+    """Days of work as a JSON number in steps of a half (which a float holds exactly)."""
 
     default_error_messages = {
         "required": "is required",
@@ -257,12 +257,12 @@ class HalfDays(fields.Field[Decimal]):
         self.most = most
         self.metadata.update({"type": "number", "minimum": 0, "maximum": most, "multipleOf": 0.5})
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Decimal:
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.make_error("invalid")
         if not 0 <= value <= self.most or (value * 2) % 1:
             raise self.make_error("invalid")
-        return Decimal(int(value * 2)) / 2
+        return float(value)
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> float | None:
         return None if value is None else float(value)

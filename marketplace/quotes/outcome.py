@@ -1,0 +1,211 @@
+"""What comes of a request: the choice, closure, expiry, reviews, the request that follows on."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from marketplace.core.actors import SYSTEM, Actor
+from marketplace.core.context import Context, Transaction
+from marketplace.core.db import new_id
+from marketplace.core.errors import Conflict
+from marketplace.core.events import record
+from marketplace.core.forms import Form
+from marketplace.core.sweeps import sweep
+from marketplace.invitations import queries as invitations
+from marketplace.invitations import service as inviting
+from marketplace.invitations.models import Invitation
+from marketplace.invitations.rules import LIFECYCLE, InvitationEvent, InvitationState
+from marketplace.leads import intake
+from marketplace.leads import queries as leads
+from marketplace.leads import service as leading
+from marketplace.leads.models import Lead
+from marketplace.leads.rules import CloseReason, LeadEvent, LeadState, Service
+from marketplace.leads.service import Receipt
+from marketplace.leads.signals import Telltale
+from marketplace.notifications import commitment
+from marketplace.notifications.service import notify
+from marketplace.providers.models import Provider
+from marketplace.providers.rules import ProviderKind
+from marketplace.quotes import comparison
+from marketplace.quotes.models import Review
+
+
+def choose_provider(ctx: Context, actor: Actor, invitation_id: UUID) -> Lead:
+    """Award the request to one that quoted; every other live invitation ends, and all are told."""
+    with ctx.transaction() as tx:
+        lead = leads.lock_lead(tx.session, actor.own_lead())
+        chosen = invitations.invitation_of(tx.session, actor, invitation_id)
+        if lead.is_finished:
+            raise Conflict("this request is finished already")
+        chosen = invitations.lock_invitation(tx.session, chosen.id)
+        # Refuses, in its own words, one that has not quoted.
+        LIFECYCLE.after(chosen.state, InvitationEvent.WIN)
+        lead.apply(LeadEvent.AWARD, now=tx.now)
+        lead.awarded_invitation_id = chosen.id
+        _finish(tx, actor, lead, outcome="another provider was chosen", chosen_id=chosen.id)
+        provider = tx.session.get_one(Provider, chosen.provider_id)
+        notify(
+            tx,
+            "choice_confirmed",
+            leading.contact_of(lead),
+            lead.id,
+            link=leading.request_link(tx, lead),
+            reference=lead.reference,
+            provider=provider.name,
+            provider_email=provider.contact_email,
+            provider_phone=provider.contact_phone,
+        )
+        return lead
+
+
+def close_request(ctx: Context, actor: Actor, *, reason: CloseReason) -> Lead:
+    """Finish the business' own request without choosing."""
+    with ctx.transaction() as tx:
+        lead = leads.lock_lead(tx.session, actor.own_lead())
+        _close(tx, actor, lead, reason=reason)
+        return lead
+
+
+def close_lead(ctx: Context, actor: Actor, lead_id: UUID, *, reason: str) -> Lead:
+    """Finish a request as an administrator."""
+    actor.require_admin()
+    with ctx.transaction() as tx:
+        lead = leads.lock_lead(tx.session, lead_id)
+        _close(tx, actor, lead, reason=reason)
+        return lead
+
+
+def expire_due_leads(ctx: Context) -> int:
+    """Finish every open request whose time has run out; return how many there were."""
+    return sweep(
+        ctx,
+        "expire_due_leads",
+        lambda session, now: leads.leads_to_expire(session, now=now),
+        _expire,
+    )
+
+
+def _expire(tx: Transaction, lead_id: UUID) -> None:
+    lead = leads.lock_lead(tx.session, lead_id)
+    if not lead.is_open or lead.expires_at is None or tx.now < lead.expires_at:
+        return
+    lead.apply(LeadEvent.EXPIRE, now=tx.now, reason="its time had run out")
+    _finish(tx, SYSTEM, lead, outcome="the request's time had run out")
+    _tell_finished(tx, "request_expired", lead)
+
+
+def _close(tx: Transaction, actor: Actor, lead: Lead, *, reason: str) -> None:
+    lead.apply(LeadEvent.CLOSE, now=tx.now, reason=reason)
+    _finish(tx, actor, lead, outcome="the request was closed without a choice")
+    _tell_finished(tx, "request_closed", lead)
+
+
+def _finish(
+    tx: Transaction, actor: Actor, lead: Lead, *, outcome: str, chosen_id: UUID | None = None
+) -> None:
+    """End what hangs on a lead that has just been finished. The lead is locked."""
+    tx.session.flush()
+    inviting.finish_invitations(
+        tx,
+        actor,
+        lead,
+        outcome=outcome,
+        standings=comparison.standings(tx.session, lead),
+        chosen_id=chosen_id,
+    )
+    commitment.end(tx, lead.id)
+    record(tx, actor, f"lead.{lead.state}", lead.id)
+
+
+def _tell_finished(tx: Transaction, template: str, lead: Lead) -> None:
+    notify(
+        tx,
+        template,
+        leading.contact_of(lead),
+        lead.id,
+        link=leading.request_link(tx, lead),
+        reference=lead.reference,
+    )
+
+
+def review_provider(
+    ctx: Context, actor: Actor, invitation_id: UUID, *, rating: int, comment: str | None
+) -> Review:
+    """Take what the business says of a provider that answered it; once per invitation."""
+    with ctx.transaction() as tx:
+        lead = leads.lock_lead(tx.session, actor.own_lead())
+        reviewed = invitations.invitation_of(tx.session, actor, invitation_id)
+        if reviewed.responded_at is None:
+            raise Conflict("only a provider that answered can be reviewed")
+        if tx.session.query(Review.id).filter_by(invitation_id=reviewed.id).first():
+            raise Conflict("this provider was reviewed already")
+        review = Review(
+            id=new_id(),
+            invitation_id=reviewed.id,
+            lead_id=lead.id,
+            provider_id=reviewed.provider_id,
+            rating=rating,
+            comment=comment,
+            created_at=tx.now,
+        )
+        tx.session.add(review)
+        record(tx, actor, "review.given", reviewed.id, rating=rating)
+        return review
+
+
+def follow_on(ctx: Context, actor: Actor, form: Form) -> Receipt:
+    """After an awarded consulting request: ask for certification, knowing who consulted.
+
+    Pre-filled from the first request; `form` may change what is needed now. The business is known
+    by its link, so nothing is confirmed again.
+    """
+    with ctx.transaction() as tx:
+        first = leads.lock_lead(tx.session, actor.own_lead())
+        advised = _awarded(tx, first)
+        consultant = tx.session.get_one(Provider, advised.provider_id)
+        if consultant.kind is not ProviderKind.CONSULTANT:
+            raise Conflict("only a consulting request can be followed on")
+        wanted = {**_as_values(first), **form.values, "service": Service.CERTIFICATION}
+        wanted["consultants_used"] = [
+            *wanted.get("consultants_used", [])[:9],
+            {"name": consultant.name, "ended_on": None},
+        ]
+        whole = Form(wanted, form.problems)
+        values = whole.accept(intake.problems(tx.session, whole, today=tx.now.date()))
+        lead = intake.new_lead(tx, values, Telltale(), confirmed=True, follows_lead_id=first.id)
+        record(tx, actor, "lead.submitted", lead.id, service=lead.service, follows=str(first.id))
+        leading.enter(tx, actor, lead)
+        return Receipt(lead.reference, lead.state, None)
+
+
+def _awarded(tx: Transaction, lead: Lead) -> Invitation:
+    if lead.state is not LeadState.AWARDED or lead.awarded_invitation_id is None:
+        raise Conflict("only an awarded request can be followed on")
+    advised = tx.session.get_one(Invitation, lead.awarded_invitation_id)
+    if advised.state is not InvitationState.WON:
+        raise Conflict("only an awarded request can be followed on")
+    return advised
+
+
+def _as_values(lead: Lead) -> dict[str, Any]:
+    """Return a lead's form as values again; editions are asked for anew, as current."""
+    kept = {
+        name: getattr(lead, name)
+        for name in (
+            "standards", "regions", "headcount", "sites", "sector", "certification_status",
+            "timeframe", "remote_ok", "notes",
+        )
+    }  # fmt: skip
+    return {
+        **kept,
+        "company": lead.form["company"],
+        "contact": lead.form["contact"],
+        "consent": lead.form["consent"],
+        "consultants_used": [
+            {
+                "name": each["name"],
+                "ended_on": date.fromisoformat(each["ended_on"]) if each["ended_on"] else None,
+            }
+            for each in lead.consultants_used
+        ],
+    }

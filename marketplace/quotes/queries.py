@@ -1,0 +1,59 @@
+"""How quotes and reviews are found. Other people's quotes are read by `comparison` alone."""
+
+from collections.abc import Collection
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from marketplace.invitations.models import Invitation
+from marketplace.invitations.rules import LIVE
+from marketplace.quotes.models import Quote, Review
+
+
+def versions(session: Session, invitation_id: UUID) -> list[Quote]:
+    """Return every version of the quote under one invitation, the latest first."""
+    return list(
+        session.scalars(
+            select(Quote).where(Quote.invitation_id == invitation_id).order_by(Quote.version.desc())
+        )
+    )
+
+
+def latest(session: Session, invitation_id: UUID) -> Quote | None:
+    """Return the version of the quote under one invitation that counts."""
+    return session.scalar(
+        select(Quote)
+        .where(Quote.invitation_id == invitation_id)
+        .order_by(Quote.version.desc())
+        .limit(1)
+    )
+
+
+def latest_validity(session: Session, lead_id: UUID) -> date | None:
+    """Return until when the longest standing of a lead's live quotes stands."""
+    counting = (
+        select(Quote.invitation_id, func.max(Quote.version).label("version"))
+        .join(Invitation, Invitation.id == Quote.invitation_id)
+        .where(Invitation.lead_id == lead_id, Invitation.state.in_(LIVE))
+        .group_by(Quote.invitation_id)
+        .subquery()
+    )
+    return session.scalar(
+        select(func.max(Quote.valid_until)).join(
+            counting,
+            (Quote.invitation_id == counting.c.invitation_id)
+            & (Quote.version == counting.c.version),
+        )
+    )
+
+
+def ratings(session: Session, provider_ids: Collection[UUID]) -> dict[UUID, tuple[float, int]]:
+    """Return the mean rating of each provider, and of how many reviews it is the mean."""
+    rows = session.execute(
+        select(Review.provider_id, func.avg(Review.rating), func.count())
+        .where(Review.provider_id.in_(provider_ids))
+        .group_by(Review.provider_id)
+    )
+    return {provider_id: (round(float(mean), 1), n) for provider_id, mean, n in rows}

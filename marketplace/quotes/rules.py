@@ -1,0 +1,160 @@
+"""What a quote adds up to, and what may be told of how quotes compare.
+
+Amounts are decimals, without tax, rounded half up to cents. No float touches money.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from statistics import median
+from typing import Any
+
+CENT = Decimal("0.01")
+
+
+class QuoteKind(StrEnum):
+    """The shape of a quote: what the provider's kind offers."""
+
+    CERTIFICATION = "certification"
+    CONSULTING = "consulting"
+
+
+class TravelBasis(StrEnum):
+    """Who bears what travel costs."""
+
+    INCLUDED = "included"
+    CAPPED = "capped"
+    AT_COST = "at_cost"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line that every comparison of a kind has, in the same order for all."""
+
+    key: str
+    label: str
+    times: int = 1
+    """How often it falls due inside the three years of a certificate."""
+    in_three_years: bool = True
+    """Whether the three-year total counts it; recertification opens the next cycle."""
+
+
+CERTIFICATION_LINES = (
+    Line("application", "Application and registration"),
+    Line("stage_1", "Stage 1 audit"),
+    Line("stage_2", "Stage 2 audit"),
+    Line("surveillance_1", "First surveillance audit"),
+    Line("surveillance_2", "Second surveillance audit"),
+    Line("annual", "Annual fee, three years", times=3),
+    Line("travel", "Travel"),
+    Line("recertification", "Recertification audit (next cycle)", in_three_years=False),
+)
+"""A certification over three years: ISO/IEC 17021-1, 9.1.3 (the cycle of a certificate)."""
+
+AUDITS = ("stage_1", "stage_2", "surveillance_1", "surveillance_2", "recertification")
+
+
+def cents(amount: Decimal) -> Decimal:
+    """Return an amount in whole cents, half a cent up."""
+    return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+def line_amount(line: Line, fees: Mapping[str, Any], travel_basis: str | None) -> Decimal | None:
+    """Return what a line comes to, or None where the quote does not say: never zero instead."""
+    if line.key == "travel" and travel_basis == TravelBasis.INCLUDED:
+        return Decimal("0.00")
+    amount = fees.get(line.key)
+    return None if amount is None else cents(Decimal(amount) * line.times)
+
+
+def total(kind: str, body: Mapping[str, Any]) -> Decimal:
+    """Return the sum of what is quoted as an amount: three years, or all phases; without tax."""
+    if kind == QuoteKind.CERTIFICATION:
+        amounts = (
+            line_amount(line, body["fees"], body.get("travel_basis"))
+            for line in CERTIFICATION_LINES
+            if line.in_three_years
+        )
+        return cents(sum((amount for amount in amounts if amount is not None), Decimal(0)))
+    fees = sum((Decimal(phase["fee"]) for phase in body["phases"]), Decimal(0))
+    return cents(fees + Decimal(body.get("travel") or 0))
+
+
+def missing(kind: str, body: Mapping[str, Any]) -> list[str]:
+    """Return, in words, what the total leaves out because the quote does not say it."""
+    if kind == QuoteKind.CONSULTING:
+        left_out = ["the certification body's own fees"]
+        if body.get("travel") is None:
+            left_out.append("Travel")
+        return left_out
+    return [
+        line.label
+        for line in CERTIFICATION_LINES
+        if line_amount(line, body["fees"], body.get("travel_basis")) is None
+    ]
+
+
+def with_tax(amount: Decimal, tax_rate: str | None) -> Decimal | None:
+    """Return an amount with its tax (`tax_rate` in percent), or None where no rate was quoted."""
+    if tax_rate is None:
+        return None
+    return cents(amount * (1 + Decimal(tax_rate) / 100))
+
+
+@dataclass(frozen=True)
+class Priced:
+    """What a standing needs to know of a quote, and no more."""
+
+    key: Any
+    kind: str
+    currency: str
+    total: Decimal
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All that a provider that was not chosen learns of the others (invariant 6)."""
+
+    rank: int
+    """By price, 1 the lowest; equal prices share the better rank."""
+    quotes: int
+    distance: str
+    """From the median: within 10 %, within 30 % or further away."""
+
+
+FEWEST_FOR_A_STANDING = 3
+
+
+def standings(quotes: Iterable[Priced]) -> dict[Any, Standing]:
+    """Return each quote's standing among those it can be compared with.
+
+    That is: of the same kind and in the same currency, and three or more of them. With fewer, a
+    rank would tell one provider what the other asked.
+    """
+    groups: dict[tuple[str, str], list[Priced]] = {}
+    for quote in quotes:
+        groups.setdefault((quote.kind, quote.currency), []).append(quote)
+    found = {}
+    for group in groups.values():
+        if len(group) < FEWEST_FOR_A_STANDING:
+            continue
+        totals = sorted(quote.total for quote in group)
+        for quote in group:
+            found[quote.key] = Standing(
+                rank=totals.index(quote.total) + 1,
+                quotes=len(group),
+                distance=distance_in_words(quote.total, totals),
+            )
+    return found
+
+
+def distance_in_words(amount: Decimal, amounts: Sequence[Decimal]) -> str:
+    """Return how far an amount is from the median of all: within 10 %, 30 % or further away."""
+    middle = Decimal(median(amounts))
+    away = abs(amount - middle)
+    if away <= middle * Decimal("0.10"):
+        return "within 10 %"
+    if away <= middle * Decimal("0.30"):
+        return "within 30 %"
+    return "further away"

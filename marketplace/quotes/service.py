@@ -1,0 +1,141 @@
+"""Take a provider's quote, and every revision of it."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pycountry
+from sqlalchemy.orm import Session
+
+from marketplace.core.actors import Actor
+from marketplace.core.context import Context, Transaction
+from marketplace.core.db import new_id
+from marketplace.core.errors import FieldError
+from marketplace.core.events import record
+from marketplace.core.forms import Form
+from marketplace.invitations import service as invitations
+from marketplace.invitations.models import Invitation
+from marketplace.invitations.rules import InvitationEvent
+from marketplace.leads import service as leading
+from marketplace.leads.models import Lead
+from marketplace.notifications.service import notify
+from marketplace.providers.models import Accreditation, Provider
+from marketplace.providers.rules import ProviderKind, accreditation_counts
+from marketplace.quotes import queries, rules
+from marketplace.quotes.models import Quote
+from marketplace.quotes.rules import QuoteKind
+
+KIND_OF = {
+    ProviderKind.CERTIFICATION_BODY: QuoteKind.CERTIFICATION,
+    ProviderKind.CONSULTANT: QuoteKind.CONSULTING,
+}
+
+
+def put_quote(ctx: Context, actor: Actor, invitation_id: UUID, form: Form) -> Quote:
+    """Take a quote, or a new version of it, and accept the invitation if that has not happened.
+
+    In time up to `respond_by`, but not at it; revisions until the request is finished. The same
+    quote sent twice is one version.
+    """
+    with ctx.transaction() as tx:
+        lead, invitation = invitations.lock_for_answer(tx, actor, invitation_id)
+        provider = tx.session.get_one(Provider, invitation.provider_id)
+        values = form.accept(_problems(tx.session, form, lead, provider, today=tx.now.date()))
+        lead.require_running(tx.now)
+        invitation.apply(InvitationEvent.QUOTE, now=tx.now)
+        body = as_json(values)
+        before = queries.latest(tx.session, invitation.id)
+        if before is not None and before.body == body:
+            return before
+        quote = Quote(
+            id=new_id(),
+            invitation_id=invitation.id,
+            version=before.version + 1 if before else 1,
+            kind=values["kind"],
+            body=body,
+            currency=values["currency"],
+            total=rules.total(values["kind"], body),
+            valid_until=values["valid_until"],
+            submitted_at=tx.now,
+        )
+        tx.session.add(quote)
+        tx.session.flush()
+        _keep_open_while_it_stands(tx, lead)
+        invitations.note_response(tx, lead, invitation)
+        record(tx, actor, "quote.submitted", invitation.id, version=quote.version)
+        _tell_business(tx, lead, invitation, provider, quote)
+        return quote
+
+
+def _keep_open_while_it_stands(tx: Transaction, lead: Lead) -> None:
+    last_day = queries.latest_validity(tx.session, lead.id)
+    end = datetime.combine(last_day, time.min, UTC) + timedelta(days=1) if last_day else None
+    leading.move_expiry(tx, lead, quotes_valid_until=end)
+
+
+def _tell_business(
+    tx: Transaction, lead: Lead, invitation: Invitation, provider: Provider, quote: Quote
+) -> None:
+    notify(
+        tx,
+        "quote_received",
+        leading.contact_of(lead),
+        lead.id,
+        occasion=f"{invitation.id}/{quote.version}",
+        link=leading.request_link(tx, lead),
+        reference=lead.reference,
+        provider=provider.name,
+        is_first=quote.version == 1,
+        revised=quote.version > 1,
+    )
+
+
+def _problems(
+    session: Session, form: Form, lead: Lead, provider: Provider, *, today: date
+) -> list[FieldError]:
+    """Return what is wrong with a quote beyond its shape."""
+    values = form.values
+    found = []
+    if form.is_sound("kind") and values["kind"] is not KIND_OF[provider.kind]:
+        found.append(FieldError("/kind", f"must be {KIND_OF[provider.kind]} for this provider"))
+    if form.is_sound("currency") and not pycountry.currencies.get(alpha_3=values["currency"]):
+        found.append(FieldError("/currency", "is not an ISO 4217 currency"))
+    if form.is_sound("valid_until") and values["valid_until"] < today:
+        found.append(FieldError("/valid_until", "is in the past"))
+    earliest_start = values.get("earliest_start")
+    if earliest_start is not None and earliest_start < today:
+        found.append(FieldError("/earliest_start", "is in the past"))
+    if form.is_sound("standards"):
+        found += [
+            FieldError(f"/standards/{index}/code", "was not asked for")
+            for index, standard in enumerate(values.get("standards", []))
+            if standard["code"] not in lead.standards
+        ]
+    accreditation_id = values.get("accreditation_id")
+    if accreditation_id is not None:
+        found += _accreditation_problems(session, accreditation_id, lead, provider, today=today)
+    return found
+
+
+def _accreditation_problems(
+    session: Session, accreditation_id: UUID, lead: Lead, provider: Provider, *, today: date
+) -> list[FieldError]:
+    held = session.get(Accreditation, accreditation_id)
+    if held is None or held.provider_id != provider.id:
+        return [FieldError("/accreditation_id", "is not one of your accreditations")]
+    if held.standard not in lead.standards:
+        return [FieldError("/accreditation_id", "is not for a standard that was asked for")]
+    counts = accreditation_counts(
+        held.state, valid_from=held.valid_from, valid_until=held.valid_until, today=today
+    )
+    return [] if counts else [FieldError("/accreditation_id", "is not verified and current")]
+
+
+def as_json(value: Any) -> Any:
+    """Return form values as JSON can hold them: amounts, rates, dates and ids as text."""
+    if isinstance(value, dict):
+        return {name: as_json(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [as_json(each) for each in value]
+    return str(value) if isinstance(value, date | UUID | Decimal) else value
