@@ -66,7 +66,7 @@ class Provider(Base):
 class Coverage(Base):
     """What a provider takes on: one narrow row, kept true in the transaction of every change.
 
-    Matching narrows by this row alone; accreditations, pauses and relationships are looked at after.
+    Matching narrows by this row alone, and looks at accreditations, pauses and relationships after.
     """
 
     __tablename__ = "coverage"

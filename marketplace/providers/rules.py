@@ -3,8 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Collection
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
+from uuid import UUID
 
 from marketplace.catalogue.rules import Recognition
 from marketplace.core.lifecycle import Lifecycle
@@ -148,3 +150,94 @@ def name_key(name: str) -> str:
     while len(words) > 1 and words[-1] in LEGAL_SUFFIXES:
         words.pop()
     return " ".join(words)
+
+
+def month_of(moment: datetime) -> date:
+    """Return the first day of the month (UTC) in whose count of invitations `moment` falls."""
+    return moment.date().replace(day=1)
+
+
+@dataclass(frozen=True)
+class AccreditationFacts:
+    """What eligibility needs to know about one accreditation."""
+
+    id: UUID
+    body: str
+    standard: str
+    edition: str | None
+    """None: unknown, which is not "every edition"."""
+    sectors: frozenset[str] | None
+    """None: unknown, which is not "every sector"."""
+    state: AccreditationState
+    valid_from: date | None
+    valid_until: date
+    recognised: bool
+    """Whether its body is recognised for this very standard."""
+
+    def counts(self, today: date) -> bool:
+        """Return whether it makes its holder an accredited body for its standard on `today`."""
+        return self.recognised and accreditation_counts(
+            self.state, valid_from=self.valid_from, valid_until=self.valid_until, today=today
+        )
+
+
+@dataclass(frozen=True)
+class RelationFacts:
+    """That a provider is or was related to another, from a day to a day, both inclusive."""
+
+    other_id: UUID
+    kind: RelationshipKind
+    valid_from: date | None
+    valid_until: date | None
+
+    def holds(self, on: date) -> bool:
+        """Return whether the two were related on that day."""
+        begun = self.valid_from is None or self.valid_from <= on
+        return begun and (self.valid_until is None or on <= self.valid_until)
+
+
+@dataclass(frozen=True)
+class ProviderFacts:
+    """Everything about a provider that eligibility asks for, read at one moment."""
+
+    id: UUID
+    name: str
+    name_key: str
+    kind: ProviderKind
+    state: ProviderState
+    legal_entity: str | None
+    standards: frozenset[str]
+    regions: frozenset[str]
+    sectors: frozenset[str]
+    """Empty: unknown, which is not "none"."""
+    headcount_min: int
+    headcount_max: int
+    remote: bool
+    open_capacity: int
+    open_count: int
+    monthly_capacity: int
+    month: date
+    month_count: int
+    accreditations: tuple[AccreditationFacts, ...]
+    pauses: tuple[tuple[datetime, datetime], ...]
+    """From the start up to, not at, the end; those that have not ended yet."""
+    related: frozenset[RelationFacts]
+
+    def related_on(self, day: date) -> frozenset[UUID]:
+        """Return the providers to which this one was related on that day."""
+        return frozenset(relation.other_id for relation in self.related if relation.holds(day))
+
+    def is_paused(self, now: datetime) -> bool:
+        """Return whether it wants no invitations at `now`."""
+        return any(start <= now < end for start, end in self.pauses)
+
+    def used_this_month(self, now: datetime) -> int:
+        """Return how many invitations of the current month it has had."""
+        return self.month_count if self.month == month_of(now) else 0
+
+    def has_capacity(self, now: datetime) -> bool:
+        """Return whether it takes one more invitation: open ones, and those of the month."""
+        return (
+            self.open_count < self.open_capacity
+            and self.used_this_month(now) < self.monthly_capacity
+        )

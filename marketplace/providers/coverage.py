@@ -1,0 +1,58 @@
+"""The coverage row: who takes on what, and how much of it is in use."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.orm import Session
+
+from marketplace.core.context import Transaction
+from marketplace.core.jobs import Job
+from marketplace.providers.models import Coverage
+from marketplace.providers.rules import month_of
+
+
+def lock_providers(session: Session, ids: Collection[UUID]) -> dict[UUID, Coverage]:
+    """Hold the coverage rows of these providers until the transaction ends, and read them afresh.
+
+    Always in the order of their ids, so that two transactions never wait for each other crosswise.
+    """
+    rows = session.scalars(
+        select(Coverage)
+        .where(Coverage.provider_id.in_(ids))
+        .order_by(Coverage.provider_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {row.provider_id: row for row in rows}
+
+
+def take_place(tx: Transaction, provider_id: UUID) -> None:
+    """Count one more live invitation, and one more in this month."""
+    month = month_of(tx.now)
+    tx.session.execute(
+        update(Coverage)
+        .where(Coverage.provider_id == provider_id)
+        .values(
+            open_count=Coverage.open_count + 1,
+            month_count=case((Coverage.month == month, Coverage.month_count + 1), else_=1),
+            month=month,
+        )
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def free_place(tx: Transaction, provider_id: UUID) -> None:
+    """Count one live invitation less; a provider that was full may be wanted by a waiting lead.
+
+    What it was invited to this month stays counted: it was a turn, however it ended.
+    """
+    row = tx.session.execute(
+        update(Coverage)
+        .where(Coverage.provider_id == provider_id)
+        .values(open_count=func.greatest(Coverage.open_count - 1, 0))
+        .returning(Coverage.open_count, Coverage.open_capacity)
+        .execution_options(synchronize_session="fetch")
+    ).one_or_none()
+    if row is not None and row.open_count + 1 == row.open_capacity:
+        tx.afterwards(Job.REMATCH_WAITING_LEADS)
