@@ -148,6 +148,21 @@ class AccreditationCheck(Base):
     recorded_at: Mapped[datetime]
 
 
+class EvidenceFile(Base):
+    """What a provider sent to prove an accreditation. Kept here, so that hosts stay stateless."""
+
+    __tablename__ = "evidence_files"
+    __table_args__ = (Index(None, "accreditation_id"),)
+
+    id: Mapped[Id]
+    accreditation_id: Mapped[UUID] = mapped_column(ForeignKey(Accreditation.id))
+    name: Mapped[str]
+    """As it was sent, without folders; the ending follows what the file is."""
+    media_type: Mapped[str]
+    content: Mapped[bytes] = mapped_column(deferred=True)
+    uploaded_at: Mapped[datetime]
+
+
 class Relationship(Base):
     """That two providers are related, which impartiality has to know (ISO/IEC 17021-1, 5.2)."""
 

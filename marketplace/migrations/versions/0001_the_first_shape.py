@@ -367,6 +367,7 @@ def upgrade() -> None:
     sa.Column('provider_id', sa.Uuid(), nullable=True),
     sa.Column('password_hash', sa.Text(), nullable=True),
     sa.Column('totp_secret', sa.Text(), nullable=True),
+    sa.Column('totp_used_step', sa.Integer(), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('disabled_at', sa.DateTime(timezone=True), nullable=True),
     sa.CheckConstraint("(role = 'provider') = (provider_id IS NOT NULL)", name=op.f('ck_users_provider_iff_role')),
@@ -388,6 +389,17 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_accreditation_checks'))
     )
     op.create_index(op.f('ix_accreditation_checks_accreditation_id'), 'accreditation_checks', ['accreditation_id'], unique=False)
+    op.create_table('evidence_files',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('accreditation_id', sa.Uuid(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('media_type', sa.Text(), nullable=False),
+    sa.Column('content', sa.LargeBinary(), nullable=False),
+    sa.Column('uploaded_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['accreditation_id'], ['accreditations.id'], name=op.f('fk_evidence_files_accreditation_id_accreditations')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_evidence_files'))
+    )
+    op.create_index(op.f('ix_evidence_files_accreditation_id'), 'evidence_files', ['accreditation_id'], unique=False)
     op.create_table('api_keys',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('token_hash', sa.LargeBinary(), nullable=False),
@@ -472,6 +484,8 @@ def downgrade() -> None:
     op.drop_table('questions')
     op.drop_index(op.f('ix_api_keys_provider_id'), table_name='api_keys')
     op.drop_table('api_keys')
+    op.drop_index(op.f('ix_evidence_files_accreditation_id'), table_name='evidence_files')
+    op.drop_table('evidence_files')
     op.drop_index(op.f('ix_accreditation_checks_accreditation_id'), table_name='accreditation_checks')
     op.drop_table('accreditation_checks')
     op.drop_index(op.f('ix_users_provider_id'), table_name='users')
