@@ -47,8 +47,8 @@ class Invitation(Base):
     provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id))
     place: Mapped[int]
     state: Mapped[InvitationState]
-    by_hand: Mapped[bool] = mapped_column(default=False)
-    """An administrator's choice; eligibility held all the same."""
+    by_hand_because: Mapped[str | None]
+    """Why an administrator chose this provider, if one did; eligibility held all the same."""
     sent_at: Mapped[datetime]
     open_by: Mapped[datetime]
     respond_by: Mapped[datetime]

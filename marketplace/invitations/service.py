@@ -31,7 +31,7 @@ def invite(
     provider_id: UUID,
     place: int,
     *,
-    by_hand: bool = False,
+    by_hand_because: str | None = None,
 ) -> Invitation:
     """Hold the lead out to one provider in one place, and tell them so. The lead is locked."""
     promise = commitment.commitment_of(tx.session, lead.id)
@@ -46,7 +46,7 @@ def invite(
         provider_id=provider_id,
         place=place,
         state=InvitationState.SENT,
-        by_hand=by_hand,
+        by_hand_because=by_hand_because,
         sent_at=tx.now,
         open_by=rules.open_by(now=tx.now, within=tx.policy.open_within, respond_by=deadline),
         respond_by=deadline,
@@ -188,7 +188,9 @@ def finish_invitations(
 
     `standings` gives, by invitation, the `rank`, `quotes` and `distance` that its holder may learn.
     """
-    for invitation in queries.lock_live_invitations(tx.session, lead.id):
+    live = queries.lock_live_invitations(tx.session, lead.id)
+    coverage.lock_providers(tx.session, [each.provider_id for each in live])
+    for invitation in live:
         if invitation.id == chosen_id:
             _end(tx, actor, invitation, InvitationEvent.WIN)
             _tell(

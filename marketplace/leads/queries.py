@@ -1,9 +1,10 @@
 """How leads are found, and for whom."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select, text
+from sqlalchemy import Select, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
@@ -121,6 +122,11 @@ def waiting_leads(session: Session, *, not_rung_since: datetime, limit: int = 50
             .limit(limit)
         )
     )
+
+
+def mark_rung(session: Session, ids: Sequence[UUID], *, now: datetime) -> None:
+    """Note that a sweep has asked for these leads to be matched."""
+    session.execute(update(Lead).where(Lead.id.in_(ids)).values(rung_at=now))
 
 
 def found_leads(state: LeadState | None, q: str | None) -> Select[Lead]:

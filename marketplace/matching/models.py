@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from marketplace.core.db import Base, Id, Json, Words
+from marketplace.core.db import Base, Id, Json
 from marketplace.leads.models import Lead
 from marketplace.providers.models import Provider
 
@@ -38,14 +38,15 @@ class MatchingRun(Base):
     at: Mapped[datetime]
     rule_version: Mapped[str]
     seed: Mapped[int] = mapped_column(BigInteger)
-    places: Mapped[Words]
-    """The empty places, before the run."""
+    wanted: Mapped[Json]
+    """What was asked for: `{"service", "editions", "regions", "headcount", "sector", "remote_ok",
+    "places": the empty ones}`."""
     funnel: Mapped[list[Json]] = mapped_column(JSONB)
     """`[{"filter", "left"}]`: how many providers each filter left, in order."""
     bench: Mapped[list[Json]] = mapped_column(JSONB)
-    """`[{"provider_id", "kind", "band", "fit", "weight", "credit_before", "credit_after",
-    "invited_at", "place", "why"}]`: every eligible provider the run looked at."""
+    """`[{"provider_id", "kind", "band", "lacks", "weight", "credit_before", "credit_after",
+    "invited_at", "place"}]`: every eligible provider the run looked at."""
     excluded: Mapped[list[Json]] = mapped_column(JSONB)
-    """`[{"provider_id", "why"}]`: who was looked at and was not eligible, with the first reason."""
+    """`[{"provider_id", "filter", "why"}]`: who was looked at and was not eligible, and why not."""
     outcome: Mapped[str]
     """In one sentence."""

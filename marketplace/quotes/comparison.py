@@ -1,8 +1,8 @@
 """Quotes side by side: the one module that reads other people's quotes.
 
-For the business that asked and for administrators. The same lines in the same order for all; what a
-quote does not say is named, never counted as zero. The order is the places' (who was invited first),
-stated as such; nothing that anybody paid moves it.
+For the business that asked and for administrators. The same lines in the same order for all; what
+a quote does not say is named, never counted as zero. The order is that of the invitations, and it
+is stated; nothing that anybody paid moves it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,9 +74,13 @@ def _request(session: Session, actor: Actor, lead: Lead) -> dict[str, Any]:
             for each in invitations.questions_for_lead(session, lead.id)
         ],
         "comparison": compare(
-            [(each, shown[each.provider_id]["name"], quotes[each.id]) for each in held if each.id in quotes]
+            [
+                (each, shown[each.provider_id]["name"], quotes[each.id])
+                for each in held
+                if each.id in quotes
+            ]
         ),
-    }  # fmt: skip
+    }
 
 
 def quotes_of_lead(session: Session, actor: Actor, lead: Lead) -> dict[UUID, Quote]:

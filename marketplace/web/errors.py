@@ -1,6 +1,6 @@
 """Refusals as HTTP: one table, one body shape (RFC 9457), and pages for people."""
 
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from flask import Flask, Response, json, render_template, request
@@ -65,7 +65,7 @@ def register(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def refuse_http(error: HTTPException) -> Response:
         if error.response is not None and error.code is not None and error.code < 400:
-            return Response(error.response.get_data(), error.code, error.response.headers)
+            return cast(Response, error.response)
         response = answer(error.code or 500, error.description or "")
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After", "WWW-Authenticate"):

@@ -25,7 +25,7 @@ def said(text: str) -> dict[str, str]:
 
 
 class Text(fields.String):
-    """Trimmed, NFC, without control characters; line breaks (as LF) only where `lines` are wanted."""
+    """Trimmed, NFC, without control characters; line breaks (as LF) only where `lines` is set."""
 
     default_error_messages = {
         "required": "is required",
@@ -43,7 +43,7 @@ class Text(fields.String):
         self.at_least = at_least
         message = f"must have at most {at_most} characters"
         self.validators = [Length(max=at_most, error=message), *self.validators]
-        self.metadata.setdefault("maxLength", at_most)
+        self.metadata = {"maxLength": at_most, **self.metadata}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -71,8 +71,8 @@ class WholeNumber(fields.Integer):
     def __init__(self, *, least: int, most: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.least, self.most = least, most
-        self.metadata.setdefault("minimum", least)
-        self.metadata.setdefault("maximum", most)
+        self.metadata = {"minimum": least, **self.metadata}
+        self.metadata = {"maximum": most, **self.metadata}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
         whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
@@ -135,7 +135,7 @@ class Email(Text):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(at_most=254, **kwargs)
-        self.metadata.setdefault("format", "email")
+        self.metadata = {"format": "email", **self.metadata}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -151,12 +151,14 @@ class WebAddress(Text):
     """An address of the web, as people write it; `https://` is put in front where it is missing."""
 
     _SHAPE = re.compile(
-        r"https?://[a-z0-9\-._~%\u00a1-\uffff]+\.[a-z0-9\-\u00a1-\uffff]{2,}(:\d{1,5})?([/?#]\S*)?", re.I
-    )  # fmt: skip
+        r"https?://[a-z0-9\-._~%\u00a1-\uffff]+\.[a-z0-9\-\u00a1-\uffff]{2,}(:\d{1,5})?"
+        r"([/?#]\S*)?",
+        re.IGNORECASE,
+    )
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(at_most=300, **kwargs)
-        self.metadata.setdefault("format", "uri")
+        self.metadata = {"format": "uri", **self.metadata}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -175,8 +177,8 @@ class Choice(fields.Field[Any]):
     def __init__(self, words: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.words = words
-        self.metadata.setdefault("type", "string")
-        self.metadata.setdefault("enum", [word.value for word in words])
+        self.metadata = {"type": "string", **self.metadata}
+        self.metadata = {"enum": [word.value for word in words], **self.metadata}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         try:
@@ -203,8 +205,8 @@ class ListOf(fields.List[Any]):
     ) -> None:
         super().__init__(inner, **kwargs)
         self.least, self.most, self.repeats = least, most, repeats
-        self.metadata.setdefault("minItems", least)
-        self.metadata.setdefault("maxItems", most)
+        self.metadata = {"minItems": least, **self.metadata}
+        self.metadata = {"maxItems": most, **self.metadata}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list):
@@ -231,8 +233,8 @@ class Amount(fields.Field[Decimal]):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.metadata.setdefault("type", "string")
-        self.metadata.setdefault("pattern", r"^\d{1,9}(\.\d{1,2})?$")
+        self.metadata = {"type": "string", **self.metadata}
+        self.metadata = {"pattern": r"^\d{1,9}(\.\d{1,2})?$", **self.metadata}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Decimal:
         if not isinstance(value, str) or not self._SHAPE.fullmatch(value) or not value.isascii():
@@ -255,7 +257,7 @@ class HalfDays(fields.Field[float]):
     def __init__(self, *, most: int = 1000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.most = most
-        self.metadata.update({"type": "number", "minimum": 0, "maximum": most, "multipleOf": 0.5})
+        self.metadata = {"type": "number", "minimum": 0, "maximum": most, "multipleOf": 0.5}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):

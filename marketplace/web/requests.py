@@ -38,7 +38,7 @@ def load(schema: Schema, data: Any) -> Form:
         return Form(schema.load(data))
     except ValidationError as error:
         valid = error.valid_data if isinstance(error.valid_data, dict) else {}
-        return Form(valid, tuple(pointers(error.normalized_messages())))
+        return Form(valid, tuple(pointers(error.messages)))
 
 
 def read_json(request: Request) -> Any:
@@ -73,7 +73,7 @@ class Parser(FlaskParser):
 
     def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> Any:
         """Turn what is wrong with the query into the one kind of refusal that there is."""
-        by_location = error.normalized_messages()
+        by_location = error.messages_dict
         found = [each for below in by_location.values() for each in pointers(below)]
         raise Invalid(found) from None
 

@@ -1,0 +1,295 @@
+"""Who may be invited to a lead at all: hard rules, none of them ever relaxed.
+
+Pure: invariants 4 and 5 of the product. The first obstacle that is found says, in one sentence, why
+a provider was not invited; the filters stand in the order in which the funnel counts them.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from marketplace.catalogue.rules import covering
+from marketplace.leads.rules import Service
+from marketplace.providers.rules import (
+    AccreditationFacts,
+    ProviderFacts,
+    ProviderKind,
+    ProviderState,
+)
+
+
+class Filter(StrEnum):
+    """What a provider can fail by."""
+
+    KIND = "kind"
+    STATE = "state"
+    STANDARDS = "standards"
+    REGIONS = "regions"
+    HEADCOUNT = "headcount"
+    CAPACITY = "capacity"
+    PAUSE = "pause"
+    ACCREDITATION = "accreditation"
+    INVITED = "invited"
+    IMPARTIALITY = "impartiality"
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why a provider may not be invited."""
+
+    filter: Filter
+    why: str
+
+
+@dataclass(frozen=True)
+class Adviser:
+    """Somebody who advised the business: a provider we know, or a name."""
+
+    name_key: str
+    provider_id: UUID | None
+    ended_on: date | None
+    """None: still going on, or not said, which counts the same."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What eligibility needs to know of a lead, and no more."""
+
+    service: Service
+    editions: Mapping[str, str]
+    """Every standard asked for, with the edition wanted."""
+    regions: tuple[str, ...]
+    headcount: int
+    sector: str | None
+    remote_ok: bool
+    advisers: tuple[Adviser, ...] = ()
+
+    @property
+    def kinds(self) -> frozenset[ProviderKind]:
+        """The kinds of provider that the service calls for."""
+        wanted = {
+            Service.CONSULTING: {ProviderKind.CONSULTANT},
+            Service.CERTIFICATION: {ProviderKind.CERTIFICATION_BODY},
+            Service.EITHER: {ProviderKind.CONSULTANT, ProviderKind.CERTIFICATION_BODY},
+        }
+        return frozenset(wanted[self.service])
+
+
+def obstacle(
+    wanted: Wanted,
+    provider: ProviderFacts,
+    *,
+    invited: Mapping[UUID, ProviderFacts],
+    now: datetime,
+    impartiality_years: int,
+) -> Obstacle | None:
+    """Return the first reason why this provider may not be invited now, or None if it may.
+
+    `invited`: every provider that was ever invited to this lead.
+    """
+    found = _obstacles(
+        wanted, provider, invited=invited, now=now, impartiality_years=impartiality_years
+    )
+    return next(found, None)
+
+
+def standing_obstacle(
+    wanted: Wanted, provider: ProviderFacts, *, now: datetime, impartiality_years: int
+) -> Obstacle | None:
+    """Return why a provider that holds an unanswered invitation may not keep it, if it may not.
+
+    Its capacity, its pauses and what else it covers were looked at when it was invited.
+    """
+    today = now.date()
+    checks = (
+        _state(provider),
+        _accreditation(wanted, provider, today=today),
+        _advised(wanted, provider, today=today, years=impartiality_years),
+    )
+    return next((each for each in checks if each is not None), None)
+
+
+def _obstacles(
+    wanted: Wanted,
+    provider: ProviderFacts,
+    *,
+    invited: Mapping[UUID, ProviderFacts],
+    now: datetime,
+    impartiality_years: int,
+) -> Iterator[Obstacle]:
+    today = now.date()
+    others = [each for each in invited.values() if each.id != provider.id]
+    checks = (
+        _kind(wanted, provider),
+        _state(provider),
+        _standards(wanted, provider),
+        _regions(wanted, provider),
+        _headcount(wanted, provider),
+        _capacity(provider, now=now),
+        _pause(provider, now=now),
+        _accreditation(wanted, provider, today=today),
+        Obstacle(Filter.INVITED, "was invited to this request before")
+        if provider.id in invited
+        else None,
+        related_obstacle(provider, others, today=today),
+        _advised(wanted, provider, today=today, years=impartiality_years),
+    )
+    return (each for each in checks if each is not None)
+
+
+def _kind(wanted: Wanted, provider: ProviderFacts) -> Obstacle | None:
+    if provider.kind in wanted.kinds:
+        return None
+    kind = provider.kind.replace("_", " ")
+    return Obstacle(Filter.KIND, f"is a {kind}, and the request is for {wanted.service}")
+
+
+def _state(provider: ProviderFacts) -> Obstacle | None:
+    if provider.state is ProviderState.VERIFIED:
+        return None
+    return Obstacle(Filter.STATE, f"is {provider.state}, and only verified providers are invited")
+
+
+def _standards(wanted: Wanted, provider: ProviderFacts) -> Obstacle | None:
+    lacking = [code for code in wanted.editions if code not in provider.standards]
+    if not lacking:
+        return None
+    return Obstacle(Filter.STANDARDS, f"does not offer {', '.join(lacking)}")
+
+
+def _regions(wanted: Wanted, provider: ProviderFacts) -> Obstacle | None:
+    outside = [region for region in wanted.regions if not covers(provider, region)]
+    if not outside or (provider.remote and wanted.remote_ok):
+        return None
+    return Obstacle(Filter.REGIONS, f"does not cover {', '.join(outside)}")
+
+
+def covers(provider: ProviderFacts, region: str) -> bool:
+    """Return whether a provider is present in a region, by its own code or its whole country."""
+    return any(code in provider.regions for code in covering(region))
+
+
+def _headcount(wanted: Wanted, provider: ProviderFacts) -> Obstacle | None:
+    if provider.headcount_min <= wanted.headcount <= provider.headcount_max:
+        return None
+    takes = f"{provider.headcount_min} to {provider.headcount_max}"
+    return Obstacle(Filter.HEADCOUNT, f"takes businesses of {takes} people")
+
+
+def _capacity(provider: ProviderFacts, *, now: datetime) -> Obstacle | None:
+    if provider.open_count >= provider.open_capacity:
+        return Obstacle(
+            Filter.CAPACITY, f"has as many open invitations as it takes ({provider.open_capacity})"
+        )
+    if provider.used_this_month(now) >= provider.monthly_capacity:
+        return Obstacle(
+            Filter.CAPACITY,
+            f"was invited as often this month as it takes ({provider.monthly_capacity})",
+        )
+    return None
+
+
+def _pause(provider: ProviderFacts, *, now: datetime) -> Obstacle | None:
+    if provider.is_paused(now):
+        return Obstacle(Filter.PAUSE, "is on leave or has paused invitations")
+    return None
+
+
+def _accreditation(wanted: Wanted, provider: ProviderFacts, *, today: date) -> Obstacle | None:
+    if provider.kind is not ProviderKind.CERTIFICATION_BODY:
+        return None
+    for code, edition in wanted.editions.items():
+        if not counting(provider, code, edition, wanted.sector, today=today):
+            scope = f" for sector {wanted.sector}" if wanted.sector else ""
+            return Obstacle(
+                Filter.ACCREDITATION,
+                f"holds no verified and current accreditation by a recognised body for {code} "
+                f"in edition {edition}{scope}",
+            )
+    return None
+
+
+def counting(
+    provider: ProviderFacts, standard: str, edition: str, sector: str | None, *, today: date
+) -> list[AccreditationFacts]:
+    """Return the accreditations that make a certification body eligible for one standard.
+
+    Verified, in force, by a recognised body; for the edition and the sector wanted, or not known
+    to be for others: an unknown scope is eligible, and ranked lower.
+    """
+    return [
+        held
+        for held in provider.accreditations
+        if held.standard == standard
+        and held.counts(today)
+        and held.edition in (None, edition)
+        and (sector is None or held.sectors is None or sector in held.sectors)
+    ]
+
+
+def related_obstacle(
+    provider: ProviderFacts, others: Collection[ProviderFacts], *, today: date
+) -> Obstacle | None:
+    """Return the obstacle of a certification body beside a related consultant, either way round.
+
+    ISO/IEC 17021-1, 5.2.5 and 5.2.7: same legal entity, control or any declared relationship.
+    """
+    for other in others:
+        if provider.kind is other.kind:
+            continue
+        same_entity = provider.legal_entity is not None and (
+            provider.legal_entity == other.legal_entity
+        )
+        if same_entity or _related(provider, other.id, since=today, until=today):
+            kind = other.kind.replace("_", " ")
+            return Obstacle(
+                Filter.IMPARTIALITY, f"is related to a {kind} that was invited to this request"
+            )
+    return None
+
+
+def _advised(
+    wanted: Wanted, provider: ProviderFacts, *, today: date, years: int
+) -> Obstacle | None:
+    """Return the obstacle of a certification body whose relative (or self) advised the business.
+
+    Within two years of the end of the consultancy: ISO/IEC 17021-1, 5.2.7 and 5.2.10.
+    """
+    if provider.kind is not ProviderKind.CERTIFICATION_BODY:
+        return None
+    since = years_before(today, years)
+    for adviser in wanted.advisers:
+        if adviser.ended_on is not None and adviser.ended_on <= since:
+            continue
+        if adviser.provider_id == provider.id or adviser.name_key == provider.name_key:
+            return Obstacle(
+                Filter.IMPARTIALITY, f"advised this business itself less than {years} years ago"
+            )
+        if adviser.provider_id is not None and _related(
+            provider, adviser.provider_id, since=since, until=today
+        ):
+            return Obstacle(
+                Filter.IMPARTIALITY,
+                "is related to a consultant that advised this business less than "
+                f"{years} years ago",
+            )
+    return None
+
+
+def _related(provider: ProviderFacts, other_id: UUID, *, since: date, until: date) -> bool:
+    return any(
+        relation.other_id == other_id
+        and (relation.valid_from is None or relation.valid_from <= until)
+        and (relation.valid_until is None or relation.valid_until >= since)
+        for relation in provider.related
+    )
+
+
+def years_before(day: date, years: int) -> date:
+    """Return the same day so many years earlier; 29 February becomes the 28th."""
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:
+        return day.replace(year=day.year - years, day=28)
