@@ -1,0 +1,43 @@
+# `make run` and `make test` do all of their own set-up. Everything else is a part of `make test`,
+# by itself. What a shell may have set for another project must not reach this one.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX VIRTUAL_ENV
+export PYTHONNOUSERSITE = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint types contracts tests fix lock set-up
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
+
+run: set-up ## Start everything on this machine, with an invented lead to look at
+	@exec .venv/bin/marketplace up --demo
+
+test: check tests ## Everything that has to pass
+check: format lint types contracts ## What can be seen without running anything
+
+format: set-up ## Is everything formatted?
+	.venv/bin/ruff format --check .
+
+lint: set-up ## Rules of style, and common mistakes
+	.venv/bin/ruff check .
+
+types: set-up ## Strict types
+	.venv/bin/mypy
+
+contracts: set-up ## Imports run downwards only
+	.venv/bin/lint-imports
+
+tests: set-up ## The tests, on servers of their own
+	.venv/bin/pytest
+
+fix: set-up ## Format, and mend what can be mended by itself
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+lock: set-up ## Pin the newest versions that pyproject.toml allows
+	.venv/bin/uv pip compile --universal --generate-hashes --upgrade --no-header --no-emit-index-url \
+		--no-emit-find-links --extra dev --python-version 3.11 --output-file requirements.lock \
+		pyproject.toml
+
+set-up: ## Make .venv as requirements.lock says
+	@.ci/set-up
