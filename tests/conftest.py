@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -162,9 +163,21 @@ def app(installation: Product, ctx: Context) -> Iterator[Flask]:
     app.extensions["marketplace"] = installation
 
 
+class Client(FlaskClient):
+    """Gives every request an application context of its own, as a server does.
+
+    Otherwise it would take the one that the test has open, and what one request keeps in `g` (who
+    asks, what was sent) would be there for the next.
+    """
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        with self.application.app_context():
+            return super().open(*args, **kwargs)
+
+
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    return app.test_client()
+    return Client(app, app.response_class)
 
 
 def empty_tables(app: Flask) -> None:

@@ -29,6 +29,8 @@ class User(Base):
     password_hash: Mapped[str | None]
     """Argon2id; none until the person has set a password."""
     totp_secret: Mapped[str | None]
+    totp_used_step: Mapped[int | None]
+    """The 30-second step of the last code that was accepted: none is accepted twice."""
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
 

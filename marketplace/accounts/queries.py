@@ -1,18 +1,36 @@
 """How users, sessions and keys are found."""
 
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from marketplace.accounts.models import ApiKey, SignIn, User
-from marketplace.accounts.rules import normal_email
+from marketplace.accounts.rules import Role, normal_email
 from marketplace.core.links import token_hash
 
 
 def user_by_email(session: Session, email: str) -> User | None:
     """Return the user with this address, however it is written."""
     return session.scalar(select(User).where(User.email == normal_email(email)))
+
+
+def lock_user(session: Session, user_id: UUID) -> User:
+    """Return the user, afresh, and hold the row until the transaction ends."""
+    return session.get_one(User, user_id, with_for_update=True, populate_existing=True)
+
+
+def admins(session: Session) -> list[User]:
+    """Return every administrator who is not disabled, the first one first."""
+    rows = select(User).where(User.role == Role.ADMIN, User.disabled_at.is_(None))
+    return list(session.scalars(rows.order_by(User.id)))
+
+
+def users_of_provider(session: Session, provider_id: UUID) -> list[User]:
+    """Return whoever signs in for the provider and is not disabled, the first one first."""
+    rows = select(User).where(User.provider_id == provider_id, User.disabled_at.is_(None))
+    return list(session.scalars(rows.order_by(User.id)))
 
 
 def user_signed_in(session: Session, token: str, *, now: datetime) -> User | None:
@@ -34,3 +52,8 @@ def good_api_key(session: Session, token: str) -> ApiKey | None:
     return session.scalar(
         select(ApiKey).where(ApiKey.token_hash == token_hash(token), ApiKey.revoked_at.is_(None))
     )
+
+
+def api_keys_of(provider_id: UUID) -> Select[ApiKey]:
+    """Return the provider's keys that were not revoked, to be paged."""
+    return select(ApiKey).where(ApiKey.provider_id == provider_id, ApiKey.revoked_at.is_(None))

@@ -1,19 +1,41 @@
 """Let people and their software in, and out."""
 
-from marketplace.accounts import queries
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+
+from marketplace.accounts import credentials, passwords, queries, rules
+from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.rules import Role
-from marketplace.core.actors import Actor, Kind
-from marketplace.core.context import Context
+from marketplace.core import links
+from marketplace.core.actors import OPERATOR, SYSTEM, Actor, Kind
+from marketplace.core.context import Context, Transaction
+from marketplace.core.db import new_id
+from marketplace.core.errors import Conflict, NotAllowed, NotSignedIn
+from marketplace.core.events import record
+from marketplace.core.forms import Form
+
+REFUSED = "the e-mail address, the password or the one-time code is not right"
+"""Always all three, so that nobody learns which of them was."""
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A session that has just begun; its token is told once."""
+
+    token: str
+    expires_at: datetime
+    user: User
 
 
 def actor_of_session(ctx: Context, token: str) -> Actor | None:
     """Return whom a session token stands for, while it is good."""
     with ctx.reading() as session:
         user = queries.user_signed_in(session, token, now=ctx.clock())
-        if user is None:
-            return None
-        kind = Kind.ADMIN if user.role is Role.ADMIN else Kind.PROVIDER
-        return Actor(kind, id=user.id, provider_id=user.provider_id)
+        return None if user is None else passwords.actor_of(user)
 
 
 def actor_of_api_key(ctx: Context, token: str) -> Actor | None:
@@ -25,3 +47,153 @@ def actor_of_api_key(ctx: Context, token: str) -> Actor | None:
         if key.last_used_at is None or (tx.now - key.last_used_at).total_seconds() > 60:
             key.last_used_at = tx.now
         return Actor(Kind.API_KEY, id=key.id, provider_id=key.provider_id)
+
+
+def sign_in(ctx: Context, form: Form) -> SignedIn:
+    """Begin a session, or raise `NotSignedIn`, which says and takes the same whatever was wrong.
+
+    An administrator without a second factor, where one is required, is told so (`NotAllowed`),
+    once the password was right. The slow hash is checked before the transaction.
+    """
+    wanted = form.accept()
+    password = rules.normal_password(wanted["password"])
+    with ctx.reading() as session:
+        user = queries.user_by_email(session, wanted["email"])
+    checked = user.password_hash if user else None
+    if not credentials.is_password(password, checked) or user is None or checked is None:
+        raise NotSignedIn(REFUSED)
+    fresh = credentials.hash_password(password) if credentials.is_outdated(checked) else checked
+    with ctx.transaction() as tx:
+        user = queries.lock_user(tx.session, user.id)
+        if user.password_hash != checked or user.disabled_at is not None:
+            raise NotSignedIn(REFUSED)
+        _check_second_factor(tx, user, wanted.get("totp"))
+        user.password_hash = fresh
+        token = links.new_token("session")
+        expires_at = tx.now + tx.policy.session_lifetime
+        tx.session.add(
+            SignIn(
+                token_hash=links.token_hash(token),
+                user_id=user.id,
+                created_at=tx.now,
+                expires_at=expires_at,
+            )
+        )
+        record(tx, passwords.actor_of(user), "user.signed_in", user.id)
+        return SignedIn(token, expires_at, user)
+
+
+def _check_second_factor(tx: Transaction, user: User, code: str | None) -> None:
+    """Use the one-time code up, where one is needed, or raise."""
+    if user.totp_secret is None:
+        if rules.needs_second_factor(user.role, totp_for_admins=tx.policy.totp_for_admins):
+            raise NotAllowed(
+                "administrators sign in with a one-time code, and none is set up for this address: "
+                "`marketplace create-admin` with the address sets it up"
+            )
+        return
+    step = credentials.totp_step(
+        user.totp_secret, code or "", now=tx.now, used_step=user.totp_used_step
+    )
+    if step is None:
+        raise NotSignedIn(REFUSED)
+    user.totp_used_step = step
+
+
+def sign_out(ctx: Context, actor: Actor, token: str) -> None:
+    """End the session of this token. Ended already, or unknown, is fine."""
+    with ctx.transaction() as tx:
+        row = tx.session.get(SignIn, links.token_hash(token), with_for_update=True)
+        if row is not None and row.ended_at is None:
+            row.ended_at = tx.now
+            record(tx, actor, "user.signed_out", row.user_id)
+
+
+@dataclass(frozen=True)
+class AdminMade:
+    """What an operator passes on to an administrator; neither can be asked for again."""
+
+    user: User
+    set_password_token: str | None
+    """Opens `/set-password/<token>`; none where a password was given."""
+    totp_address: str | None
+    """The `otpauth://` address of a second factor that was set up now."""
+
+
+def create_admin(
+    ctx: Context, email: str, name: str, password: str | None = None, *, new_totp: bool = False
+) -> AdminMade:
+    """Make an administrator, or let one that exists back in: safe to repeat.
+
+    Without a password a set-password link is made. A second factor is set up where one is required
+    and missing, or where `new_totp` asks for another (a lost telephone). An address that signs in
+    for a provider raises `Conflict`.
+    """
+    email = rules.normal_email(email)
+    hashed = None
+    if password is not None:
+        hashed = passwords.checked_password(password, email=email, name=name)
+    with ctx.transaction() as tx:
+        _insert(tx, email=email, name=name, role=Role.ADMIN, provider_id=None, actor=OPERATOR)
+        found = queries.user_by_email(tx.session, email)
+        if found is None or found.role is not Role.ADMIN:
+            raise Conflict("this address signs in for a provider: use another one")
+        user = queries.lock_user(tx.session, found.id)
+        token = totp_address = None
+        if hashed is not None:
+            passwords.replace_password(tx, OPERATOR, user, hashed)
+        else:
+            expires_at = tx.now + tx.policy.set_password_within
+            token = links.mint(tx, links.Purpose.SET_PASSWORD, user.id, expires_at=expires_at)
+        wanted = rules.needs_second_factor(user.role, totp_for_admins=tx.policy.totp_for_admins)
+        if new_totp or (wanted and user.totp_secret is None):
+            user.totp_secret, user.totp_used_step = credentials.new_totp_secret(), None
+            totp_address = credentials.provisioning_address(user.totp_secret, email)
+            record(tx, OPERATOR, "user.second_factor_set_up", user.id)
+        return AdminMade(user, token, totp_address)
+
+
+def ensure_provider_user(
+    tx: Transaction, provider_id: UUID, email: str, name: str, *, actor: Actor = SYSTEM
+) -> User | None:
+    """Return who signs in for the provider with this address, made now if there was nobody.
+
+    None where the address already signs in for another provider, or for an administrator: it stays
+    theirs, and the caller says so to whoever acts (to nobody else).
+    """
+    email = rules.normal_email(email)
+    made = _insert(
+        tx, email=email, name=name, role=Role.PROVIDER, provider_id=provider_id, actor=actor
+    )
+    user = made or queries.user_by_email(tx.session, email)
+    return user if user is not None and user.provider_id == provider_id else None
+
+
+def _insert(tx: Transaction, *, actor: Actor, **values: Any) -> User | None:
+    """Write a user down, or return None where the address is somebody's, now or a moment ago."""
+    user = tx.session.scalar(
+        insert(User)
+        .values(id=new_id(), created_at=tx.now, **values)
+        .on_conflict_do_nothing(index_elements=[User.email])
+        .returning(User)
+    )
+    if user is not None:
+        record(tx, actor, "user.created", user.id)
+    return user
+
+
+def send_set_password(
+    tx: Transaction, user: User, template: str, *, occasion: str = "", **values: Any
+) -> None:
+    """Mail the user a first set-password link; the same occasion is mailed once.
+
+    `values` are what the template fills in beside `expires_at`.
+    """
+    passwords.mail_link(
+        tx,
+        user,
+        template,
+        expires_at=tx.now + tx.policy.set_password_within,
+        occasion=occasion,
+        **values,
+    )

@@ -75,8 +75,12 @@ def link_for(session: Session, purpose: Purpose, token: str, *, now: datetime) -
     )
 
 
-def use(tx: Transaction, purpose: Purpose, token: str) -> Link:
-    """Use the link up, and every other one for the same purpose and subject; or raise `Gone`."""
+def use(tx: Transaction, purpose: Purpose, token: str, *, once: bool = True) -> Link:
+    """Use the link up, and every other one for the same purpose and subject; or raise `Gone`.
+
+    What can be done `once` stays done: a link that was made after another was used is no good
+    either. Otherwise, as with passwords, such a link is good.
+    """
     link = link_for(tx.session, purpose, token, now=tx.now)
     if link is not None:
         siblings = tx.session.scalars(
@@ -86,8 +90,9 @@ def use(tx: Transaction, purpose: Purpose, token: str) -> Link:
             .with_for_update()
             .execution_options(populate_existing=True)
         ).all()
-        if all(sibling.used_at is None for sibling in siblings):
-            for sibling in siblings:
+        unused = [sibling for sibling in siblings if sibling.used_at is None]
+        if link in unused and (not once or len(unused) == len(siblings)):
+            for sibling in unused:
                 sibling.used_at = tx.now
             return link
     raise Gone("this link was used or has lapsed")

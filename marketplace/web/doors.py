@@ -7,18 +7,22 @@ from flask import Flask, request
 from flask_smorest import Api
 
 from marketplace.core.actors import Kind
-from marketplace.web.api import catalogue
+from marketplace.web.api import catalogue, portal_api_keys, sessions
 from marketplace.web.auth import api_door, page_door
 from marketplace.web.requests import Blueprint
 
 ANYBODY = None
 BUSINESS = frozenset({Kind.BUSINESS})
 PROVIDER = frozenset({Kind.PROVIDER, Kind.API_KEY})
+PROVIDER_PERSON = frozenset({Kind.PROVIDER})
 PERSON = frozenset({Kind.PROVIDER, Kind.ADMIN})
 ADMIN = frozenset({Kind.ADMIN})
 
 API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (catalogue.blp, ANYBODY),
+    (portal_api_keys.blp, PROVIDER_PERSON),
+    (sessions.blp, ANYBODY),
+    (sessions.own, PERSON),
 )
 
 PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = ()

@@ -1,0 +1,126 @@
+"""Set a password by a link, and mail such links."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+
+from marketplace.accounts import credentials, queries, rules
+from marketplace.accounts.models import SignIn, User
+from marketplace.accounts.rules import Role
+from marketplace.core import links
+from marketplace.core.actors import ANYBODY, Actor, Kind
+from marketplace.core.context import Context, Transaction
+from marketplace.core.errors import Gone, Invalid
+from marketplace.core.events import record
+from marketplace.core.forms import Form
+from marketplace.core.links import Purpose
+from marketplace.notifications.service import LinkTo, Recipient, notify
+
+LIKE_TIME = 0.15
+"""Seconds that asking for a reset takes at least, whether or not anybody is written to."""
+
+RESETS_MAILED_EVERY = 600
+"""Seconds: asked for again within the same ten minutes, a reset is mailed once."""
+
+
+def actor_of(user: User) -> Actor:
+    """Return the user as somebody who acts."""
+    kind = Kind.ADMIN if user.role is Role.ADMIN else Kind.PROVIDER
+    return Actor(kind, id=user.id, provider_id=user.provider_id)
+
+
+def ask_password_reset(ctx: Context, form: Form) -> None:
+    """Mail a set-password link, if anybody signs in with this address; nobody is told whether."""
+    wanted = form.accept()
+    with _like_time(), ctx.transaction() as tx:
+        user = queries.user_by_email(tx.session, wanted["email"])
+        if user is None or user.disabled_at is not None:
+            return
+        asked_at = int(tx.now.timestamp())
+        window = RESETS_MAILED_EVERY if tx.policy.rate_limits else 1
+        mail_link(
+            tx,
+            user,
+            "password_reset",
+            expires_at=tx.now + tx.policy.reset_password_within,
+            occasion=str(asked_at // window * window),
+        )
+        record(tx, ANYBODY, "user.password_reset_asked", user.id)
+
+
+@contextmanager
+def _like_time() -> Iterator[None]:
+    """Let what happens inside take no less than `LIKE_TIME`, so that its length tells nothing."""
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        time.sleep(max(0.0, begun + LIKE_TIME - time.monotonic()))
+
+
+def mail_link(
+    tx: Transaction,
+    user: User,
+    template: str,
+    *,
+    expires_at: datetime,
+    occasion: str,
+    **values: Any,
+) -> None:
+    """Mail the user a link that sets a password and is good until `expires_at`."""
+    notify(
+        tx,
+        template,
+        Recipient(user.email, user.name),
+        user.id,
+        occasion=occasion,
+        link=LinkTo(Purpose.SET_PASSWORD, user.id, expires_at),
+        expires_at=expires_at,
+        **values,
+    )
+
+
+def set_password(ctx: Context, form: Form) -> None:
+    """Use a set-password link up, and end every session of its user; or raise `Gone`.
+
+    A password that is refused uses nothing up.
+    """
+    token, password = form.values.get("token"), form.values.get("password")
+    if token is None or password is None:
+        form.accept()
+    password = rules.normal_password(str(password))
+    with ctx.reading() as session:
+        link = links.link_for(session, Purpose.SET_PASSWORD, str(token), now=ctx.clock())
+        user = session.get(User, link.subject_id) if link and link.used_at is None else None
+        if user is None or user.disabled_at is not None:
+            raise Gone("this link was used or has lapsed")
+    form.accept(rules.password_problems(password, email=user.email, name=user.name))
+    hashed = credentials.hash_password(password)
+    with ctx.transaction() as tx:
+        used = links.use(tx, Purpose.SET_PASSWORD, str(token), once=False)
+        user = queries.lock_user(tx.session, used.subject_id)
+        replace_password(tx, actor_of(user), user, hashed)
+
+
+def replace_password(tx: Transaction, actor: Actor, user: User, hashed: str) -> None:
+    """Store another password's hash and end every session of its user."""
+    user.password_hash = hashed
+    tx.session.execute(
+        update(SignIn)
+        .where(SignIn.user_id == user.id, SignIn.ended_at.is_(None))
+        .values(ended_at=tx.now)
+    )
+    record(tx, actor, "user.password_set", user.id)
+
+
+def checked_password(password: str, *, email: str, name: str) -> str:
+    """Return the hash of a new password, or raise `Invalid`."""
+    password = rules.normal_password(password)
+    problems = rules.password_problems(password, email=email, name=name)
+    if problems:
+        raise Invalid(problems)
+    return credentials.hash_password(password)
