@@ -25,32 +25,40 @@ class FileLock:
             else:
                 return True
 
-    def sign(self) -> None:
-        """Note who holds the lock, for the message to the next who asks for it."""
+    def sign(self, who: str) -> None:
+        """Note who holds the lock now; who inherits it signs by itself, below."""
         os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, f"{os.getpid()}\n".encode(), 0)
+        os.lseek(self.fd, 0, os.SEEK_SET)
+        os.write(self.fd, who.encode())
 
-    def holder(self) -> str:
-        """Return who signed last."""
-        return os.pread(self.fd, 20, 0).decode().strip() or "unknown"
+    def signature(self) -> str:
+        """Return what was signed last."""
+        signed = os.pread(self.fd, 10_000, 0).decode(errors="replace").strip()
+        return signed.splitlines()[-1] if signed else ""
+
+    def holder(self) -> int | None:
+        """Return the process that signed last, if it is still that one that has its number."""
+        signed = self.signature()
+        try:
+            pid = int(signed.split()[0])
+            return pid if _identity(signed) == _identity(_stat(pid)) else None
+        except (IndexError, ValueError, OSError):
+            return None
 
     def close(self) -> None:
         """Let go. Who has inherited the lock still holds it."""
         os.close(self.fd)
 
 
-def started_at(pid: int) -> str:
-    """Return the kernel's start time of a process: with its number, its identity."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return "gone"
+SIGN_AND_BECOME = 'read -r me < "/proc/$$/stat"; echo "$me"; exec "$@" >&2'
+"""For a shell whose output is the lock. A child that signs before it becomes the server is
+known even if its keeper is killed at the very moment of starting it."""
 
 
-def running_server(record: Path) -> int | None:
-    """Return the process that the record names, if it is that one that still runs."""
-    try:
-        pid, moment = record.read_text().split()
-    except (FileNotFoundError, ValueError):
-        return None
-    return int(pid) if moment == started_at(int(pid)) != "gone" else None
+def _stat(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text()
+
+
+def _identity(stat: str) -> str:
+    """Return when the kernel started the process: with its number, who it is."""
+    return stat.rpartition(")")[2].split()[19]

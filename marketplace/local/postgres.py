@@ -23,7 +23,7 @@ from sqlalchemy import URL
 
 from marketplace.local import places, sockets
 from marketplace.local.places import LocalError, Place
-from marketplace.local.processes import ENVIRONMENT, EmbeddedServer
+from marketplace.local.processes import EmbeddedServer, as_server
 
 MAJOR = "18"
 """The version of PostgreSQL whose programs are used, and whose data can be read."""
@@ -130,23 +130,18 @@ class EmbeddedPostgres(EmbeddedServer):
             "--no-instructions",
             *([] if self.durable else ["--no-sync"]),
         ]
-        account = place.account
-        done = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            cwd=place.folder,
-            env=ENVIRONMENT,
-            umask=0o077,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
-        )
-        if done.returncode != 0:
-            said = " / ".join(done.stderr.strip().splitlines()[-4:])
-            raise LocalError(f"PostgreSQL could not make its data folder {new}: {said}")
+        # With the lock, so that one whose keeper was killed is waited for by the next keeper.
+        lock = self._locks[-1]
+        with as_server(place, command, subprocess.DEVNULL, subprocess.PIPE, lock=lock) as initdb:
+            try:
+                said = initdb.communicate()[1].decode(errors="replace").strip().splitlines()
+            except BaseException:
+                initdb.kill()
+                raise
+        if initdb.returncode != 0:
+            raise LocalError(
+                f"PostgreSQL could not make its data folder {new}: {' / '.join(said[-4:])}"
+            )
         new.rename(data)
 
     def _connect(self) -> psycopg.Connection:

@@ -13,6 +13,7 @@ its input to close, which the kernel does when the keeper dies.
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
@@ -21,7 +22,7 @@ from types import TracebackType
 from typing import IO, ClassVar, Self
 
 from marketplace.local import places, sockets
-from marketplace.local.locks import FileLock, running_server, started_at
+from marketplace.local.locks import SIGN_AND_BECOME, FileLock
 from marketplace.local.places import LocalError, Place
 
 READY_WITHIN = 120.0
@@ -96,7 +97,6 @@ class EmbeddedServer(ABC):
             self._end(self._process)
             self._process = None
             if self._place:
-                (self._place.folder / "server.pid").unlink(missing_ok=True)
                 sockets.close_socket_folder(self._place)
         while self._locks:
             self._locks.pop().close()
@@ -132,20 +132,19 @@ class EmbeddedServer(ABC):
         self._locks.append(lock)
         if not lock.take():
             raise AlreadyRunning(
-                f"The data folder {self.data_dir} is in use by process {lock.holder()}. Stop that "
-                "one first, or choose another data folder."
+                f"The data folder {self.data_dir} is in use by process {lock.signature()}. Stop "
+                "that one first, or choose another data folder."
             )
-        lock.sign()
+        lock.sign(str(os.getpid()))
 
     def _take_servers_lock(self, place: Place) -> None:
         """Take the lock that the server will inherit; end whoever has it still."""
         lock = FileLock(place.folder / "server.lock")
         self._locks.append(lock)
-        if lock.take():
+        if lock.take(within=0.1):  # one that has only just been started may not have signed yet
             return
-        orphan = running_server(place.folder / "server.pid")
         for how in (*self.stop_signals, signal.SIGKILL):
-            if orphan and running_server(place.folder / "server.pid") == orphan:
+            if orphan := lock.holder():
                 with suppress(ProcessLookupError):
                     os.kill(orphan, how)
             if lock.take(within=STOPPED_WITHIN / 2):
@@ -161,17 +160,20 @@ class EmbeddedServer(ABC):
         log = place.folder / "log"
         with suppress(FileNotFoundError):
             log.rename(place.folder / "log.previous")
-        with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
-            process = self._process = _as_server(place, command, stdout=output, lock=lock)
+        with (
+            open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output,
+            # A file and no pipe: a server must never begin with half its settings, or without.
+            tempfile.TemporaryFile() as settings,
+        ):
+            settings.write(config)
+            settings.seek(0)
+            process = as_server(place, command, settings, output, lock=lock)
+            self._process = process
         self._locks.pop().close()
-        identity = f"{process.pid} {started_at(process.pid)}\n"
-        place.write("server.pid", identity, for_server=False)
         how = self.stop_signals[0].name.removeprefix("SIG")
         script = ["/bin/sh", "-c", 'read -r _; kill -s "$1" "$2"', "marketplace-watchdog"]
-        self._watchdog = _as_server(place, [*script, how, str(process.pid)])
-        if process.stdin:
-            with suppress(BrokenPipeError), process.stdin:  # it died; the log says of what
-                process.stdin.write(config)
+        waiting = [*script, how, str(process.pid)]
+        self._watchdog = as_server(place, waiting, subprocess.PIPE, subprocess.DEVNULL)
 
     def _await_ready(self, place: Place) -> None:
         end = time.monotonic() + READY_WITHIN
@@ -209,20 +211,24 @@ class EmbeddedServer(ABC):
             self._watchdog = None
 
 
-def _as_server(
+def as_server(
     place: Place,
     command: list[str],
+    stdin: int | IO[bytes],
+    output: int | IO[bytes],
     *,
-    stdout: int | IO[bytes] = subprocess.DEVNULL,
     lock: FileLock | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a process as the server's account."""
+    """Start a process as the server's account. It signs the lock and holds it while it lives."""
+    if lock:
+        lock.sign("")
+        command = ["/bin/sh", "-c", SIGN_AND_BECOME, "marketplace-server", *command]
     account = place.account
     return subprocess.Popen(
         command,
-        stdin=subprocess.PIPE,
-        stdout=stdout,
-        stderr=subprocess.STDOUT,
+        stdin=stdin,
+        stdout=lock.fd if lock else output,
+        stderr=output,
         cwd=place.folder,  # ours may be out of the server's reach
         env=ENVIRONMENT,
         pass_fds=(lock.fd,) if lock else (),

@@ -180,7 +180,7 @@ def test_a_stale_note_that_names_a_process_of_today_does_not_hinder(embedded):
     account = postgres._place.account
     with subprocess.Popen(["sleep", "60"], user=account.uid if account else None) as stranger:
         note.write_text("\n".join([str(stranger.pid), *lines[1:]]))
-        (folder_of(postgres) / "server.pid").write_text(f"{stranger.pid} 1\n")
+        (folder_of(postgres) / "server.lock").write_text(f"{stranger.pid} (postgres) S" + " 1" * 40)
         assert run(postgres.start(), "SELECT 1") == 1
         assert stranger.poll() is None
         stranger.kill()

@@ -30,7 +30,7 @@ def open_folder():
 
 @pytest.fixture
 def embedded(tmp_path, open_folder):
-    """Make servers that are gone, with their data, when the test is over, before its folders are."""
+    """Make servers that are gone, with their data, when the test is over, before the folders."""
     made = []
 
     def make(kind, data_dir=tmp_path / "data"):
