@@ -19,6 +19,7 @@ from marketplace.invitations import models as invitations_models
 from marketplace.leads import models as leads_models
 from marketplace.matching import models as matching_models
 from marketplace.notifications import models as notifications_models
+from marketplace.notifications.channels import Channel, MailboxChannel, SendGridChannel
 from marketplace.providers import models as providers_models
 from marketplace.quotes import models as quotes_models
 
@@ -55,6 +56,18 @@ def policy_of(settings: Settings) -> Policy:
         sweep_interval=settings.sweep_interval,
         rate_limits=settings.rate_limits,
         totp_for_admins=settings.totp_for_admins,
+    )
+
+
+def channel_of(settings: Settings) -> Channel:
+    """Return the way out that the settings name."""
+    if settings.mail_backend == "mailbox":
+        return MailboxChannel(secret_key=settings.secret_key, public_url=settings.public_url)
+    return SendGridChannel(
+        api_key=settings.sendgrid_api_key,
+        base_url=settings.sendgrid_base_url,
+        sender=settings.mail_from,
+        public_url=settings.public_url,
     )
 
 

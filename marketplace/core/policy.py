@@ -55,6 +55,8 @@ class Policy:
     send_lease: timedelta = timedelta(seconds=60)
     """How long a claimed message is left to whoever claimed it; longer than a send can take."""
     send_batch: int = 20
+    send_pause: timedelta = timedelta(minutes=2)
+    """How long nothing is sent after the mail service has refused us."""
 
     sweep_interval: timedelta = timedelta(seconds=15)
     rate_limits: bool = True

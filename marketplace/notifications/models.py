@@ -104,7 +104,10 @@ class Commitment(Base):
         Index(
             "ix_commitments_due", "due_at", postgresql_where=text("state IN ('running', 'at_risk')")
         ),
-        CheckConstraint("(state = 'met') = (first_response_at IS NOT NULL AND first_response_at < due_at)", "met_iff_in_time"),
+        CheckConstraint(
+            "(state = 'met') = (first_response_at IS NOT NULL AND first_response_at < due_at)",
+            "met_iff_in_time",
+        ),
         CheckConstraint("started_at < due_at", "runs_forwards"),
     )  # fmt: skip
 

@@ -53,6 +53,15 @@ NOTIFICATION_LIFECYCLE = Lifecycle(
         (_S.DELIVERED, _E.BOUNCE): _S.BOUNCED,
         (_S.SENDING, _E.DROP): _S.DROPPED,
         (_S.SENT, _E.DROP): _S.DROPPED,
+        # The mail service says that an attempt whose answer was lost went out after all.
+        (_S.QUEUED, _E.SEND): _S.SENT,
+        (_S.QUEUED, _E.DELIVER): _S.DELIVERED,
+        (_S.QUEUED, _E.BOUNCE): _S.BOUNCED,
+        (_S.QUEUED, _E.DROP): _S.DROPPED,
+        (_S.FAILED, _E.SEND): _S.SENT,
+        (_S.FAILED, _E.DELIVER): _S.DELIVERED,
+        (_S.FAILED, _E.BOUNCE): _S.BOUNCED,
+        (_S.FAILED, _E.DROP): _S.DROPPED,
     },
 )
 
@@ -67,6 +76,37 @@ class SendOutcome(StrEnum):
     """None will go until an operator acts (401, 403, 404)."""
     PASSING = "passing"
     """Worth another try: too many, a fault on their side, no answer."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How one attempt ended, and why: in words and codes that name nobody."""
+
+    outcome: SendOutcome
+    detail: str = ""
+    not_before: timedelta = timedelta(0)
+    """How long the mail service asks us to wait, if it does (`Retry-After`)."""
+
+
+def event_after(outcome: SendOutcome, *, attempts: int, at_most: int) -> NotificationEvent:
+    """Return what the end of the attempt with this number does to the message."""
+    if outcome is SendOutcome.SENT:
+        return NotificationEvent.SEND
+    if outcome is SendOutcome.WE_ARE_REFUSED:
+        return NotificationEvent.PUT_BACK
+    if outcome is SendOutcome.MESSAGE_REFUSED or attempts >= at_most:
+        return NotificationEvent.GIVE_UP
+    return NotificationEvent.PUT_BACK
+
+
+EVENT_OF_REPORT = {
+    "processed": NotificationEvent.SEND,
+    "deferred": NotificationEvent.SEND,
+    "delivered": NotificationEvent.DELIVER,
+    "bounce": NotificationEvent.BOUNCE,
+    "dropped": NotificationEvent.DROP,
+}
+"""What the mail service reports about a message (SendGrid's words), and what that makes of it."""
 
 
 def outcome_of_status(status: int) -> SendOutcome:
@@ -136,7 +176,7 @@ class CommitmentTimes:
 def commitment_times(
     started_at: datetime, *, window: timedelta, at_risk_share: float
 ) -> CommitmentTimes:
-    """Return when a commitment that starts now is at risk without a response, and when it is due."""
+    """Return when a commitment is at risk without a response, and when it is due."""
     due_at = started_at + window
     return CommitmentTimes(started_at, due_at - window * at_risk_share, due_at)
 

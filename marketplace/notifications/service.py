@@ -1,4 +1,4 @@
-"""Write down what is to be said, in the transaction that causes it."""
+"""Write down what is to be said, in the transaction that causes it, and what becomes of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,12 +7,16 @@ from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
 
-from marketplace.core.context import Transaction
+from marketplace.core.actors import Actor
+from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
+from marketplace.core.errors import NotFound
+from marketplace.core.events import record
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
+from marketplace.notifications import queries
 from marketplace.notifications.models import Notification
-from marketplace.notifications.rules import NotificationState
+from marketplace.notifications.rules import NotificationEvent, NotificationState
 
 
 @dataclass(frozen=True)
@@ -80,3 +84,42 @@ def notify(
     )
     if written is not None:
         tx.afterwards(Job.DELIVER_NOTIFICATIONS)
+
+
+PAST = {
+    NotificationEvent.CLAIM: "claimed",
+    NotificationEvent.SEND: "sent",
+    NotificationEvent.PUT_BACK: "put_back",
+    NotificationEvent.GIVE_UP: "failed",
+    NotificationEvent.RETRY: "retried",
+    NotificationEvent.DELIVER: "delivered",
+    NotificationEvent.BOUNCE: "bounced",
+    NotificationEvent.DROP: "dropped",
+    NotificationEvent.SUPPRESS: "suppressed",
+}
+"""How the audit log says what happened to a message."""
+
+
+def move(
+    tx: Transaction,
+    notification: Notification,
+    event: NotificationEvent,
+    actor: Actor,
+    **facts: str | int,
+) -> None:
+    """Let `event` happen to a message, and write that down."""
+    notification.apply(event)
+    record(tx, actor, f"notification.{PAST[event]}", notification.id, **facts)
+
+
+def retry_notification(ctx: Context, actor: Actor, notification_id: UUID) -> Notification:
+    """Send once more what was given up."""
+    actor.require_admin()
+    with ctx.transaction() as tx:
+        notification = queries.lock_notification(tx.session, notification_id)
+        if notification is None:
+            raise NotFound("no such message")
+        move(tx, notification, NotificationEvent.RETRY, actor)
+        notification.attempts, notification.next_attempt_at = 0, tx.now
+        tx.afterwards(Job.DELIVER_NOTIFICATIONS)
+        return notification

@@ -1,0 +1,70 @@
+"""How messages are found."""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from marketplace.notifications.models import MailboxMessage, Notification
+from marketplace.notifications.rules import NotificationState
+
+_WAITING = (NotificationState.QUEUED, NotificationState.SENDING)
+
+
+def lock_due(session: Session, *, now: datetime, limit: int) -> list[Notification]:
+    """Return messages whose time has come or whose claim has lapsed, locked; skip what others hold.
+
+    The longest due comes first.
+    """
+    return list(
+        session.scalars(
+            select(Notification)
+            .where(Notification.state.in_(_WAITING), Notification.next_attempt_at <= now)
+            .order_by(Notification.next_attempt_at, Notification.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    )
+
+
+def lock_notification(session: Session, notification_id: UUID) -> Notification | None:
+    """Hold the message until the transaction ends, read afresh; None if there is none."""
+    return session.get(Notification, notification_id, with_for_update=True, populate_existing=True)
+
+
+def lock_notifications(
+    session: Session, notification_ids: Collection[UUID]
+) -> dict[UUID, Notification]:
+    """Hold those of the messages that exist, in the order of their ids."""
+    rows = session.scalars(
+        select(Notification)
+        .where(Notification.id.in_(notification_ids))
+        .order_by(Notification.id)
+        .with_for_update()
+    )
+    return {row.id: row for row in rows}
+
+
+def notifications(state: NotificationState | None) -> Select[Notification]:
+    """Return the outbox, or what of it is in `state`, to be read a page at a time."""
+    rows = select(Notification)
+    return rows if state is None else rows.where(Notification.state == state)
+
+
+MAILBOX_AT_MOST = 1000
+
+
+def mailbox(session: Session, *, to: str | None = None) -> list[MailboxMessage]:
+    """Return what the development mailbox holds (for one address), the newest first."""
+    rows = select(MailboxMessage)
+    if to is not None:
+        rows = rows.where(MailboxMessage.recipient.in_({to.strip(), to.strip().casefold()}))
+    newest_first = rows.order_by(MailboxMessage.sent_at.desc(), MailboxMessage.id.desc())
+    return list(session.scalars(newest_first.limit(MAILBOX_AT_MOST)))
+
+
+def mailbox_message(session: Session, message_id: UUID) -> MailboxMessage | None:
+    """Return one message of the development mailbox."""
+    return session.get(MailboxMessage, message_id)
