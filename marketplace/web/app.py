@@ -9,7 +9,7 @@ from uuid6 import uuid7
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from marketplace.bootstrap import Product
-from marketplace.web import doors, errors, requests
+from marketplace.web import access_log, doors, errors, requests
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_\-]{8,64}")
 
@@ -38,6 +38,7 @@ def create_app(product: Product) -> Flask:
             app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
         )
     _number_requests(app)
+    access_log.register(app)
     errors.register(app)
     doors.register(app, Api(app))
     return app

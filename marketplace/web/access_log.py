@@ -1,0 +1,43 @@
+"""One line per request: what was asked for by the name of its route, which holds no token."""
+
+import time
+from uuid import UUID
+
+import structlog
+from flask import Flask, Response, g, request
+
+log = structlog.get_logger(__name__)
+
+QUIET = ("/healthz", "/readyz", "/metrics")
+"""Asked every few seconds; worth a line only when something is wrong."""
+
+
+def register(app: Flask) -> None:
+    """Write the line once the answer is made."""
+
+    @app.before_request
+    def begin() -> None:
+        g.begun_at = time.perf_counter()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else None
+        if route in QUIET and response.status_code < 400:
+            return response
+        actor = g.get("actor")
+        ids = {
+            name: str(value)
+            for name, value in (request.view_args or {}).items()
+            if isinstance(value, UUID)
+        }
+        log.info(
+            "request",
+            method=request.method if request.method.isalpha() else "?",
+            route=route,
+            **ids,
+            status=response.status_code,
+            ms=round((time.perf_counter() - g.get("begun_at", time.perf_counter())) * 1000, 1),
+            by=actor.kind if actor else None,
+            by_id=str(actor.id) if actor and actor.id else None,
+        )
+        return response
