@@ -105,7 +105,7 @@ def mask(text: str) -> str:
     return _ROW.sub(r"\1 [masked]", text)
 
 
-class GunicornLogger(Logger):
+class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
     """Gunicorn's own words as lines of ours.
 
     Its access log stays off: it would write paths, and with them tokens. Ours is

@@ -1,4 +1,4 @@
-"""The settings of an installation: environment variables, read once, frozen, all checked at once."""
+"""The settings of an installation: environment variables, read once, all checked at once."""
 
 import os
 from collections.abc import Callable, Mapping

@@ -1,0 +1,156 @@
+"""What an operator may set, and how every mistake is named at once."""
+
+from dataclasses import FrozenInstanceError
+from datetime import timedelta
+
+import pytest
+
+from config.settings import Settings, SettingsError
+from marketplace.bootstrap import policy_of
+from marketplace.core.policy import Policy
+
+LEAST = {
+    "DATABASE_URL": "postgresql://db.example/marketplace",
+    "REDIS_URL": "redis://cache.example:6379/0",
+    "SECRET_KEY": "a secret of the tests and of nobody else",
+    "PUBLIC_URL": "https://quotes.example/",
+    "MAIL_BACKEND": "mailbox",
+}
+
+PRODUCTION = {
+    **LEAST,
+    "MAIL_BACKEND": "sendgrid",
+    "MAIL_FROM": "quotes@quotes.example",
+    "SENDGRID_API_KEY": "SG.invented",
+}
+
+
+def read(values=LEAST, **changes):
+    together = {**values, **changes}
+    return Settings.from_env({f"MARKETPLACE_{name}": value for name, value in together.items()})
+
+
+def problems(values=LEAST, **changes):
+    with pytest.raises(SettingsError) as refusal:
+        read(values, **changes)
+    assert all(problem in str(refusal.value) for problem in refusal.value.problems)
+    return refusal.value.problems
+
+
+def test_what_has_a_default_has_the_contracts():
+    settings = read()
+    assert settings.response_window == timedelta(hours=24)
+    assert settings.open_within == timedelta(hours=12)
+    assert settings.min_response_window == timedelta(hours=8)
+    assert settings.remind_at == (0.5, 0.85)
+    assert settings.sweep_interval == timedelta(seconds=15)
+    assert settings.places == 3
+    assert settings.trusted_proxies == 0
+    assert (settings.lead_confirmation, settings.lead_review) == ("required", "auto")
+    assert settings.rate_limits is True
+    assert settings.totp_for_admins == "required"
+    assert read(PRODUCTION).mail_backend == "sendgrid"
+
+
+def test_the_policys_own_defaults_are_those_of_the_settings():
+    assert policy_of(read()) == Policy()
+
+
+def test_a_day_can_be_rehearsed_in_a_minute():
+    settings = read(RESPONSE_WINDOW="PT60S")
+    assert settings.response_window == timedelta(seconds=60)
+    assert settings.open_within == timedelta(seconds=30)
+    assert settings.min_response_window == timedelta(seconds=20)
+    assert read(RESPONSE_WINDOW="PT60S", OPEN_WITHIN="PT5S").open_within == timedelta(seconds=5)
+
+
+def test_there_is_no_default_for_where_things_are_nor_for_a_secret():
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_env({})
+    assert refusal.value.problems == [
+        "MARKETPLACE_DATABASE_URL is not set",
+        "MARKETPLACE_REDIS_URL is not set",
+        "MARKETPLACE_SECRET_KEY is not set",
+        "MARKETPLACE_PUBLIC_URL is not set",
+        "MARKETPLACE_MAIL_FROM is not set",
+        "MARKETPLACE_SENDGRID_API_KEY is not set",
+    ]
+
+
+def test_every_wrong_setting_is_named_at_once():
+    wrong = {
+        "DATABASE_URL": "mysql://db.example/marketplace",
+        "REDIS_URL": "cache.example:6379",
+        "SECRET_KEY": "short",
+        "PUBLIC_URL": "quotes.example",
+        "TRUSTED_PROXIES": "-1",
+        "MAIL_BACKEND": "pigeon",
+        "MAIL_FROM": "quotes",
+        "SENDGRID_BASE_URL": "api.sendgrid.com",
+        "LEAD_CONFIRMATION": "maybe",
+        "LEAD_REVIEW": "sometimes",
+        "PLACES": "4",
+        "RESPONSE_WINDOW": "24h",
+        "OPEN_WITHIN": "PT0S",
+        "MIN_RESPONSE_WINDOW": "P1M",
+        "REMIND_AT": "0.85,0.5",
+        "SWEEP_INTERVAL": "PT0.5S",
+        "RATE_LIMITS": "yes",
+        "TOTP_FOR_ADMINS": "no",
+    }
+    named = {problem.split()[0] for problem in problems(wrong)}
+    assert named == {f"MARKETPLACE_{name}" for name in wrong}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PLACES", "0"),
+        ("PLACES", "2.5"),
+        ("PLACES", "\u0663\u0664"),
+        ("TRUSTED_PROXIES", "11"),
+        ("RESPONSE_WINDOW", "-PT1H"),
+        ("RESPONSE_WINDOW", "PT" + "9" * 400 + "H"),
+        ("RESPONSE_WINDOW", "P1Y"),
+        ("REMIND_AT", "0,0.5"),
+        ("REMIND_AT", "0.5,1"),
+        ("REMIND_AT", "0.5,0.5"),
+        ("REMIND_AT", "nan"),
+        ("REMIND_AT", "half"),
+        ("SWEEP_INTERVAL", "PT1.5S"),
+        ("SECRET_KEY", "x" * 31),
+        ("PUBLIC_URL", "ftp://quotes.example"),
+        ("PUBLIC_URL", "https://"),
+        ("DATABASE_URL", "postgresql"),
+    ],
+)
+def test_one_wrong_value_is_named_alone(name, value):
+    (problem,) = problems(**{name: value})
+    assert problem.startswith(f"MARKETPLACE_{name} ")
+
+
+def test_a_wrong_value_is_not_repeated_since_it_may_be_a_secret():
+    assert "hush" not in str(problems(SECRET_KEY="hush", DATABASE_URL="mysql://u:hush@db.example"))
+
+
+def test_an_empty_value_counts_as_not_set():
+    assert read(PLACES=" ").places == 3
+    assert problems(SECRET_KEY="") == ["MARKETPLACE_SECRET_KEY is not set"]
+
+
+@pytest.mark.parametrize("name", ["MAIL_FROM", "SENDGRID_API_KEY"])
+def test_sendgrid_needs_a_sender_and_a_key_and_the_mailbox_does_not(name):
+    assert problems(PRODUCTION, **{name: ""}) == [f"MARKETPLACE_{name} is not set"]
+    read(LEAST, **{name: ""})
+
+
+def test_addresses_get_the_form_that_is_used():
+    settings = read(DATABASE_URL="postgres://db.example/marketplace")
+    assert settings.database_url == "postgresql+psycopg://db.example/marketplace"
+    assert settings.public_url == "https://quotes.example"
+
+
+def test_settings_do_not_change():
+    settings = read()
+    with pytest.raises(FrozenInstanceError):
+        settings.places = 2
