@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 
 from marketplace.core.context import Transaction
 from marketplace.notifications.models import MailboxMessage, Notification
-from marketplace.notifications.rules import NotificationState
+from marketplace.notifications.rules import NOTIFICATION_LIFECYCLE, NotificationEvent
 
 
 def forget_messages(tx: Transaction, subject_ids: Collection[UUID]) -> None:
@@ -15,15 +15,18 @@ def forget_messages(tx: Transaction, subject_ids: Collection[UUID]) -> None:
 
     That each was written, when, and how it ended, stays.
     """
-    about = Notification.subject_id.in_(subject_ids)
-    ids = select(Notification.id).where(about)
+    rows = tx.session.scalars(
+        select(Notification)
+        .where(Notification.subject_id.in_(subject_ids))
+        .order_by(Notification.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    for notification in rows:
+        if NOTIFICATION_LIFECYCLE.allows(notification.state, NotificationEvent.SUPPRESS):
+            notification.apply(NotificationEvent.SUPPRESS)
+        notification.recipient = f"erased:{notification.id}"
+        notification.recipient_name = "erased"
+        notification.values = {}
+    ids = [notification.id for notification in rows]
     tx.session.execute(delete(MailboxMessage).where(MailboxMessage.id.in_(ids)))
-    unsent = Notification.state.in_([NotificationState.QUEUED, NotificationState.FAILED])
-    tx.session.execute(
-        update(Notification).where(about, unsent).values(state=NotificationState.SUPPRESSED)
-    )
-    tx.session.execute(
-        update(Notification)
-        .where(about)
-        .values(recipient="erased", recipient_name="erased", values={}, link_purpose=None)
-    )

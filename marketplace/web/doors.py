@@ -7,8 +7,9 @@ from flask import Flask, request
 from flask_smorest import Api
 
 from marketplace.core.actors import Kind
-from marketplace.web.api import catalogue, portal_api_keys, sessions
+from marketplace.web.api import admin_notifications, catalogue, hooks, portal_api_keys, sessions
 from marketplace.web.auth import api_door, page_door
+from marketplace.web.pages import mailbox
 from marketplace.web.requests import Blueprint
 
 ANYBODY = None
@@ -19,7 +20,9 @@ PERSON = frozenset({Kind.PROVIDER, Kind.ADMIN})
 ADMIN = frozenset({Kind.ADMIN})
 
 API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
+    (admin_notifications.blp, ADMIN),
     (catalogue.blp, ANYBODY),
+    (hooks.blp, ANYBODY),  # signed
     (portal_api_keys.blp, PROVIDER_PERSON),
     (sessions.blp, ANYBODY),
     (sessions.own, PERSON),
@@ -27,11 +30,16 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
 
 PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = ()
 
+DEVELOPMENT_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = ((mailbox.pages, ANYBODY),)
+"""There with `MAIL_BACKEND=mailbox` only."""
+
 
 def register(app: Flask, api: Api) -> None:
     """Hang every group of endpoints in, behind the check that its line names."""
+    by_mailbox = app.extensions["marketplace"].settings.mail_backend == "mailbox"
+    page_doors = PAGE_DOORS + (DEVELOPMENT_DOORS if by_mailbox else ())
     checks = {blueprint.name: api_door(kinds) for blueprint, kinds in API_DOORS}
-    checks |= {pages.name: page_door(kinds) for pages, kinds in PAGE_DOORS}
+    checks |= {pages.name: page_door(kinds) for pages, kinds in page_doors}
 
     @app.before_request
     def check() -> None:
@@ -40,5 +48,5 @@ def register(app: Flask, api: Api) -> None:
 
     for blueprint, _ in API_DOORS:
         api.register_blueprint(blueprint)
-    for pages, _ in PAGE_DOORS:
+    for pages, _ in page_doors:
         app.register_blueprint(pages)

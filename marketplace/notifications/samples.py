@@ -1,0 +1,146 @@
+"""One invented message of every template: what tests render and what a gallery can show."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from marketplace.core.links import Purpose
+
+SAMPLE_ID = UUID("019ab000-0000-7000-8000-000000000001")
+
+INVITATION_PATH = f"/portal/invitations/{SAMPLE_ID}"
+LEAD_PATH = f"/admin/leads/{SAMPLE_ID}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The values that a template takes, as the outbox stores them, and where its action leads."""
+
+    template: str
+    values: dict[str, Any]
+    link: Purpose | None = None
+    path: str | None = None
+    case: str = field(default="")
+    """Tells apart several samples of one template."""
+
+
+_REFERENCE = {"reference": "R-7K3QX9"}
+_STANDARDS = ["ISO 9001", "ISO 14001", "ISO 45001"]
+_PROVIDER = {"provider": "Harbour Quality Pty Ltd"}
+_DUE = "2026-11-23T22:40:00+00:00"
+
+
+def _business(template: str, case: str = "", **values: Any) -> Sample:
+    return Sample(template, {**_REFERENCE, **values}, link=Purpose.REQUEST, case=case)
+
+
+def _provider(template: str, case: str = "", **values: Any) -> Sample:
+    return Sample(template, {**_REFERENCE, **values}, path=INVITATION_PATH, case=case)
+
+
+def _finished(outcome: str, case: str, **place: Any) -> Sample:
+    known = {"rank": None, "quotes": None, "distance": None, **place}
+    return _provider("invitation_lost", case, outcome=outcome, **known)
+
+
+SAMPLES: tuple[Sample, ...] = (
+    Sample(
+        "confirm_request",
+        {
+            **_REFERENCE,
+            "company": "Acme Fabrication Pty Ltd",
+            "standards": _STANDARDS,
+            "confirm_by": "2026-11-26T09:00:00+00:00",
+        },
+        link=Purpose.CONFIRM_LEAD,
+    ),
+    _business("request_running", sent_reference="R-2M8WT4"),
+    Sample(
+        "request_running_elsewhere",
+        {"company": "Acme Fabrication Pty Ltd"},
+        link=Purpose.NOT_OURS,
+    ),
+    _business("request_in_review"),
+    Sample(
+        "request_rejected",
+        {**_REFERENCE, "reason": "ISO 31000 is a guideline, not certified."},
+    ),
+    _business("request_opened", standards=_STANDARDS, due_at=_DUE),
+    _business("request_superseded"),
+    _business("quote_received", "the first", **_PROVIDER, is_first=True, revised=False),
+    _business("quote_received", "another", **_PROVIDER, is_first=False, revised=False),
+    _business("quote_received", "revised", **_PROVIDER, is_first=True, revised=True),
+    _business("question_asked", question="Do both sites work in shifts?\nIf so, how many people?"),
+    _business("commitment_missed"),
+    _business(
+        "choice_confirmed",
+        **_PROVIDER,
+        provider_email="quotes@harbour.example",
+        provider_phone="+61 2 5550 0100",
+    ),
+    _business(
+        "choice_confirmed",
+        "without telephone",
+        **_PROVIDER,
+        provider_email="quotes@harbour.example",
+        provider_phone=None,
+    ),
+    _business("request_closed"),
+    _business("request_expired"),
+    _business("place_waiting", reason="No certification body covers ISO 45001 in this region yet."),
+    Sample("data_erased", {**_REFERENCE}),
+    _provider(
+        "invitation",
+        standards=_STANDARDS,
+        region="New South Wales",
+        headcount="42",
+        respond_by=_DUE,
+        places=3,
+    ),
+    _provider("invitation_expired"),
+    _provider("invitation_withdrawn", reason="The request is finished."),
+    _provider(
+        "question_answered",
+        question="Do both sites work in shifts?",
+        answer="Only Newcastle:\nthree shifts of ten people.",
+    ),
+    _provider(
+        "invitation_won",
+        company="Acme Fabrication Pty Ltd",
+        contact_name="Jo Tran",
+        contact_email="jo@acme.example",
+        contact_phone="+61 2 5550 1234",
+    ),
+    _provider(
+        "invitation_won",
+        "without telephone",
+        company="Acme Fabrication Pty Ltd",
+        contact_name="Jo Tran",
+        contact_email="jo@acme.example",
+        contact_phone=None,
+    ),
+    _finished("another provider was chosen", "fewer than three quoted"),
+    _finished("another provider was chosen", "near", rank=2, quotes=3, distance="within 10 %"),
+    _finished("finished without a choice", "far", rank=3, quotes=3, distance="further away"),
+    _provider("place_passed_on"),
+    Sample("set_password", {**_PROVIDER}, link=Purpose.SET_PASSWORD),
+    Sample("password_reset", {}, link=Purpose.SET_PASSWORD),
+    Sample("application_received", {**_PROVIDER}),
+    Sample("application_approved", {**_PROVIDER}, path="/portal"),
+    Sample(
+        "application_rejected", {**_PROVIDER, "reason": "The registration number is not theirs."}
+    ),
+    Sample("provider_suspended", {**_PROVIDER, "reason": "An accreditation is under question."}),
+    Sample("provider_reinstated", {**_PROVIDER}),
+    Sample(
+        "review_needed",
+        {
+            **_REFERENCE,
+            "reasons": ["the telephone number cannot exist", "the e-mail address is a free one"],
+        },
+        path=LEAD_PATH,
+    ),
+    Sample("commitment_at_risk", {**_REFERENCE, "due_at": _DUE}, path=LEAD_PATH),
+    Sample("not_ours_reported", {**_REFERENCE}, path=LEAD_PATH),
+    Sample("application_to_review", {**_PROVIDER}, path=f"/admin/providers/{SAMPLE_ID}"),
+)

@@ -1,0 +1,72 @@
+"""The outbox, for administrators."""
+
+from typing import Any
+from uuid import UUID
+
+from flask.views import MethodView
+from marshmallow import Schema, fields
+
+from marketplace.notifications import queries, service
+from marketplace.notifications.models import Notification
+from marketplace.notifications.rules import NotificationState
+from marketplace.web.auth import current_actor, current_context
+from marketplace.web.fields import Choice, Moment
+from marketplace.web.paging import PageArgs, page
+from marketplace.web.requests import Blueprint
+
+blp = Blueprint(
+    "admin_notifications",
+    __name__,
+    url_prefix="/api/v1/admin/notifications",
+    description="The outbox",
+)
+
+
+class NotificationSchema(Schema):
+    """A message, without its words and its link: those are its recipient's."""
+
+    id = fields.UUID()
+    template = fields.String()
+    recipient = fields.String()
+    subject_id = fields.UUID()
+    state = Choice(NotificationState)
+    attempts = fields.Integer()
+    next_attempt_at = Moment()
+    created_at = Moment()
+    sent_at = Moment(allow_none=True)
+    delivered_at = Moment(allow_none=True)
+    last_error = fields.String(allow_none=True)
+
+
+class NotificationPageSchema(Schema):
+    """A page of the outbox."""
+
+    items = fields.List(fields.Nested(NotificationSchema))
+    next = fields.String(allow_none=True)
+
+
+class NotificationPageArgs(PageArgs):
+    """Which messages are wanted."""
+
+    state = Choice(NotificationState, load_default=None)
+
+
+@blp.route("")
+class Notifications(MethodView):
+    @blp.arguments(NotificationPageArgs, location="query")
+    @blp.response(200, NotificationPageSchema)
+    def get(self, args: dict[str, Any]) -> dict[str, Any]:
+        """The outbox, newest first, or what of it is in one state."""
+        rows = queries.notifications(args.pop("state"))
+        with current_context().reading() as session:
+            items, after = page(session, rows, Notification.id, **args)
+            return {"items": items, "next": after}
+
+
+@blp.route("/<uuid:notification_id>/retry")
+class NotificationRetry(MethodView):
+    @blp.response(200, NotificationSchema)
+    @blp.alt_response(409, description="It was not given up")
+    def post(self, notification_id: UUID) -> Notification:
+        """Send once more what was given up."""
+        return service.retry_notification(current_context(), current_actor(), notification_id)
