@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Enum, MetaData, Text
+from sqlalchemy import DateTime, Enum, MetaData, Text, inspect
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from uuid6 import uuid7
@@ -29,6 +29,11 @@ def new_id() -> UUID:
 
 class Base(DeclarativeBase):
     """What every table shares: names of constraints, and how Python types are stored."""
+
+    @property
+    def columns(self) -> Json:
+        """The values of this row by name of column."""
+        return {attr.key: getattr(self, attr.key) for attr in inspect(self).mapper.column_attrs}
 
     metadata = MetaData(
         naming_convention={

@@ -59,7 +59,7 @@ def _request(session: Session, actor: Actor, lead: Lead) -> dict[str, Any]:
                 "respond_by": each.respond_by,
                 "responded_at": each.responded_at,
                 "may_be_replaced": _may_be_replaced(each),
-                "quote": quote_view(quotes[each.id]) if each.id in quotes else None,
+                "quote": quotes[each.id].view if each.id in quotes else None,
             }
             for each in held
         ],
@@ -176,16 +176,6 @@ def _days(quote: Quote) -> float:
 
 def _money(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount:.2f}"
-
-
-def quote_view(quote: Quote) -> dict[str, Any]:
-    """Return a quote as sent, with what it adds up to."""
-    return {
-        **quote.body,
-        "total": _money(quote.total),
-        "version": quote.version,
-        "submitted_at": quote.submitted_at,
-    }
 
 
 def _may_be_replaced(invitation: Invitation) -> bool:

@@ -37,6 +37,16 @@ class Quote(Base):
     """The last day on which it stands."""
     submitted_at: Mapped[datetime]
 
+    @property
+    def view(self) -> Json:
+        """The quote as sent, with what it adds up to."""
+        return {
+            **self.body,
+            "total": f"{self.total:.2f}",
+            "version": self.version,
+            "submitted_at": self.submitted_at.isoformat().replace("+00:00", "Z"),
+        }
+
 
 class Review(Base):
     """What a business says of a provider that answered it; once per invitation."""

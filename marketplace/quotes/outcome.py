@@ -62,7 +62,7 @@ def close_request(ctx: Context, actor: Actor, *, reason: CloseReason) -> Lead:
     """Finish the business' own request without choosing."""
     with ctx.transaction() as tx:
         lead = leads.lock_lead(tx.session, actor.own_lead())
-        _close(tx, actor, lead, reason=reason)
+        close(tx, actor, lead, reason=reason)
         return lead
 
 
@@ -71,7 +71,7 @@ def close_lead(ctx: Context, actor: Actor, lead_id: UUID, *, reason: str) -> Lea
     actor.require_admin()
     with ctx.transaction() as tx:
         lead = leads.lock_lead(tx.session, lead_id)
-        _close(tx, actor, lead, reason=reason)
+        close(tx, actor, lead, reason=reason)
         return lead
 
 
@@ -94,7 +94,8 @@ def _expire(tx: Transaction, lead_id: UUID) -> None:
     _tell_finished(tx, "request_expired", lead)
 
 
-def _close(tx: Transaction, actor: Actor, lead: Lead, *, reason: str) -> None:
+def close(tx: Transaction, actor: Actor, lead: Lead, *, reason: str) -> None:
+    """Finish a request without a choice, and tell everybody. The lead is locked."""
     lead.apply(LeadEvent.CLOSE, now=tx.now, reason=reason)
     _finish(tx, actor, lead, outcome="the request was closed without a choice")
     _tell_finished(tx, "request_closed", lead)

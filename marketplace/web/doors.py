@@ -7,7 +7,17 @@ from flask import Flask, request
 from flask_smorest import Api
 
 from marketplace.core.actors import Kind
-from marketplace.web.api import admin_notifications, catalogue, hooks, portal_api_keys, sessions
+from marketplace.web.api import (
+    admin_leads,
+    admin_notifications,
+    catalogue,
+    hooks,
+    leads,
+    portal_api_keys,
+    portal_invitations,
+    sessions,
+)
+from marketplace.web.api import request as business
 from marketplace.web.auth import api_door, page_door
 from marketplace.web.pages import mailbox
 from marketplace.web.requests import Blueprint
@@ -20,8 +30,12 @@ PERSON = frozenset({Kind.PROVIDER, Kind.ADMIN})
 ADMIN = frozenset({Kind.ADMIN})
 
 API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
+    (admin_leads.blp, ADMIN),
     (admin_notifications.blp, ADMIN),
+    (business.blp, BUSINESS),
     (catalogue.blp, ANYBODY),
+    (leads.blp, ANYBODY),
+    (portal_invitations.blp, PROVIDER),
     (hooks.blp, ANYBODY),  # signed
     (portal_api_keys.blp, PROVIDER_PERSON),
     (sessions.blp, ANYBODY),

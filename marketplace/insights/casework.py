@@ -1,0 +1,131 @@
+"""What an administrator sees of leads: the list, one whole case, the clocks that run."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import case, select
+from sqlalchemy.orm import Session
+
+from marketplace.core.actors import Actor
+from marketplace.core.context import Context
+from marketplace.core.events import Event
+from marketplace.invitations import queries as invitations
+from marketplace.invitations.models import Invitation
+from marketplace.invitations.rules import InvitationState
+from marketplace.leads import queries as leads
+from marketplace.leads.models import Lead
+from marketplace.leads.rules import LeadState
+from marketplace.notifications import commitment
+from marketplace.notifications.models import Commitment
+from marketplace.notifications.rules import CommitmentState
+from marketplace.providers.models import Provider
+from marketplace.quotes import comparison
+
+HISTORY_AT_MOST = 500
+
+
+def found_leads(
+    ctx: Context,
+    actor: Actor,
+    *,
+    state: LeadState | None,
+    q: str | None,
+    limit: int,
+    after: UUID | None,
+) -> tuple[Sequence[Lead], UUID | None]:
+    """Return leads, the newest first, by state and by words in reference, company or address."""
+    actor.require_admin()
+    with ctx.reading() as session:
+        rows = leads.found_leads(state, q)
+        if after is not None:
+            rows = rows.where(Lead.id < after)
+        found = session.scalars(rows.order_by(Lead.id.desc()).limit(limit + 1)).all()
+        return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def lead_case(ctx: Context, actor: Actor, lead_id: UUID) -> dict[str, Any]:
+    """Return all of a lead: form, signals, clock, invitations with quotes, and its history."""
+    actor.require_admin()
+    with ctx.reading() as session:
+        lead = leads.lead_of(session, actor, lead_id)
+        held = invitations.invitations_for_lead(session, lead.id)
+        quotes = comparison.quotes_of_lead(session, actor, lead)
+        providers = _providers(session, held)
+        return {
+            **lead.columns,
+            "commitment": commitment.commitment_of(session, lead.id),
+            "invitations": [
+                {
+                    **_row(each, providers[each.provider_id]),
+                    "quote": quotes[each.id].view if each.id in quotes else None,
+                }
+                for each in held
+            ],
+            "questions": invitations.questions_for_lead(session, lead.id),
+            "history": _history(session, [lead.id, *(each.id for each in held)]),
+        }
+
+
+def _providers(session: Session, held: Sequence[Invitation]) -> dict[UUID, Provider]:
+    ids = [each.provider_id for each in held]
+    rows = session.scalars(select(Provider).where(Provider.id.in_(ids)))
+    return {provider.id: provider for provider in rows}
+
+
+def _row(invitation: Invitation, provider: Provider) -> dict[str, Any]:
+    declined = invitation.state is InvitationState.DECLINED
+    return {
+        "id": invitation.id,
+        "provider": provider,
+        "place": invitation.place,
+        "state": invitation.state,
+        "sent_at": invitation.sent_at,
+        "open_by": invitation.open_by,
+        "respond_by": invitation.respond_by,
+        "opened_at": invitation.opened_at,
+        "accepted_at": invitation.accepted_at,
+        "answered_at": invitation.responded_at or (invitation.ended_at if declined else None),
+        "decline_reason": invitation.decline_reason,
+        "decline_comment": invitation.decline_comment,
+        "by_hand_because": invitation.by_hand_because,
+    }
+
+
+def _history(session: Session, subjects: list[UUID]) -> list[Event]:
+    rows = session.scalars(
+        select(Event)
+        .where(Event.subject_id.in_(subjects))
+        .order_by(Event.id.desc())
+        .limit(HISTORY_AT_MOST)
+    )
+    return list(rows)
+
+
+def clocks(
+    ctx: Context, actor: Actor, *, state: CommitmentState | None, limit: int, after: UUID | None
+) -> tuple[list[dict[str, Any]], UUID | None]:
+    """Return the commitments, those still running first and the next due before the later."""
+    actor.require_admin()
+    running = Commitment.state.in_([CommitmentState.RUNNING, CommitmentState.AT_RISK])
+    group = case((running, 0), else_=1)
+    with ctx.reading() as session:
+        rows = select(Commitment, Lead).join(Lead, Lead.id == Commitment.lead_id)
+        if state is not None:
+            rows = rows.where(Commitment.state == state)
+        if after is not None:
+            last = session.execute(
+                select(group, Commitment.due_at).where(Commitment.lead_id == after)
+            ).one_or_none()
+            if last is None:
+                return [], None
+            last_group, last_due = last
+            behind = (Commitment.due_at > last_due) | (
+                (Commitment.due_at == last_due) & (Commitment.lead_id > after)
+            )
+            rows = rows.where((group > last_group) | ((group == last_group) & behind))
+        found = session.execute(
+            rows.order_by(group, Commitment.due_at, Commitment.lead_id).limit(limit + 1)
+        ).all()
+        kept = [{**promise.columns, "reference": lead.reference} for promise, lead in found[:limit]]
+        return kept, kept[-1]["lead_id"] if len(found) > limit else None

@@ -1,0 +1,55 @@
+"""Forget who a business and its people are; what happened stays, without names."""
+
+from sqlalchemy import delete, select, update
+
+from marketplace.core.actors import Actor
+from marketplace.core.context import Context, Transaction
+from marketplace.core.events import record
+from marketplace.core.links import Link
+from marketplace.invitations import queries as invitations
+from marketplace.invitations.models import Question
+from marketplace.leads import queries as leads
+from marketplace.leads.models import Lead
+from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent
+from marketplace.notifications import forgetting
+from marketplace.quotes import outcome
+from marketplace.quotes.models import Review
+
+ERASED = "erased"
+
+
+def erase_request(ctx: Context, actor: Actor) -> None:
+    """Close the business' own request, if it runs, and erase what identifies a person.
+
+    Providers that saw the contact have it in their own files by then; they are told of the closure.
+    Every link to the request stops working.
+    """
+    with ctx.transaction() as tx:
+        lead = leads.lock_lead(tx.session, actor.own_lead())
+        held = invitations.invitations_for_lead(tx.session, lead.id)
+        forgetting.forget_messages(tx, [lead.id, *(each.id for each in held)])
+        if LIFECYCLE.allows(lead.state, LeadEvent.CLOSE):
+            outcome.close(tx, actor, lead, reason=CloseReason.NOT_NOW)
+            tx.session.flush()
+            # Providers hear of the closure; a message to the business would keep its address.
+            forgetting.forget_messages(tx, [lead.id])
+        _erase(tx, lead)
+        record(tx, actor, "lead.erased", lead.id)
+
+
+def _erase(tx: Transaction, lead: Lead) -> None:
+    lead.company_name = lead.contact_name = ERASED
+    lead.contact_email = f"{lead.id}@{ERASED}.invalid"
+    lead.contact_phone = lead.contact_role = lead.website = lead.registration_number = None
+    lead.notes = None
+    lead.form = {}
+    lead.consultants_used = []
+    lead.consent = {**lead.consent, "address": None}
+    lead.business_key = f"{ERASED}:{lead.id}"
+    lead.erased_at = tx.now
+    asked = select(Question.id).where(Question.lead_id == lead.id)
+    tx.session.execute(
+        update(Question).where(Question.id.in_(asked)).values(text=ERASED, answer=None)
+    )
+    tx.session.execute(update(Review).where(Review.lead_id == lead.id).values(comment=None))
+    tx.session.execute(delete(Link).where(Link.subject_id == lead.id))

@@ -1,0 +1,135 @@
+"""Schemas that several endpoints share."""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from marketplace.leads.rules import CertificationStatus, Service, Timeframe
+from marketplace.notifications.rules import CommitmentState
+from marketplace.web.fields import (
+    Choice,
+    Day,
+    Email,
+    In,
+    ListOf,
+    Moment,
+    Text,
+    WebAddress,
+    WholeNumber,
+    YesNo,
+    optional,
+)
+
+
+def code(at_most: int = 60, **kwargs: Any) -> Text:
+    """Return a field for a code of the catalogue; whether it exists, the use case says."""
+    return Text(at_most=at_most, **kwargs)
+
+
+class CompanyIn(In):
+    """Which business asks."""
+
+    name = Text(at_most=200, at_least=2, required=True)
+    country = Text(at_most=2, at_least=2, required=True, metadata={"example": "AU"})
+    registration_number = Text(at_most=40, **optional())
+    website = WebAddress(**optional())
+
+
+class ContactIn(In):
+    """Who asks for it."""
+
+    name = Text(at_most=120, required=True)
+    email = Email(required=True)
+    phone = Text(at_most=40, **optional())
+    role = Text(at_most=120, **optional())
+
+
+class ConsultantUsedIn(In):
+    """Who advised the business, until when; null: still does."""
+
+    name = Text(at_most=200, required=True)
+    ended_on = Day(**optional())
+
+
+class NeedIn(In):
+    """What is needed, where and until when."""
+
+    editions = fields.Dict(
+        keys=Text(at_most=60),
+        values=Text(at_most=40),
+        load_default=dict,
+        error_messages={"invalid": "must be an object of standard and edition"},
+    )
+    sites = WholeNumber(least=1, most=10_000, load_default=1)
+    sector = code(**optional())
+    certification_status = Choice(CertificationStatus, load_default=CertificationStatus.NONE)
+    timeframe = Choice(Timeframe, **optional())
+    needed_by = Day(**optional())
+    remote_ok = YesNo(load_default=False)
+    notes = Text(at_most=4000, lines=True, **optional())
+
+
+class ConsentIn(In):
+    """What the business agrees to."""
+
+    share_with_matched_providers = YesNo(
+        required=True,
+        validate=lambda agreed: agreed,
+        error_messages={
+            "validator_failed": "is needed: without it no provider could be given your request"
+        },
+    )
+    terms_version = Text(at_most=40, required=True)
+
+
+class LeadIn(NeedIn):
+    """The lead form."""
+
+    company = fields.Nested(CompanyIn, required=True, error_messages={"required": "is required"})
+    contact = fields.Nested(ContactIn, required=True, error_messages={"required": "is required"})
+    service = Choice(Service, required=True)
+    standards = ListOf(code(), least=1, most=6, required=True)
+    regions = ListOf(code(10), least=1, most=10, required=True)
+    headcount = WholeNumber(least=1, most=1_000_000, required=True)
+    consultants_used = ListOf(
+        fields.Nested(ConsultantUsedIn), most=10, repeats=True, load_default=list
+    )
+    consent = fields.Nested(ConsentIn, required=True, error_messages={"required": "is required"})
+
+
+class CommitmentSchema(Schema):
+    """The promise of a first response in time, and how it stands."""
+
+    state = Choice(CommitmentState)
+    started_at = Moment()
+    due_at = Moment()
+    first_response_at = Moment(allow_none=True)
+    responses = fields.Integer()
+    target = fields.Integer()
+
+
+class ReceiptSchema(Schema):
+    """What is answered to a form, whatever else is known of the business."""
+
+    reference = fields.String()
+    status = fields.String()
+    confirm_by = Moment(allow_none=True)
+
+
+class BriefSchema(Schema):
+    """What is needed: what a provider sees before it accepts."""
+
+    reference = fields.String()
+    service = Choice(Service)
+    standards = fields.List(fields.String())
+    editions = fields.Dict(keys=fields.String(), values=fields.String())
+    country = fields.String()
+    regions = fields.List(fields.String())
+    headcount = fields.Integer()
+    sites = fields.Integer()
+    sector = fields.String(allow_none=True)
+    certification_status = Choice(CertificationStatus)
+    timeframe = Choice(Timeframe, allow_none=True)
+    needed_by = fields.Date(allow_none=True)
+    remote_ok = fields.Boolean()
+    notes = fields.String(allow_none=True)

@@ -1,0 +1,172 @@
+"""A provider's invitations: look, accept, decline, ask, quote."""
+
+from typing import Any
+from uuid import UUID
+
+from flask.views import MethodView
+from marshmallow import Schema, fields
+
+from marketplace.core.forms import Form
+from marketplace.invitations import questions
+from marketplace.invitations import service as invitations
+from marketplace.invitations.models import Question
+from marketplace.invitations.rules import DeclineReason, InvitationState
+from marketplace.quotes import inbox
+from marketplace.quotes import service as quotes
+from marketplace.web.api.common import BriefSchema
+from marketplace.web.api.quotes import QuoteIn
+from marketplace.web.auth import current_actor, current_context
+from marketplace.web.fields import Choice, In, Moment, Text, optional
+from marketplace.web.idempotency import idempotent
+from marketplace.web.paging import PageArgs, cursor
+from marketplace.web.requests import Blueprint
+
+blp = Blueprint(
+    "portal invitations",
+    __name__,
+    url_prefix="/api/v1/portal/invitations",
+    description="A provider's invitations to quote",
+)
+
+
+class LeadSeenSchema(BriefSchema):
+    """The brief; who the business is comes with the acceptance."""
+
+    masked = fields.Boolean()
+    company = fields.Dict()
+    contact = fields.Dict()
+    consultants_used = fields.List(fields.Dict())
+
+
+class ThreadSchema(Schema):
+    """A question of the thread, saying nobody's name."""
+
+    id = fields.UUID()
+    is_own = fields.Boolean()
+    question = fields.String()
+    answer = fields.String(allow_none=True)
+    asked_at = Moment()
+    answered_at = Moment(allow_none=True)
+
+
+class InvitationSummarySchema(Schema):
+    """An invitation in its holder's list."""
+
+    id = fields.UUID()
+    state = Choice(InvitationState)
+    sent_at = Moment()
+    open_by = Moment()
+    respond_by = Moment()
+    opened_at = Moment(allow_none=True)
+    accepted_at = Moment(allow_none=True)
+    responded_at = Moment(allow_none=True)
+    quoted_at = Moment(allow_none=True)
+    ended_at = Moment(allow_none=True)
+    lead = fields.Nested(LeadSeenSchema)
+
+
+class InvitationSchema(InvitationSummarySchema):
+    """An invitation with its thread of questions and its holder's own quote."""
+
+    questions = fields.List(fields.Nested(ThreadSchema))
+    quote = fields.Raw(allow_none=True)
+    quote_versions = fields.Integer()
+
+
+class InvitationPageSchema(Schema):
+    """A page of invitations."""
+
+    items = fields.List(fields.Nested(InvitationSummarySchema))
+    next = fields.String(allow_none=True)
+
+
+class InvitationArgs(PageArgs):
+    """Which invitations."""
+
+    state = Choice(InvitationState, load_default=None)
+
+
+class DeclineIn(In):
+    """Why not."""
+
+    reason = Choice(DeclineReason, required=True)
+    comment = Text(at_most=2000, lines=True, **optional())
+
+
+class QuestionIn(In):
+    """A clarification question."""
+
+    text = Text(at_most=2000, lines=True, required=True)
+
+
+class AskedSchema(Schema):
+    """A question that was asked."""
+
+    id = fields.UUID()
+    text = fields.String()
+    asked_at = Moment()
+
+
+@blp.route("")
+class Invitations(MethodView):
+    @blp.arguments(InvitationArgs, location="query")
+    @blp.response(200, InvitationPageSchema)
+    def get(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Own invitations, the most urgent first."""
+        items, last = inbox.own_invitations(current_context(), current_actor(), **args)
+        return {"items": items, "next": cursor(last) if last else None}
+
+
+@blp.route("/<uuid:invitation_id>")
+class Invitation(MethodView):
+    @blp.response(200, InvitationSchema)
+    def get(self, invitation_id: UUID) -> dict[str, Any]:
+        """One invitation. A person's look opens it; masked until it is accepted."""
+        ctx, actor = current_context(), current_actor()
+        invitations.look_at_invitation(ctx, actor, invitation_id)
+        return inbox.own_invitation(ctx, actor, invitation_id)
+
+
+@blp.route("/<uuid:invitation_id>/acceptance")
+class Acceptance(MethodView):
+    @idempotent
+    @blp.response(200, InvitationSchema)
+    def post(self, invitation_id: UUID) -> dict[str, Any]:
+        """Accept: from here on you see who the business is."""
+        ctx, actor = current_context(), current_actor()
+        invitations.accept_invitation(ctx, actor, invitation_id)
+        return inbox.own_invitation(ctx, actor, invitation_id)
+
+
+@blp.route("/<uuid:invitation_id>/decline")
+class Decline(MethodView):
+    @idempotent
+    @blp.arguments(DeclineIn)
+    @blp.response(200, InvitationSchema)
+    def post(self, form: Form, invitation_id: UUID) -> dict[str, Any]:
+        """Decline: the place is given to another at once."""
+        ctx, actor = current_context(), current_actor()
+        invitations.decline_invitation(ctx, actor, invitation_id, **form.accept())
+        return inbox.own_invitation(ctx, actor, invitation_id)
+
+
+@blp.route("/<uuid:invitation_id>/quote")
+class Quote(MethodView):
+    @blp.arguments(QuoteIn)
+    @blp.response(200, InvitationSchema)
+    def put(self, form: Form, invitation_id: UUID) -> dict[str, Any]:
+        """Quote, or revise the quote; accepts the invitation as well."""
+        ctx, actor = current_context(), current_actor()
+        quotes.put_quote(ctx, actor, invitation_id, form)
+        return inbox.own_invitation(ctx, actor, invitation_id)
+
+
+@blp.route("/<uuid:invitation_id>/questions")
+class Questions(MethodView):
+    @idempotent
+    @blp.arguments(QuestionIn)
+    @blp.response(201, AskedSchema)
+    def post(self, form: Form, invitation_id: UUID) -> Question:
+        """Ask the business; its answer goes to every provider at the same moment."""
+        text = form.accept()["text"]
+        return questions.ask_question(current_context(), current_actor(), invitation_id, text=text)

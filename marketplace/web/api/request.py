@@ -1,0 +1,226 @@
+"""A business' own request, by the token from its e-mail."""
+
+from typing import Any
+
+from flask.views import MethodView
+from marshmallow import Schema, fields
+
+from marketplace.core.forms import Form
+from marketplace.invitations import questions
+from marketplace.invitations import service as invitations
+from marketplace.invitations.models import Question
+from marketplace.invitations.rules import InvitationState
+from marketplace.leads.models import Lead
+from marketplace.leads.rules import CloseReason, LeadState
+from marketplace.leads.service import Receipt
+from marketplace.providers.rules import AccreditationState, ProviderKind
+from marketplace.quotes import comparison, erasure, outcome
+from marketplace.quotes.models import Review
+from marketplace.web.api.common import CommitmentSchema, NeedIn, ReceiptSchema, code
+from marketplace.web.auth import current_actor, current_context
+from marketplace.web.fields import Choice, In, ListOf, Moment, Text, WholeNumber, optional
+from marketplace.web.idempotency import idempotent
+from marketplace.web.requests import Blueprint
+
+blp = Blueprint("request", __name__, url_prefix="/api/v1/request", description="The business")
+
+
+class AccreditationSeenSchema(Schema):
+    """A fact about a certification body, with when it was last checked."""
+
+    standard = fields.String()
+    edition = fields.String(allow_none=True)
+    body = fields.String()
+    certificate_number = fields.String()
+    sectors = fields.List(fields.String(), allow_none=True)
+    state = Choice(AccreditationState)
+    valid_until = fields.Date()
+    checked_on = fields.Date(allow_none=True)
+
+
+class ProviderSeenSchema(Schema):
+    """A provider, as the business sees it."""
+
+    name = fields.String()
+    kind = Choice(ProviderKind)
+    website = fields.String(allow_none=True)
+    accreditations = fields.List(fields.Nested(AccreditationSeenSchema))
+    rating = fields.Float(allow_none=True)
+    rating_count = fields.Integer()
+    responds_within_hours = fields.Float(allow_none=True)
+
+
+class InvitationSeenSchema(Schema):
+    """An invitation, as the business sees it."""
+
+    id = fields.UUID()
+    provider = fields.Nested(ProviderSeenSchema)
+    state = Choice(InvitationState)
+    respond_by = Moment()
+    responded_at = Moment(allow_none=True)
+    may_be_replaced = fields.Boolean()
+    quote = fields.Raw(allow_none=True)
+
+
+class QuestionSchema(Schema):
+    """A clarification question and its answer."""
+
+    id = fields.UUID()
+    text = fields.String()
+    asked_at = Moment()
+    answer = fields.String(allow_none=True)
+    answered_at = Moment(allow_none=True)
+
+
+class RequestSchema(Schema):
+    """Everything about a request."""
+
+    reference = fields.String()
+    status = Choice(LeadState)
+    lead = fields.Dict()
+    opened_at = Moment(allow_none=True)
+    expires_at = Moment(allow_none=True)
+    waiting_reason = fields.String(allow_none=True)
+    commitment = fields.Nested(CommitmentSchema, allow_none=True)
+    invitations = fields.List(fields.Nested(InvitationSeenSchema))
+    questions = fields.List(fields.Nested(QuestionSchema))
+    comparison = fields.Dict()
+
+
+class StatusSchema(Schema):
+    """How a request stands after what was done."""
+
+    reference = fields.String()
+    status = Choice(LeadState, attribute="state")
+
+
+class InvitationIdIn(In):
+    """Which invitation."""
+
+    invitation_id = fields.UUID(
+        required=True,
+        error_messages={"required": "is required", "invalid_uuid": "must be an id (UUID)"},
+    )
+
+
+class ClosureIn(In):
+    """Why the request is finished without a choice."""
+
+    reason = Choice(CloseReason, required=True)
+
+
+class AnswerIn(In):
+    """The answer to a question."""
+
+    question_id = fields.UUID(
+        required=True,
+        error_messages={"required": "is required", "invalid_uuid": "must be an id (UUID)"},
+    )
+    text = Text(at_most=4000, lines=True, required=True)
+
+
+class ReviewIn(InvitationIdIn):
+    """What the business says of a provider that answered."""
+
+    rating = WholeNumber(least=1, most=5, required=True)
+    comment = Text(at_most=2000, lines=True, **optional())
+
+
+class ReviewSchema(Schema):
+    """A review that was taken."""
+
+    id = fields.UUID()
+    invitation_id = fields.UUID()
+    rating = fields.Integer()
+    comment = fields.String(allow_none=True)
+    created_at = Moment()
+
+
+class FollowOnIn(NeedIn):
+    """What is different in the request that follows on; everything else is taken over."""
+
+    standards = ListOf(code(), least=1, most=6)
+    regions = ListOf(code(10), least=1, most=10)
+    headcount = WholeNumber(least=1, most=1_000_000)
+
+    def __init__(self, **kwargs: Any) -> None:
+        # Nothing that is left out may overwrite what the first request said.
+        super().__init__(partial=True, **kwargs)
+
+
+@blp.route("")
+class Request(MethodView):
+    @blp.response(200, RequestSchema)
+    def get(self) -> dict[str, Any]:
+        """Everything about the request: its clock, who was invited, quotes side by side."""
+        return comparison.request_page(current_context(), current_actor())
+
+
+@blp.route("/choice")
+class Choices(MethodView):
+    @idempotent
+    @blp.arguments(InvitationIdIn)
+    @blp.response(200, StatusSchema)
+    def post(self, form: Form) -> Lead:
+        """Choose a provider that quoted; everybody is told."""
+        chosen = form.accept()["invitation_id"]
+        return outcome.choose_provider(current_context(), current_actor(), chosen)
+
+
+@blp.route("/replacement")
+class Replacements(MethodView):
+    @idempotent
+    @blp.arguments(InvitationIdIn)
+    @blp.response(202)
+    def post(self, form: Form) -> None:
+        """Pass on the place of a provider that accepted and did not quote: a fourth will see you."""
+        passed_on = form.accept()["invitation_id"]
+        invitations.replace_invitation(current_context(), current_actor(), passed_on)
+
+
+@blp.route("/closure")
+class Closures(MethodView):
+    @idempotent
+    @blp.arguments(ClosureIn)
+    @blp.response(200, StatusSchema)
+    def post(self, form: Form) -> Lead:
+        """Finish the request without choosing."""
+        return outcome.close_request(current_context(), current_actor(), **form.accept())
+
+
+@blp.route("/answers")
+class Answers(MethodView):
+    @idempotent
+    @blp.arguments(AnswerIn)
+    @blp.response(201, QuestionSchema)
+    def post(self, form: Form) -> Question:
+        """Answer a question once for all: every live provider hears it at the same moment."""
+        return questions.answer_question(current_context(), current_actor(), **form.accept())
+
+
+@blp.route("/reviews")
+class Reviews(MethodView):
+    @idempotent
+    @blp.arguments(ReviewIn)
+    @blp.response(201, ReviewSchema)
+    def post(self, form: Form) -> Review:
+        """Review a provider that answered; once each."""
+        return outcome.review_provider(current_context(), current_actor(), **form.accept())
+
+
+@blp.route("/follow-on")
+class FollowOns(MethodView):
+    @idempotent
+    @blp.arguments(FollowOnIn)
+    @blp.response(202, ReceiptSchema)
+    def post(self, form: Form) -> Receipt:
+        """After an awarded consulting request: ask for certification, knowing who consulted."""
+        return outcome.follow_on(current_context(), current_actor(), form)
+
+
+@blp.route("/personal-data")
+class PersonalData(MethodView):
+    @blp.response(202)
+    def delete(self) -> None:
+        """Close the request and erase what identifies a person."""
+        erasure.erase_request(current_context(), current_actor())
