@@ -1,5 +1,6 @@
 """What a standard, an edition, a region may mean, given what the catalogue says of it."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -78,6 +79,13 @@ class Editions:
         if self.previous and self.transition_end and today <= self.transition_end:
             return [self.current, self.previous]
         return [self.current]
+
+    def is_known(self, edition: str) -> bool:
+        """Return whether there is or was such an edition: these two, or a year before them."""
+        if edition in (self.current, self.previous):
+            return True
+        years = (edition, self.current)
+        return all(re.fullmatch(r"(19|20)\d\d", each) for each in years) and edition < self.current
 
 
 def country_of(region: str) -> str:

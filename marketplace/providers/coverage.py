@@ -7,8 +7,9 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from marketplace.core.context import Transaction
+from marketplace.core.errors import NotFound
 from marketplace.core.jobs import Job
-from marketplace.providers.models import Coverage
+from marketplace.providers.models import Coverage, Provider
 from marketplace.providers.rules import month_of
 
 
@@ -25,6 +26,15 @@ def lock_providers(session: Session, ids: Collection[UUID]) -> dict[UUID, Covera
         .execution_options(populate_existing=True)
     )
     return {row.provider_id: row for row in rows}
+
+
+def hold_provider(tx: Transaction, provider_id: UUID) -> tuple[Provider, Coverage]:
+    """Return a provider and its coverage afresh and locked, or raise `NotFound`."""
+    coverage = lock_providers(tx.session, [provider_id]).get(provider_id)
+    if coverage is None:
+        raise NotFound("there is no such provider")
+    provider = tx.session.get_one(Provider, provider_id, populate_existing=True)
+    return provider, coverage
 
 
 def take_place(tx: Transaction, provider_id: UUID) -> None:

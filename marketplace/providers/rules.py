@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from marketplace.catalogue.rules import Recognition
@@ -150,6 +151,25 @@ def name_key(name: str) -> str:
     while len(words) > 1 and words[-1] in LEGAL_SUFFIXES:
         words.pop()
     return " ".join(words)
+
+
+HEADCOUNT_RANGE = (1, 1_000_000)
+"""The sizes of business that a lead can have."""
+CAPACITY_AT_MOST = (1_000, 10_000)
+"""Open invitations at once, and in a month, that a provider can ask for."""
+
+
+def default_coverage() -> dict[str, Any]:
+    """Return what is meant where a provider does not say: any size, and a modest capacity."""
+    least, most = HEADCOUNT_RANGE
+    return {
+        "sectors": [],
+        "headcount_min": least,
+        "headcount_max": most,
+        "remote": False,
+        "open_capacity": 5,
+        "monthly_capacity": 20,
+    }
 
 
 def month_of(moment: datetime) -> date:

@@ -1,0 +1,170 @@
+"""What a provider sees and changes of itself: profile, accreditations, pauses."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+from flask.views import MethodView
+from marshmallow import Schema, fields
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+
+from marketplace.core.errors import FieldError
+from marketplace.core.forms import Form
+from marketplace.providers import accreditations, directory, profile
+from marketplace.providers.accreditations import Shown
+from marketplace.providers.directory import Profile
+from marketplace.providers.evidence import EVIDENCE_AT_MOST, Evidence, evidence, evidence_of
+from marketplace.providers.models import EvidenceFile, Pause
+from marketplace.web.api.provider_schemas import (
+    AccreditationSchema,
+    ChangedProviderSchema,
+    NewAccreditationSchema,
+    PauseSchema,
+    ProfileSchema,
+)
+from marketplace.web.auth import current_actor, current_context
+from marketplace.web.fields import In, Moment
+from marketplace.web.idempotency import idempotent
+from marketplace.web.requests import MAX_BODY, Blueprint, load, read_json
+
+blp = Blueprint(
+    "provider", __name__, url_prefix="/api/v1/portal", description="A provider's own data"
+)
+
+MULTIPART = "multipart/form-data"
+
+
+class NewPauseSchema(In):
+    """A time without invitations."""
+
+    from_ = Moment(required=True, data_key="from", attribute="from")
+    until = Moment(required=True)
+
+
+class AccreditationsSchema(Schema):
+    """A provider's accreditations."""
+
+    items = fields.List(fields.Nested(AccreditationSchema))
+    next = fields.String(allow_none=True)
+
+
+class EvidenceUploadSchema(Schema):
+    """A claim with a file: the claim as a part of JSON, the file as another."""
+
+    accreditation = fields.Nested(NewAccreditationSchema, required=True)
+    evidence = fields.Raw(metadata={"type": "string", "format": "binary"})
+
+
+@blp.before_request
+def allow_uploads() -> None:
+    """Let a claim with a file be larger than other bodies."""
+    if request.mimetype == MULTIPART and request.path.endswith("/accreditations"):
+        request.max_content_length = EVIDENCE_AT_MOST + MAX_BODY
+
+
+def own_profile() -> Profile:
+    """Return the profile of whoever asks."""
+    ctx = current_context()
+    with ctx.reading() as session:
+        return directory.profile_of(session, current_actor().own_provider(), now=ctx.clock())
+
+
+@blp.route("/provider")
+class OwnProvider(MethodView):
+    @blp.response(200, ProfileSchema)
+    def get(self) -> Profile:
+        """Profile, coverage, capacity, state."""
+        return own_profile()
+
+    @blp.arguments(ChangedProviderSchema)
+    @blp.response(200, ProfileSchema)
+    def patch(self, form: Form) -> Profile:
+        """Change website, contact, coverage or capacity; what is left out stays as it is."""
+        profile.update_provider(current_context(), current_actor(), form)
+        return own_profile()
+
+
+@blp.route("/accreditations")
+class OwnAccreditations(MethodView):
+    @blp.response(200, AccreditationsSchema)
+    def get(self) -> dict[str, Any]:
+        """Every accreditation with its state and the last look that was taken at it."""
+        with current_context().reading() as session:
+            held = accreditations.accreditations_of(session, current_actor().own_provider())
+            return {"items": held, "next": None}
+
+    @idempotent
+    @blp.response(201, AccreditationSchema)
+    @blp.doc(
+        requestBody={
+            "required": True,
+            "content": {
+                "application/json": {"schema": NewAccreditationSchema},
+                MULTIPART: {"schema": EvidenceUploadSchema},
+            },
+        }
+    )
+    def post(self) -> Shown:
+        """Claim an accreditation, with a PDF, PNG or JPEG of at most 10 MiB where there is one."""
+        form, file = read_claim()
+        return accreditations.claim_accreditation(current_context(), current_actor(), form, file)
+
+
+def read_claim() -> tuple[Form, Evidence | None]:
+    """Read a claim and its file, if it has one, out of JSON or out of a form with parts."""
+    if request.mimetype != MULTIPART:
+        body = read_json(request)
+        return load(NewAccreditationSchema(), {} if body is None else body), None
+    try:
+        body = json.loads(request.form.get("accreditation", "{}"))
+    except (ValueError, RecursionError):
+        raise BadRequest("the part `accreditation` is not well-formed JSON") from None
+    form = load(NewAccreditationSchema(), body)
+    sent = request.files.get("evidence")
+    if sent is None:
+        return form, None
+    content = sent.stream.read(EVIDENCE_AT_MOST + 1)
+    if len(content) > EVIDENCE_AT_MOST:
+        raise RequestEntityTooLarge("a file may have at most 10 MiB")
+    file = evidence(sent.filename, content)
+    if file is not None:
+        return form, file
+    wrong = FieldError("/evidence", "must be a PDF, PNG or JPEG file")
+    return Form(form.values, (*form.problems, wrong)), None
+
+
+def download(file: EvidenceFile) -> Response:
+    """Return a file to be saved, never shown: it came from somebody else."""
+    response = Response(file.content, content_type=file.media_type)
+    response.headers.set("Content-Disposition", "attachment", filename=file.name)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
+
+
+@blp.route("/accreditations/<uuid:accreditation_id>/evidence")
+class OwnEvidence(MethodView):
+    @blp.response(200, content_type="application/octet-stream")
+    def get(self, accreditation_id: UUID) -> Response:
+        """The file that was sent with an accreditation, as a download."""
+        with current_context().reading() as session:
+            return download(evidence_of(session, current_actor(), accreditation_id))
+
+
+@blp.route("/pauses")
+class Pauses(MethodView):
+    @idempotent
+    @blp.arguments(NewPauseSchema)
+    @blp.response(201, PauseSchema)
+    def post(self, form: Form) -> Pause:
+        """No invitations from a time up to another."""
+        return profile.add_pause(current_context(), current_actor(), form)
+
+
+@blp.route("/pauses/<uuid:pause_id>")
+class OnePause(MethodView):
+    @blp.response(204)
+    def delete(self, pause_id: UUID) -> None:
+        """End a pause, or take back one that has not begun."""
+        profile.delete_pause(current_context(), current_actor(), pause_id)
