@@ -296,7 +296,7 @@ def upgrade() -> None:
     sa.Column('provider_id', sa.Uuid(), nullable=False),
     sa.Column('place', sa.Integer(), nullable=False),
     sa.Column('state', sa.Enum('sent', 'opened', 'accepted', 'quoted', 'declined', 'released', 'expired', 'withdrawn', 'won', 'lost', name='invitationstate', native_enum=False, length=40), nullable=False),
-    sa.Column('by_hand', sa.Boolean(), nullable=False),
+    sa.Column('by_hand_because', sa.Text(), nullable=True),
     sa.Column('sent_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('open_by', sa.DateTime(timezone=True), nullable=False),
     sa.Column('respond_by', sa.DateTime(timezone=True), nullable=False),
@@ -305,6 +305,7 @@ def upgrade() -> None:
     sa.Column('responded_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('quoted_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('ended_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('passed_on_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('decline_reason', sa.Enum('out_of_scope', 'no_capacity', 'timeframe', 'too_small', 'too_far', 'conflict_of_interest', 'other', name='declinereason', native_enum=False, length=40), nullable=True),
     sa.Column('decline_comment', sa.Text(), nullable=True),
     sa.CheckConstraint('place BETWEEN 1 AND 3', name=op.f('ck_invitations_place_is_one_to_three')),
@@ -324,7 +325,7 @@ def upgrade() -> None:
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('rule_version', sa.Text(), nullable=False),
     sa.Column('seed', sa.BigInteger(), nullable=False),
-    sa.Column('places', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('wanted', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('funnel', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('bench', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('excluded', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
@@ -389,17 +390,6 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_accreditation_checks'))
     )
     op.create_index(op.f('ix_accreditation_checks_accreditation_id'), 'accreditation_checks', ['accreditation_id'], unique=False)
-    op.create_table('evidence_files',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('accreditation_id', sa.Uuid(), nullable=False),
-    sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('media_type', sa.Text(), nullable=False),
-    sa.Column('content', sa.LargeBinary(), nullable=False),
-    sa.Column('uploaded_at', sa.DateTime(timezone=True), nullable=False),
-    sa.ForeignKeyConstraint(['accreditation_id'], ['accreditations.id'], name=op.f('fk_evidence_files_accreditation_id_accreditations')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_evidence_files'))
-    )
-    op.create_index(op.f('ix_evidence_files_accreditation_id'), 'evidence_files', ['accreditation_id'], unique=False)
     op.create_table('api_keys',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('token_hash', sa.LargeBinary(), nullable=False),
@@ -415,6 +405,17 @@ def upgrade() -> None:
     sa.UniqueConstraint('token_hash', name=op.f('uq_api_keys_token_hash'))
     )
     op.create_index(op.f('ix_api_keys_provider_id'), 'api_keys', ['provider_id'], unique=False)
+    op.create_table('evidence_files',
+    sa.Column('id', sa.Uuid(), nullable=False),
+    sa.Column('accreditation_id', sa.Uuid(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('media_type', sa.Text(), nullable=False),
+    sa.Column('content', sa.LargeBinary(), nullable=False),
+    sa.Column('uploaded_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['accreditation_id'], ['accreditations.id'], name=op.f('fk_evidence_files_accreditation_id_accreditations')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_evidence_files'))
+    )
+    op.create_index(op.f('ix_evidence_files_accreditation_id'), 'evidence_files', ['accreditation_id'], unique=False)
     op.create_table('questions',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('lead_id', sa.Uuid(), nullable=False),
@@ -482,10 +483,10 @@ def downgrade() -> None:
     op.drop_table('quotes')
     op.drop_index(op.f('ix_questions_lead_id'), table_name='questions')
     op.drop_table('questions')
-    op.drop_index(op.f('ix_api_keys_provider_id'), table_name='api_keys')
-    op.drop_table('api_keys')
     op.drop_index(op.f('ix_evidence_files_accreditation_id'), table_name='evidence_files')
     op.drop_table('evidence_files')
+    op.drop_index(op.f('ix_api_keys_provider_id'), table_name='api_keys')
+    op.drop_table('api_keys')
     op.drop_index(op.f('ix_accreditation_checks_accreditation_id'), table_name='accreditation_checks')
     op.drop_table('accreditation_checks')
     op.drop_index(op.f('ix_users_provider_id'), table_name='users')

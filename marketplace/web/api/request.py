@@ -173,7 +173,7 @@ class Replacements(MethodView):
     @blp.arguments(InvitationIdIn)
     @blp.response(202)
     def post(self, form: Form) -> None:
-        """Pass on the place of a provider that accepted and did not quote: a fourth will see you."""
+        """Pass on the place of a provider that accepted and did not quote: one more sees you."""
         passed_on = form.accept()["invitation_id"]
         invitations.replace_invitation(current_context(), current_actor(), passed_on)
 
