@@ -56,7 +56,7 @@ def words(
         "recipient_name": name,
         "sender_name": SENDER_NAME,
         "public_url": public_url,
-        "when": lambda moment: told(datetime.fromisoformat(moment), now, time_zone),
+        "when": lambda moment: told(datetime.fromisoformat(str(moment)), now, time_zone),
     }
     if action_url is not None:
         letter["action_url"] = action_url
@@ -132,7 +132,7 @@ def listing(items: Iterable[Any]) -> str:
 
 def one_line(text: str) -> str:
     """Return the text on one line, so that it can stand in a header."""
-    return re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", text).strip()
+    return re.sub(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+", " ", str(text)).strip()
 
 
 def lines(text: str) -> Markup:

@@ -1,0 +1,184 @@
+"""Every template has its words, in text and HTML, and none without its values."""
+
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from marketplace.notifications.samples import SAMPLES, Sample
+from marketplace.notifications.wording import (
+    CannotBeWritten,
+    Words,
+    action_address,
+    templates,
+    words,
+)
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+SITE = "https://quotes.example"
+MUST_BE_SAID = {"is_first", "quotes", "rank", "distance"}
+"""Values that only some cases of a template look at."""
+
+
+def address(sample: Sample) -> str | None:
+    if sample.link is None and sample.path is None:
+        return None
+    return action_address(SITE, path=sample.path, link=sample.link, token="x_token")
+
+
+def written(sample: Sample, **changes) -> Words:
+    said = {
+        "values": sample.values,
+        "name": "Jo Tran",
+        "time_zone": "Australia/Sydney",
+        "now": NOW,
+        "public_url": SITE,
+        "action_url": address(sample),
+        **changes,
+    }
+    return words(sample.template, said.pop("values"), **said)
+
+
+def each_sample(sample: Sample) -> str:
+    return f"{sample.template} {sample.case}".strip()
+
+
+every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=each_sample)
+
+
+def test_there_is_a_sample_of_every_template_and_of_no_other():
+    assert {sample.template for sample in SAMPLES} == set(templates())
+
+
+class Outline(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.hrefs: list[str | None] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+        if tag == "a":
+            self.hrefs.append(dict(attrs).get("href"))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@every_sample
+def test_a_message_has_a_subject_a_text_and_html_with_one_action_at_most(sample):
+    letter = written(sample)
+    outline = Outline(letter.html)
+    assert 10 <= len(letter.subject) <= 120
+    assert outline.open == []
+    assert outline.hrefs == ([address(sample)] if address(sample) else [])
+    assert not set(outline.tags) & {"img", "script", "link", "iframe", "form", "object"}
+    assert "url(" not in letter.html
+    assert 'name="viewport"' in letter.html
+    for version in (letter.text, letter.html):
+        assert "ISO quotes marketplace" in version
+        assert SITE in version
+        assert address(sample) is None or address(sample) in version
+        assert not re.search(r"[{}%]{2}|\bNone\b|\bTrue\b|\bFalse\b", version.replace("%\n", ""))
+    assert "<" not in letter.text
+
+
+@every_sample
+def test_text_and_html_say_the_same(sample):
+    letter = written(sample)
+    said = re.sub(r"<[^>]+>", " ", letter.html.split("<body>")[1])
+    for word in set(re.findall(r"\w{4,}", said)):
+        assert word in letter.text
+
+
+@every_sample
+def test_no_message_is_written_with_a_value_missing(sample):
+    for name in sample.values.keys() - MUST_BE_SAID:
+        fewer = {key: value for key, value in sample.values.items() if key != name}
+        with pytest.raises(CannotBeWritten, match=name):
+            written(sample, values=fewer)
+
+
+@pytest.mark.parametrize("name", sorted(MUST_BE_SAID))
+def test_no_value_is_missed_in_every_case_of_its_template(name):
+    def fails(sample: Sample) -> bool:
+        fewer = {key: value for key, value in sample.values.items() if key != name}
+        try:
+            written(sample, values=fewer)
+        except CannotBeWritten:
+            return True
+        return False
+
+    assert any(fails(sample) for sample in SAMPLES if name in sample.values)
+
+
+@every_sample
+def test_an_action_without_an_address_is_not_written(sample):
+    if address(sample) is not None:
+        with pytest.raises(CannotBeWritten, match="action_url"):
+            written(sample, action_url=None)
+
+
+@pytest.mark.parametrize("template", ["no_such_thing", "../secrets", "_letter/../invitation", ""])
+def test_a_template_that_does_not_exist_is_not_written(template):
+    with pytest.raises(CannotBeWritten):
+        written(Sample(template, {}))
+
+
+@every_sample
+def test_what_people_typed_is_never_markup_nor_a_second_line_of_the_subject(sample):
+    typed = '<img src=x onerror=alert(1)>"&\r\nBcc: all@x.example'
+    times = {"due_at", "confirm_by", "respond_by"}
+    values = {
+        name: [typed] if isinstance(value, list) else typed if isinstance(value, str) else value
+        for name, value in sample.values.items()
+        if name not in times
+    } | {name: sample.values[name] for name in times & sample.values.keys()}
+    letter = written(sample, values=values, name=typed)
+    assert "<img" not in letter.html
+    assert not set(letter.subject) & set("\r\n")
+    assert Outline(letter.html).open == []
+
+
+def test_times_are_told_in_the_recipients_zone():
+    sample = next(sample for sample in SAMPLES if sample.template == "invitation")
+    assert "9:40 am tomorrow, Sydney time" in written(sample).text
+    assert "10:40 pm today, UTC" in written(sample, time_zone="UTC").text
+
+
+def test_a_reason_why_there_are_no_words_repeats_no_value():
+    sample = next(sample for sample in SAMPLES if sample.template == "invitation")
+    with pytest.raises(CannotBeWritten) as caught:
+        written(sample, values={**sample.values, "respond_by": "secret words"})
+    assert "secret" not in str(caught.value)
+
+
+def test_an_invitation_names_nobody():
+    sample = next(sample for sample in SAMPLES if sample.template == "invitation")
+    for hidden in ("Acme", "Jo Tran"):
+        assert hidden not in written(sample, name="Kim Reyes").html
+
+
+def test_a_stranger_is_not_greeted_by_a_name_that_somebody_else_typed():
+    sample = next(sample for sample in SAMPLES if sample.template == "confirm_request")
+    assert "Win a prize" not in written(sample, name="Win a prize").text
+
+
+@pytest.mark.parametrize(
+    ("template", "opens"),
+    [
+        ("confirm_request", "/requests/confirm/x_token"),
+        ("request_opened", "/requests/open/x_token"),
+        ("request_running_elsewhere", "/requests/not-ours/x_token"),
+        ("password_reset", "/set-password/x_token"),
+        ("application_approved", "/portal"),
+    ],
+)
+def test_an_action_leads_to_the_page_for_its_purpose(template, opens):
+    sample = next(sample for sample in SAMPLES if sample.template == template)
+    assert f"\n{SITE}{opens}\n" in written(sample).text
