@@ -1,5 +1,6 @@
 """Providers for tests, made by the same use cases that make them in the product."""
 
+import re
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,8 @@ def application(name: str = "Harbour Quality Pty Ltd", **changes: Any) -> dict[s
         "open_capacity": 5,
         "monthly_capacity": 20,
     } | changes.pop("coverage", {})
-    address = name.split()[0].lower()
+    words = re.findall(r"[a-z]+", str(name).lower()) if len(str(name)) < 100 else []
+    address = words[0] if words else "harbour"
     return {
         "name": name,
         "kind": "consultant",

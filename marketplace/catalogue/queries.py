@@ -54,11 +54,8 @@ def known_bodies(session: Session, codes: Collection[str]) -> set[str]:
 
 def time_zone_of(session: Session, region: str) -> str:
     """Return the time zone of a region, of its country where it is unknown, or UTC."""
-    zones = dict(
-        session.execute(
-            select(Region.code, Region.time_zone).where(
-                Region.code.in_([region, country_of(region)])
-            )
-        ).tuples()
+    rows = session.execute(
+        select(Region.code, Region.time_zone).where(Region.code.in_([region, country_of(region)]))
     )
+    zones = {code: zone for code, zone in rows}
     return zones.get(region) or zones.get(country_of(region)) or "UTC"

@@ -205,5 +205,5 @@ def shown(session: Session, held: list[Accreditation]) -> list[Shown]:
         .where(EvidenceFile.accreditation_id.in_(ids))
         .order_by(EvidenceFile.id)
     )
-    names = dict(files.tuples())
+    names = dict(files.all())
     return [Shown(each, checks.get(each.id), names.get(each.id)) for each in held]

@@ -7,14 +7,19 @@ from flask import Flask, request
 from flask_smorest import Api
 
 from marketplace.core.actors import Kind
+from marketplace.web import operations
 from marketplace.web.api import (
+    admin_events,
     admin_leads,
     admin_notifications,
+    admin_providers,
     catalogue,
     hooks,
     leads,
     portal_api_keys,
     portal_invitations,
+    portal_provider,
+    provider_applications,
     sessions,
 )
 from marketplace.web.api import request as business
@@ -30,19 +35,23 @@ PERSON = frozenset({Kind.PROVIDER, Kind.ADMIN})
 ADMIN = frozenset({Kind.ADMIN})
 
 API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
+    (admin_events.blp, ADMIN),
     (admin_leads.blp, ADMIN),
     (admin_notifications.blp, ADMIN),
     (business.blp, BUSINESS),
+    (admin_providers.blp, ADMIN),
     (catalogue.blp, ANYBODY),
     (leads.blp, ANYBODY),
     (portal_invitations.blp, PROVIDER),
     (hooks.blp, ANYBODY),  # signed
     (portal_api_keys.blp, PROVIDER_PERSON),
+    (portal_provider.blp, PROVIDER),
+    (provider_applications.blp, ANYBODY),
     (sessions.blp, ANYBODY),
     (sessions.own, PERSON),
 )
 
-PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = ()
+PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = ((operations.pages, ANYBODY),)
 
 DEVELOPMENT_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = ((mailbox.pages, ANYBODY),)
 """There with `MAIL_BACKEND=mailbox` only."""

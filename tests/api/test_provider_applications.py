@@ -24,7 +24,7 @@ def written(ctx):
 def letters(ctx):
     with ctx.reading() as session:
         rows = session.execute(select(Notification.template, Notification.recipient))
-        return sorted(rows.tuples())
+        return sorted(rows)
 
 
 def test_an_application_is_stored_and_mailed_to_the_contact_and_every_administrator(client, ctx):
