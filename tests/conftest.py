@@ -27,6 +27,7 @@ from marketplace.local.postgres import EmbeddedPostgres
 from marketplace.local.redis import EmbeddedRedis
 from marketplace.migrations.schema import upgrade
 from marketplace.web.app import create_app
+from tests.factories import Factory
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,11 @@ def ctx(installation: Product, clock: Clock, queue: RecordingQueue) -> Iterator[
         yield ctx
         db.session.remove()
     empty_tables(installation.app)
+
+
+@pytest.fixture
+def make(ctx: Context) -> Factory:
+    return Factory(ctx)
 
 
 @pytest.fixture

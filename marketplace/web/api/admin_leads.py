@@ -109,7 +109,6 @@ class LeadSchema(BriefSchema):
 
     id = fields.UUID()
     state = Choice(LeadState)
-    status = Choice(LeadState, attribute="state")
     form = fields.Dict()
     signals = fields.Dict()
     review_reasons = fields.List(fields.String())

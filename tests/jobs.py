@@ -1,0 +1,20 @@
+"""Do the jobs that were rung, here and now, as a worker would."""
+
+from marketplace.core.context import Context
+from marketplace.core.jobs import Job
+from marketplace.matching import service as matching
+from marketplace.notifications import delivery
+from marketplace.notifications.channels import Channel
+
+
+def do_jobs(ctx: Context, channel: Channel) -> None:
+    """Do every job on the recording queue, and those that they ring, until none is left."""
+    jobs = ctx.queue.jobs
+    while jobs:
+        job, subject_id = jobs.pop(0)
+        if job is Job.MATCH_LEAD:
+            matching.match_lead(ctx, subject_id)
+        elif job is Job.REMATCH_WAITING_LEADS:
+            matching.rematch_waiting_leads(ctx)
+        else:
+            delivery.deliver_due_notifications(ctx, channel)
