@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import Index, Select, select
 from sqlalchemy.orm import Mapped
 
 from marketplace.core.actors import Actor
@@ -48,3 +48,13 @@ def record(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, **facts: 
             address=tx.origin.address,
         )
     )
+
+
+def recorded(*, subject_id: UUID | None = None, actor_id: UUID | None = None) -> Select[Event]:
+    """Return the log, or what happened to one subject, or what one actor did; to be paged."""
+    rows = select(Event)
+    if subject_id is not None:
+        rows = rows.where(Event.subject_id == subject_id)
+    if actor_id is not None:
+        rows = rows.where(Event.actor_id == actor_id)
+    return rows

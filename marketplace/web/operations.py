@@ -1,0 +1,125 @@
+"""What whoever runs this asks: is it alive, is it ready, how much is in which state."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as TookTooLong
+from threading import Thread
+from typing import TypeVar
+
+import structlog
+from flask import Blueprint, Response, jsonify
+from redis import RedisError
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from marketplace.bootstrap import Product
+from marketplace.insights.counts import counts_by_state
+from marketplace.migrations.schema import missing_migrations
+from marketplace.web.auth import current_context, product
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+PATIENCE = 3
+"""Seconds after which whatever has not answered counts as away."""
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+SKEW = 1.0
+"""Seconds by which this host's clock may differ from PostgreSQL's before it is named."""
+
+pages = Blueprint("operations", __name__)
+
+
+@pages.get("/healthz")
+def healthz() -> Response:
+    """Say that this process answers; nothing else is looked at."""
+    return jsonify({"status": "alive"})
+
+
+@pages.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """Say whether requests can be served: 503 while the database is away or behind.
+
+    Without Redis they can: what is committed is found by the sweeps.
+    """
+    running = product()
+    database = _begin(lambda: _ask_database(running))
+    redis = _begin(lambda: _ask_redis(running))
+    answer = {"database": "away", "migrations": "unknown", "clock": "unknown"}
+    until = time.monotonic() + PATIENCE
+    found = _end(database, until)
+    if found is not None:
+        answer |= found
+    answer["redis"] = _end(redis, until) or "away: jobs run late, nothing is lost"
+    is_ready = answer["database"] == "ok" and answer["migrations"] == "ok"
+    status = "ready" if is_ready else "not ready"
+    return jsonify({"status": status, **answer}), 200 if is_ready else 503
+
+
+def _ask_database(running: Product) -> dict[str, str]:
+    """Ask over a connection of its own: a pool in full use does not mean that anything is away."""
+    engine = create_engine(
+        running.settings.database_url,
+        poolclass=NullPool,
+        connect_args={
+            "connect_timeout": PATIENCE,
+            "options": f"-c timezone=UTC -c statement_timeout={PATIENCE * 1000}",
+        },
+    )
+    with Session(engine) as session:
+        missing = missing_migrations(session)
+        before = running.ctx.clock()
+        theirs = session.scalars(text("SELECT clock_timestamp()")).one()
+        ours = before + (running.ctx.clock() - before) / 2
+        skew = (theirs - ours).total_seconds()
+    return {
+        "database": "ok",
+        "migrations": "missing: run `marketplace migrate`" if missing else "ok",
+        "clock": "ok" if abs(skew) <= SKEW else f"{skew:+.1f} s from PostgreSQL's",
+    }
+
+
+def _ask_redis(running: Product) -> str:
+    running.redis.ping()
+    return "ok"
+
+
+def _begin(ask: Callable[[], T]) -> "Future[T | None]":
+    """Ask in a thread of its own, which is left behind if what it waits for hangs."""
+    answer: Future[T | None] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except (SQLAlchemyError, RedisError, OSError) as error:
+            log.warning("not_ready", error=str(error).strip())
+            answer.set_result(None)
+        except Exception as error:
+            answer.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return answer
+
+
+def _end(answer: "Future[T | None]", until: float) -> T | None:
+    try:
+        return answer.result(max(0.0, until - time.monotonic()))
+    except TookTooLong:
+        return None
+
+
+@pages.get("/metrics")
+def metrics() -> Response:
+    """How much is in which state, for Prometheus; true for all processes, since counted in rows."""
+    with current_context().reading() as session:
+        counted = counts_by_state(session)
+    lines: list[str] = []
+    for name, counts in counted.items():
+        lines.append(f"# HELP marketplace_{name} How many {name} are in each state.")
+        lines.append(f"# TYPE marketplace_{name} gauge")
+        lines.extend(f'marketplace_{name}{{state="{s}"}} {n}' for s, n in counts.items())
+    return Response("\n".join([*lines, ""]), content_type=PROMETHEUS)

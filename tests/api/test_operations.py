@@ -1,0 +1,132 @@
+"""What a load balancer, a monitoring system and an operator on call ask."""
+
+import re
+import socket
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from sqlalchemy import make_url, text
+
+from marketplace.bootstrap import build
+from marketplace.core.db import db
+from marketplace.web.app import create_app
+from tests.conftest import Client, settings_for
+
+
+@pytest.fixture
+def elsewhere(services):
+    """Return a function that gives a client of an application with other settings."""
+
+    def client(**changes):
+        app = create_app(build(settings_for(services, **changes)))
+        return Client(app, app.response_class)
+
+    return client
+
+
+@pytest.fixture
+def silent_server():
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def revision(ctx, number):
+    """Let the database say that it is at another revision."""
+    with db.engine.begin() as connection:
+        before = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :n"), {"n": number})
+    yield
+    with db.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :n"), {"n": before})
+
+
+def test_alive_is_alive_whatever_else_is_away(elsewhere):
+    client = elsewhere(
+        DATABASE_URL="postgresql://127.0.0.1:1/none", REDIS_URL="redis://127.0.0.1:1"
+    )
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "alive"})
+
+
+def test_ready_names_every_part(client, clock):
+    clock.now = datetime.now(UTC)
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json == {
+        "status": "ready", "database": "ok", "migrations": "ok", "redis": "ok", "clock": "ok",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("off_by", "named"), [(0.2, "ok"), (-30, "+30."), (30, "-")])
+def test_a_clock_that_is_off_is_named_and_stops_nothing(client, clock, off_by, named):
+    clock.now = datetime.now(UTC) + timedelta(seconds=off_by)
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json["clock"].startswith(named)
+
+
+def test_without_redis_it_is_ready_and_says_so(elsewhere):
+    answer = elsewhere(REDIS_URL="redis://127.0.0.1:1").get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json["redis"].startswith("away")
+
+
+def test_without_the_database_it_is_not_ready(elsewhere):
+    answer = elsewhere(DATABASE_URL="postgresql://127.0.0.1:1/none").get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json["status"] == "not ready"
+    assert answer.json["database"] == "away"
+    assert answer.json["redis"] == "ok"
+
+
+def test_a_database_and_a_redis_that_hang_are_away_within_a_few_seconds(elsewhere, silent_server):
+    client = elsewhere(
+        DATABASE_URL=f"postgresql://{silent_server}/none", REDIS_URL=f"redis://{silent_server}"
+    )
+    begun = time.monotonic()
+    answer = client.get("/readyz")
+    assert time.monotonic() - begun < 5
+    assert answer.status_code == 503
+    assert answer.json["database"] == "away"
+    assert answer.json["redis"].startswith("away")
+
+
+def test_a_missing_migration_is_not_ready_and_a_newer_schema_is(client, ctx):
+    with revision(ctx, "0001"):
+        behind = client.get("/readyz")
+    with revision(ctx, "9999"):
+        ahead = client.get("/readyz")
+    assert behind.status_code == 503
+    assert behind.json["migrations"].startswith("missing")
+    assert (ahead.status_code, ahead.json["migrations"]) == (200, "ok")
+
+
+def test_an_empty_database_lacks_migrations(services, elsewhere):
+    empty = make_url(services.database_url).set(drivername="postgresql", database="nothing_yet")
+    url = services.database_url.replace("postgresql+psycopg:", "postgresql:")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE nothing_yet")
+        client = elsewhere(DATABASE_URL=empty.render_as_string(hide_password=False))
+        answer = client.get("/readyz")
+        connection.execute("DROP DATABASE nothing_yet WITH (FORCE)")
+    assert answer.status_code == 503
+    assert answer.json["database"] == "ok"
+    assert answer.json["migrations"].startswith("missing")
+
+
+def test_metrics_count_rows_by_state(client, ctx):
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.content_type.startswith("text/plain; version=0.0.4")
+    lines = answer.text.splitlines()
+    assert 'marketplace_leads{state="open"} 0' in lines
+    assert 'marketplace_commitments{state="at_risk"} 0' in lines
+    assert all(
+        line.startswith("# ") or re.fullmatch(r'marketplace_[a-z]+\{state="[a-z_]+"\} \d+', line)
+        for line in lines
+    )
