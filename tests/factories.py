@@ -91,7 +91,7 @@ class Factory:
         legal_entity: str | None = None,
         accredited: bool = True,
     ) -> Provider:
-        """Make a provider; a certification body holds an accreditation for each of its standards."""
+        """Make a provider; a certification body is accredited for each of its standards."""
         number = next(self._numbers)
         name = name or f"{kind.replace('_', ' ').title()} Number {number}"
         now = self.ctx.clock()

@@ -78,7 +78,7 @@ def consulting_quote(ctx, fee="9500.00"):
         "kind": "consulting",
         "currency": "AUD",
         "phases": [
-            {"name": "Gap analysis", "deliverables": ["Report"], "days": 2, "on_site": True, "fee": "2400.00"},
+            {"name": "Gap analysis", "deliverables": ["Report"], "days": 2, "fee": "2400.00"},
             {"name": "Implementation", "days": 8.5, "on_site": False, "fee": fee},
         ],
         "travel": "300.00",
