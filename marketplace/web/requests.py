@@ -7,7 +7,7 @@ import flask_smorest
 from flask import Request, g
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from marketplace.core.errors import FieldError, Invalid
 from marketplace.core.forms import Form
@@ -48,6 +48,9 @@ def read_json(request: Request) -> Any:
     raw = request.get_data(cache=True)
     if not raw:
         return None
+    if request.content_length is None and len(raw) >= (request.max_content_length or MAX_BODY):
+        # Sent in chunks, its length not said before: werkzeug cuts off at the limit and goes on.
+        raise RequestEntityTooLarge
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("send the body as application/json")
     try:
