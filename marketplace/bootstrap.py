@@ -76,7 +76,12 @@ def build(settings: Settings, *, engine_options: dict[str, Any] | None = None) -
 
     Nothing is connected to yet: that happens on first use, so a fork shares no connection.
     """
-    app = Flask("marketplace", root_path=__file__.rpartition("/")[0], static_folder=None)
+    app = Flask(
+        "marketplace",
+        root_path=__file__.rpartition("/")[0],
+        static_folder=None,
+        template_folder="web/templates",
+    )
     app.config["SECRET_KEY"] = settings.secret_key
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
