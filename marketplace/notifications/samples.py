@@ -125,6 +125,7 @@ SAMPLES: tuple[Sample, ...] = (
     _provider("place_passed_on"),
     Sample("set_password", {**_PROVIDER}, link=Purpose.SET_PASSWORD),
     Sample("password_reset", {}, link=Purpose.SET_PASSWORD),
+    Sample("password_reset", {"expires_at": _DUE}, link=Purpose.SET_PASSWORD, case="until"),
     Sample("application_received", {**_PROVIDER}),
     Sample("application_approved", {**_PROVIDER}, path="/portal"),
     Sample(

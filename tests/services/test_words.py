@@ -1,11 +1,14 @@
 """Every template has its words, in text and HTML, and none without its values."""
 
+import ast
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+import marketplace
 from marketplace.notifications.samples import SAMPLES, Sample
 from marketplace.notifications.wording import (
     CannotBeWritten,
@@ -17,6 +20,7 @@ from marketplace.notifications.wording import (
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SITE = "https://quotes.example"
+MAY_BE_LEFT_OUT = {"expires_at"}
 MUST_BE_SAID = {"is_first", "quotes", "rank", "distance"}
 """Values that only some cases of a template look at."""
 
@@ -98,7 +102,7 @@ def test_text_and_html_say_the_same(sample):
 
 @every_sample
 def test_no_message_is_written_with_a_value_missing(sample):
-    for name in sample.values.keys() - MUST_BE_SAID:
+    for name in sample.values.keys() - MUST_BE_SAID - MAY_BE_LEFT_OUT:
         fewer = {key: value for key, value in sample.values.items() if key != name}
         with pytest.raises(CannotBeWritten, match=name):
             written(sample, values=fewer)
@@ -133,7 +137,7 @@ def test_a_template_that_does_not_exist_is_not_written(template):
 @every_sample
 def test_what_people_typed_is_never_markup_nor_a_second_line_of_the_subject(sample):
     typed = '<img src=x onerror=alert(1)>"&\r\nBcc: all@x.example'
-    times = {"due_at", "confirm_by", "respond_by"}
+    times = {"due_at", "confirm_by", "respond_by", "expires_at"}
     values = {
         name: [typed] if isinstance(value, list) else typed if isinstance(value, str) else value
         for name, value in sample.values.items()
@@ -182,3 +186,32 @@ def test_a_stranger_is_not_greeted_by_a_name_that_somebody_else_typed():
 def test_an_action_leads_to_the_page_for_its_purpose(template, opens):
     sample = next(sample for sample in SAMPLES if sample.template == template)
     assert f"\n{SITE}{opens}\n" in written(sample).text
+
+
+def messages_in_the_code() -> list[tuple[str, str, set[str]]]:
+    """Return where messages are written down by their template's name, and what they are given."""
+    found = []
+    package = Path(marketplace.__file__).parent
+    for source in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "notify":
+                continue
+            template, given = node.args[1], {keyword.arg for keyword in node.keywords}
+            if isinstance(template, ast.Constant) and None not in given:
+                where = f"{source.relative_to(package)}:{node.lineno}"
+                found.append((where, str(template.value), {name for name in given if name}))
+    return found
+
+
+def test_whoever_writes_a_message_down_gives_all_that_its_words_need():
+    calls = messages_in_the_code()
+    assert len(calls) >= 10
+    for where, template, given in calls:
+        wanted = [needed(sample) for sample in SAMPLES if sample.template == template]
+        assert wanted, f"{where}: there is no template {template}"
+        assert wanted[0] <= given, f"{where}: {template} lacks {wanted[0] - given}"
+
+
+def needed(sample: Sample) -> set[str]:
+    action = {"link"} if sample.link else {"path"} if sample.path else set()
+    return set(sample.values) | action
