@@ -246,9 +246,9 @@ def test_3_ten_confirmations_of_one_business_at_once_open_one(ctx, make, at_once
 
 def test_3_the_database_itself_refuses_a_second_unfinished_request(ctx, make):
     lead = make.lead(7)
+    second = Lead(**{**lead.columns, "id": new_id(), "reference": "R-SECOND"})
     with pytest.raises(IntegrityError), ctx.transaction() as tx:
-        values = {**lead.columns, "id": new_id(), "reference": "R-SECOND"}
-        tx.session.add(Lead(**values))
+        tx.session.add(second)
 
 
 # 4. Only a verified provider is invited; a certification body only while it is accredited.
@@ -433,9 +433,13 @@ def test_9_what_is_rolled_back_says_nothing(ctx, make, queue):
     class Thrown(Exception):
         pass
 
-    with pytest.raises(Thrown), ctx.transaction() as tx:
-        notify(tx, "request_closed", Recipient("a@b.example", "A"), lead.id, reference="R-1")
-        raise Thrown
+    def say_and_fail():
+        with ctx.transaction() as tx:
+            notify(tx, "request_closed", Recipient("a@b.example", "A"), lead.id, reference="R-1")
+            raise Thrown
+
+    with pytest.raises(Thrown):
+        say_and_fail()
     assert make.ask(lambda s: s.scalar(select(func.count()).select_from(Notification))) == before
     assert queue.jobs == []
 
