@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from marketplace.bootstrap import build
 from marketplace.catalogue.seeding import seed_catalogue
+from marketplace.core.db import db
 from marketplace.leads.models import Lead
 from marketplace.local.postgres import EmbeddedPostgres
 from marketplace.local.redis import EmbeddedRedis
@@ -38,7 +39,9 @@ def product(servers):
     with product.app.app_context():
         seed_catalogue(product.ctx)
     create_app(product)
-    return product
+    yield product
+    with product.app.app_context():
+        db.engine.dispose()
 
 
 def leads_stored(product):
