@@ -4,10 +4,15 @@ The database holds every deadline; these sweeps only ask it what is due. A misse
 Redis or a second scheduler costs time and nothing else.
 """
 
+from contextlib import suppress
 from datetime import timedelta
 
 from redis import Redis
-from rq.cron import CronScheduler
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+from rq.cron import CronJob, CronScheduler
+from rq.exceptions import SchedulerNotFound
+from rq.utils import now
 
 from marketplace.core.jobs import JOB_TIMEOUT
 from workers import jobs
@@ -18,19 +23,40 @@ SWEEPS = (
     (jobs.settle_due_commitments, 1),
     (jobs.rematch_waiting_leads, 1),
     (jobs.deliver_notifications, 1),
+    (jobs.recheck_suspended_providers, 4),
     (jobs.lapse_unconfirmed_leads, 4),
     (jobs.expire_due_leads, 4),
     (jobs.forget_old_answers, 240),
 )
 
 
-def scheduler(redis: Redis, sweep_interval: timedelta) -> CronScheduler:
+class Scheduler(CronScheduler):
+    """RQ's scheduler, for clocks that are put back and for a Redis that goes away.
+
+    Its `start` returns when it was asked to stop, and raises when Redis is gone.
+    """
+
+    def enqueue_jobs(self) -> list[CronJob]:
+        """Ring what is due; what was rung in the future is due, since the clock was put back."""
+        for job in self.get_jobs():
+            if job.latest_enqueue_time and job.latest_enqueue_time > now():
+                job.latest_enqueue_time = None
+        return super().enqueue_jobs()
+
+    def register_death(self, pipeline: Pipeline | None = None) -> None:
+        with suppress(
+            RedisError, SchedulerNotFound
+        ):  # forgotten already, or will be in two minutes
+            super().register_death(pipeline)
+
+
+def scheduler(redis: Redis, sweep_interval: timedelta) -> Scheduler:
     """Return RQ's scheduler with every sweep registered.
 
     A tick that nobody took within two of its intervals is dropped (`ttl`): a stopped worker must
     not come back to a queue full of identical ones.
     """
-    cron = CronScheduler(connection=redis)
+    cron = Scheduler(connection=redis)
     for sweep, every in SWEEPS:
         interval = int(sweep_interval.total_seconds()) * every
         cron.register(
