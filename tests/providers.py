@@ -14,7 +14,7 @@ from marketplace.providers.rules import CheckResult, ProviderKind
 
 
 def application(name: str = "Harbour Quality Pty Ltd", **changes: Any) -> dict[str, Any]:
-    """Return an application as the JSON interface takes it; `coverage` is changed field by field."""
+    """Return an application as it is sent; `coverage` is changed field by field."""
     coverage = {
         "standards": ["ISO 9001", "ISO 14001"],
         "regions": ["AU-NSW", "AU-VIC"],

@@ -166,6 +166,8 @@ def _move(
     record(tx, actor, f"accreditation.{done}", held.id, state=held.state, **facts)
     if held.state is AccreditationState.VERIFIED:
         tx.afterwards(Job.REMATCH_WAITING_LEADS)
+    else:
+        tx.afterwards(Job.RECHECK_PROVIDER, held.provider_id)
 
 
 def _hold(tx: Transaction, accreditation_id: UUID) -> Accreditation:

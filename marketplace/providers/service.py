@@ -129,6 +129,8 @@ def _move(
         tell(tx, provider, LETTER[event], **said)
         if provider.state is ProviderState.VERIFIED:
             tx.afterwards(Job.REMATCH_WAITING_LEADS)
+        else:
+            tx.afterwards(Job.RECHECK_PROVIDER, provider.id)
         return provider
 
 
