@@ -16,5 +16,7 @@ def do_jobs(ctx: Context, channel: Channel) -> None:
             matching.match_lead(ctx, subject_id)
         elif job is Job.REMATCH_WAITING_LEADS:
             matching.rematch_waiting_leads(ctx)
+        elif job is Job.RECHECK_PROVIDER:
+            matching.recheck_provider(ctx, subject_id)
         else:
             delivery.deliver_due_notifications(ctx, channel)

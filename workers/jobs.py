@@ -21,12 +21,22 @@ def match_lead(lead_id: str) -> None:
         matching.match_lead(ctx, UUID(lead_id))
 
 
+def recheck_provider(provider_id: str) -> None:
+    with job_context() as ctx:
+        matching.recheck_provider(ctx, UUID(provider_id))
+
+
 def deliver_notifications() -> None:
     with job_context() as ctx:
         delivery.deliver_due_notifications(ctx, channel())
 
 
 # Rung by the clock (and the first one by transactions too). Each asks the database what is due.
+
+
+def recheck_suspended_providers() -> None:
+    with job_context() as ctx:
+        matching.recheck_suspended_providers(ctx)
 
 
 def rematch_waiting_leads() -> None:

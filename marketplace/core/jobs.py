@@ -17,6 +17,7 @@ class Job(StrEnum):
 
     MATCH_LEAD = "match_lead"
     REMATCH_WAITING_LEADS = "rematch_waiting_leads"
+    RECHECK_PROVIDER = "recheck_provider"
     DELIVER_NOTIFICATIONS = "deliver_notifications"
 
 
@@ -26,6 +27,7 @@ QUEUES = ("matching", "mail", "sweeps")
 QUEUE_OF = {
     Job.MATCH_LEAD: "matching",
     Job.REMATCH_WAITING_LEADS: "sweeps",
+    Job.RECHECK_PROVIDER: "matching",
     Job.DELIVER_NOTIFICATIONS: "mail",
 }
 

@@ -51,7 +51,8 @@ class Policy:
     decline_refunds_per_month: int = 2
     """... but only so often, or picking cherries would be free."""
 
-    send_attempts: int = 8
+    send_attempts: int = 16
+    """With the waits between them, about five hours of a mail service that is away."""
     send_lease: timedelta = timedelta(seconds=60)
     """How long a claimed message is left to whoever claimed it; longer than a send can take."""
     send_batch: int = 20

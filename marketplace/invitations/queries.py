@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 from marketplace.core.actors import Actor
 from marketplace.core.errors import NotFound
 from marketplace.invitations.models import Invitation, Question
-from marketplace.invitations.rules import ANSWERABLE, LIVE, InvitationState
+from marketplace.invitations.rules import ANSWERABLE, LIVE, UNANSWERED, InvitationState
 from marketplace.leads.models import Lead
+from marketplace.providers.models import Coverage
+from marketplace.providers.rules import ProviderState
 
 
 def invitation_of(session: Session, actor: Actor, invitation_id: UUID) -> Invitation:
@@ -76,6 +78,30 @@ def invitations_to_expire(session: Session, *, now: datetime, limit: int = 500) 
             select(Invitation.id)
             .where(Invitation.state.in_(ANSWERABLE), Invitation.respond_by <= now)
             .order_by(Invitation.respond_by)
+            .limit(limit)
+        )
+    )
+
+
+def leads_unanswered_by(session: Session, provider_id: UUID) -> list[UUID]:
+    """Return the leads in which this provider has not answered an invitation yet."""
+    return list(
+        session.scalars(
+            select(Invitation.lead_id).where(
+                Invitation.provider_id == provider_id, Invitation.state.in_(UNANSWERED)
+            )
+        )
+    )
+
+
+def leads_held_by_unverified(session: Session, *, limit: int = 500) -> list[UUID]:
+    """Return leads in which a provider that is not verified holds an unanswered invitation."""
+    return list(
+        session.scalars(
+            select(Invitation.lead_id)
+            .join(Coverage, Coverage.provider_id == Invitation.provider_id)
+            .where(Invitation.state.in_(UNANSWERED), Coverage.state != ProviderState.VERIFIED)
+            .distinct()
             .limit(limit)
         )
     )

@@ -47,6 +47,9 @@ LIVE = (_S.SENT, _S.OPENED, _S.ACCEPTED, _S.QUOTED)
 ANSWERABLE = (_S.SENT, _S.OPENED, _S.ACCEPTED)
 """The states in which the deadline still runs."""
 
+UNANSWERED = (_S.SENT, _S.OPENED)
+"""The states in which the provider has said neither yes nor no."""
+
 ANSWERS = (_E.OPEN, _E.ACCEPT, _E.QUOTE, _E.DECLINE)
 
 LIFECYCLE = Lifecycle(
@@ -142,7 +145,7 @@ def free_places(holdings: Iterable[Holding], *, places: int) -> list[int]:
 
 def event_when_the_request_finishes(state: InvitationState) -> InvitationEvent | None:
     """Return what happens to an invitation that was not chosen when its request finishes."""
-    if state in (InvitationState.SENT, InvitationState.OPENED):
+    if state in UNANSWERED:
         return InvitationEvent.WITHDRAW
     if state in (InvitationState.ACCEPTED, InvitationState.QUOTED):
         return InvitationEvent.LOSE

@@ -22,6 +22,7 @@ from marketplace.notifications import commitment
 from marketplace.notifications.service import Recipient, notify
 from marketplace.providers import coverage
 from marketplace.providers.models import Coverage, Provider
+from marketplace.providers.rules import ProviderState
 
 
 def invite(
@@ -102,9 +103,17 @@ def accept_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invita
 
 def accept(tx: Transaction, actor: Actor, lead: Lead, invitation: Invitation) -> None:
     """Reveal the contact to the provider; a quote does this too. Both rows are locked."""
-    lead.require_running(tx.now)
+    require_may_answer(tx, lead, invitation)
     invitation.apply(InvitationEvent.ACCEPT, now=tx.now)
     record(tx, actor, "invitation.accepted", invitation.id, lead=str(lead.id))
+
+
+def require_may_answer(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
+    """Raise `Conflict` unless the request runs and its holder is (still) verified."""
+    lead.require_running(tx.now)
+    provider = tx.session.get_one(Provider, invitation.provider_id, populate_existing=True)
+    if provider.state is not ProviderState.VERIFIED:
+        raise Conflict("your organisation is not verified at present, so it cannot take part")
 
 
 def decline_invitation(

@@ -53,7 +53,8 @@ def store_run(
     places: Sequence[int],
     *,
     seed: int,
-) -> MatchingRun:
+    outcome: str,
+) -> None:
     """Write down what the run saw, whom it chose and why."""
     place_of = {seat.provider.id: place for place, seat in zip(places, choice.chosen, strict=False)}
     run = MatchingRun(
@@ -90,14 +91,13 @@ def store_run(
             {"provider_id": str(provider_id), "filter": found.filter, "why": found.why}
             for provider_id, found in bench.excluded
         ],
-        outcome=_outcome(len(choice.chosen), len(places), bench),
+        outcome=outcome,
     )
     tx.session.add(run)
-    tx.session.flush()
-    return run
 
 
-def _outcome(chosen: int, wanted: int, bench: Bench) -> str:
+def outcome_of(bench: Bench, chosen: int, wanted: int) -> str:
+    """Return in one sentence what a run came to."""
     if chosen == wanted:
         return f"{chosen} of {wanted} empty places filled from {len(bench.seats)} eligible"
     why = waiting_reason(bench, wanted - chosen)

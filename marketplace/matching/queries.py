@@ -176,6 +176,16 @@ def records(
     return {provider_id: (int(good), int(bad)) for provider_id, good, bad in rows}
 
 
+def last_outcome(session: Session, lead_id: UUID) -> str | None:
+    """Return what the last stored run for a lead came to."""
+    return session.scalar(
+        select(MatchingRun.outcome)
+        .where(MatchingRun.lead_id == lead_id)
+        .order_by(MatchingRun.id.desc())
+        .limit(1)
+    )
+
+
 def runs_of_lead(session: Session, lead_id: UUID) -> list[MatchingRun]:
     """Return every run for a lead, the latest first."""
     return list(

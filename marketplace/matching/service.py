@@ -13,14 +13,13 @@ from marketplace.invitations import queries as invitations
 from marketplace.invitations import rules as invitation_rules
 from marketplace.invitations import service as inviting
 from marketplace.invitations.models import Invitation
-from marketplace.invitations.rules import InvitationState
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
 from marketplace.matching import queries, rules
 from marketplace.matching.bench import gather_bench
 from marketplace.matching.eligibility import Wanted, obstacle, standing_obstacle
-from marketplace.matching.explanation import store_run, waiting_reason
+from marketplace.matching.explanation import outcome_of, store_run, waiting_reason
 from marketplace.notifications.service import notify
 from marketplace.providers import coverage
 from marketplace.providers import queries as providers
@@ -61,6 +60,27 @@ def rematch_waiting_leads(ctx: Context) -> int:
     with ctx.transaction() as tx:
         ids = leads.waiting_leads(tx.session, not_rung_since=tx.now - tx.policy.sweep_interval)
         leads.mark_rung(tx.session, ids, now=tx.now)
+        for lead_id in ids:
+            tx.afterwards(Job.MATCH_LEAD, lead_id)
+        return len(ids)
+
+
+def recheck_provider(ctx: Context, provider_id: UUID) -> int:
+    """Look again at every lead in which this provider holds an invitation it has not answered.
+
+    Rung when a provider or an accreditation was suspended: what may not stand is taken back.
+    """
+    with ctx.transaction() as tx:
+        ids = invitations.leads_unanswered_by(tx.session, provider_id)
+        for lead_id in ids:
+            tx.afterwards(Job.MATCH_LEAD, lead_id)
+        return len(ids)
+
+
+def recheck_suspended_providers(ctx: Context) -> int:
+    """Ring for every lead where a provider that is not verified holds an unanswered invitation."""
+    with ctx.transaction() as tx:
+        ids = invitations.leads_held_by_unverified(tx.session)
         for lead_id in ids:
             tx.afterwards(Job.MATCH_LEAD, lead_id)
         return len(ids)
@@ -127,8 +147,7 @@ def _withdraw_what_may_not_stand(
 
     Suspended meanwhile, say, or without the accreditation. Once accepted, the business decides.
     """
-    unanswered = (InvitationState.SENT, InvitationState.OPENED)
-    standing = [each for each in held if each.state in unanswered]
+    standing = [each for each in held if each.state in invitation_rules.UNANSWERED]
     hindered = {
         each.id: found
         for each in standing
@@ -174,14 +193,18 @@ def _fill(
         bench.credits[seat.provider.id].invited_at = tx.now
     for provider_id, balance in choice.credits.items():
         bench.credits[provider_id].balance = balance
-    run = store_run(tx, lead, wanted, bench, choice, places, seed=seed)
     still_empty = len(places) - len(choice.chosen)
+    outcome = outcome_of(bench, len(choice.chosen), len(places))
+    # A lead that waits is tried again and again: only what is new is worth a row.
+    if choice.chosen or outcome != queries.last_outcome(tx.session, lead.id):
+        store_run(tx, lead, wanted, bench, choice, places, seed=seed, outcome=outcome)
+        if still_empty:
+            record(tx, SYSTEM, "lead.waits_for_a_provider", lead.id, places=still_empty)
     if not still_empty:
         lead.waiting_since = lead.waiting_reason = None
         return
     lead.waiting_since = lead.waiting_since or tx.now
     lead.waiting_reason = waiting_reason(bench, still_empty)
-    record(tx, SYSTEM, "lead.waits_for_a_provider", lead.id, places=still_empty, run=str(run.id))
     if not any(each.is_live for each in held) and not choice.chosen:
         _tell_business(tx, lead)
 

@@ -31,6 +31,17 @@ def latest(session: Session, invitation_id: UUID) -> Quote | None:
     )
 
 
+def has_quotes(session: Session, lead_id: UUID) -> bool:
+    """Return whether anybody has quoted for a lead yet."""
+    first = (
+        select(Quote.id)
+        .join(Invitation, Invitation.id == Quote.invitation_id)
+        .where(Invitation.lead_id == lead_id)
+        .limit(1)
+    )
+    return session.scalar(first) is not None
+
+
 def latest_validity(session: Session, lead_id: UUID) -> date | None:
     """Return until when the longest standing of a lead's live quotes stands."""
     counting = (

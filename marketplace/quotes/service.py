@@ -15,7 +15,6 @@ from marketplace.core.errors import FieldError
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.invitations import service as invitations
-from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationEvent
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
@@ -42,7 +41,7 @@ def put_quote(ctx: Context, actor: Actor, invitation_id: UUID, form: Form) -> Qu
         lead, invitation = invitations.lock_for_answer(tx, actor, invitation_id)
         provider = tx.session.get_one(Provider, invitation.provider_id)
         values = form.accept(_problems(tx.session, form, lead, provider, today=tx.now.date()))
-        lead.require_running(tx.now)
+        invitations.require_may_answer(tx, lead, invitation)
         invitation.apply(InvitationEvent.QUOTE, now=tx.now)
         body = as_json(values)
         before = queries.latest(tx.session, invitation.id)
@@ -59,12 +58,13 @@ def put_quote(ctx: Context, actor: Actor, invitation_id: UUID, form: Form) -> Qu
             valid_until=values["valid_until"],
             submitted_at=tx.now,
         )
+        is_first = before is None and not queries.has_quotes(tx.session, lead.id)
         tx.session.add(quote)
         tx.session.flush()
         _keep_open_while_it_stands(tx, lead)
         invitations.note_response(tx, lead, invitation)
         record(tx, actor, "quote.submitted", invitation.id, version=quote.version)
-        _tell_business(tx, lead, invitation, provider, quote)
+        _tell_business(tx, lead, provider, quote, is_first=is_first)
         return quote
 
 
@@ -75,18 +75,18 @@ def _keep_open_while_it_stands(tx: Transaction, lead: Lead) -> None:
 
 
 def _tell_business(
-    tx: Transaction, lead: Lead, invitation: Invitation, provider: Provider, quote: Quote
+    tx: Transaction, lead: Lead, provider: Provider, quote: Quote, *, is_first: bool
 ) -> None:
     notify(
         tx,
         "quote_received",
         leading.contact_of(lead),
         lead.id,
-        occasion=f"{invitation.id}/{quote.version}",
+        occasion=f"{quote.invitation_id}/{quote.version}",
         link=leading.request_link(tx, lead),
         reference=lead.reference,
         provider=provider.name,
-        is_first=quote.version == 1,
+        is_first=is_first,
         revised=quote.version > 1,
     )
 

@@ -1,0 +1,160 @@
+"""Filling places: what happens around the rules."""
+
+import pytest
+from sqlalchemy import func, select
+
+from marketplace.core.errors import Conflict
+from marketplace.core.jobs import Job
+from marketplace.invitations import service as invitations
+from marketplace.invitations.models import Invitation
+from marketplace.invitations.rules import LIVE, InvitationState
+from marketplace.leads.models import Lead
+from marketplace.matching import explanation
+from marketplace.matching import service as matching
+from marketplace.matching.models import Credit, MatchingRun
+from marketplace.providers import service as providers
+from tests.factories import ADMIN, person_of
+
+
+def held_by(make, lead_id):
+    return make.ask(
+        lambda s: {
+            each.provider_id: each
+            for each in s.scalars(select(Invitation).where(Invitation.lead_id == lead_id))
+        }
+    )
+
+
+def lead_now(make, lead_id):
+    return make.ask(lambda s: s.get(Lead, lead_id))
+
+
+def test_a_suspended_provider_loses_what_it_has_not_answered_and_is_replaced(ctx, make, queue):
+    three = [make.provider() for _ in range(3)]
+    lead = make.matched_lead()
+    fourth = make.provider()
+    queue.jobs.clear()
+    providers.suspend_provider(ctx, ADMIN, three[0].id, reason="complaint under investigation")
+    assert (Job.RECHECK_PROVIDER, three[0].id) in queue.jobs
+    queue.jobs.clear()
+    assert matching.recheck_provider(ctx, three[0].id) == 1
+    assert queue.jobs == [(Job.MATCH_LEAD, lead.id)]
+    matching.match_lead(ctx, lead.id)
+    held = held_by(make, lead.id)
+    assert held[three[0].id].state is InvitationState.WITHDRAWN
+    assert held[fourth.id].state is InvitationState.SENT
+
+
+def test_a_suspended_provider_cannot_accept_before_anybody_has_looked(ctx, make):
+    provider = make.provider()
+    lead = make.matched_lead()
+    held = held_by(make, lead.id)[provider.id]
+    providers.suspend_provider(ctx, ADMIN, provider.id, reason="complaint under investigation")
+    with pytest.raises(Conflict, match="not verified"):
+        invitations.accept_invitation(ctx, person_of(provider.id), held.id)
+    assert matching.recheck_suspended_providers(ctx) == 1
+
+
+def test_a_lead_that_nobody_fits_waits_with_the_reason_and_is_filled_when_somebody_comes(
+    ctx, make, queue
+):
+    make.provider(regions=("AU-WA",))
+    lead = make.matched_lead()
+    waiting = lead_now(make, lead.id)
+    assert waiting.waiting_since == ctx.clock()
+    assert waiting.waiting_reason == "no provider of these standards covers the region"
+    make.provider(regions=("AU-NSW",))
+    queue.jobs.clear()
+    assert matching.rematch_waiting_leads(ctx) == 1
+    assert matching.rematch_waiting_leads(ctx) == 0
+    matching.match_lead(ctx, lead.id)
+    assert len(held_by(make, lead.id)) == 1
+
+
+def test_no_lead_leads_to_more_than_nine_invitations(ctx, make):
+    for _ in range(12):
+        make.provider()
+    lead = make.matched_lead()
+    for _ in range(10):
+        for each in held_by(make, lead.id).values():
+            if each.state in LIVE:
+                invitations.decline_invitation(
+                    ctx, person_of(each.provider_id), each.id, reason="other"
+                )
+        matching.match_lead(ctx, lead.id)
+    assert len(held_by(make, lead.id)) == 9
+    assert lead_now(make, lead.id).waiting_since is None
+
+
+def test_a_waiting_lead_that_is_tried_again_in_vain_leaves_one_run_behind(ctx, make):
+    lead = make.matched_lead()
+    for _ in range(5):
+        matching.match_lead(ctx, lead.id)
+    runs = select(func.count()).select_from(MatchingRun).where(MatchingRun.lead_id == lead.id)
+    assert make.ask(lambda s: s.scalar(runs)) == 1
+
+
+def test_either_brings_one_of_each_kind(ctx, make):
+    for _ in range(5):
+        make.provider()
+    body = make.provider("certification_body")
+    lead = make.matched_lead(service="either")
+    assert body.id in held_by(make, lead.id)
+
+
+def test_turns_go_round_among_equals(ctx, make):
+    for _ in range(6):
+        make.provider()
+    for _ in range(4):
+        make.matched_lead()
+    counts = make.ask(
+        lambda s: [len(list(rows)) for rows in grouped(s.scalars(select(Invitation.provider_id)))]
+    )
+    assert counts == [2, 2, 2, 2, 2, 2]
+    balances = make.ask(lambda s: s.scalars(select(Credit.balance)).all())
+    assert sum(balances) == pytest.approx(0)
+
+
+def grouped(ids):
+    found = {}
+    for each in ids:
+        found.setdefault(each, []).append(each)
+    return found.values()
+
+
+def test_a_run_that_chooses_nobody_moves_no_credit(ctx, make):
+    provider = make.provider()
+    lead = make.matched_lead()
+    before = make.ask(lambda s: s.get(Credit, provider.id).balance)
+    matching.match_lead(ctx, lead.id)
+    assert make.ask(lambda s: s.get(Credit, provider.id).balance) == before
+
+
+def test_why_not_me_is_answered_in_one_sentence(ctx, make):
+    for _ in range(3):
+        make.provider()
+    far = make.provider(regions=("AU-WA",), name="Far Consulting")
+    body = make.provider("certification_body", name="Some Body")
+    lead = make.matched_lead()
+    late = make.provider(name="Late Consulting")
+    answers = {
+        each.name: explanation.explain_matching(ctx, ADMIN, lead.id, provider_id=each.id)["why_not"]
+        for each in (far, body, late)
+    }
+    assert answers["Far Consulting"] == "Far Consulting does not cover AU-NSW."
+    assert answers["Some Body"].startswith("Some Body is a certification body")
+    assert answers["Late Consulting"].startswith("Late Consulting is eligible, but")
+
+
+def test_every_run_is_stored_with_what_it_saw(ctx, make):
+    for _ in range(4):
+        make.provider()
+    lead = make.matched_lead()
+    (run,) = make.ask(
+        lambda s: s.scalars(select(MatchingRun).where(MatchingRun.lead_id == lead.id)).all()
+    )
+    assert len(run.bench) == 4
+    assert sorted(seat["place"] for seat in run.bench if seat["place"]) == [1, 2, 3]
+    assert run.outcome == "3 of 3 empty places filled from 4 eligible"
+    moved = sum(seat["credit_after"] - seat["credit_before"] for seat in run.bench)
+    assert moved == pytest.approx(0, abs=1e-5)
