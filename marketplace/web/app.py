@@ -21,8 +21,6 @@ def create_app(product: Product) -> Flask:
         API_TITLE="ISO quotes marketplace",
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/api",
-        OPENAPI_JSON_PATH="openapi.json",
         MAX_CONTENT_LENGTH=requests.MAX_BODY,
         MAX_FORM_MEMORY_SIZE=requests.MAX_BODY,
         SESSION_COOKIE_NAME="marketplace",

@@ -14,6 +14,7 @@ from marketplace.web.api import (
     admin_notifications,
     admin_providers,
     catalogue,
+    docs,
     hooks,
     leads,
     portal_api_keys,
@@ -51,7 +52,10 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (sessions.own, PERSON),
 )
 
-PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = ((operations.pages, ANYBODY),)
+PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
+    (docs.pages, ANYBODY),
+    (operations.pages, ANYBODY),
+)
 
 DEVELOPMENT_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = ((mailbox.pages, ANYBODY),)
 """There with `MAIL_BACKEND=mailbox` only."""
@@ -63,6 +67,7 @@ def register(app: Flask, api: Api) -> None:
     page_doors = PAGE_DOORS + (DEVELOPMENT_DOORS if by_mailbox else ())
     checks = {blueprint.name: api_door(kinds) for blueprint, kinds in API_DOORS}
     checks |= {pages.name: page_door(kinds) for pages, kinds in page_doors}
+    app.extensions["doors"] = {blueprint.name: kinds for blueprint, kinds in API_DOORS}
 
     @app.before_request
     def check() -> None:

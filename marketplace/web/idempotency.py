@@ -51,4 +51,5 @@ def _guarded(view: View, *, repeatable: bool) -> View:
         idempotency.finish(ctx, scope, Answer(response.status_code, kept))
         return response
 
+    wrapper.honours_idempotency_key = True  # type: ignore[attr-defined]  # for the documentation
     return cast(View, wrapper)

@@ -85,3 +85,8 @@ class Blueprint(flask_smorest.Blueprint):
     """A group of endpoints whose bodies are read by `Parser`."""
 
     ARGUMENTS_PARSER = Parser()
+
+    @staticmethod
+    def _prepare_response_content(data: Any) -> Any:
+        """Answer an empty object where there is nothing to say, never a bare null."""
+        return {} if data is None else data
