@@ -86,6 +86,7 @@ def build(settings: Settings, *, engine_options: dict[str, Any] | None = None) -
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "pool_pre_ping": True,
+        "hide_parameters": True,  # an error's text goes to the log; what people sent does not
         "connect_args": {"connect_timeout": 5, "options": "-c timezone=UTC"},
         **(engine_options or {}),
     }
