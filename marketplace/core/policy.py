@@ -41,6 +41,9 @@ class Policy:
     impartiality_years: int = 2
     """Cooling-off after consultancy by a related body (ISO/IEC 17021-1, 5.2.7 and 5.2.10)."""
 
+    engagement: timedelta = timedelta(days=365)
+    """How long a consultant that was chosen here is taken to advise the business."""
+
     session_lifetime: timedelta = timedelta(hours=12)
     set_password_within: timedelta = timedelta(days=7)
     reset_password_within: timedelta = timedelta(hours=1)

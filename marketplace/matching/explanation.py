@@ -146,7 +146,7 @@ def _why_not(
             if excluded["provider_id"] == str(provider_id):
                 return f"{provider.name} {excluded['why']}."
     found = obstacle(
-        queries.wanted_of(session, lead),
+        queries.wanted_of(session, lead, engagement=ctx.policy.engagement),
         provider,
         invited={each.provider_id: facts[each.provider_id] for each in held},
         now=now,

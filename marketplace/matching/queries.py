@@ -25,8 +25,11 @@ RECORD_SPAN = timedelta(days=365)
 """How far back a provider's record of answers reaches."""
 
 
-def wanted_of(session: Session, lead: Lead) -> Wanted:
-    """Return what eligibility needs to know of a lead, with those who advised the business."""
+def wanted_of(session: Session, lead: Lead, *, engagement: timedelta) -> Wanted:
+    """Return what eligibility needs to know of a lead, with those who advised the business.
+
+    `engagement`: how long one that was chosen here is taken to have advised it.
+    """
     from_form = [
         Adviser(
             name_key=name_key(each["name"]),
@@ -43,7 +46,7 @@ def wanted_of(session: Session, lead: Lead) -> Wanted:
         for adviser in from_form
         for provider_id in (*sorted(known.get(adviser.name_key, ())), None)
     ]
-    advisers += _adviser_before(session, lead)
+    advisers += _chosen_before(session, lead, engagement)
     return Wanted(
         service=lead.service,
         editions=lead.editions,
@@ -55,14 +58,14 @@ def wanted_of(session: Session, lead: Lead) -> Wanted:
     )
 
 
-def _adviser_before(session: Session, lead: Lead) -> list[Adviser]:
-    """Return who won the requests of the same business before: they may have advised it.
+def _chosen_before(session: Session, lead: Lead, engagement: timedelta) -> list[Adviser]:
+    """Return the consultants that the same business chose before: they advise it, or did.
 
     By who the business is and not by the link of a follow-on alone, so that sending a new form
     does not make anybody forget.
     """
     rows = session.execute(
-        select(Provider.id, Provider.name_key)
+        select(Provider.id, Provider.name_key, Lead.finished_at)
         .join(Invitation, Invitation.provider_id == Provider.id)
         .join(Lead, Lead.awarded_invitation_id == Invitation.id)
         .where(
@@ -71,7 +74,10 @@ def _adviser_before(session: Session, lead: Lead) -> list[Adviser]:
             Provider.kind == "consultant",
         )
     )
-    return [Adviser(key, provider_id, None) for provider_id, key in rows]
+    return [
+        Adviser(key, provider_id, (chosen_at + engagement).date() if chosen_at else None)
+        for provider_id, key, chosen_at in rows
+    ]
 
 
 def candidates(

@@ -36,7 +36,7 @@ def match_lead(ctx: Context, lead_id: UUID) -> None:
         lead = leads.lock_lead(tx.session, lead_id)
         if not lead.is_open or (lead.expires_at is not None and tx.now >= lead.expires_at):
             return
-        wanted = queries.wanted_of(tx.session, lead)
+        wanted = queries.wanted_of(tx.session, lead, engagement=tx.policy.engagement)
         held = invitations.invitations_for_lead(tx.session, lead.id)
         known = providers.provider_facts(
             tx.session, [each.provider_id for each in held], now=tx.now
@@ -122,7 +122,7 @@ def invite_by_hand(
         if any(each.provider_id == provider_id for each in held):
             facts[provider_id] = provider
         hindered = obstacle(
-            queries.wanted_of(tx.session, lead),
+            queries.wanted_of(tx.session, lead, engagement=tx.policy.engagement),
             provider,
             invited=facts,
             now=tx.now,

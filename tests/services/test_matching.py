@@ -13,7 +13,11 @@ from marketplace.matching import explanation
 from marketplace.matching import service as matching
 from marketplace.matching.models import Credit, MatchingRun
 from marketplace.providers import service as providers
-from tests.factories import ADMIN, person_of
+from marketplace.quotes import outcome
+from marketplace.quotes import service as quotes
+from marketplace.web.api.quotes import QuoteIn
+from marketplace.web.requests import load
+from tests.factories import ADMIN, business_of, person_of
 
 
 def held_by(make, lead_id):
@@ -158,3 +162,30 @@ def test_every_run_is_stored_with_what_it_saw(ctx, make):
     assert run.outcome == "3 of 3 empty places filled from 4 eligible"
     moved = sum(seat["credit_after"] - seat["credit_before"] for seat in run.bench)
     assert moved == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("years_later", "is_invited"), [(1, False), (2, False), (4, True)])
+def test_a_body_related_to_the_consultant_that_was_chosen_here_waits_as_well(
+    ctx, make, clock, years_later, is_invited
+):
+    consultant = make.provider()
+    body = make.provider("certification_body", accredited=False)
+    make.accreditation(body, valid_until=clock.now.date().replace(year=2040))
+    make.relationship(consultant, body)
+    lead = make.matched_lead(number=5)
+    held = held_by(make, lead.id)[consultant.id]
+    quoted(ctx, consultant, held)
+    outcome.choose_provider(ctx, business_of(lead), held.id)
+    clock.advance(days=366 * years_later)
+    certification = make.matched_lead(number=5, service="certification")
+    assert bool(held_by(make, certification.id)) is is_invited
+
+
+def quoted(ctx, provider, held):
+    body = {
+        "kind": "consulting",
+        "currency": "AUD",
+        "phases": [{"name": "All of it", "fee": "5000.00"}],
+        "valid_until": str(ctx.clock().date()),
+    }
+    quotes.put_quote(ctx, person_of(provider.id), held.id, load(QuoteIn(), body))
