@@ -2,19 +2,17 @@
 
 from uuid import UUID
 
-from marketplace.accounts import queries as accounts
+from marketplace.accounts.letters import tell_admins
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Context, Transaction
 from marketplace.core.events import record
 from marketplace.core.sweeps import sweep
 from marketplace.leads import queries
-from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadEvent, LeadState
 from marketplace.leads.service import contact_of, request_link
 from marketplace.notifications import commitment
-from marketplace.notifications.models import Commitment
 from marketplace.notifications.rules import CommitmentEvent
-from marketplace.notifications.service import Recipient, notify
+from marketplace.notifications.service import notify
 
 
 def lapse_unconfirmed_leads(ctx: Context) -> int:
@@ -59,15 +57,9 @@ def _settle(tx: Transaction, lead_id: UUID) -> None:
             reference=lead.reference,
         )
     elif event is CommitmentEvent.WARN and promise is not None:
-        _warn(tx, lead, promise)
-
-
-def _warn(tx: Transaction, lead: Lead, promise: Commitment) -> None:
-    for admin in accounts.admins(tx.session):
-        notify(
+        tell_admins(
             tx,
             "commitment_at_risk",
-            Recipient(admin.email, admin.name),
             lead.id,
             path=f"/admin/leads/{lead.id}",
             reference=lead.reference,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from marketplace.accounts import queries as accounts
+from marketplace.accounts.letters import tell_admins
 from marketplace.core import links
 from marketplace.core.actors import ANYBODY, SYSTEM, Actor, Kind
 from marketplace.core.context import Context, Transaction
@@ -113,16 +113,14 @@ def _queue_for_review(tx: Transaction, lead: Lead) -> None:
         link=request_link(tx, lead),
         reference=lead.reference,
     )
-    for admin in accounts.admins(tx.session):
-        notify(
-            tx,
-            "review_needed",
-            Recipient(admin.email, admin.name),
-            lead.id,
-            path=f"/admin/leads/{lead.id}",
-            reference=lead.reference,
-            reasons=lead.review_reasons,
-        )
+    tell_admins(
+        tx,
+        "review_needed",
+        lead.id,
+        path=f"/admin/leads/{lead.id}",
+        reference=lead.reference,
+        reasons=lead.review_reasons,
+    )
 
 
 def open_lead(tx: Transaction, actor: Actor, lead: Lead) -> None:
@@ -191,15 +189,8 @@ def report_not_ours(ctx: Context, token: str) -> None:
             raise Gone("this link was used or has lapsed")
         lead = queries.lock_lead(tx.session, link.subject_id)
         record(tx, ANYBODY, "lead.reported_not_ours", lead.id)
-        for admin in accounts.admins(tx.session):
-            notify(
-                tx,
-                "not_ours_reported",
-                Recipient(admin.email, admin.name),
-                lead.id,
-                path=f"/admin/leads/{lead.id}",
-                reference=lead.reference,
-            )
+        path = f"/admin/leads/{lead.id}"
+        tell_admins(tx, "not_ours_reported", lead.id, path=path, reference=lead.reference)
 
 
 def actor_of_request_token(ctx: Context, token: str) -> Actor | None:

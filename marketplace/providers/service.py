@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from marketplace.accounts import queries as accounts
 from marketplace.accounts import service as accounting
+from marketplace.accounts.letters import tell_admins
 from marketplace.accounts.rules import normal_email
 from marketplace.core.actors import ANYBODY, Actor
 from marketplace.core.context import Context, Transaction
@@ -54,16 +54,14 @@ def apply_to_join(ctx: Context, form: Form) -> None:
             occasion=occasion,
             provider=values["name"],
         )
-        for admin in accounts.admins(tx.session):
-            notify(
-                tx,
-                "application_to_review",
-                Recipient(admin.email, admin.name),
-                provider.id,
-                occasion=occasion,
-                path=f"/admin/providers/{provider.id}",
-                provider=values["name"],
-            )
+        tell_admins(
+            tx,
+            "application_to_review",
+            provider.id,
+            occasion=occasion,
+            path=f"/admin/providers/{provider.id}",
+            provider=values["name"],
+        )
 
 
 def create_provider(ctx: Context, actor: Actor, form: Form) -> Provider:
