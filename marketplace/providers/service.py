@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from marketplace.accounts import queries as accounts
 from marketplace.accounts import service as accounting
 from marketplace.accounts.letters import tell_admins
 from marketplace.accounts.rules import normal_email
