@@ -1,0 +1,270 @@
+"""`marketplace <command>`: run the product, look after it, and see what is wrong with it."""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+from email_validator import EmailNotValidError, validate_email
+from redis import RedisError
+from rich.console import Console
+from rich.progress import Progress
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from config.settings import Settings, SettingsError
+from marketplace.accounts.service import create_admin
+from marketplace.bootstrap import Product, build
+from marketplace.catalogue.seeding import seed_catalogue
+from marketplace.core.actors import OPERATOR
+from marketplace.core.errors import MarketplaceError
+from marketplace.local.commands import scheduler_command, web_command, worker_command
+from marketplace.local.connection import read_connection
+from marketplace.local.doctor import examine
+from marketplace.local.doorway import open_door
+from marketplace.local.places import LocalError
+from marketplace.local.up import Up, Wanted
+from marketplace.migrations.schema import upgrade
+from marketplace.providers.exporting import export_providers
+from marketplace.providers.importing import ImportReport, import_providers
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COUNT = click.IntRange(1, 256)
+PORT = click.IntRange(0, 65535)
+FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+on_data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Work on the system that `marketplace up` keeps in this folder.",
+)
+
+
+def environment_for(data_dir: Path | None) -> dict[str, str]:
+    """Return the environment with what `up` keeps in the data folder, where one is named."""
+    return {**os.environ, **(read_connection(data_dir) if data_dir else {})}
+
+
+@contextmanager
+def product_for(data_dir: Path | None) -> Iterator[Product]:
+    """Open the product that the settings or the data folder name."""
+    product = build(Settings.from_env(environment_for(data_dir)))
+    with product.app.app_context():
+        yield product
+
+
+def become(command: list[str], data_dir: Path | None) -> NoReturn:
+    """Turn this process into another one of the product."""
+    environment = environment_for(data_dir)
+    Settings.from_env(environment)
+    os.execve(command[0], command, environment)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    """One form, up to three comparable quotes, within 24 hours."""
+
+
+@cli.command()
+@click.option("--port", type=PORT, default=8000, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="Where everything is kept.",
+)
+@click.option("--workers", type=COUNT, default=2, show_default=True, help="Worker processes.")
+@click.option("--demo", is_flag=True, help="With invented providers, sign-ins and a lead.")
+def up(port: int, data_dir: Path, workers: int, demo: bool) -> None:
+    """Start everything on this machine, an embedded PostgreSQL and Redis included."""
+    Up(Wanted(data_dir, port, workers, demo)).run()
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to answer on.")
+@click.option("--port", type=PORT, default=8000, show_default=True)
+@click.option("--processes", type=COUNT, default=2, show_default=True)
+@click.option("--threads", type=COUNT, default=8, show_default=True, help="In each process.")
+@on_data_dir
+def web(host: str, port: int, processes: int, threads: int, data_dir: Path | None) -> None:
+    """Serve the pages and the API."""
+    door = open_door(port, host)
+    door.set_inheritable(True)
+    become(web_command(door.fileno(), processes=processes, threads=threads), data_dir)
+
+
+@cli.command()
+@click.option("--processes", type=COUNT, default=1, show_default=True)
+@on_data_dir
+def worker(processes: int, data_dir: Path | None) -> None:
+    """Take jobs off the queues; asked to stop, finish the one at hand."""
+    become(worker_command(processes), data_dir)
+
+
+@cli.command()
+@on_data_dir
+def scheduler(data_dir: Path | None) -> None:
+    """Ring the sweeps on the clock. Several at once do no harm."""
+    become(scheduler_command(), data_dir)
+
+
+@cli.command()
+@on_data_dir
+def migrate(data_dir: Path | None) -> None:
+    """Bring the database into the shape that this version expects."""
+    product = build(Settings.from_env(environment_for(data_dir)))
+    upgrade(product.app)
+    click.echo("The database is in shape.")
+
+
+@cli.command("seed-catalogue")
+@on_data_dir
+def seed_catalogue_command(data_dir: Path | None) -> None:
+    """Add what is missing of standards, regions, sectors and accreditation bodies."""
+    with product_for(data_dir) as product:
+        added = seed_catalogue(product.ctx)
+    for what, count in added.items():
+        click.echo(f"{what.replace('_', ' ')}: {count} added")
+
+
+@cli.command("import-providers")
+@click.argument("file", type=FILE)
+@click.option("--dry-run", is_flag=True, help="Check and count, and change nothing.")
+@click.option("--verified", is_flag=True, help="Vouch for what the file says.")
+@click.option("--invite", is_flag=True, help="Mail each contact a link to set a password.")
+@on_data_dir
+def import_providers_command(
+    file: Path, dry_run: bool, verified: bool, invite: bool, data_dir: Path | None
+) -> None:
+    """Take in every provider of a CSV file, or none; every bad row is named."""
+    with product_for(data_dir) as product, _progress(f"Reading {file.name}") as progress:
+        report = import_providers(
+            product.ctx,
+            OPERATOR,
+            file,
+            dry_run=dry_run,
+            verified=verified,
+            invite=invite,
+            progress=progress,
+        )
+    for problem in report.problems:
+        click.echo(f"{file}: {problem}", err=True)
+    if report.problems:
+        raise click.ClickException(
+            f"nothing was imported: {len(report.problems)} problems, named above"
+        )
+    click.echo(_summary(report))
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def _summary(report: ImportReport) -> str:
+    would = "Nothing was changed; this would be done. " if report.dry_run else ""
+    parts = [
+        f"{report.rows} rows: {report.created} new, {report.changed} changed, "
+        f"{report.unchanged} unchanged",
+        f"{report.accreditations} accreditations and {report.relationships} relationships "
+        "new or changed",
+        f"{report.approved} approved" if report.approved else "",
+        f"{report.left_rejected} left rejected" if report.left_rejected else "",
+        f"{report.invited} invited to set a password" if report.invited else "",
+    ]
+    return would + "; ".join(part for part in parts if part) + "."
+
+
+@cli.command("export-providers")
+@click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@on_data_dir
+def export_providers_command(output: Path | None, data_dir: Path | None) -> None:
+    """Write all providers as CSV, to be imported again: to a file or to standard output."""
+    with product_for(data_dir) as product:
+        if output is not None:
+            with output.open("w", encoding="utf-8", newline="") as file:
+                count = export_providers(product.ctx, OPERATOR, file)
+            click.echo(f"{count} providers written to {output}.")
+            return
+        out = io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="")
+        export_providers(product.ctx, OPERATOR, out)
+        out.flush()
+        out.detach()
+
+
+@cli.command("create-admin")
+@click.argument("email")
+@click.option("--name", default="Administrator", show_default=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@on_data_dir
+def create_admin_command(
+    email: str, name: str, password_stdin: bool, data_dir: Path | None
+) -> None:
+    """Make an administrator, or let one back in; without a password a link to set one is shown."""
+    try:
+        email = validate_email(email, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        raise click.BadParameter(str(error), param_hint="EMAIL") from error
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    with product_for(data_dir) as product:
+        made = create_admin(product.ctx, email, name, password)
+    click.echo(f"{made.user.email} is an administrator.")
+    if made.set_password_token:
+        link = f"{product.settings.public_url}/set-password/{made.set_password_token}"
+        click.echo(f"To set a password: {link}")
+    if made.totp_address:
+        click.echo(f"For the authenticator, shown this once: {made.totp_address}")
+
+
+@cli.command()
+@on_data_dir
+def doctor(data_dir: Path | None) -> None:
+    """Say what is wrong with this installation, and what to do about it."""
+    wrong = 0
+    for finding in examine(environment_for(data_dir), is_up=data_dir is not None):
+        click.echo(f"{'wrong' if finding.is_wrong else 'ok':<6} {finding.text}")
+        wrong += finding.is_wrong
+    if wrong:
+        raise click.ClickException(f"{wrong} of these want looking after")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; what goes wrong is one line, and the exit code is not zero."""
+    try:
+        code = cli.main(arguments, prog_name="marketplace", standalone_mode=False)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "marketplace"
+        _fail(f"{error.format_message()} (`{where} --help` says more)", 2)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("stopped before it was done", 130)
+    except (SettingsError, LocalError, MarketplaceError) as error:
+        _fail(str(error))
+    except OperationalError as error:
+        _fail(f"The database cannot be reached: {error.orig}. Does it run? (See `doctor`.)")
+    except ProgrammingError as error:
+        _fail(f"The database is not in shape: run `marketplace migrate`. ({error.orig})")
+    except RedisError as error:
+        _fail(f"Redis cannot be reached: {error}")
+    except OSError as error:
+        _fail(str(error))
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int = 1) -> NoReturn:
+    click.echo(f"marketplace: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

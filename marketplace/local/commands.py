@@ -1,0 +1,36 @@
+"""The command lines of the product's processes: the same for `up` and for servers.
+
+`-P`: a folder `config` where the command happens to be typed must not be taken for ours.
+"""
+
+import sys
+from pathlib import Path
+
+import config
+
+ROOT = Path(config.__file__).resolve().parents[1]
+GUNICORN_CONF = ROOT / "config" / "gunicorn.conf.py"
+
+
+def web_command(door: int, *, processes: int = 2, threads: int = 8) -> list[str]:
+    """Return how to serve HTTP on a socket that is open already, as file descriptor `door`."""
+    return [
+        *(sys.executable, "-P", "-m", "gunicorn"),
+        *("--config", str(GUNICORN_CONF), "--chdir", str(ROOT), "--bind", f"fd://{door}"),
+        *("--workers", str(processes), "--threads", str(threads)),
+    ]
+
+
+def worker_command(processes: int) -> list[str]:
+    """Return how to take jobs off the queues."""
+    return [sys.executable, "-P", "-m", "workers.run", "worker", "--processes", str(processes)]
+
+
+def scheduler_command() -> list[str]:
+    """Return how to ring the sweeps."""
+    return [sys.executable, "-P", "-m", "workers.run", "scheduler"]
+
+
+def rehearsal_command(url: str) -> list[str]:
+    """Return how to walk an invented lead down the road."""
+    return [sys.executable, "-P", "-m", "marketplace.local.rehearsal", url]

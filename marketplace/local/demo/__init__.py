@@ -1,0 +1,1 @@
+"""The demonstration: invented providers with sign-ins that everybody may know."""

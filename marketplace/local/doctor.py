@@ -1,0 +1,143 @@
+"""What is wrong with an installation, in plain words, and what to do about it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from redis import Redis, RedisError
+from rq import Worker
+from rq.cron import CronScheduler
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from config.settings import Settings, SettingsError
+from marketplace.accounts import queries as accounts
+from marketplace.bootstrap import Product, build
+from marketplace.catalogue.models import Standard
+from marketplace.local.demo.stage import demo_accounts
+from marketplace.migrations.schema import missing_migrations
+from marketplace.notifications.models import MailPause
+
+SKEW = 1.0
+"""Seconds by which this machine's clock may differ from PostgreSQL's."""
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    text: str
+    is_wrong: bool = False
+
+
+def wrong(text: str) -> Finding:
+    return Finding(" ".join(text.split()), is_wrong=True)
+
+
+def examine(environment: Mapping[str, str], *, is_up: bool) -> Iterator[Finding]:
+    """Look at everything in turn. `is_up`: it is a system that `marketplace up` keeps."""
+    try:
+        settings = Settings.from_env(environment)
+    except SettingsError as error:
+        yield from (wrong(f"{each}. See the settings in the README.") for each in error.problems)
+        return
+    yield Finding("The settings are complete.")
+    yield from _address(settings)
+    product = build(settings)
+    with product.app.app_context():
+        yield from _database(product, is_up=is_up)
+    yield from _redis(product.redis)
+
+
+def _address(settings: Settings) -> Iterator[Finding]:
+    is_local = urlsplit(settings.public_url).hostname in LOOPBACK
+    if settings.mail_backend == "mailbox" and not is_local:
+        yield wrong(
+            f"Mails stay in the mailbox, which anybody at {settings.public_url}/mailbox can read. "
+            "Set MARKETPLACE_MAIL_BACKEND=sendgrid."
+        )
+    if settings.public_url.startswith("http://") and not is_local:
+        yield wrong(
+            f"{settings.public_url} is not encrypted. Serve it by https and say so in "
+            "MARKETPLACE_PUBLIC_URL."
+        )
+
+
+def _database(product: Product, *, is_up: bool) -> Iterator[Finding]:
+    try:
+        with product.ctx.reading() as session:
+            if missing_migrations(session):
+                yield wrong("The database lacks migrations. Run `marketplace migrate`.")
+                return
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or error
+        yield wrong(
+            f"The database cannot be used: {reason}. Start it, or correct "
+            "MARKETPLACE_DATABASE_URL; a system of `marketplace up` needs `up` to be running."
+        )
+        return
+    yield Finding("The database can be reached and is in shape.")
+    with product.ctx.reading() as session:
+        yield _clock(product, session)
+        yield from _contents(product, session)
+    demo = [] if is_up else demo_accounts(product.ctx)
+    if demo:
+        yield wrong(
+            f"{len(demo)} accounts have the passwords of the demonstration, which everybody knows "
+            f"({demo[0]} and others). Use another database, or have their passwords reset."
+        )
+
+
+def _clock(product: Product, session: Session) -> Finding:
+    before = product.ctx.clock()
+    theirs = session.scalars(select(func.clock_timestamp())).one()
+    skew = (theirs - before - (product.ctx.clock() - before) / 2).total_seconds()
+    if abs(skew) > SKEW:
+        return wrong(
+            f"PostgreSQL's clock is {skew:+.1f} seconds from this machine's. Deadlines would be "
+            "judged wrongly: have both keep time by NTP."
+        )
+    return Finding("The clocks agree.")
+
+
+def _contents(product: Product, session: Session) -> Iterator[Finding]:
+    if not session.scalar(select(func.count()).select_from(Standard)):
+        yield wrong("The catalogue is empty. Run `marketplace seed-catalogue`.")
+    if not accounts.admins(session):
+        yield wrong("Nobody can administer this. Run `marketplace create-admin EMAIL`.")
+    pause = session.scalar(select(MailPause).where(MailPause.until > product.ctx.clock()))
+    if pause is not None:
+        yield wrong(
+            f"No mail is sent until {pause.until:%Y-%m-%d %H:%M} UTC, since the mail service "
+            f"refuses us: {pause.reason}. Look at MARKETPLACE_SENDGRID_API_KEY and the account."
+        )
+    else:
+        yield Finding("Mail is not held up.")
+
+
+def _redis(redis: Redis) -> Iterator[Finding]:
+    try:
+        redis.ping()
+        workers = len(Worker.all(connection=redis))
+        schedulers = len(CronScheduler.all(redis))
+    except RedisError as error:
+        yield wrong(
+            f"Redis cannot be reached: {error}. Nothing is lost, but no invitation and no mail "
+            "goes out until it is back. Start it, or correct MARKETPLACE_REDIS_URL."
+        )
+        return
+    yield Finding("Redis can be reached.")
+    if workers:
+        yield Finding(f"Workers at work: {workers}.")
+    else:
+        yield wrong("No worker is registered, so nobody takes jobs. Start `marketplace worker`.")
+    if schedulers:
+        yield Finding(f"Schedulers at work: {schedulers}.")
+    else:
+        yield wrong(
+            "No scheduler was heard of for two minutes, so deadlines are noticed late. Start "
+            "`marketplace scheduler`."
+        )
