@@ -46,10 +46,12 @@ def gather_bench(
     )
     for batch in batches:
         facts = providers.provider_facts(tx.session, batch, now=tx.now)
-        _look_at(tx, wanted, facts, invited, eligible, bench)
+        # In the order of the shuffle, so that a cut favours nobody.
+        shuffled = {each: facts[each] for each in batch if each in facts}
+        _look_at(tx, wanted, shuffled, invited, eligible, bench)
         if len(eligible) >= tx.policy.bench_size:
             break
-    kept = sorted(eligible)[: tx.policy.bench_size]
+    kept = list(eligible)[: tx.policy.bench_size]
     coverage.lock_providers(tx.session, kept)
     # What another transaction changed while we waited for the locks counts: once more, afresh.
     fresh = providers.provider_facts(tx.session, kept, now=tx.now)

@@ -138,9 +138,9 @@ def choose(
     The same bench, places and seed give the same answer whatever the order of the bench.
     """
     table = _Table(bench, today=today, seed=seed)
-    for kind in sorted(needed_kinds):
-        if places - len(table.chosen) > 0:
-            table.fill(1, kind=kind)
+    kinds = sorted(needed_kinds)[:places]
+    for index, kind in enumerate(kinds):
+        table.fill(1, kind=kind, beside=kinds[index + 1 :])
     table.fill(places - len(table.chosen))
     return Choice(tuple(table.chosen), table.moved())
 
@@ -157,48 +157,80 @@ class _Table:
         self._today = today
         self.chosen: list[Seat] = []
 
-    def fill(self, places: int, *, kind: ProviderKind | None = None) -> None:
-        """Choose up to `places` seats (of `kind`), band by band."""
-        for band in sorted({seat.fit.band for seat in self._seats}):
-            if places <= 0:
-                return
+    def fill(
+        self,
+        places: int,
+        *,
+        kind: ProviderKind | None = None,
+        beside: Collection[ProviderKind] = (),
+    ) -> None:
+        """Choose up to `places` seats (of `kind`), band by band.
+
+        `beside`: kinds of which one has to come after. Whoever rules the last of them out goes
+        only where everybody does.
+        """
+        open_to = [
+            seat
+            for seat in self._seats
+            if (kind is None or seat.provider.kind is kind) and not self._is_out(seat)
+        ]
+        open_to = [seat for seat in open_to if self._leaves_one_of(seat, beside)] or open_to
+        able = {seat.provider.id for seat in open_to}
+        for band in sorted({seat.fit.band for seat in open_to}):
             pool = [
                 seat
                 for seat in self._seats
-                if seat.fit.band == band
-                and (kind is None or seat.provider.kind is kind)
-                and not self._is_out(seat)
+                if seat.fit.band == band and seat.provider.id in able and not self._is_out(seat)
             ]
             places -= self._fill_from(pool, places)
 
     def _fill_from(self, pool: list[Seat], places: int) -> int:
-        """Let the pool gain its turns, and take the largest credits; return how many were taken."""
-        if not pool:
-            return 0
-        shares = gains([seat.weight for seat in pool], places)
-        grown = [
-            replace(seat, credit=seat.credit + share)
-            for seat, share in zip(pool, shares, strict=True)
-        ]
-        taken = 0
-        paid = {seat.provider.id: seat for seat in grown}
+        """Let the pool gain its turns, and take the largest credits; return how many were taken.
+
+        It gains as many turns as are taken, so that credit is neither made nor lost.
+        """
+        places = min(places, len(pool))
+        while places > 0:
+            shares = gains([seat.weight for seat in pool], places)
+            grown = [
+                replace(seat, credit=seat.credit + share)
+                for seat, share in zip(pool, shares, strict=True)
+            ]
+            taken = self._first(grown, places)
+            if len(taken) == places:
+                after = {seat.provider.id: seat for seat in (*grown, *taken)}
+                self._seats = [after.get(seat.provider.id, seat) for seat in self._seats]
+                self.chosen += taken
+                return places
+            places = len(taken)
+        return 0
+
+    def _first(self, grown: list[Seat], places: int) -> list[Seat]:
+        """Return up to `places` whose turn it is, each having paid for it."""
+        taken: list[Seat] = []
         for seat in sorted(grown, key=self._turn):
             # Two of one pool may be each other's relatives: then the first of them goes.
-            if taken == places or self._is_out(seat):
-                continue
-            paid[seat.provider.id] = replace(seat, credit=seat.credit - 1.0)
-            self.chosen.append(paid[seat.provider.id])
-            taken += 1
-        self._seats = [paid.get(seat.provider.id, seat) for seat in self._seats]
+            if len(taken) < places and not self._is_out(seat, beside=taken):
+                taken.append(replace(seat, credit=seat.credit - 1.0))
         return taken
+
+    def _leaves_one_of(self, seat: Seat, kinds: Collection[ProviderKind]) -> bool:
+        """Return whether of each of `kinds` somebody could still sit beside this seat."""
+        return all(
+            any(
+                other.provider.kind is kind and not self._is_out(other, beside=[seat])
+                for other in self._seats
+            )
+            for kind in kinds
+        )
 
     def _turn(self, seat: Seat) -> tuple[float, float, float]:
         waited_since = seat.invited_at.timestamp() if seat.invited_at else float("-inf")
         return (-round(seat.credit, 9), waited_since, self._lots[seat.provider.id])
 
-    def _is_out(self, seat: Seat) -> bool:
+    def _is_out(self, seat: Seat, *, beside: Collection[Seat] = ()) -> bool:
         """Return whether a seat is taken, or may not sit beside one that is."""
-        taken = [each.provider for each in self.chosen]
+        taken = [each.provider for each in (*self.chosen, *beside)]
         if any(each.id == seat.provider.id for each in taken):
             return True
         return related_obstacle(seat.provider, taken, today=self._today) is not None
