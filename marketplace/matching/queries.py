@@ -167,14 +167,16 @@ def records(
 ) -> dict[UUID, tuple[int, int]]:
     """Return, by provider, how many invitations of the last year it answered and missed."""
     missed = (InvitationState.RELEASED, InvitationState.EXPIRED)
+    # A question does not stop the clock: without a quote by then it is a miss all the same.
+    is_missed = Invitation.state.in_(missed)
     answered = or_(
         Invitation.responded_at.is_not(None), Invitation.state == InvitationState.DECLINED
     )
     rows = session.execute(
         select(
             Invitation.provider_id,
-            func.count().filter(answered),
-            func.count().filter(and_(Invitation.state.in_(missed), ~answered)),
+            func.count().filter(and_(answered, ~is_missed)),
+            func.count().filter(is_missed),
         )
         .where(Invitation.provider_id.in_(ids), Invitation.sent_at > now - RECORD_SPAN)
         .group_by(Invitation.provider_id)
