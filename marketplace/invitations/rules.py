@@ -162,5 +162,4 @@ def contact_is_visible(state: InvitationState, *, accepted: bool) -> bool:
         InvitationState.ACCEPTED,
         InvitationState.QUOTED,
         InvitationState.WON,
-        InvitationState.LOST,
     )

@@ -16,6 +16,7 @@ from marketplace.invitations import queries, rules
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState
 from marketplace.leads import queries as leads
+from marketplace.leads import rules as rules_of_leads
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
 from marketplace.notifications import commitment
@@ -96,6 +97,7 @@ def accept_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invita
     with ctx.transaction() as tx:
         lead, invitation = _answering(tx, actor, invitation_id)
         if invitation.state in (InvitationState.ACCEPTED, InvitationState.QUOTED):
+            invitation.require_answerable(tx.now)
             return invitation
         accept(tx, actor, lead, invitation)
         return invitation
@@ -127,6 +129,7 @@ def decline_invitation(
     """Take the provider's no, and look for another at once."""
     with ctx.transaction() as tx:
         lead, invitation = _answering(tx, actor, invitation_id)
+        lead.require_running(tx.now)
         invitation.decline_reason, invitation.decline_comment = reason, comment
         _end(tx, actor, invitation, InvitationEvent.DECLINE, reason=reason)
         _pass_on(tx, lead, invitation)
@@ -299,7 +302,12 @@ def _pass_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
 def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: Invitation) -> None:
     holdings = [each.holding for each in queries.invitations_for_lead(tx.session, lead.id)]
     free = rules.free_places(holdings, places=tx.policy.places)
-    if not free or not lead.is_open:
+    provider = tx.session.get_one(Provider, invitation.provider_id, populate_existing=True)
+    if (
+        not free
+        or not rules_of_leads.is_running(lead.state, now=tx.now, expires_at=lead.expires_at)
+        or provider.state is not ProviderState.VERIFIED
+    ):
         return
     promise = commitment.commitment_of(tx.session, lead.id)
     invitation.place = free[0]
@@ -312,6 +320,9 @@ def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: I
     invitation.ended_at = None
     coverage.take_place(tx, invitation.provider_id)
     record(tx, actor, "invitation.returned", invitation.id, lead=str(lead.id))
+    # Much may have changed while it was away: the run takes it back if it may not stand, and sees
+    # whether the lead still waits for anybody.
+    tx.afterwards(Job.MATCH_LEAD, lead.id)
 
 
 def _tell(tx: Transaction, template: str, invitation: Invitation, **values: Any) -> None:

@@ -7,6 +7,7 @@ is stated; nothing that anybody paid moves it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
+from marketplace.leads.rules import is_running
 from marketplace.notifications import commitment
 from marketplace.providers.models import Accreditation, AccreditationCheck, Provider
 from marketplace.providers.rules import ProviderKind
@@ -36,10 +38,10 @@ def request_page(ctx: Context, actor: Actor) -> dict[str, Any]:
     """Return everything about a business' own request: invitations, quotes, their comparison."""
     with ctx.reading() as session:
         lead = leads.lead_of(session, actor, actor.own_lead())
-        return _request(session, actor, lead)
+        return _request(session, actor, lead, now=ctx.clock())
 
 
-def _request(session: Session, actor: Actor, lead: Lead) -> dict[str, Any]:
+def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> dict[str, Any]:
     held = invitations.invitations_for_lead(session, lead.id)
     quotes = quotes_of_lead(session, actor, lead)
     shown = _providers(session, held)
@@ -47,6 +49,8 @@ def _request(session: Session, actor: Actor, lead: Lead) -> dict[str, Any]:
         "reference": lead.reference,
         "status": lead.state,
         "lead": lead.form,
+        "time_zone": lead.time_zone,
+        "awarded_invitation_id": lead.awarded_invitation_id,
         "opened_at": lead.opened_at,
         "expires_at": lead.expires_at,
         "waiting_reason": lead.waiting_reason,
@@ -58,7 +62,7 @@ def _request(session: Session, actor: Actor, lead: Lead) -> dict[str, Any]:
                 "state": each.state,
                 "respond_by": each.respond_by,
                 "responded_at": each.responded_at,
-                "may_be_replaced": _may_be_replaced(each),
+                "may_be_replaced": _may_be_replaced(each, lead, now=now),
                 "quote": quotes[each.id].view if each.id in quotes else None,
             }
             for each in held
@@ -178,9 +182,11 @@ def _money(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount:.2f}"
 
 
-def _may_be_replaced(invitation: Invitation) -> bool:
+def _may_be_replaced(invitation: Invitation, lead: Lead, *, now: datetime) -> bool:
+    overdue = invitation.state is InvitationState.ACCEPTED and now >= invitation.respond_by
     return (
-        not invitation.is_live
+        is_running(lead.state, now=now, expires_at=lead.expires_at)
+        and (overdue or not invitation.is_live)
         and invitation.accepted_at is not None
         and invitation.passed_on_at is None
     )
