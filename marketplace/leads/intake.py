@@ -97,7 +97,10 @@ def new_lead(
         reference=_fresh_reference(tx.session),
         state=LeadState.AWAITING_CONFIRMATION,
         business_key=rules.business_key(
-            legal_entity=entity, email=contact["email"], is_free_mail=trust.free_mail
+            legal_entity=entity,
+            email=contact["email"],
+            # Anybody can have an address at a throw-away domain too.
+            is_free_mail=trust.free_mail or trust.disposable_mail,
         ),
         form=as_json(values),
         company_name=company["name"],

@@ -8,7 +8,7 @@ from marketplace.accounts.letters import tell_admins
 from marketplace.core import links
 from marketplace.core.actors import ANYBODY, SYSTEM, Actor, Kind
 from marketplace.core.context import Context, Transaction
-from marketplace.core.errors import Gone
+from marketplace.core.errors import Conflict, Gone
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
@@ -159,6 +159,9 @@ def approve_lead(ctx: Context, actor: Actor, lead_id: UUID) -> Lead:
     actor.require_admin()
     with ctx.transaction() as tx:
         lead = queries.lock_lead(tx.session, lead_id)
+        if lead.state is not LeadState.IN_REVIEW:
+            # One that nobody has confirmed yet could open as well, but not by somebody else's word.
+            raise Conflict(f"this request is {lead.state}: only one in review can be approved")
         open_lead(tx, actor, lead)
         return lead
 
