@@ -70,7 +70,11 @@ def put_quote(ctx: Context, actor: Actor, invitation_id: UUID, form: Form) -> Qu
 
 def _keep_open_while_it_stands(tx: Transaction, lead: Lead) -> None:
     last_day = queries.latest_validity(tx.session, lead.id)
-    end = datetime.combine(last_day, time.min, UTC) + timedelta(days=1) if last_day else None
+    end = None
+    if last_day:
+        # No later than a lead may run at most: a day at the end of all calendars has no next one.
+        last_day = min(last_day, (tx.now + tx.policy.lead_lifetime_at_most).date())
+        end = datetime.combine(last_day, time.min, UTC) + timedelta(days=1)
     leading.move_expiry(tx, lead, quotes_valid_until=end)
 
 
@@ -99,7 +103,7 @@ def _problems(
     found = []
     if form.is_sound("kind") and values["kind"] is not KIND_OF[provider.kind]:
         found.append(FieldError("/kind", f"must be {KIND_OF[provider.kind]} for this provider"))
-    if form.is_sound("currency") and not pycountry.currencies.get(alpha_3=values["currency"]):
+    if form.is_sound("currency") and not _is_currency(values["currency"]):
         found.append(FieldError("/currency", "is not an ISO 4217 currency"))
     if form.is_sound("valid_until") and values["valid_until"] < today:
         found.append(FieldError("/valid_until", "is in the past"))
@@ -116,6 +120,12 @@ def _problems(
     if accreditation_id is not None:
         found += _accreditation_problems(session, accreditation_id, lead, provider, today=today)
     return found
+
+
+def _is_currency(code: str) -> bool:
+    # The look-up itself takes any case; two spellings of one currency would not be compared.
+    found = pycountry.currencies.get(alpha_3=code)
+    return found is not None and found.alpha_3 == code
 
 
 def _accreditation_problems(
