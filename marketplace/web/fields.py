@@ -4,6 +4,7 @@ import re
 import unicodedata
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import Schema, ValidationError, fields, missing
@@ -54,7 +55,8 @@ class Text(fields.String):
         if (_CONTROL_BUT_LF if self.lines else _CONTROL).search(text.strip()):
             raise self.make_error("control")
         text = text.strip()
-        if len(text) < self.at_least:
+        # A name of zero-width letters would be none.
+        if len(text) < self.at_least or not any(each.isprintable() for each in text):
             raise self.make_error("empty")
         return text
 
@@ -109,7 +111,7 @@ class Day(fields.Date):
     }
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
             raise self.make_error("format")
         return super()._deserialize(value, attr, data, **kwargs)
 
@@ -144,7 +146,8 @@ class Email(Text):
             checked = validate_email(text, check_deliverability=False, test_environment=True)
         except EmailNotValidError as error:
             raise ValidationError(f"must be an e-mail address: {error}") from None
-        return checked.normalized.casefold()
+        # Not `casefold`: that makes another domain of one with a sharp s.
+        return checked.normalized.lower()
 
 
 class WebAddress(Text):
@@ -164,9 +167,18 @@ class WebAddress(Text):
         text = super()._deserialize(value, attr, data, **kwargs)
         if "://" not in text:
             text = f"https://{text}"
-        if not self._SHAPE.fullmatch(text):
+        if not self._SHAPE.fullmatch(text) or not _names_a_host(text):
             raise ValidationError("must be a web address such as https://acme.example")
         return text
+
+
+def _names_a_host(address: str) -> bool:
+    """Return whether the host is one: visible letters, and none that stand for a slash or so."""
+    try:
+        host = urlsplit(address).hostname or ""
+    except ValueError:
+        return False
+    return host.isprintable() and not any(each.isspace() for each in host)
 
 
 class Choice(fields.Field[Any]):
@@ -215,10 +227,33 @@ class ListOf(fields.List[Any]):
             raise ValidationError(f"must have {self.least} to {self.most} entries")
         result: list[Any] = super()._deserialize(value, attr, data, **kwargs)
         if not self.repeats:
-            for index, each in enumerate(result):
-                if each in result[:index]:
-                    raise ValidationError({index: ["is named twice"]})
+            twice = {
+                index: ["is named twice"]
+                for index, each in enumerate(result)
+                if each in result[:index]
+            }
+            if twice:
+                raise ValidationError(twice)
         return result
+
+
+class MapOf(fields.Dict):
+    """An object of texts by name, such as the edition of each standard."""
+
+    default_error_messages = {"null": "must not be null"}
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]  # marshmallow's
+        except ValidationError as error:
+            if not isinstance(error.messages, dict):
+                raise
+            # What is wrong with a name and with what stands under it is said at one place.
+            flat = {
+                name: [each for messages in below.values() for each in messages]
+                for name, below in error.messages.items()
+            }
+            raise ValidationError(flat, valid_data=error.valid_data) from None
 
 
 class Amount(fields.Field[Decimal]):

@@ -22,9 +22,6 @@ def pointers(messages: Any, prefix: str = "") -> list[FieldError]:
         found = []
         for key, below in messages.items():
             step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
-            # A dict field files what is wrong with an entry under "key" or "value".
-            if key in ("key", "value") and isinstance(below, list):
-                step = ""
             found.extend(pointers(below, prefix + step))
         return found
     if isinstance(messages, list):

@@ -114,7 +114,8 @@ def test_no_spelling_of_the_person_survives(told):
     "told",
     [
         "jo.tran@acme.example", "JO.TRAN@ACME.EXAMPLE", "jo.tran (at) acme (dot) example",
-        "jo.tran[at]acme[dot]example", "jo.tran at acme dot example", "jo.tran＠acme.example", "jo.tran aT acme dOt example", "jo.tran (aT) acme (doT) example",
+        "jo.tran[at]acme[dot]example", "jo.tran at acme dot example", "jo.tran＠acme.example",
+        "jo.tran aT acme dOt example", "jo.tran (aT) acme (doT) example",
         "jo.tran @ acme . example", "jo\u200b.tran@acme.example", "{jo.tran}@acme.example",
         "pat@elsewhere.example", "pat (at) elsewhere (dot) example", "pat at elsewhere dot example",
         "o'brien+bids@elsewhere.example", "mailto:pat@elsewhere.example", "@acmefab",
@@ -170,8 +171,8 @@ def test_no_other_telephone_survives(told):
     "told",
     [
         "51 824 753 556", "51824753556", "ABN 51-824-753-556", "51,824,753,556", "51.824.753.556",
-        "5 1 8 2 4 7 5 3 5 5 6", "51_824_753_556", "５１ ８２４ ７５３ ５５６", "824 753 556", "824753556",
-        "ABN51824753556", "51 824\n753 556", "51\u200b824753556", "1/51824753556/2",
+        "5 1 8 2 4 7 5 3 5 5 6", "51_824_753_556", "５１ ８２４ ７５３ ５５６", "824 753 556",
+        "824753556", "ABN51824753556", "51 824\n753 556", "51\u200b824753556", "1/51824753556/2",
     ],
 )  # fmt: skip
 def test_no_spelling_of_the_registration_number_survives(told):

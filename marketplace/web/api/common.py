@@ -12,6 +12,7 @@ from marketplace.web.fields import (
     Email,
     In,
     ListOf,
+    MapOf,
     Moment,
     Text,
     WebAddress,
@@ -54,7 +55,7 @@ class ConsultantUsedIn(In):
 class NeedIn(In):
     """What is needed, where and until when."""
 
-    editions = fields.Dict(
+    editions = MapOf(
         keys=Text(at_most=60),
         values=Text(at_most=40),
         load_default=dict,
