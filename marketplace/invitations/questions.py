@@ -1,7 +1,9 @@
 """Clarification questions: one provider asks, the business answers once, all hear it together."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
@@ -14,16 +16,17 @@ from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation, Question
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
-from marketplace.leads.masking import mask_text
+from marketplace.leads.masking import Identity, mask_identities, mask_text
 from marketplace.leads.models import Lead
 from marketplace.notifications.service import notify
+from marketplace.providers.models import Provider
 
 
 def ask_question(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str) -> Question:
     """Put a question to the business. It answers the commitment, but not the invitation."""
     with ctx.transaction() as tx:
         lead, invitation = invitations.lock_for_answer(tx, actor, invitation_id)
-        lead.require_running(tx.now)
+        invitations.require_may_answer(tx, lead, invitation)
         invitation.require_answerable(tx.now)
         question = Question(
             id=new_id(), lead_id=lead.id, invitation_id=invitation.id, text=text, asked_at=tx.now
@@ -56,8 +59,9 @@ def answer_question(ctx: Context, actor: Actor, question_id: UUID, *, text: str)
             raise Conflict("this question was answered already")
         question.answer, question.answered_at = text, tx.now
         record(tx, actor, "question.answered", question.id, lead=str(lead.id))
+        invited = _providers(tx.session, lead)
         for invitation in queries.lock_live_invitations(tx.session, lead.id):
-            shown = _as_shown_to(invitation, lead, question)
+            shown = _as_shown_to(invitation, lead, question, invited)
             notify(
                 tx,
                 "question_answered",
@@ -75,26 +79,57 @@ def answer_question(ctx: Context, actor: Actor, question_id: UUID, *, text: str)
 def thread_for(session: Session, lead: Lead, invitation: Invitation) -> list[dict[str, object]]:
     """Return the thread as one provider may see it: its own questions, and what was answered.
 
-    Who asked is never said; before acceptance nothing in it identifies the business.
+    Who asked is never said, by itself or in the words; before acceptance nothing in it identifies
+    the business.
     """
+    invited = _providers(session, lead)
     return [
         {
             "id": question.id,
             "is_own": question.invitation_id == invitation.id,
             "asked_at": question.asked_at,
             "answered_at": question.answered_at,
-            **_as_shown_to(invitation, lead, question),
+            **_as_shown_to(invitation, lead, question, invited),
         }
         for question in queries.questions_for_lead(session, lead.id)
         if question.invitation_id == invitation.id or question.answered_at is not None
     ]
 
 
-def _as_shown_to(invitation: Invitation, lead: Lead, question: Question) -> dict[str, str | None]:
-    words = {"question": question.text, "answer": question.answer}
-    if invitation.contact_is_visible:
-        return dict(words)
+def _providers(session: Session, lead: Lead) -> dict[UUID, Identity]:
+    """Return how everybody who was ever invited to the lead could be known."""
+    rows = session.scalars(
+        select(Provider)
+        .join(Invitation, Invitation.provider_id == Provider.id)
+        .where(Invitation.lead_id == lead.id)
+    )
     return {
-        name: None if text is None else mask_text(text, lead.identity)
-        for name, text in words.items()
+        provider.id: Identity(
+            company_name=provider.name,
+            contact_name=provider.contact_name,
+            contact_email=provider.contact_email,
+            contact_phone=provider.contact_phone,
+            website=provider.website,
+            registration_number=provider.registration_number,
+        )
+        for provider in rows
+    }
+
+
+def _as_shown_to(
+    invitation: Invitation, lead: Lead, question: Question, invited: Mapping[UUID, Identity]
+) -> dict[str, str | None]:
+    others = [known for each, known in invited.items() if each != invitation.provider_id]
+
+    def shown(text: str) -> str:
+        without_others = mask_identities(text, others)
+        if invitation.contact_is_visible:
+            return without_others
+        return mask_text(without_others, lead.identity)
+
+    # Its own words as they are: covering a name that was guessed would say that the guess is right.
+    is_own = question.invitation_id == invitation.id
+    return {
+        "question": question.text if is_own else shown(question.text),
+        "answer": None if question.answer is None else shown(question.answer),
     }

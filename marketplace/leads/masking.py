@@ -113,6 +113,8 @@ _COMMON_WORDS = (
     "and the for of our your with from at in on to by an as is it we us co group holdings "
     "company australia iso certification consulting quality management system systems "
     "standard standards services service com org net gov edu http https www "
+    "audit audits risk training compliance safety solutions consultant consultants consultancy "
+    "advisory assurance partners associates global international national industries business "
     "info office admin sales contact mail hello enquiries accounts team"
 )
 _COMMON = frozenset(_COMMON_WORDS.split()) | (LEGAL_SUFFIXES - {"oy", "ab", "as"})
