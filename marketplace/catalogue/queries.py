@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue.models import AccreditationBody, Region, Sector, Standard
@@ -59,3 +59,44 @@ def time_zone_of(session: Session, region: str) -> str:
     )
     zones = {code: zone for code, zone in rows}
     return zones.get(region) or zones.get(country_of(region)) or "UTC"
+
+
+def countries(session: Session) -> list[Region]:
+    """Return every country, by name."""
+    return list(
+        session.scalars(
+            select(Region).where(Region.code == Region.country).order_by(Region.name, Region.code)
+        )
+    )
+
+
+def subdivisions(session: Session, country: str) -> list[Region]:
+    """Return the parts of a country, by name."""
+    return list(
+        session.scalars(
+            select(Region)
+            .where(Region.country == country, Region.code != country)
+            .order_by(Region.name, Region.code)
+        )
+    )
+
+
+def region_names(session: Session, codes: Collection[str]) -> dict[str, str]:
+    """Return what those of the codes that are regions are called."""
+    return dict(
+        session.execute(select(Region.code, Region.name).where(Region.code.in_(codes))).tuples()
+    )
+
+
+def regions_called(session: Session, name: str) -> list[str]:
+    """Return the codes of the regions with this name, however it is capitalised."""
+    return list(
+        session.scalars(select(Region.code).where(func.lower(Region.name) == name.strip().lower()))
+    )
+
+
+def sector_names(session: Session, codes: Collection[str]) -> dict[str, str]:
+    """Return what those of the codes that are sectors are called."""
+    return dict(
+        session.execute(select(Sector.code, Sector.name).where(Sector.code.in_(codes))).tuples()
+    )

@@ -25,7 +25,19 @@ from marketplace.web.api import (
 )
 from marketplace.web.api import request as business
 from marketplace.web.auth import api_door, page_door
-from marketplace.web.pages import mailbox
+from marketplace.web.pages import (
+    desk,
+    front,
+    guard,
+    lead_desk,
+    links,
+    mailbox,
+    own_request,
+    portal,
+    portal_profile,
+    provider_desk,
+    sign_in,
+)
 from marketplace.web.requests import Blueprint
 
 ANYBODY = None
@@ -53,6 +65,16 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
 )
 
 PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
+    (guard.assets, ANYBODY),
+    (front.pages, ANYBODY),
+    (links.pages, ANYBODY),  # each by the token in its address
+    (own_request.pages, BUSINESS),
+    (sign_in.pages, ANYBODY),
+    (portal.pages, PROVIDER_PERSON),
+    (portal_profile.pages, PROVIDER_PERSON),
+    (desk.pages, ADMIN),
+    (lead_desk.pages, ADMIN),
+    (provider_desk.pages, ADMIN),
     (docs.pages, ANYBODY),
     (operations.pages, ANYBODY),
 )
@@ -74,6 +96,8 @@ def register(app: Flask, api: Api) -> None:
         if request.blueprint in checks:
             checks[request.blueprint]()
 
+    # The JSON interface answers to bearer tokens, which no other site's form can send.
+    guard.protect(app, exempt=[blueprint for blueprint, _ in API_DOORS])
     for blueprint, _ in API_DOORS:
         api.register_blueprint(blueprint)
     for pages, _ in page_doors:

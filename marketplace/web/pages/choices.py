@@ -1,0 +1,104 @@
+"""What forms offer to choose from, and what codes are called: the catalogue, for pages."""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from marketplace.catalogue import queries as catalogue
+from marketplace.catalogue.models import Region, Sector, Standard
+from marketplace.core.context import Context
+
+COMMON = {
+    "ISO 9001": "Quality: what you deliver meets what was agreed, every time",
+    "ISO 14001": "Environment: waste, energy and emissions under control",
+    "ISO 45001": "Health and safety: people go home unharmed",
+    "ISO/IEC 27001": "Information security: data is safe from loss and misuse",
+    "ISO 22000": "Food safety, from supplier to plate",
+    "ISO 13485": "Quality for medical devices",
+    "ISO 50001": "Energy: use less of it, and show that you do",
+    "ISO 22301": "Business continuity: keep going when something fails",
+}
+"""What most people ask for, in plain words; the rest goes by the catalogue's title."""
+
+_CODE = re.compile(r"[A-Za-z]{2}(-[A-Za-z0-9]{1,3})?")
+
+NEAREST = ("AU", "NZ")
+"""The countries that come first in a list of countries."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the lead form, and a provider's profile, offer."""
+
+    common: list[Standard]
+    others: list[Standard]
+    """Less common standards that somebody can be certified to."""
+    sectors: list[Sector]
+    near: list[Region]
+    """The countries most people choose ..."""
+    countries: list[Region]
+    """... and the rest of them."""
+    states: list[Region]
+    """The parts of Australia."""
+
+    @property
+    def standards(self) -> list[Standard]:
+        return [*self.common, *self.others]
+
+
+def choices(ctx: Context) -> Choices:
+    """Return what forms offer, as the catalogue has it now."""
+    with ctx.reading() as session:
+        standards = [each for each in catalogue.standards(session) if each.certifiable]
+        countries = catalogue.countries(session)
+        return Choices(
+            common=[each for each in standards if each.code in COMMON],
+            others=[each for each in standards if each.code not in COMMON],
+            sectors=catalogue.sectors(session),
+            near=[each for each in countries if each.code in NEAREST],
+            countries=[each for each in countries if each.code not in NEAREST],
+            states=catalogue.subdivisions(session, "AU"),
+        )
+
+
+def region_codes(session: Session, typed: Iterable[str]) -> list[str]:
+    """Return regions as codes: each a code, a name, or a name with its code in brackets.
+
+    What is neither stays as it was typed, to be refused in its own words.
+    """
+    found: list[str] = []
+    for text in typed:
+        for part in re.split(r"[;\r\n]+", text):
+            # "Korea, Republic of" is one region; "AU-NSW, AU-VIC" are two.
+            codes = [each.strip() for each in part.split(",")]
+            for bare in codes if all(_CODE.fullmatch(each) for each in codes) else [part.strip()]:
+                code = _region_code(session, bare) if bare else None
+                if code is not None and code not in found:
+                    found.append(code)
+    return found
+
+
+def _region_code(session: Session, text: str) -> str:
+    _, bracket, code = text.removesuffix(")").rpartition("(")
+    if bracket and _CODE.fullmatch(code):
+        return code.upper()
+    if _CODE.fullmatch(text):
+        return text.upper()
+    called = catalogue.regions_called(session, text)
+    countries = [code for code in called if "-" not in code]
+    return called[0] if len(called) == 1 else countries[0] if countries else text
+
+
+def names(
+    ctx: Context, *, regions: Collection[str] = (), sectors: Collection[str] = ()
+) -> dict[str, str]:
+    """Return what these codes are called; a part of a country together with its country's code."""
+    with ctx.reading() as session:
+        found = catalogue.region_names(session, regions)
+        said = {
+            code: f"{name}, {code.partition('-')[0]}" if "-" in code else name
+            for code, name in found.items()
+        }
+        return said | catalogue.sector_names(session, sectors)

@@ -1,0 +1,108 @@
+"""What every page carries: the style sheet, protection against forged forms, and its headers."""
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from flask import Blueprint, Flask, Response, g, render_template, request, session, url_for
+from flask_wtf.csrf import CSRFError, CSRFProtect
+
+from marketplace.core.actors import Kind
+from marketplace.web.auth import REQUEST_TOKEN, SESSION_TOKEN
+from marketplace.web.pages import words
+from marketplace.web.pages.forms import field_id
+
+_WEB = Path(__file__).parent.parent
+
+assets = Blueprint(
+    "assets",
+    __name__,
+    static_folder=str(_WEB / "static"),
+    static_url_path="/static",
+    template_folder=str(_WEB / "templates"),
+)
+
+POLICY = (
+    "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+MAILBOX_POLICY = f"{POLICY}; style-src 'self' 'unsafe-inline'".replace("base-uri 'none'; ", "")
+"""The development mailbox shows messages as they are, with their own style."""
+
+A_YEAR = 31_536_000
+
+CACHED = {
+    "front.form": "private, no-cache",
+    "assets.static": f"public, max-age={A_YEAR}, immutable",
+}
+"""What may be kept: the form, so that going back finds it as it was, and what never changes."""
+
+FORGED = (
+    "This page was open for too long, or your browser keeps no cookies for this site. Nothing was "
+    "sent. Please go back, load the page again, and send it once more."
+)
+
+
+class Csrf(CSRFProtect):
+    """Refuses a form that did not come from a page of ours, in words that help."""
+
+    def _error_response(self, reason: str) -> NoReturn:
+        raise CSRFError(FORGED)
+
+
+def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
+    """Protect every page's forms; `exempt` answer to bearer tokens and signatures instead."""
+    # As long as the browser's session: a form may be left open overnight.
+    app.config["WTF_CSRF_TIME_LIMIT"] = None
+    csrf = Csrf()
+    for blueprint in exempt:
+        csrf.exempt(blueprint)
+    csrf.init_app(app)
+    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.globals["field_id"] = field_id
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.context_processor(frame)
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        if not request.path.startswith("/api/"):
+            is_mailbox = request.blueprint == "mailbox"
+            policy = MAILBOX_POLICY if is_mailbox else POLICY
+            response.headers.setdefault("Content-Security-Policy", policy)
+            # Forms are checked to come from here, which takes the address they came from.
+            response.headers.setdefault("Referrer-Policy", "same-origin")
+            kept = CACHED.get(request.endpoint or "", "no-store")
+            if kept.startswith("public") and response.status_code not in (200, 304):
+                kept = "no-store"
+            if request.blueprint != "operations":
+                response.headers["Cache-Control"] = kept
+        return response
+
+    @app.errorhandler(CSRFError)
+    def refuse_forged(error: CSRFError) -> tuple[str, int]:
+        title = "Please load the page again"
+        return render_template("error.html", status=400, title=title, detail=FORGED), 400
+
+
+def frame() -> dict[str, Any]:
+    """Return what the frame around every page shows; it must not need the database."""
+    actor = g.get("actor")
+    role = actor.kind if actor and actor.kind in (Kind.ADMIN, Kind.PROVIDER) else None
+    return {
+        "is_signed_in": SESSION_TOKEN in session,
+        "role": role or session.get("role"),
+        "has_request": REQUEST_TOKEN in session,
+        "asset": asset,
+    }
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file, another one whenever its content changes."""
+    return url_for("assets.static", filename=name, v=_fingerprint(name))
+
+
+@cache
+def _fingerprint(name: str) -> str:
+    return hashlib.sha256((_WEB / "static" / name).read_bytes()).hexdigest()[:12]

@@ -1,0 +1,163 @@
+"""Leads for administrators: the list, one whole case, and every decision about it."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from marketplace.core.errors import Invalid, NotSignedIn
+from marketplace.insights import casework
+from marketplace.insights.worklist import provider_names
+from marketplace.leads import service as leads
+from marketplace.leads.rules import LIFECYCLE, LeadEvent, LeadState
+from marketplace.matching import explanation
+from marketplace.matching import service as matching
+from marketplace.providers import directory
+from marketplace.providers.models import Provider
+from marketplace.providers.rules import ProviderState
+from marketplace.quotes import outcome
+from marketplace.web.api.admin_leads import ByHandIn, LeadArgs, MatchingArgs, ReasonIn
+from marketplace.web.auth import current_actor, current_context
+from marketplace.web.pages.choices import names
+from marketplace.web.pages.desk import LABELS, done
+from marketplace.web.pages.forms import Filled, read
+from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.paging import cursor, page
+from marketplace.web.requests import load
+
+pages = Blueprint("lead_desk", __name__, url_prefix="/admin/leads")
+pages.register_error_handler(NotSignedIn, to_sign_in)
+
+FOUND_AT_MOST = 10
+
+Page = Response | str | tuple[str, int]
+
+
+def arguments(schema: Any) -> dict[str, Any]:
+    """Return the query, without what was left blank in a search form."""
+    filled = {name: value for name, value in request.args.items() if value.strip()}
+    values: dict[str, Any] = load(schema(), filled).accept()
+    return values
+
+
+@pages.get("")
+def leads_() -> str:
+    """Show leads, the newest first, by state and words."""
+    args = arguments(LeadArgs)
+    items, last = casework.found_leads(current_context(), current_actor(), **args)
+    return render_template(
+        "admin_leads.html",
+        items=items,
+        following=cursor(last) if last else None,
+        states=list(LeadState),
+        args=args,
+    )
+
+
+@pages.get("/<uuid:lead_id>")
+def one(lead_id: UUID) -> str:
+    """Show all of a lead."""
+    return show(lead_id, Filled(LABELS))
+
+
+def show(lead_id: UUID, form: Filled, *, about: str = "") -> str:
+    """Show the case; `form` is the one of the decision called `about`."""
+    ctx, actor = current_context(), current_actor()
+    lead = casework.lead_case(ctx, actor, lead_id)
+    asked = arguments(MatchingArgs)["provider_id"]
+    runs = explanation.explain_matching(ctx, actor, lead_id, provider_id=asked)
+    ids = {
+        UUID(each["provider_id"]) for run in runs["runs"] for each in (*run.bench, *run.excluded)
+    }
+    return render_template(
+        "admin_lead.html",
+        lead=lead,
+        matching=runs,
+        providers=provider_names(ctx, actor, ids),
+        names=names(
+            ctx, regions=lead["regions"], sectors=[lead["sector"]] if lead["sector"] else []
+        ),
+        may={event: LIFECYCLE.allows(lead["state"], event) for event in LeadEvent},
+        form=form,
+        about=about,
+        find=request.args.get("find", ""),
+        found=found_providers(request.args.get("find", "")),
+    )
+
+
+def found_providers(words: str) -> list[Provider]:
+    """Return verified providers by part of a name, to be invited by hand."""
+    if not words.strip():
+        return []
+    with current_context().reading() as session:
+        rows = directory.providers_like(ProviderState.VERIFIED, None, words)
+        found, _ = page(session, rows, Provider.id, limit=FOUND_AT_MOST, after=None)
+        return list(found)
+
+
+@pages.post("/<uuid:lead_id>/approve")
+def approve(lead_id: UUID) -> Response:
+    ctx, actor = current_context(), current_actor()
+    return done(
+        lambda: leads.approve_lead(ctx, actor, lead_id),
+        "The request is open, and the 24 hours run.",
+        url_for("lead_desk.one", lead_id=lead_id),
+    )
+
+
+@pages.post("/<uuid:lead_id>/reject")
+def reject(lead_id: UUID) -> Page:
+    ctx, actor = current_context(), current_actor()
+    return _decide(
+        lead_id,
+        ReasonIn,
+        "reject",
+        lambda **given: leads.reject_lead(ctx, actor, lead_id, **given),
+        "The request is turned away, and the business is told why.",
+    )
+
+
+@pages.post("/<uuid:lead_id>/close")
+def close(lead_id: UUID) -> Page:
+    ctx, actor = current_context(), current_actor()
+    return _decide(
+        lead_id,
+        ReasonIn,
+        "close",
+        lambda **given: outcome.close_lead(ctx, actor, lead_id, **given),
+        "The request is closed, and everybody is told.",
+    )
+
+
+@pages.post("/<uuid:lead_id>/rematch")
+def rematch(lead_id: UUID) -> Response:
+    ctx, actor = current_context(), current_actor()
+    return done(
+        lambda: matching.rematch_lead(ctx, actor, lead_id),
+        "Providers are being looked for again.",
+        url_for("lead_desk.one", lead_id=lead_id),
+    )
+
+
+@pages.post("/<uuid:lead_id>/invitations")
+def invite(lead_id: UUID) -> Page:
+    """Invite a provider by hand; eligibility and the three places hold all the same."""
+    ctx, actor = current_context(), current_actor()
+    return _decide(
+        lead_id,
+        ByHandIn,
+        "invite",
+        lambda **given: matching.invite_by_hand(ctx, actor, lead_id, **given),
+        "The provider is invited.",
+    )
+
+
+def _decide(lead_id: UUID, schema: Any, about: str, act: Any, said: str) -> Page:
+    sent = read(schema(), request.form)
+    try:
+        values = load(schema(), sent.data).accept()
+    except Invalid as refused:
+        form = Filled(LABELS).wrong(refused.errors, sent.typed)
+        return show(lead_id, form, about=about), 422
+    return done(lambda: act(**values), said, url_for("lead_desk.one", lead_id=lead_id))

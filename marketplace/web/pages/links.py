@@ -1,0 +1,70 @@
+"""The pages behind links in e-mails: looking at one uses nothing up."""
+
+from flask import Blueprint, flash, redirect, render_template, session, url_for
+from werkzeug.wrappers import Response
+
+from marketplace.core.errors import Gone
+from marketplace.leads import queries, service
+from marketplace.leads.rules import LeadState
+from marketplace.web.auth import REQUEST_TOKEN, current_context
+
+pages = Blueprint("links", __name__, url_prefix="/requests")
+
+
+@pages.get("/confirm/<token>")
+def look_before_confirming(token: str) -> str | tuple[str, int]:
+    """Show what would be confirmed, with a button: mail programs open links by themselves."""
+    ctx = current_context()
+    with ctx.reading() as reading:
+        lead = queries.lead_to_confirm(reading, token, now=ctx.clock())
+    if lead is None:
+        return render_template("link_lapsed.html", what="confirm"), 410
+    return render_template("confirm.html", lead=lead, token=token, policy=ctx.policy)
+
+
+@pages.post("/confirm/<token>")
+def confirm(token: str) -> Response | str | tuple[str, int]:
+    """Confirm the form, and open its page in this browser."""
+    try:
+        confirmed = service.confirm_lead(current_context(), token)
+    except Gone:
+        return render_template("link_lapsed.html", what="confirm"), 410
+    session.pop("receipt", None)
+    if confirmed.request_token is None:
+        return render_template("superseded.html", reference=confirmed.reference)
+    session[REQUEST_TOKEN] = confirmed.request_token
+    if confirmed.status == LeadState.OPEN:
+        flash("Thank you, your request is confirmed. We are inviting providers now.")
+    else:
+        flash("Thank you, your request is confirmed. Somebody looks at it before it opens.")
+    return redirect(url_for("own_request.own"), 303)
+
+
+@pages.get("/open/<token>")
+def open_request(token: str) -> Response | tuple[str, int]:
+    """Take the token out of the address and into this browser's session."""
+    if service.actor_of_request_token(current_context(), token) is None:
+        return render_template("link_lapsed.html", what="open"), 410
+    session[REQUEST_TOKEN] = token
+    return redirect(url_for("own_request.own"), 303)
+
+
+@pages.get("/not-ours/<token>")
+def look_before_reporting(token: str) -> str | tuple[str, int]:
+    """Ask before anything is reported."""
+    ctx = current_context()
+    with ctx.reading() as reading:
+        link = queries.not_ours_link(reading, token, now=ctx.clock())
+    if link is None:
+        return render_template("link_lapsed.html", what="report"), 410
+    return render_template("not_ours.html", token=token, done=False)
+
+
+@pages.post("/not-ours/<token>")
+def report(token: str) -> str | tuple[str, int]:
+    """Ask an administrator to look."""
+    try:
+        service.report_not_ours(current_context(), token)
+    except Gone:
+        return render_template("link_lapsed.html", what="report"), 410
+    return render_template("not_ours.html", token=token, done=True)

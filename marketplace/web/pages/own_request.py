@@ -1,0 +1,239 @@
+"""A business' own request: how it stands, the quotes side by side, and every decision about it."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from marshmallow import Schema
+from werkzeug.wrappers import Response
+
+from marketplace.core.errors import Conflict, Invalid, NotFound, NotSignedIn
+from marketplace.invitations import questions
+from marketplace.invitations import service as invitations
+from marketplace.leads.rules import CloseReason, Timeframe
+from marketplace.quotes import comparison, erasure, outcome
+from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn, ReviewIn
+from marketplace.web.auth import REQUEST_TOKEN, current_actor, current_context
+from marketplace.web.pages.choices import COMMON, choices, names
+from marketplace.web.pages.forms import Filled, read, typed_from
+from marketplace.web.requests import load
+
+pages = Blueprint("own_request", __name__, url_prefix="/requests")
+
+LABELS = {
+    "": "",
+    "question_id": "The question",
+    "text": "Your answer",
+    "reason": "The reason",
+    "rating": "Your rating",
+    "comment": "Your comment",
+    "standards": "At least one standard",
+    "headcount": "The number of people",
+    "sites": "The number of sites",
+    "timeframe": "The time frame",
+    "needed_by": "The date by which you need it",
+    "notes": "The notes",
+}
+
+Page = Response | str | tuple[str, int]
+
+
+@pages.errorhandler(NotSignedIn)
+def ask_for_the_link(error: NotSignedIn) -> tuple[str, int]:
+    """Say how to get here: a business has no password, it has its link."""
+    return render_template("open_your_link.html"), 401
+
+
+@pages.get("")
+def own() -> str:
+    """Show everything about the request."""
+    return show(Filled(LABELS))
+
+
+def show(form: Filled, *, about: str = "") -> str:
+    """Show the request; `form` is that of the question with the id `about`."""
+    shown = the_request()
+    lead = shown["lead"]
+    return render_template(
+        "request.html",
+        request_=shown,
+        names=names(
+            current_context(),
+            regions=lead.get("regions", []),
+            sectors=[lead["sector"]] if lead.get("sector") else [],
+        ),
+        form=form,
+        about=about,
+    )
+
+
+def the_request() -> dict[str, Any]:
+    return comparison.request_page(current_context(), current_actor())
+
+
+def own_invitation(invitation_id: UUID) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the request and the one of its invitations, or raise `NotFound`."""
+    shown = the_request()
+    for each in shown["invitations"]:
+        if each["id"] == invitation_id:
+            return shown, each
+    raise NotFound("no such invitation")
+
+
+def done(act: Callable[[], Any], said: str) -> Response:
+    """Do it and say so on the request's page; done before, or too late, is said there as well."""
+    try:
+        act()
+        flash(said)
+    except Conflict as refused:
+        flash(sentence(refused), "problem")
+    return redirect(url_for("own_request.own"), 303)
+
+
+def sentence(refused: Exception) -> str:
+    """Return a refusal as a sentence."""
+    words = str(refused)
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def filled_in(schema: Schema, **given: Any) -> tuple[Any, Any]:
+    """Return the form that was posted, for a use case and for showing it again."""
+    sent = read(schema, request.form)
+    return load(schema, {**sent.data, **given}), sent.typed
+
+
+@pages.post("/answers")
+def answer() -> Page:
+    """Answer a question, for every provider at once."""
+    form, typed = filled_in(AnswerIn())
+    try:
+        values = form.accept()
+    except Invalid as refused:
+        about = request.form.get("question_id", "")
+        return show(Filled(LABELS).wrong(refused.errors, typed), about=about), 422
+    ctx, actor = current_context(), current_actor()
+    said = "Your answer is on its way to every provider that was invited."
+    return done(lambda: questions.answer_question(ctx, actor, **values), said)
+
+
+@pages.get("/choose/<uuid:invitation_id>")
+def look_before_choosing(invitation_id: UUID) -> str:
+    """Ask once more: everybody is told at once, and it cannot be taken back."""
+    shown, chosen = own_invitation(invitation_id)
+    return render_template("choose.html", request_=shown, chosen=chosen)
+
+
+@pages.post("/choose/<uuid:invitation_id>")
+def choose(invitation_id: UUID) -> Response:
+    _, chosen = own_invitation(invitation_id)
+    ctx, actor = current_context(), current_actor()
+    said = f"You have chosen {chosen['provider']['name']}. Everybody has been told."
+    return done(lambda: outcome.choose_provider(ctx, actor, invitation_id), said)
+
+
+@pages.get("/replace/<uuid:invitation_id>")
+def look_before_replacing(invitation_id: UUID) -> str:
+    """Ask once more: one more provider will see the contact."""
+    shown, passed_on = own_invitation(invitation_id)
+    return render_template("replace.html", request_=shown, passed_on=passed_on)
+
+
+@pages.post("/replace/<uuid:invitation_id>")
+def replace(invitation_id: UUID) -> Response:
+    own_invitation(invitation_id)
+    ctx, actor = current_context(), current_actor()
+    said = "We are looking for another provider for this place."
+    return done(lambda: invitations.replace_invitation(ctx, actor, invitation_id), said)
+
+
+@pages.get("/close")
+def look_before_closing() -> str:
+    return _closing(Filled(LABELS))
+
+
+@pages.post("/close")
+def close() -> Page:
+    """Finish the request without choosing."""
+    form, typed = filled_in(ClosureIn())
+    try:
+        values = form.accept()
+    except Invalid as refused:
+        return _closing(Filled(LABELS).wrong(refused.errors, typed)), 422
+    ctx, actor = current_context(), current_actor()
+    said = "Your request is closed. Every provider has been told."
+    return done(lambda: outcome.close_request(ctx, actor, **values), said)
+
+
+def _closing(form: Filled) -> str:
+    shown = the_request()
+    return render_template("close.html", request_=shown, form=form, reasons=list(CloseReason))
+
+
+@pages.get("/review/<uuid:invitation_id>")
+def look_before_reviewing(invitation_id: UUID) -> str:
+    return _reviewing(invitation_id, Filled(LABELS))
+
+
+@pages.post("/review/<uuid:invitation_id>")
+def review(invitation_id: UUID) -> Page:
+    """Take what the business says of a provider that answered."""
+    form, typed = filled_in(ReviewIn(), invitation_id=str(invitation_id))
+    try:
+        values = form.accept()
+    except Invalid as refused:
+        return _reviewing(invitation_id, Filled(LABELS).wrong(refused.errors, typed)), 422
+    own_invitation(invitation_id)
+    ctx, actor = current_context(), current_actor()
+    said = "Thank you for your review."
+    return done(lambda: outcome.review_provider(ctx, actor, **values), said)
+
+
+def _reviewing(invitation_id: UUID, form: Filled) -> str:
+    shown, reviewed = own_invitation(invitation_id)
+    return render_template("review.html", request_=shown, reviewed=reviewed, form=form)
+
+
+@pages.get("/follow-on")
+def look_before_following_on() -> str:
+    first = the_request()["lead"]
+    kept = {name: first.get(name) for name in LABELS}
+    return _following_on(Filled(LABELS, typed_from(kept)))
+
+
+@pages.post("/follow-on")
+def follow_on() -> Page:
+    """Ask for certification after consulting; who the business is stays as it was."""
+    sent = read(FollowOnIn(), request.form, clears=True)
+    form = load(FollowOnIn(), sent.data)
+    ctx, actor = current_context(), current_actor()
+    said = "Your new request is in. A link to its own page is on its way to you by e-mail."
+    try:
+        return done(lambda: outcome.follow_on(ctx, actor, form), said)
+    except Invalid as refused:
+        return _following_on(Filled(LABELS).wrong(refused.errors, sent.typed)), 422
+
+
+def _following_on(form: Filled) -> str:
+    return render_template(
+        "follow_on.html",
+        request_=the_request(),
+        form=form,
+        offered=choices(current_context()),
+        plain=COMMON,
+        timeframes=list(Timeframe),
+    )
+
+
+@pages.get("/erase")
+def look_before_erasing() -> str:
+    return render_template("erase.html", request_=the_request())
+
+
+@pages.post("/erase")
+def erase() -> Response:
+    """Erase what identifies a person; the link stops working with it."""
+    erasure.erase_request(current_context(), current_actor())
+    session.pop(REQUEST_TOKEN, None)
+    flash("Your personal data has been erased, and your request is closed.")
+    return redirect(url_for("front.form"), 303)

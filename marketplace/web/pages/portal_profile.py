@@ -1,0 +1,64 @@
+"""A provider's own profile: how it is reached, what it covers, how much it takes on."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from marketplace.core.errors import Invalid, NotSignedIn
+from marketplace.providers import accreditations, profile
+from marketplace.web.api.provider_schemas import ChangedProviderSchema, ProfileSchema
+from marketplace.web.auth import current_actor, current_context
+from marketplace.web.pages.choices import choices, region_codes
+from marketplace.web.pages.forms import Filled, Sent, read, typed_from
+from marketplace.web.pages.portal import own_profile
+from marketplace.web.pages.quote_labels import PROFILE
+from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.requests import load
+
+pages = Blueprint("portal_profile", __name__, url_prefix="/portal")
+pages.register_error_handler(NotSignedIn, to_sign_in)
+
+
+@pages.get("/profile")
+def form() -> str:
+    """Show the profile as it is."""
+    shown, _ = own_profile()
+    return show(Filled(PROFILE, typed_from(ProfileSchema().dump(shown))))
+
+
+@pages.post("/profile")
+def save() -> Response | tuple[str, int]:
+    """Change the profile."""
+    sent = read_form(request.form)
+    try:
+        profile.update_provider(
+            current_context(), current_actor(), load(ChangedProviderSchema(), sent.data)
+        )
+    except Invalid as refused:
+        return show(Filled(PROFILE).wrong(refused.errors, sent.typed)), 422
+    flash("Your profile is saved.")
+    return redirect(url_for("portal_profile.form"), 303)
+
+
+def read_form(posted: MultiDict[str, str]) -> Sent:
+    """Read the form; regions are written into one field, as codes or names."""
+    sent = read(ChangedProviderSchema(), posted, clears=True)
+    with current_context().reading() as session:
+        codes = region_codes(session, posted.getlist("coverage.regions"))
+    sent.data.setdefault("coverage", {})["regions"] = codes
+    return sent
+
+
+def show(form: Filled) -> str:
+    shown, zone = own_profile()
+    ctx = current_context()
+    with ctx.reading() as session:
+        held = accreditations.accreditations_of(session, shown.provider.id)
+    return render_template(
+        "profile.html",
+        profile=shown,
+        zone=zone,
+        form=form,
+        offered=choices(ctx),
+        accreditations=held,
+    )

@@ -1,0 +1,134 @@
+"""Signing in and out, and setting a password by a link."""
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response
+
+from marketplace.accounts import passwords, service
+from marketplace.accounts.rules import PASSWORD_LENGTH, Role
+from marketplace.core import links
+from marketplace.core.actors import ANYBODY
+from marketplace.core.errors import FieldError, Gone, Invalid, NotAllowed, NotSignedIn
+from marketplace.core.links import Purpose
+from marketplace.web.api.sessions import NewPasswordResetSchema, NewSessionSchema, PasswordSchema
+from marketplace.web.auth import SESSION_TOKEN, current_context
+from marketplace.web.pages.forms import Filled, read
+from marketplace.web.requests import load
+
+pages = Blueprint("sign_in", __name__)
+
+LABELS = {
+    "": "",
+    "email": "The e-mail address",
+    "password": "The password",
+    "totp": "The one-time code",
+}
+
+HOME = {Role.ADMIN: "desk.work", Role.PROVIDER: "portal.invitations_"}
+
+
+@pages.get("/sign-in")
+def form() -> str:
+    return _form(Filled(LABELS))
+
+
+@pages.post("/sign-in")
+def sign_in() -> Response | tuple[str, int]:
+    """Begin a session in this browser, and go on to where its person was going."""
+    sent = read(NewSessionSchema(), request.form)
+    typed = {"email": sent.typed.get("email", [])}
+    filled = Filled(LABELS, typed)
+    try:
+        begun = service.sign_in(current_context(), load(NewSessionSchema(), sent.data))
+    except Invalid as refused:
+        return _form(filled.wrong(refused.errors)), 422
+    except (NotSignedIn, NotAllowed) as refused:
+        words = f"{str(refused)[:1].upper()}{str(refused)[1:]}."
+        return _form(filled.wrong([FieldError("", words)])), 401
+    # A fresh session: nothing that was put into this browser's cookie before stays.
+    onward = request.form.get("next", "")
+    session.clear()
+    session[SESSION_TOKEN] = begun.token
+    session["role"] = str(begun.user.role)
+    return redirect(local(onward) or url_for(HOME[begun.user.role]), 303)
+
+
+def _form(filled: Filled) -> str:
+    onward = local(request.values.get("next", ""))
+    return render_template("sign_in.html", form=filled, onward=onward)
+
+
+def local(address: str) -> str | None:
+    """Return the address if it is a path of this site, and nothing that leads elsewhere."""
+    parts = urlsplit(address)
+    is_path = address.startswith("/") and not address.startswith(("//", "/\\"))
+    clean = all(33 <= ord(c) < 127 and c != "\\" for c in address)
+    return address if is_path and clean and not parts.scheme and not parts.netloc else None
+
+
+def to_sign_in(error: NotSignedIn) -> Response:
+    """Send somebody who has to sign in there, and back to where they were going afterwards."""
+    onward = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("sign_in.form", next=onward), 303)
+
+
+@pages.post("/sign-out")
+def sign_out() -> Response:
+    """End the session; ended already is fine."""
+    token = session.pop(SESSION_TOKEN, None)
+    if token is not None:
+        ctx = current_context()
+        actor = service.actor_of_session(ctx, token) or ANYBODY
+        service.sign_out(ctx, actor, token)
+    session.clear()
+    flash("You are signed out.")
+    return redirect(url_for("sign_in.form"), 303)
+
+
+@pages.get("/forgot-password")
+def forgot() -> str:
+    return render_template("forgot_password.html", form=Filled(LABELS))
+
+
+@pages.post("/forgot-password")
+def ask_reset() -> Response | tuple[str, int]:
+    """Mail a link, if anybody signs in with the address; the page never tells whether."""
+    sent = read(NewPasswordResetSchema(), request.form)
+    try:
+        passwords.ask_password_reset(current_context(), load(NewPasswordResetSchema(), sent.data))
+    except Invalid as refused:
+        filled = Filled(LABELS).wrong(refused.errors, sent.typed)
+        return render_template("forgot_password.html", form=filled), 422
+    flash("If somebody signs in with this address, a link is on its way to it.")
+    return redirect(url_for("sign_in.form"), 303)
+
+
+@pages.get("/set-password/<token>")
+def new_password(token: str) -> str | tuple[str, int]:
+    """Show the form for a link that is still good."""
+    ctx = current_context()
+    with ctx.reading() as reading:
+        link = links.link_for(reading, Purpose.SET_PASSWORD, token, now=ctx.clock())
+    if link is None or link.used_at is not None:
+        return render_template("link_lapsed.html", what="password"), 410
+    return _new_password(token, Filled(LABELS))
+
+
+@pages.post("/set-password/<token>")
+def set_password(token: str) -> Response | str | tuple[str, int]:
+    """Set the password, which uses the link up."""
+    sent = {"token": token, "password": request.form.get("password", "")}
+    try:
+        passwords.set_password(current_context(), load(PasswordSchema(), sent))
+    except Invalid as refused:
+        return _new_password(token, Filled(LABELS).wrong(refused.errors)), 422
+    except Gone:
+        return render_template("link_lapsed.html", what="password"), 410
+    session.clear()
+    flash("Your password is set. Please sign in with it.")
+    return redirect(url_for("sign_in.form"), 303)
+
+
+def _new_password(token: str, filled: Filled) -> str:
+    return render_template("set_password.html", form=filled, token=token, least=PASSWORD_LENGTH[0])
