@@ -57,7 +57,7 @@ def time_zone_of(session: Session, region: str) -> str:
     rows = session.execute(
         select(Region.code, Region.time_zone).where(Region.code.in_([region, country_of(region)]))
     )
-    zones = {code: zone for code, zone in rows}
+    zones = dict(rows.tuples().all())
     return zones.get(region) or zones.get(country_of(region)) or "UTC"
 
 
@@ -83,9 +83,8 @@ def subdivisions(session: Session, country: str) -> list[Region]:
 
 def region_names(session: Session, codes: Collection[str]) -> dict[str, str]:
     """Return what those of the codes that are regions are called."""
-    return dict(
-        session.execute(select(Region.code, Region.name).where(Region.code.in_(codes))).tuples()
-    )
+    rows = session.execute(select(Region.code, Region.name).where(Region.code.in_(codes)))
+    return dict(rows.tuples().all())
 
 
 def regions_called(session: Session, name: str) -> list[str]:
@@ -97,6 +96,5 @@ def regions_called(session: Session, name: str) -> list[str]:
 
 def sector_names(session: Session, codes: Collection[str]) -> dict[str, str]:
     """Return what those of the codes that are sectors are called."""
-    return dict(
-        session.execute(select(Sector.code, Sector.name).where(Sector.code.in_(codes))).tuples()
-    )
+    rows = session.execute(select(Sector.code, Sector.name).where(Sector.code.in_(codes)))
+    return dict(rows.tuples().all())
