@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from marketplace.leads.rules import CertificationStatus, Service, Timeframe
 from marketplace.notifications.rules import CommitmentState
@@ -75,10 +75,9 @@ class ConsentIn(In):
 
     share_with_matched_providers = YesNo(
         required=True,
-        validate=lambda agreed: agreed,
-        error_messages={
-            "validator_failed": "is needed: without it no provider could be given your request"
-        },
+        validate=validate.Equal(
+            True, error="is needed: without it no provider could be given your request"
+        ),
     )
     terms_version = Text(at_most=40, required=True)
 
