@@ -242,7 +242,10 @@ def related_obstacle(
         same_entity = provider.legal_entity is not None and (
             provider.legal_entity == other.legal_entity
         )
-        if same_entity or _related(provider, other.id, since=today, until=today):
+        is_related = _related(provider, other.id, since=today, until=today) or _related(
+            other, provider.id, since=today, until=today
+        )
+        if same_entity or is_related:
             kind = other.kind.replace("_", " ")
             return Obstacle(
                 Filter.IMPARTIALITY, f"is related to a {kind} that was invited to this request"
