@@ -1,0 +1,96 @@
+"""Providers and leads as the rules of matching see them, without a database."""
+
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+from marketplace.leads.rules import Service
+from marketplace.matching.eligibility import Wanted
+from marketplace.matching.rules import Fit, Seat
+from marketplace.providers.rules import (
+    AccreditationFacts,
+    AccreditationState,
+    ProviderFacts,
+    ProviderKind,
+    ProviderState,
+    RelationFacts,
+    RelationshipKind,
+)
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+TODAY = NOW.date()
+DAY = timedelta(days=1)
+
+CONSULTANT = ProviderKind.CONSULTANT
+BODY = ProviderKind.CERTIFICATION_BODY
+
+
+def provider_id(number):
+    return UUID(int=number)
+
+
+def wanted(**changes):
+    """Return a consulting lead for ISO 9001 in New South Wales."""
+    values = {
+        "service": Service.CONSULTING,
+        "editions": {"ISO 9001": "2026"},
+        "regions": ("AU-NSW",),
+        "headcount": 42,
+        "sector": "17",
+        "remote_ok": False,
+        "advisers": (),
+    }
+    values |= changes
+    return Wanted(**{**values, "service": Service(values["service"])})
+
+
+def accreditation(**changes):
+    """Return a verified accreditation for the lead's standard, edition and sector."""
+    values = {
+        "id": UUID(int=99),
+        "body": "JASANZ",
+        "standard": "ISO 9001",
+        "edition": "2026",
+        "sectors": frozenset({"17"}),
+        "state": AccreditationState.VERIFIED,
+        "valid_from": None,
+        "valid_until": TODAY + 365 * DAY,
+        "recognised": True,
+    }
+    return AccreditationFacts(**{**values, **changes})
+
+
+def relation(other, *, since=None, until=None):
+    return RelationFacts(provider_id(other), RelationshipKind.DECLARED, since, until)
+
+
+def provider(number=1, kind=CONSULTANT, **changes):
+    """Return a provider that fits the lead in everything."""
+    values = {
+        "id": provider_id(number),
+        "name": f"Number {number} Pty Ltd",
+        "name_key": f"number {number}",
+        "kind": kind,
+        "state": ProviderState.VERIFIED,
+        "legal_entity": None,
+        "standards": frozenset({"ISO 9001"}),
+        "regions": frozenset({"AU-NSW"}),
+        "sectors": frozenset({"17"}),
+        "headcount_min": 1,
+        "headcount_max": 500,
+        "remote": False,
+        "open_capacity": 5,
+        "open_count": 0,
+        "monthly_capacity": 20,
+        "month": date(2026, 11, 1),
+        "month_count": 0,
+        "accreditations": (accreditation(),) if kind is BODY else (),
+        "pauses": (),
+        "related": frozenset(),
+    }
+    return ProviderFacts(**{**values, **changes})
+
+
+def seat(number, kind=CONSULTANT, *, band=0, credit=0.0, weight=1.0, invited_at=None, **changes):
+    """Return a place on the bench."""
+    lacks = tuple("something" for _ in range(band))
+    return Seat(provider(number, kind, **changes), Fit(band, lacks), weight, credit, invited_at)

@@ -1,0 +1,225 @@
+"""Until when an invitation can be answered, which places are free, who sees the contact."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketplace.core.errors import Conflict
+from marketplace.invitations.models import Invitation
+from marketplace.invitations.rules import (
+    ANSWERABLE,
+    ANSWERS,
+    LIFECYCLE,
+    LIVE,
+    UNANSWERED,
+    Holding,
+    InvitationEvent,
+    InvitationState,
+    after,
+    contact_is_visible,
+    event_when_the_request_finishes,
+    free_places,
+    open_by,
+    respond_by,
+)
+
+DEADLINE = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+HOUR = timedelta(hours=1)
+
+ANSWERABLE_ROWS = [
+    (state, event) for state in ANSWERABLE for event in ANSWERS if LIFECYCLE.allows(state, event)
+]
+
+
+@pytest.mark.parametrize(("state", "event"), ANSWERABLE_ROWS)
+def test_every_answer_is_in_time_up_to_the_deadline_and_not_at_it(state, event):
+    assert after(state, event, now=DEADLINE - TICK, respond_by=DEADLINE)
+    for late in (DEADLINE, DEADLINE + TICK):
+        with pytest.raises(Conflict, match="time to answer"):
+            after(state, event, now=late, respond_by=DEADLINE)
+
+
+@pytest.mark.parametrize("state", ANSWERABLE)
+def test_it_expires_at_its_deadline_and_not_before(state):
+    with pytest.raises(Conflict, match="still has time"):
+        after(state, InvitationEvent.EXPIRE, now=DEADLINE - TICK, respond_by=DEADLINE)
+    for due in (DEADLINE, DEADLINE + TICK):
+        done = after(state, InvitationEvent.EXPIRE, now=due, respond_by=DEADLINE)
+        assert done is InvitationState.EXPIRED
+
+
+@pytest.mark.parametrize(
+    "event", [InvitationEvent.QUOTE, InvitationEvent.DECLINE, InvitationEvent.WIN]
+)
+def test_once_quoted_no_deadline_runs(event):
+    assert after(InvitationState.QUOTED, event, now=DEADLINE + HOUR, respond_by=DEADLINE)
+
+
+def test_a_quoted_invitation_never_expires():
+    with pytest.raises(Conflict):
+        after(
+            InvitationState.QUOTED,
+            InvitationEvent.EXPIRE,
+            now=DEADLINE + HOUR,
+            respond_by=DEADLINE,
+        )
+
+
+@pytest.mark.parametrize(
+    ("event", "state"),
+    [
+        (InvitationEvent.WITHDRAW, InvitationState.SENT),
+        (InvitationEvent.LOSE, InvitationState.ACCEPTED),
+        (InvitationEvent.RELEASE, InvitationState.SENT),
+    ],
+)
+def test_what_others_do_to_it_does_not_wait_for_the_deadline(event, state):
+    for now in (DEADLINE - TICK, DEADLINE, DEADLINE + TICK):
+        assert after(state, event, now=now, respond_by=DEADLINE)
+
+
+@pytest.mark.parametrize(
+    ("due_in", "at_least", "expected"),
+    [
+        (24 * HOUR, 8 * HOUR, 24 * HOUR),
+        (8 * HOUR, 8 * HOUR, 8 * HOUR),
+        (8 * HOUR - TICK, 8 * HOUR, 8 * HOUR),
+        (-48 * HOUR, 8 * HOUR, 8 * HOUR),
+    ],
+)
+def test_whoever_is_invited_late_gets_a_fair_time_all_the_same(due_in, at_least, expected):
+    now = DEADLINE
+    assert respond_by(now=now, due_at=now + due_in, at_least=at_least) == now + expected
+
+
+@pytest.mark.parametrize(
+    ("within", "expected"), [(12 * HOUR, 8 * HOUR), (8 * HOUR, 8 * HOUR), (4 * HOUR, 4 * HOUR)]
+)
+def test_the_time_to_open_never_outlasts_the_time_to_answer(within, expected):
+    assert open_by(now=DEADLINE, within=within, respond_by=DEADLINE + 8 * HOUR) == (
+        DEADLINE + expected
+    )
+
+
+def held(place, state, *, saw=False, passed_on=False):
+    return Holding(place, InvitationState(state), saw, passed_on)
+
+
+@pytest.mark.parametrize(
+    ("holdings", "places", "free"),
+    [
+        ([], 3, [1, 2, 3]),
+        ([], 1, [1]),
+        ([held(1, "sent"), held(2, "opened"), held(3, "quoted", saw=True)], 3, []),
+        ([held(2, "sent")], 3, [1, 3]),
+        ([held(1, "declined")], 3, [1, 2, 3]),
+        ([held(1, "released"), held(2, "expired"), held(3, "withdrawn")], 3, [1, 2, 3]),
+        # Whoever saw the contact keeps its place taken until the business gives it on.
+        ([held(1, "declined", saw=True)], 3, [2, 3]),
+        ([held(1, "expired", saw=True), held(2, "expired", saw=True)], 3, [3]),
+        ([held(1, "expired", saw=True, passed_on=True)], 3, [1, 2, 3]),
+        # A place that was passed on and is held by another is taken by the other.
+        ([held(1, "expired", saw=True, passed_on=True), held(1, "sent")], 3, [2, 3]),
+        ([held(1, "declined", saw=True, passed_on=True), held(1, "declined", saw=True)], 3, [2, 3]),
+        ([held(1, "declined"), held(1, "declined"), held(1, "accepted", saw=True)], 3, [2, 3]),
+    ],
+)
+def test_a_place_is_free_unless_it_is_held_or_its_holder_saw_the_contact(holdings, places, free):
+    assert free_places(holdings, places=places) == free
+    assert free_places(reversed(holdings), places=places) == free
+
+
+holdings = st.lists(
+    st.builds(
+        Holding,
+        st.integers(1, 3),
+        st.sampled_from(InvitationState),
+        st.booleans(),
+        st.booleans(),
+    ),
+    max_size=9,
+)
+
+
+@given(holdings, st.integers(1, 3))
+def test_filling_every_free_place_never_makes_more_than_there_are(some, places):
+    taken = {each.place for each in some if each.state in LIVE and each.place <= places}
+    free = free_places(some, places=places)
+    assert not taken & set(free)
+    assert len(taken) + len(free) <= places
+
+
+@pytest.mark.parametrize(
+    ("state", "accepted", "sees"),
+    [
+        ("sent", False, False),
+        ("opened", False, False),
+        ("accepted", True, True),
+        ("quoted", True, True),
+        ("won", True, True),
+        # It took its acceptance back, ran out of time, or another was chosen.
+        ("declined", True, False),
+        ("expired", True, False),
+        ("lost", True, False),
+        ("released", False, False),
+        ("withdrawn", False, False),
+        ("declined", False, False),
+    ],
+)
+def test_the_contact_is_seen_from_the_acceptance_on_while_it_is_needed(state, accepted, sees):
+    assert contact_is_visible(InvitationState(state), accepted=accepted) is sees
+
+
+@pytest.mark.parametrize("state", InvitationState)
+def test_nobody_sees_the_contact_without_having_accepted(state):
+    assert not contact_is_visible(state, accepted=False)
+
+
+@pytest.mark.parametrize("state", InvitationState)
+def test_when_a_request_finishes_every_live_invitation_ends_and_no_other_changes(state):
+    event = event_when_the_request_finishes(state)
+    assert (event is not None) is (state in LIVE)
+    if event is not None:
+        ended = after(state, event, now=DEADLINE + HOUR, respond_by=DEADLINE)
+        assert LIFECYCLE.is_final(ended)
+        assert (ended is InvitationState.WITHDRAWN) is (state in UNANSWERED)
+
+
+def an_invitation(state):
+    return Invitation(state=InvitationState(state), respond_by=DEADLINE)
+
+
+@pytest.mark.parametrize("state", InvitationState)
+def test_something_can_be_said_while_it_is_live_and_in_time(state):
+    invitation = an_invitation(state)
+    if state not in LIVE:
+        with pytest.raises(Conflict):
+            invitation.require_answerable(DEADLINE - TICK)
+        return
+    invitation.require_answerable(DEADLINE - TICK)
+    if state is InvitationState.QUOTED:
+        invitation.require_answerable(DEADLINE + HOUR)
+    else:
+        with pytest.raises(Conflict):
+            invitation.require_answerable(DEADLINE)
+
+
+def test_a_quote_opens_and_accepts_and_a_second_one_moves_neither():
+    invitation = an_invitation("sent")
+    invitation.apply(InvitationEvent.QUOTE, now=DEADLINE - HOUR)
+    invitation.apply(InvitationEvent.QUOTE, now=DEADLINE + HOUR)
+    assert invitation.opened_at == invitation.accepted_at == DEADLINE - HOUR
+    assert invitation.quoted_at == DEADLINE - HOUR
+    assert invitation.ended_at is None
+
+
+def test_a_refused_event_changes_nothing():
+    invitation = an_invitation("sent")
+    with pytest.raises(Conflict):
+        invitation.apply(InvitationEvent.ACCEPT, now=DEADLINE)
+    assert invitation.state is InvitationState.SENT
+    assert invitation.accepted_at is None
+    assert invitation.opened_at is None
