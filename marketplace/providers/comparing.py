@@ -107,6 +107,7 @@ SELECT line, value FROM resolved GROUP BY line, value HAVING bool_and(own_id = o
 def compare(session: Session) -> list[RowProblem]:
     """Find out which staged rows are known already; return what is wrong between rows."""
     session.execute(text(MATCH))
+    session.execute(text("ANALYZE staged"))
     for statement in RESOLVE:
         session.execute(text(statement))
     return list(_problems(session))

@@ -15,7 +15,7 @@ from marketplace.providers.cells import COLUMNS
 from marketplace.providers.models import Accreditation, Coverage, Provider, Relationship
 from marketplace.providers.rules import AccreditationState, ProviderState
 
-BATCH = 500
+BATCH = 2000
 
 
 def export_providers(ctx: Context, actor: Actor, out: TextIO) -> int:

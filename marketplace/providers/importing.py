@@ -133,7 +133,8 @@ def _write(tx: Transaction, actor: Actor, *, verified: bool) -> ImportReport:
         text("DELETE FROM staged_accreditations WHERE line NOT IN (SELECT line FROM staged)")
     )
     done = writing.write(tx, actor, verified=verified)
-    tx.afterwards(Job.REMATCH_WAITING_LEADS)
+    if done.created or done.changed or done.approved:
+        tx.afterwards(Job.REMATCH_WAITING_LEADS)
     return ImportReport(
         rows=rows,
         created=done.created,

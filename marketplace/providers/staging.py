@@ -82,7 +82,8 @@ RELATED = {
 """Whom a row names as related, and the ways in which that may be meant."""
 
 TABLES = {
-    "staged": PROVIDERS | {"match_id": "uuid", "match_state": "text", "changed": "boolean"},
+    "staged": PROVIDERS
+    | {"match_id": "uuid", "match_state": "text", "changed": "boolean", "touched": "boolean"},
     "staged_accreditations": ACCREDITATIONS
     | {"held_id": "uuid", "is_new": "boolean", "differs": "boolean"},
     "staged_related": RELATED,
@@ -98,6 +99,9 @@ def stage(
     `progress` is told how many bytes have been read. Rows with problems are staged as far as they
     could be read, so that others may refer to them.
     """
+    # What the planner knows of tables that have just grown is old: a loop inside a loop over them
+    # would take hours, where a hash join of everything takes seconds.
+    session.execute(text("SET LOCAL enable_nestloop = off"))
     for table, columns in TABLES.items():
         shape = ", ".join(f"{column} {kind}" for column, kind in columns.items())
         session.execute(text(f"CREATE TEMPORARY TABLE {table} ({shape}) ON COMMIT DROP"))

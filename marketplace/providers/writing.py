@@ -46,11 +46,14 @@ COMPARE = (
     UPDATE staged_accreditations SET held_id = found.held_id, is_new = found.is_new,
         differs = found.differs
     FROM (
+        WITH own AS MATERIALIZED (
+            SELECT a.*, s.match_id FROM staged_accreditations a JOIN staged s ON s.line = a.line
+            WHERE s.match_id IS NOT NULL
+        )
         SELECT DISTINCT ON (a.id) a.id, h.id AS held_id,
             h.state IN ('expired', 'withdrawn') AND h.valid_until <> a.valid_until AS is_new,
             (h.valid_until, h.sectors) IS DISTINCT FROM (a.valid_until, a.sectors) AS differs
-        FROM staged_accreditations a JOIN staged s ON s.line = a.line
-        JOIN accreditations h ON h.provider_id = s.match_id AND h.body = a.body
+        FROM own a JOIN accreditations h ON h.provider_id = a.match_id AND h.body = a.body
         AND h.standard = a.standard AND h.certificate_number = a.certificate_number
         AND h.edition IS NOT DISTINCT FROM a.edition
         ORDER BY a.id, h.state IN ('expired', 'withdrawn'), h.id DESC
@@ -58,14 +61,15 @@ COMPARE = (
     WHERE staged_accreditations.id = found.id
     """,
     "UPDATE staged_accreditations SET is_new = true WHERE held_id IS NULL",
+    """
+    UPDATE staged SET touched = coalesce(changed, false)
+        OR line IN (SELECT line FROM staged_accreditations WHERE is_new OR differs)
+    """,
     # In the order in which everybody locks them, before anything of theirs is changed.
     """
     SELECT count(*) FROM (
         SELECT c.provider_id FROM coverage c JOIN staged s ON s.match_id = c.provider_id
-        WHERE s.changed OR EXISTS (
-            SELECT FROM staged_accreditations a WHERE a.line = s.line AND (a.is_new OR a.differs)
-        )
-        ORDER BY c.provider_id FOR UPDATE OF c
+        WHERE s.touched ORDER BY c.provider_id FOR UPDATE OF c
     ) locked
     """,
 )
@@ -145,11 +149,9 @@ WRITE = (
 
 COUNT = """
 SELECT count(*) FILTER (WHERE match_id IS NULL),
-    count(*) FILTER (WHERE match_id IS NOT NULL AND (changed OR EXISTS (
-        SELECT FROM staged_accreditations a WHERE a.line = s.line AND (a.is_new OR a.differs)
-    ))),
+    count(*) FILTER (WHERE match_id IS NOT NULL AND touched),
     (SELECT count(*) FROM staged_accreditations WHERE is_new OR differs)
-FROM staged s
+FROM staged
 """
 
 UNDECIDED = """
@@ -169,8 +171,11 @@ SELECT DISTINCT least(f.own_id, f.other_id), greatest(f.own_id, f.other_id) FROM
 WHERE f.own_id <> f.other_id AND EXISTS (SELECT FROM staged s WHERE s.line = f.line)
 AND NOT EXISTS (
     SELECT FROM relationships r WHERE r.valid_until IS NULL
-    AND ((r.provider_id, r.other_id) = (f.own_id, f.other_id)
-        OR (r.provider_id, r.other_id) = (f.other_id, f.own_id))
+    AND r.provider_id = f.own_id AND r.other_id = f.other_id
+)
+AND NOT EXISTS (
+    SELECT FROM relationships r WHERE r.valid_until IS NULL
+    AND r.provider_id = f.other_id AND r.other_id = f.own_id
 )
 """
 
