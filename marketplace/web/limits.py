@@ -24,6 +24,12 @@ LIMITS = {
     ("POST", "/api/v1/sessions"): "20 per minute; 120 per hour",
     ("POST", "/api/v1/password-resets"): "10 per minute; 40 per hour",
     ("PUT", "/api/v1/password-resets"): "20 per minute; 120 per hour",
+    ("POST", "/"): "20 per minute; 100 per hour",
+    ("POST", "/requests/confirm/<token>"): "30 per minute; 300 per hour",
+    ("POST", "/requests/not-ours/<token>"): "10 per minute; 40 per hour",
+    ("POST", "/sign-in"): "20 per minute; 120 per hour",
+    ("POST", "/forgot-password"): "10 per minute; 40 per hour",
+    ("POST", "/set-password/<token>"): "20 per minute; 120 per hour",
 }
 """By method and route: an office behind one address gets by, a machine that guesses does not."""
 

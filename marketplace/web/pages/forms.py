@@ -181,8 +181,10 @@ class Filled:
         return Filled(self.labels)
 
     def sentence(self, name: str) -> str:
+        """Return what is wrong with a field; some refusals are sentences by themselves."""
         problem = self.problems[name]
-        return f"{self.label(name)} {problem}" if name else problem
+        is_whole = not name or problem[:1].isupper() or problem[:1] == "\u201c"
+        return problem if is_whole else f"{self.label(name)} {problem}"
 
     def wrong(self, errors: Iterable[FieldError], typed: Typed | None = None) -> "Filled":
         """Return the same form with what was typed and what is wrong with it."""

@@ -19,7 +19,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from marketplace.core import idempotency
-from marketplace.core.errors import Conflict, Invalid
+from marketplace.core.errors import Conflict, FieldError, Invalid
 from marketplace.core.idempotency import Answer
 from marketplace.core.links import new_token
 from marketplace.leads import service
@@ -83,7 +83,8 @@ def send() -> Response | tuple[str, int]:
     try:
         receipt = once(sent)
     except Invalid as refused:
-        filled = Filled(LABELS).wrong(refused.errors, sent.typed)
+        errors = [by_name(error, sent) for error in refused.errors]
+        filled = Filled(LABELS).wrong(errors, sent.typed)
         return show(filled, begun=request.form.get("begun", "")), 422
     session["receipt"] = {**receipt, "to": sent.data["contact"]["email"]}
     return redirect(url_for("front.sent"), 303)
@@ -126,6 +127,15 @@ def read_form(posted: MultiDict[str, str]) -> Sent:
         sent.data["regions"] = list(dict.fromkeys(regions))
     sent.data["consent"]["terms_version"] = ctx.policy.terms_version
     return sent
+
+
+def by_name(error: FieldError, sent: Sent) -> FieldError:
+    """Return what is wrong with a region by what was typed, since it stands in no field alone."""
+    index = error.pointer.removeprefix("/regions/")
+    if index == error.pointer:
+        return error
+    text = sent.data["regions"][int(index)]
+    return FieldError("/regions", f"\u201c{text}\u201d {error.detail}")
 
 
 def once(sent: Sent) -> dict[str, Any]:

@@ -146,14 +146,12 @@ def look_before_quoting(invitation_id: UUID) -> str:
     ctx, actor = current_context(), current_actor()
     invitations.look_at_invitation(ctx, actor, invitation_id)
     shown = inbox.own_invitation(ctx, actor, invitation_id)
-    lead = shown["lead"]
-    begin = {
-        "currency": "AUD",
-        "standards": [
-            {"code": code, "edition": lead["editions"].get(code)} for code in lead["standards"]
-        ],
-    }
-    return _quoting(shown, Filled(LABELS, typed_from(shown["quote"] or begin)))
+    lead, before = shown["lead"], shown["quote"] or {"currency": "AUD"}
+    quoted = {each["code"]: each["edition"] for each in before.get("standards", [])}
+    editions = lead["editions"] | quoted
+    # In the order of the page's rows, whatever order the quote had.
+    rows = [{"code": code, "edition": editions.get(code)} for code in lead["standards"]]
+    return _quoting(shown, Filled(LABELS, typed_from({**before, "standards": rows})))
 
 
 @pages.post("/invitations/<uuid:invitation_id>/quote")

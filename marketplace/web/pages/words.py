@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from jinja2 import Undefined
 from markupsafe import Markup
 
 from marketplace.notifications.wording import told
@@ -177,8 +178,14 @@ def is_past(moment: datetime | None) -> bool:
     return moment is not None and moment <= current_context().clock()
 
 
+def stated(value: Any) -> Any:
+    """Return the value, or None for one that a stored document leaves out."""
+    return None if isinstance(value, Undefined) else value
+
+
 def day(value: date | str | None) -> str:
     """Return a day in words."""
+    value = stated(value)
     if value is None:
         return "not stated"
     found = date.fromisoformat(value) if isinstance(value, str) else value
@@ -187,11 +194,13 @@ def day(value: date | str | None) -> str:
 
 def money(amount: Decimal | str | None, currency: str = "") -> str:
     """Return an amount with its currency; one that is not stated is never shown as zero."""
+    amount = stated(amount)
     return "not stated" if amount is None else f"{currency} {Decimal(amount):,.2f}".strip()
 
 
 def number(value: float | None) -> str:
     """Return a number without an idle fraction."""
+    value = stated(value)
     return "not stated" if value is None else f"{value:g}"
 
 
