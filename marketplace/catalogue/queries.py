@@ -57,7 +57,7 @@ def time_zone_of(session: Session, region: str) -> str:
     rows = session.execute(
         select(Region.code, Region.time_zone).where(Region.code.in_([region, country_of(region)]))
     )
-    zones = dict(rows.tuples().all())
+    zones = dict(rows.all())
     return zones.get(region) or zones.get(country_of(region)) or "UTC"
 
 

@@ -9,6 +9,7 @@ from flask_smorest import Api
 from marketplace.core.actors import Kind
 from marketplace.web import operations
 from marketplace.web.api import (
+    admin_catalogue,
     admin_events,
     admin_leads,
     admin_notifications,
@@ -48,6 +49,7 @@ PERSON = frozenset({Kind.PROVIDER, Kind.ADMIN})
 ADMIN = frozenset({Kind.ADMIN})
 
 API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
+    (admin_catalogue.blp, ADMIN),
     (admin_events.blp, ADMIN),
     (admin_leads.blp, ADMIN),
     (admin_notifications.blp, ADMIN),
