@@ -84,7 +84,7 @@ def subdivisions(session: Session, country: str) -> list[Region]:
 def region_names(session: Session, codes: Collection[str]) -> dict[str, str]:
     """Return what those of the codes that are regions are called."""
     rows = session.execute(select(Region.code, Region.name).where(Region.code.in_(codes)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def regions_called(session: Session, name: str) -> list[str]:
@@ -97,4 +97,4 @@ def regions_called(session: Session, name: str) -> list[str]:
 def sector_names(session: Session, codes: Collection[str]) -> dict[str, str]:
     """Return what those of the codes that are sectors are called."""
     rows = session.execute(select(Sector.code, Sector.name).where(Sector.code.in_(codes)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
