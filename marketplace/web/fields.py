@@ -56,7 +56,8 @@ class Text(fields.String):
             raise self.make_error("control")
         text = text.strip()
         # A name of zero-width letters would be none.
-        if len(text) < self.at_least or not any(each.isprintable() for each in text):
+        shows = any(each.isprintable() and not each.isspace() for each in text)
+        if len(text) < self.at_least or not shows:
             raise self.make_error("empty")
         return text
 
@@ -143,7 +144,9 @@ class Email(Text):
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
             # Reserved names such as .test are let through: mail to them goes nowhere by itself.
-            checked = validate_email(text, check_deliverability=False, test_environment=True)
+            checked = validate_email(
+                text, check_deliverability=False, test_environment=True, strict=True
+            )
         except EmailNotValidError as error:
             raise ValidationError(f"must be an e-mail address: {error}") from None
         # Not `casefold`: that makes another domain of one with a sharp s.
