@@ -1,0 +1,236 @@
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from marketplace.catalogue.rules import Editions, Recognition
+from marketplace.core.errors import Conflict
+from marketplace.providers.cells import COLUMNS, Reference, read_row
+from marketplace.providers.evidence import evidence
+from marketplace.providers.rules import (
+    ACCREDITATION_LIFECYCLE,
+    PROVIDER_LIFECYCLE,
+    AccreditationEvent,
+    AccreditationFacts,
+    AccreditationState,
+    CheckResult,
+    ProviderEvent,
+    ProviderFacts,
+    ProviderKind,
+    ProviderState,
+    RelationFacts,
+    RelationshipKind,
+    check_event,
+    is_recognised,
+    name_key,
+)
+
+TODAY = date(2026, 11, 23)
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+OTHER = UUID(int=2)
+
+
+@pytest.mark.parametrize("state", ProviderState)
+@pytest.mark.parametrize("event", ProviderEvent)
+def test_a_provider_moves_only_as_the_table_says(state, event):
+    expected = {
+        ("applied", "approve"): "verified",
+        ("applied", "reject"): "rejected",
+        ("verified", "suspend"): "suspended",
+        ("suspended", "reinstate"): "verified",
+    }.get((state, event))
+    if expected is None:
+        with pytest.raises(Conflict):
+            PROVIDER_LIFECYCLE.after(state, event)
+    else:
+        assert PROVIDER_LIFECYCLE.after(state, event) == expected
+
+
+@pytest.mark.parametrize("state", [AccreditationState.WITHDRAWN, AccreditationState.EXPIRED])
+def test_an_accreditation_that_ended_stays_ended(state):
+    assert ACCREDITATION_LIFECYCLE.is_final(state)
+
+
+@pytest.mark.parametrize(
+    ("result", "event"),
+    [
+        (CheckResult.FOUND, AccreditationEvent.VERIFY),
+        (CheckResult.CONFIDENTIAL, AccreditationEvent.VERIFY),
+        (CheckResult.NOT_FOUND, AccreditationEvent.DOUBT),
+        (CheckResult.MISMATCH, AccreditationEvent.DOUBT),
+    ],
+)
+def test_what_a_look_into_a_register_leads_to(result, event):
+    assert check_event(result) is event
+
+
+@pytest.mark.parametrize(
+    ("recognition", "only_for", "standard", "expected"),
+    [
+        (Recognition.RECOGNISED, None, "ISO 9001", True),
+        (Recognition.RECOGNISED, ["ISO 22301"], "ISO 22301", True),
+        (Recognition.RECOGNISED, ["ISO 22301"], "ISO 9001", False),
+        (Recognition.UNVERIFIED, None, "ISO 9001", False),
+        (Recognition.NOT_RECOGNISED, ["ISO 9001"], "ISO 9001", False),
+    ],
+)
+def test_a_body_is_recognised_standard_by_standard(recognition, only_for, standard, expected):
+    assert is_recognised(recognition, only_for, standard) is expected
+
+
+def accreditation(**changes):
+    return AccreditationFacts(
+        **{
+            "id": UUID(int=1),
+            "body": "JASANZ",
+            "standard": "ISO 9001",
+            "edition": "2026",
+            "sectors": None,
+            "state": AccreditationState.VERIFIED,
+            "valid_from": None,
+            "valid_until": TODAY,
+            "recognised": True,
+        }
+        | changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "counts"),
+    [
+        ({}, True),
+        ({"valid_until": TODAY - timedelta(days=1)}, False),
+        ({"valid_from": TODAY}, True),
+        ({"valid_from": TODAY + timedelta(days=1)}, False),
+        ({"recognised": False}, False),
+        ({"state": AccreditationState.CLAIMED}, False),
+        ({"state": AccreditationState.SUSPENDED}, False),
+        ({"state": AccreditationState.WITHDRAWN}, False),
+    ],
+)
+def test_an_accreditation_counts_up_to_its_last_day_while_verified(changes, counts):
+    assert accreditation(**changes).counts(TODAY) is counts
+
+
+def facts(**changes):
+    return ProviderFacts(
+        **{
+            "id": UUID(int=1),
+            "name": "Harbour Quality",
+            "name_key": "harbour quality",
+            "kind": ProviderKind.CONSULTANT,
+            "state": ProviderState.VERIFIED,
+            "legal_entity": None,
+            "standards": frozenset({"ISO 9001"}),
+            "regions": frozenset({"AU"}),
+            "sectors": frozenset(),
+            "headcount_min": 1,
+            "headcount_max": 100,
+            "remote": False,
+            "open_capacity": 2,
+            "open_count": 1,
+            "monthly_capacity": 5,
+            "month": date(2026, 11, 1),
+            "month_count": 4,
+            "accreditations": (),
+            "pauses": (),
+            "related": frozenset(),
+        }
+        | changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"open_count": 2}, False),
+        ({"open_capacity": 0, "open_count": 0}, False),
+        ({"month_count": 5}, False),
+        ({"month_count": 5, "month": date(2026, 10, 1)}, True),
+        ({"monthly_capacity": 0, "month": date(2026, 10, 1)}, False),
+    ],
+)
+def test_capacity_is_what_is_open_and_what_the_month_has_left(changes, expected):
+    assert facts(**changes).has_capacity(NOW) is expected
+
+
+def test_a_pause_runs_from_its_start_up_to_its_end():
+    hour = timedelta(hours=1)
+    paused = facts(pauses=((NOW, NOW + hour),))
+    moments = [NOW - hour, NOW, NOW + hour / 2, NOW + hour]
+    assert [paused.is_paused(moment) for moment in moments] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "related"),
+    [
+        (None, None, True),
+        (TODAY, TODAY, True),
+        (TODAY + timedelta(days=1), None, False),
+        (None, TODAY - timedelta(days=1), False),
+    ],
+)
+def test_a_relationship_holds_on_both_of_its_days(start, end, related):
+    relation = RelationFacts(OTHER, RelationshipKind.OWNERSHIP, start, end)
+    assert facts(related=frozenset({relation})).related_on(TODAY) == ({OTHER} if related else set())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Harbour Quality Pty Ltd", "HARBOUR QUALITY"),
+        ("Åsa & Søn A/S", "asa and søn as"),
+        ("Müller GmbH", "MULLER"),
+        ("O'Neil, Inc.", "ONeil"),
+    ],
+)
+def test_names_are_compared_without_case_accents_punctuation_and_legal_form(one, other):
+    assert name_key(one) == name_key(other)
+
+
+def test_a_name_that_is_only_a_legal_form_keeps_it():
+    assert name_key("Limited") == "limited"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("cert.pdf", b"%PDF-1.7 ...", ("cert.pdf", "application/pdf")),
+        ("../../etc/passwd", b"\x89PNG\r\n\x1a\n...", ("evidence.png", "image/png")),
+        ("c:\\x\\scan.jpeg.exe", b"\xff\xd8\xff\xe0", ("scan.jpeg.jpg", "image/jpeg")),
+        ('a"b\r\nc.pdf', b"%PDF-", ("ab\r\nc".replace("\r\n", "") + ".pdf", "application/pdf")),
+        (None, b"%PDF-", ("evidence.pdf", "application/pdf")),
+        ("page.pdf", b"<html>", None),
+        ("empty.pdf", b"", None),
+    ],
+)
+def test_a_file_is_what_its_first_bytes_say(name, content, expected):
+    file = evidence(name, content)
+    assert (file and (file.name, file.media_type)) == expected
+
+
+def test_a_row_is_read_with_the_defaults_of_empty_cells():
+    reference = Reference(
+        standards={"ISO 9001": Editions("2026", "2015", None)},
+        countries={"DK"},
+        regions={"DK"},
+        sectors={"17"},
+        bodies={"DANAK"},
+    )
+    cells = dict.fromkeys(COLUMNS, "") | {
+        "name": "Nordlys ApS",
+        "kind": "certification_body",
+        "country": "DK",
+        "contact_name": "Bo",
+        "email": "BO@nordlys.example",
+        "standards": " ISO 9001 ; ISO 9001 ;",
+        "regions": "DK",
+        "accreditations": "DANAK|1|ISO 9001:2015|2027-01-31|17, 17 ; DANAK|1|ISO 9001|2027-01-31",
+    }
+    row = read_row(cells, reference)
+    assert row.problems == []
+    assert row.values["standards"] == ["ISO 9001"]
+    assert (row.values["email"], row.values["remote"]) == ("bo@nordlys.example", False)
+    assert (row.values["headcount_min"], row.values["headcount_max"]) == (1, 1_000_000)
+    assert [(a.edition, a.sectors) for a in row.accreditations] == [("2015", ["17"]), (None, None)]

@@ -1,0 +1,313 @@
+"""What matching and invitations ask of providers, and what must hold when many act at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from sqlalchemy import select, update
+
+from marketplace.core.actors import ANYBODY, OPERATOR
+from marketplace.core.errors import Conflict, Invalid, NotAllowed, NotFound
+from marketplace.core.events import Event
+from marketplace.core.forms import Form
+from marketplace.core.jobs import Job
+from marketplace.notifications.models import Notification
+from marketplace.providers import accreditations, coverage, profile, relationships, service
+from marketplace.providers.models import Coverage, Provider
+from marketplace.providers.queries import candidate_ids, ids_by_name_key, provider_facts
+from marketplace.providers.rules import ProviderKind, RelationshipKind
+from tests.people import an_admin
+from tests.providers import (
+    a_body,
+    a_provider,
+    acting_for,
+    an_accreditation,
+    application,
+    claim,
+)
+
+
+def candidates(ctx, **changes):
+    wanted = {
+        "kinds": [ProviderKind.CONSULTANT],
+        "standards": ["ISO 9001"],
+        "regions": ["AU-NSW"],
+        "remote_ok": False,
+        "headcount": 42,
+        "now": ctx.clock(),
+        "after_shuffle": None,
+        "limit": 10,
+    } | changes
+    with ctx.reading() as session:
+        return [provider_id for _, provider_id in candidate_ids(session, **wanted)]
+
+
+def facts(ctx, *providers):
+    with ctx.reading() as session:
+        found = provider_facts(session, [each.id for each in providers], now=ctx.clock())
+    return [found[each.id] for each in providers]
+
+
+def test_approval_lets_the_contact_in_mirrors_the_state_and_tries_waiting_leads(ctx, queue):
+    provider = a_provider(ctx)
+    assert (Job.REMATCH_WAITING_LEADS, None) in queue.jobs
+    with ctx.reading() as session:
+        assert session.get(Coverage, provider.id).state == "verified"
+        letters = set(session.execute(select(Notification.template, Notification.recipient)))
+        verbs = session.scalars(
+            select(Event.verb).where(Event.subject_id == provider.id).order_by(Event.id)
+        ).all()
+    assert letters == {
+        ("set_password", "kim@harbour.example"),
+        ("application_approved", "kim@harbour.example"),
+    }
+    assert verbs == ["provider.created", "provider.approved"]
+
+
+def test_an_address_that_signs_in_for_somebody_else_is_not_taken_over(ctx):
+    an_admin(ctx, "kim@harbour.example")
+    service.apply_to_join(ctx, Form(application(kind=ProviderKind.CONSULTANT)))
+    with ctx.reading() as session:
+        provider = session.scalars(select(Provider)).one()
+    with pytest.raises(Conflict, match="signs in for somebody else"):
+        service.approve_provider(ctx, OPERATOR, provider.id)
+    with ctx.reading() as session:
+        assert session.get(Provider, provider.id).state == "applied"
+
+
+def test_a_suspended_provider_is_no_candidate_until_it_is_reinstated(ctx):
+    provider = a_provider(ctx)
+    assert candidates(ctx) == [provider.id]
+    service.suspend_provider(ctx, OPERATOR, provider.id, reason="complaints")
+    assert candidates(ctx) == []
+    assert facts(ctx, provider)[0].state == "suspended"
+    with pytest.raises(Conflict):
+        service.suspend_provider(ctx, OPERATOR, provider.id, reason="again")
+    service.reinstate_provider(ctx, OPERATOR, provider.id)
+    assert candidates(ctx) == [provider.id]
+
+
+def test_only_administrators_decide_about_providers(ctx):
+    provider = a_provider(ctx)
+    for act in (service.approve_provider, service.reinstate_provider):
+        with pytest.raises(NotAllowed):
+            act(ctx, acting_for(provider), provider.id)
+    with pytest.raises(NotAllowed):
+        service.suspend_provider(ctx, ANYBODY, provider.id, reason="x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_found"),
+    [
+        ({}, True),
+        ({"kinds": [ProviderKind.CERTIFICATION_BODY]}, False),
+        ({"kinds": list(ProviderKind)}, True),
+        ({"standards": ["ISO 9001", "ISO 14001"]}, True),
+        ({"standards": ["ISO 9001", "ISO 45001"]}, False),
+        ({"regions": ["AU-NSW", "NZ-AUK"]}, True),
+        ({"regions": ["AU-VIC"]}, False),
+        ({"regions": ["AU"]}, False),
+        ({"regions": ["AU-VIC"], "remote_ok": True}, True),
+        ({"headcount": 10}, True),
+        ({"headcount": 500}, True),
+        ({"headcount": 9}, False),
+        ({"headcount": 501}, False),
+    ],
+)
+def test_candidates_are_narrowed_by_what_they_cover(ctx, changes, is_found):
+    a_provider(ctx, coverage={"regions": ["AU-NSW", "NZ"], "remote": True, "headcount_min": 10})
+    assert bool(candidates(ctx, **changes)) is is_found
+
+
+def test_candidates_without_capacity_are_left_out(ctx, clock):
+    provider = a_provider(ctx, coverage={"open_capacity": 1, "monthly_capacity": 2})
+    with ctx.transaction() as tx:
+        coverage.take_place(tx, provider.id)
+    assert candidates(ctx) == []
+    with ctx.transaction() as tx:
+        coverage.free_place(tx, provider.id)
+    assert candidates(ctx) == [provider.id]
+    with ctx.transaction() as tx:
+        coverage.take_place(tx, provider.id)
+        coverage.free_place(tx, provider.id)
+    assert candidates(ctx) == []
+    clock.advance(days=10)
+    assert candidates(ctx) == [provider.id]
+
+
+def test_candidates_come_in_shuffled_order_and_none_is_lost_between_pages(ctx):
+    ids = {a_provider(ctx, f"Firm{chr(97 + n)} Ltd").id for n in range(7)}
+    with ctx.transaction() as tx:
+        tx.session.execute(update(Coverage).values(shuffle=5))
+        one = min(ids)
+        tx.session.execute(update(Coverage).where(Coverage.provider_id == one).values(shuffle=1))
+    assert candidates(ctx, limit=1) == [one]
+    assert set(candidates(ctx, limit=2)) == ids
+    assert set(candidates(ctx, after_shuffle=1, limit=1)) == ids - {one}
+    assert candidates(ctx, after_shuffle=5) == []
+
+
+def test_a_freed_place_of_a_full_provider_tries_waiting_leads(ctx, queue):
+    provider = a_provider(ctx, coverage={"open_capacity": 2})
+    with ctx.transaction() as tx:
+        coverage.take_place(tx, provider.id)
+        coverage.take_place(tx, provider.id)
+    for rung in (True, False):
+        queue.jobs.clear()
+        with ctx.transaction() as tx:
+            coverage.free_place(tx, provider.id)
+        assert ((Job.REMATCH_WAITING_LEADS, None) in queue.jobs) is rung
+    with ctx.transaction() as tx:
+        coverage.free_place(tx, provider.id)
+    assert facts(ctx, provider)[0].open_count == 0
+
+
+def test_places_counted_at_once_are_all_counted(ctx, installation):
+    provider = a_provider(ctx)
+    start = Barrier(4)
+
+    def take(_):
+        with installation.app.app_context():
+            start.wait()
+            for _ in range(5):
+                with ctx.transaction() as tx:
+                    held = coverage.lock_providers(tx.session, [provider.id])[provider.id]
+                    coverage.take_place(tx, provider.id)
+                    assert held.open_count == tx.session.get(Coverage, provider.id).open_count
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(take, range(4)))
+    (counted,) = facts(ctx, provider)
+    assert (counted.open_count, counted.month_count) == (20, 20)
+
+
+def test_facts_hold_everything_that_eligibility_asks_for(ctx, clock):
+    body, consultant = a_body(ctx), a_provider(ctx)
+    held = an_accreditation(ctx, body)
+    an_accreditation(ctx, body, standard="ISO 14001", body="ISMS-AC", sectors=None)
+    relationships.declare_relationship(
+        ctx,
+        OPERATOR,
+        Form(
+            {
+                "provider_id": consultant.id,
+                "other_id": body.id,
+                "kind": RelationshipKind.OWNERSHIP,
+                "from": None,
+                "until": clock().date(),
+            }
+        ),
+    )
+    span = {"from": clock(), "until": clock() + timedelta(days=2)}
+    profile.add_pause(ctx, acting_for(body), Form(span))
+    of_body, of_consultant = facts(ctx, body, consultant)
+    one, other = of_body.accreditations
+    assert (one.id, one.recognised, one.edition) == (held, True, "2026")
+    assert one.sectors == frozenset({"17"})
+    assert one.counts(clock().date())
+    assert (other.recognised, other.sectors) == (False, None)
+    today = clock().date()
+    assert of_body.related_on(today) == {consultant.id}
+    assert of_consultant.related_on(today) == {body.id}
+    assert of_consultant.related_on(today + timedelta(days=1)) == frozenset()
+    assert of_body.is_paused(clock())
+    assert not of_consultant.is_paused(clock())
+    clock.advance(days=2)
+    assert facts(ctx, body)[0].pauses == ()
+
+
+def test_facts_are_read_afresh_behind_a_lock(ctx, installation):
+    provider = a_provider(ctx)
+    with ctx.transaction() as tx:
+        stale = tx.session.get(Coverage, provider.id)
+        assert stale.open_capacity == 5
+
+        def change():
+            with installation.app.app_context(), ctx.transaction() as other:
+                other.session.get(Coverage, provider.id).open_capacity = 9
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(change).result()
+        held = coverage.lock_providers(tx.session, [provider.id])
+        assert held[provider.id].open_capacity == 9
+        found = provider_facts(tx.session, [provider.id], now=tx.now)
+        assert found[provider.id].open_capacity == 9
+
+
+def test_providers_are_found_by_the_key_of_their_name(ctx):
+    provider = a_provider(ctx)
+    with ctx.reading() as session:
+        found = ids_by_name_key(session, ["harbour quality", "nobody"])
+    assert found == {"harbour quality": {provider.id}}
+
+
+def test_the_same_application_ten_times_at_once_is_one_provider(ctx, installation):
+    form = application(kind=ProviderKind.CONSULTANT)
+    start = Barrier(10)
+
+    def apply(_):
+        with installation.app.app_context():
+            start.wait()
+            service.apply_to_join(ctx, Form(form))
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(apply, range(10)))
+    with ctx.reading() as session:
+        assert len(session.scalars(select(Provider)).all()) == 1
+
+
+def test_an_administrator_is_told_that_a_provider_exists_already(ctx):
+    a_provider(ctx, registration_number="51 824 753 556")
+    again = application(
+        "Other", kind=ProviderKind.CERTIFICATION_BODY, registration_number="51824753556"
+    )
+    with pytest.raises(Invalid) as refused:
+        service.create_provider(ctx, OPERATOR, Form(again))
+    assert [error.pointer for error in refused.value.errors] == ["/registration_number"]
+
+
+def test_a_claim_does_not_count_until_it_is_verified_and_not_while_suspended(ctx, clock, queue):
+    body = a_body(ctx)
+    claimed = accreditations.claim_accreditation(ctx, acting_for(body), Form(claim()))
+    held, today = claimed.accreditation.id, clock().date()
+
+    def counts():
+        return facts(ctx, body)[0].accreditations[0].counts(today)
+
+    def look(result):
+        seen = {"result": result, "checked_on": today, "source": "register"}
+        return accreditations.verify_accreditation(ctx, OPERATOR, held, Form(seen))
+
+    assert not counts()
+    look("not_found")
+    assert not counts()
+    queue.jobs.clear()
+    assert look("found").last_check.result == "found"
+    assert counts()
+    assert (Job.REMATCH_WAITING_LEADS, None) in queue.jobs
+    accreditations.suspend_accreditation(ctx, OPERATOR, held)
+    assert not counts()
+    with pytest.raises(Conflict):
+        look("found")
+    accreditations.reinstate_accreditation(ctx, OPERATOR, held)
+    assert counts()
+    look("mismatch")
+    assert not counts()
+
+
+def test_a_consultant_holds_no_accreditation(ctx):
+    with pytest.raises(Conflict):
+        accreditations.claim_accreditation(ctx, acting_for(a_provider(ctx)), Form(claim()))
+
+
+def test_a_pause_that_ends_early_tries_waiting_leads_and_is_nobody_elses(ctx, clock, queue):
+    mine, other = a_provider(ctx), a_body(ctx)
+    span = {"from": clock(), "until": clock() + timedelta(days=2)}
+    pause = profile.add_pause(ctx, acting_for(mine), Form(span))
+    with pytest.raises(NotFound):
+        profile.delete_pause(ctx, acting_for(other), pause.id)
+    queue.jobs.clear()
+    profile.delete_pause(ctx, acting_for(mine), pause.id)
+    assert queue.jobs == [(Job.REMATCH_WAITING_LEADS, None)]
+    assert facts(ctx, mine)[0].pauses == ()
