@@ -1,9 +1,10 @@
 """Accreditations: claimed by their holder, looked up by an administrator, suspended, reinstated."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
@@ -190,7 +191,13 @@ def accreditations_of(session: Session, provider_id: UUID) -> list[Shown]:
     return shown(session, list(rows))
 
 
-def shown(session: Session, held: list[Accreditation]) -> list[Shown]:
+def accreditations_in(state: AccreditationState | None) -> Select[Accreditation]:
+    """Return everybody's accreditations, or those in one state, to be paged."""
+    rows = select(Accreditation)
+    return rows if state is None else rows.where(Accreditation.state == state)
+
+
+def shown(session: Session, held: Sequence[Accreditation]) -> list[Shown]:
     """Return accreditations with their last checks and the names of their latest files."""
     session.flush()
     ids = [each.id for each in held]

@@ -37,9 +37,10 @@ def providers_like(
     if kind is not None:
         rows = rows.where(Provider.kind == kind)
     if q:
+        by_key = [Provider.name_key.contains(name_key(q), autoescape=True)] if name_key(q) else []
         rows = rows.where(
             or_(
-                Provider.name_key.contains(name_key(q), autoescape=True),
+                *by_key,
                 Provider.name.icontains(q, autoescape=True),
                 Provider.contact_email == normal_email(q),
                 Provider.registration_number == q.replace(" ", "").upper(),

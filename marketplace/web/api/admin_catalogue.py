@@ -34,8 +34,8 @@ class CodeCursor(fields.Field[str]):
         try:
             code = base64.urlsafe_b64decode(str(value) + "==").decode()
         except (ValueError, binascii.Error):
-            code = "\0"
-        if "\0" in code:
+            code = ""
+        if not code or "\0" in code:
             raise ValidationError("is not a cursor from an earlier page")
         return code
 

@@ -12,8 +12,9 @@ from marketplace.providers import accreditations, directory, relationships, serv
 from marketplace.providers.accreditations import Shown
 from marketplace.providers.directory import Profile
 from marketplace.providers.evidence import evidence_of
-from marketplace.providers.models import Provider, Relationship
+from marketplace.providers.models import Accreditation, Provider, Relationship
 from marketplace.providers.rules import (
+    AccreditationState,
     CheckResult,
     ProviderKind,
     ProviderState,
@@ -51,6 +52,25 @@ class ProviderPageSchema(Schema):
     """A page of providers."""
 
     items = fields.List(fields.Nested(ProfileSchema))
+    next = fields.String(allow_none=True)
+
+
+class AccreditationFilterSchema(PageArgs):
+    """Which accreditations."""
+
+    state = Choice(AccreditationState, load_default=None)
+
+
+class HeldAccreditationSchema(AccreditationSchema):
+    """An accreditation with who holds it."""
+
+    provider_id = fields.UUID(attribute="accreditation.provider_id")
+
+
+class AccreditationPageSchema(Schema):
+    """A page of accreditations."""
+
+    items = fields.List(fields.Nested(HeldAccreditationSchema))
     next = fields.String(allow_none=True)
 
 
@@ -174,6 +194,18 @@ class Reinstatement(MethodView):
         """Invite a suspended provider again."""
         service.reinstate_provider(current_context(), current_actor(), provider_id)
         return shown(provider_id)
+
+
+@blp.route("/accreditations")
+class Accreditations(MethodView):
+    @blp.arguments(AccreditationFilterSchema, location="query")
+    @blp.response(200, AccreditationPageSchema)
+    def get(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Accreditations, newest first; `?state=claimed` are those that wait for a look."""
+        rows = accreditations.accreditations_in(args.pop("state"))
+        with current_context().reading() as session:
+            found, following = page(session, rows, Accreditation.id, **args)
+            return {"items": accreditations.shown(session, found), "next": following}
 
 
 @blp.route("/accreditations/<uuid:accreditation_id>/verification")

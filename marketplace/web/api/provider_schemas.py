@@ -1,6 +1,6 @@
 """The shapes in which providers, their coverage and their accreditations come in and go out."""
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from marketplace.providers.rules import (
     CAPACITY_AT_MOST,
@@ -149,7 +149,12 @@ class NewAccreditationSchema(In):
     standard = Text(at_most=40, required=True)
     edition = Text(at_most=40, required=True)
     body = Text(at_most=40, required=True)
-    certificate_number = Text(at_most=80, required=True)
+    certificate_number = Text(
+        at_most=80,
+        required=True,
+        # These separate accreditations and their parts in files.
+        validate=validate.Regexp(r"[^|;]*\Z", error="must not contain | or ;"),
+    )
     sectors = ListOf(Text(at_most=10), least=1, most=100, **optional())
     valid_from = Day(**optional())
     valid_until = Day(required=True)
