@@ -20,6 +20,7 @@ from marketplace.accounts.service import create_admin
 from marketplace.bootstrap import Product, build
 from marketplace.catalogue.seeding import seed_catalogue
 from marketplace.core.actors import OPERATOR
+from marketplace.core.db import db
 from marketplace.core.errors import MarketplaceError
 from marketplace.local.commands import scheduler_command, web_command, worker_command
 from marketplace.local.connection import read_connection
@@ -54,7 +55,11 @@ def product_for(data_dir: Path | None) -> Iterator[Product]:
     """Open the product that the settings or the data folder name."""
     product = build(Settings.from_env(environment_for(data_dir)))
     with product.app.app_context():
-        yield product
+        try:
+            yield product
+        finally:
+            db.engine.dispose()
+            product.redis.close()
 
 
 def become(command: list[str], data_dir: Path | None) -> NoReturn:
@@ -117,8 +122,8 @@ def scheduler(data_dir: Path | None) -> None:
 @on_data_dir
 def migrate(data_dir: Path | None) -> None:
     """Bring the database into the shape that this version expects."""
-    product = build(Settings.from_env(environment_for(data_dir)))
-    upgrade(product.app)
+    with product_for(data_dir) as product:
+        upgrade(product.app)
     click.echo("The database is in shape.")
 
 

@@ -15,6 +15,7 @@ from config.settings import Settings, SettingsError
 from marketplace.accounts import queries as accounts
 from marketplace.bootstrap import Product, build
 from marketplace.catalogue.models import Standard
+from marketplace.core.db import db
 from marketplace.local.demo.stage import demo_accounts
 from marketplace.migrations.schema import missing_migrations
 from marketplace.notifications.models import MailPause
@@ -48,8 +49,12 @@ def examine(environment: Mapping[str, str], *, is_up: bool) -> Iterator[Finding]
     yield from _address(settings)
     product = build(settings)
     with product.app.app_context():
-        yield from _database(product, is_up=is_up)
-    yield from _redis(product.redis)
+        try:
+            yield from _database(product, is_up=is_up)
+            yield from _redis(product.redis)
+        finally:
+            db.engine.dispose()
+            product.redis.close()
 
 
 def _address(settings: Settings) -> Iterator[Finding]:
@@ -75,7 +80,7 @@ def _database(product: Product, *, is_up: bool) -> Iterator[Finding]:
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error
         yield wrong(
-            f"The database cannot be used: {reason}. Start it, or correct "
+            f"The database cannot be used ({reason}). Start it, or correct "
             "MARKETPLACE_DATABASE_URL; a system of `marketplace up` needs `up` to be running."
         )
         return
@@ -125,17 +130,17 @@ def _redis(redis: Redis) -> Iterator[Finding]:
         schedulers = len(CronScheduler.all(redis))
     except RedisError as error:
         yield wrong(
-            f"Redis cannot be reached: {error}. Nothing is lost, but no invitation and no mail "
+            f"Redis cannot be reached ({error}). Nothing is lost, but no invitation and no mail "
             "goes out until it is back. Start it, or correct MARKETPLACE_REDIS_URL."
         )
         return
     yield Finding("Redis can be reached.")
     if workers:
-        yield Finding(f"Workers at work: {workers}.")
+        yield Finding(f"Workers heard of in the last two minutes: {workers}.")
     else:
-        yield wrong("No worker is registered, so nobody takes jobs. Start `marketplace worker`.")
+        yield wrong("No worker was heard of, so nobody takes jobs. Start `marketplace worker`.")
     if schedulers:
-        yield Finding(f"Schedulers at work: {schedulers}.")
+        yield Finding(f"Schedulers heard of in the last two minutes: {schedulers}.")
     else:
         yield wrong(
             "No scheduler was heard of for two minutes, so deadlines are noticed late. Start "

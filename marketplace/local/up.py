@@ -95,10 +95,11 @@ class Up:
         if self.wanted.demo:
             with step("Inventing providers", "Invented providers are there, with demo sign-ins"):
                 stage.prepare(product)
-        self._child("worker", worker_command(self.wanted.workers)).start(self.environment)
-        self._child("scheduler", scheduler_command()).start(self.environment)
         with step("Starting the web server", "The web server answers"):
             await_ready(url, web)
+        # Not before: on a small machine they would only take turns.
+        self._child("worker", worker_command(self.wanted.workers)).start(self.environment)
+        self._child("scheduler", scheduler_command()).start(self.environment)
         say(f"  Started in {time.monotonic() - began:.1f} s")
         say(f"ready: {url}")
         self._show_addresses(url)

@@ -1,0 +1,1 @@
+"""The RQ door: workers and the scheduler."""
