@@ -18,10 +18,13 @@ class Form:
     problems: tuple[FieldError, ...] = ()
 
     def is_sound(self, name: str) -> bool:
-        """Return whether nothing is wrong with the top-level field `name` or anything below it."""
+        """Return whether nothing is wrong with the top-level field `name` or anything below it.
+
+        Nor with the whole: what is no object at all has no sound fields.
+        """
         pointer = f"/{name}"
         return not any(
-            p.pointer == pointer or p.pointer.startswith(pointer + "/") for p in self.problems
+            p.pointer in ("", pointer) or p.pointer.startswith(pointer + "/") for p in self.problems
         )
 
     def accept(self, more: Iterable[FieldError] = ()) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _problems(
             if standard["code"] not in lead.standards
         ]
     accreditation_id = values.get("accreditation_id")
-    if accreditation_id is not None:
+    if accreditation_id is not None and form.is_sound("accreditation_id"):
         found += _accreditation_problems(session, accreditation_id, lead, provider, today=today)
     return found
 

@@ -131,7 +131,7 @@ class QuoteIn(In):
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def _fits_its_kind(self, values: dict[str, Any], sent: Any, **kwargs: Any) -> None:
         """Ask for what this kind of quote needs, and refuse what belongs to the other."""
-        kind = values.get("kind")
+        kind = values.get("kind") if isinstance(sent, dict) else None
         if kind is None:
             return
         wrong = {name: ["is required"] for name in self.needed[kind] if name not in sent}
