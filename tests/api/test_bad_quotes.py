@@ -1,0 +1,392 @@
+"""Every field of a quote wrong, of both kinds; and the smaller bodies, each field of each."""
+# ruff: noqa: RUF001  # digits that cannot be told apart are among what is tested
+
+import pytest
+
+from marketplace.core.db import new_id
+from marketplace.quotes.models import Quote
+from tests.api.bad_values import pointers, with_value
+from tests.api.doors import admin_door, business_door, invitations_of, provider_door
+from tests.services.road import an_awarded_lead
+
+CERTIFICATION = {
+    "kind": "certification",
+    "currency": "AUD",
+    "tax_rate": "10",
+    "standards": [{"code": "ISO 9001", "edition": "2026"}],
+    "audit_days": {
+        "stage_1": 1, "stage_2": 2.5, "surveillance_1": 1, "surveillance_2": 1,
+        "recertification": 2,
+    },
+    "fees": {
+        "application": "250.00", "stage_1": "1800", "stage_2": "4200.5",
+        "surveillance_1": "2000.00", "surveillance_2": "2000.00", "recertification": "4000.00",
+        "annual": "300.00", "travel": "500.00",
+    },
+    "travel_basis": "capped",
+    "effective_personnel": 40,
+    "earliest_start": "2027-01-10",
+    "valid_until": "2027-02-28",
+    "assumptions": ["One site", "One shift"],
+    "notes": "Days by the table.\nTravel from Sydney.",
+}  # fmt: skip
+
+CONSULTING = {
+    "kind": "consulting",
+    "currency": "AUD",
+    "tax_rate": "10",
+    "phases": [
+        {"name": "Gap analysis", "deliverables": ["Report"], "days": 2, "on_site": True,
+         "fee": "2400.00"},
+        {"name": "Implementation", "days": 8.5, "fee": "9500"},
+    ],
+    "travel": "300.00",
+    "duration_weeks": 14,
+    "earliest_start": "2027-01-10",
+    "exclusions": ["Certification fees"],
+    "valid_until": "2027-02-28",
+    "notes": "We come by train.",
+}  # fmt: skip
+
+NOT_TEXT = (5, True, [], {})
+EMPTY = ("", "  ", "\u200b\u200b\u200b")
+NOT_AMOUNT = (
+    5, 5.5, True, [], {}, "", " ", "-1.00", "+1.00", "1,000.00", "1.001", "1e3", "NaN", "Infinity",
+    "$5", "5.", ".5", " 5", "1234567890", "٥٠", "５", "0x10",
+)  # fmt: skip
+NOT_DAYS = ("1", True, [], {}, "", -0.5, 0.3, 1.25, 1000.5, 10**40, 1e300)
+NOT_WHOLE = ("40", True, 1.5, [], {}, "", 0, -1)
+NOT_DATE = ("soon", "2027-02-30", "28/02/2027", "", 20270228, True, [], {}, "2026-11-22")
+
+COMMON = [
+    ("/currency", (*NOT_TEXT, *EMPTY, "aud", "AU", "AUDX", "ZZZ", "A$", None, ...)),
+    (
+        "/tax_rate",
+        (True, [], {}, "", "ten", "10 %", "-1", "100.01", "10.001", 101, -1, "1e1", "١٠"),
+    ),
+    ("/earliest_start", NOT_DATE),
+    ("/valid_until", (*NOT_DATE, None, ...)),
+    ("/notes", (*NOT_TEXT, *EMPTY, "a\x00b", "x" * 4001)),
+    ("/unknown", ("x", None)),
+]  # fmt: skip
+
+OF_CERTIFICATION = [
+    *COMMON,
+    ("/kind", (*NOT_TEXT, *EMPTY, "audit", "Certification", None, ...)),
+    ("/standards", ("ISO 9001", 5, {}, None, [], [{"code": "ISO 9001"}] * 7, ...)),
+    ("/standards/0", ("ISO 9001", 5, [], None)),
+    ("/standards/0/code", (*NOT_TEXT, *EMPTY, "ISO 14001", "iso 9001", "x" * 61, None, ...)),
+    ("/standards/0/edition", (*NOT_TEXT, *EMPTY, "x" * 41)),
+    ("/audit_days", ("3", 5, [], None, ...)),
+    *[
+        (f"/audit_days/{name}", (*NOT_DAYS, None, ...))
+        for name in ("stage_1", "stage_2")
+    ],
+    *[
+        (f"/audit_days/{name}", NOT_DAYS)
+        for name in ("surveillance_1", "surveillance_2", "recertification")
+    ],
+    ("/audit_days/stage_3", (1,)),
+    ("/fees", ("3", 5, [], None, ...)),
+    *[(f"/fees/{name}", (*NOT_AMOUNT, None, ...)) for name in ("stage_1", "stage_2")],
+    *[
+        (f"/fees/{name}", NOT_AMOUNT)
+        for name in (
+            "application", "surveillance_1", "surveillance_2", "recertification", "annual",
+            "travel",
+        )
+    ],
+    ("/fees/discount", ("5.00",)),
+    ("/travel_basis", (*NOT_TEXT, "free", "Included", "", None)),
+    ("/effective_personnel", (*NOT_WHOLE, 1_000_001)),
+    ("/accreditation_id", (*NOT_TEXT, "", "x", str(new_id()))),
+    ("/assumptions", (5, True, {}, "", [5], "x" * 4001, ["x"] * 51)),
+    ("/phases", ([], None, [{"name": "x", "fee": "1.00"}])),
+    ("/duration_weeks", (5, None)),
+    ("/travel", ("5.00", None)),
+    ("/exclusions", (["x"], None)),
+]  # fmt: skip
+
+OF_CONSULTING = [
+    *COMMON,
+    ("/kind", (*NOT_TEXT, *EMPTY, "advice", None, ...)),
+    ("/phases", ("x", 5, {}, None, [], [{"name": "x", "fee": "1.00"}] * 31, ...)),
+    ("/phases/0", ("x", 5, [], None)),
+    ("/phases/0/name", (*NOT_TEXT, *EMPTY, "x" * 201, "a\nb", None, ...)),
+    ("/phases/0/deliverables", (5, True, {}, "", None, [5], [""], ["x"] * 51, "x" * 4001)),
+    ("/phases/0/days", NOT_DAYS),
+    ("/phases/0/on_site", ("yes", 1, 0, "", [])),
+    ("/phases/0/fee", (*NOT_AMOUNT, None, ...)),
+    ("/phases/0/discount", ("1.00",)),
+    ("/travel", NOT_AMOUNT),
+    ("/duration_weeks", (*NOT_WHOLE, 521)),
+    ("/exclusions", (5, True, {}, "", [5], ["x"] * 51)),
+    ("/standards", ([{"code": "ISO 9001"}], None)),
+    ("/fees", ({"stage_1": "1.00", "stage_2": "1.00"}, None)),
+    ("/audit_days", ({"stage_1": 1, "stage_2": 1},)),
+    ("/travel_basis", ("included", None)),
+    ("/effective_personnel", (5,)),
+    ("/accreditation_id", (str(new_id()),)),
+    ("/assumptions", (["x"],)),
+]
+
+
+class Quoting:
+    """One invitation, and its holder at the door."""
+
+    def __init__(self, client, ctx, make, kind):
+        self.client, self.make = client, make
+        self.service = "certification" if kind == "certification_body" else "consulting"
+        self.provider = make.provider(kind)
+        self.lead = make.matched_lead(service=self.service)
+        (self.invitation,) = invitations_of(make, self.lead)
+        self.who = provider_door(ctx, self.provider)
+
+    def put(self, body):
+        path = f"/api/v1/portal/invitations/{self.invitation.id}/quote"
+        return self.client.put(path, json=body, headers=self.who)
+
+    def state(self):
+        (now,) = invitations_of(self.make, self.lead)
+        return now.state
+
+
+@pytest.fixture
+def certifying(client, ctx, make):
+    return Quoting(client, ctx, make, "certification_body")
+
+
+@pytest.fixture
+def consulting(client, ctx, make):
+    return Quoting(client, ctx, make, "consultant")
+
+
+def assert_each_is_named(quoting, full, table):
+    for pointer, values in table:
+        for value in values:
+            # What a list of the wrong things leaves out cannot be told from the list itself.
+            named = pointers(quoting.put(with_value(full, pointer, value)))
+            assert named, (pointer, value)
+            inside = {each for each in named if each.startswith(f"{pointer}/")}
+            assert named == {pointer} or (isinstance(value, list) and named == inside), (
+                pointer, value, named,
+            )  # fmt: skip
+    assert quoting.state() == "sent"
+    assert quoting.make.ask(lambda session: session.query(Quote).count()) == 0
+
+
+def test_each_wrong_value_of_a_certification_quote_is_named_and_nothing_is_kept(certifying):
+    assert_each_is_named(certifying, CERTIFICATION, OF_CERTIFICATION)
+
+
+def test_each_wrong_value_of_a_consulting_quote_is_named_and_nothing_is_kept(consulting):
+    assert_each_is_named(consulting, CONSULTING, OF_CONSULTING)
+
+
+def test_everything_wrong_at_once_is_named_in_one_answer(certifying):
+    body = {
+        "kind": "certification", "currency": "aud", "tax_rate": "x", "earliest_start": "2026-11-22",
+        "valid_until": "2026-11-22", "notes": "\x00", "travel_basis": "free", "travel": "1.00",
+        "standards": [{"code": "ISO 14001"}, {"edition": 5}], "effective_personnel": "40",
+        "audit_days": {"stage_1": 0.3}, "fees": {"stage_1": 5, "annual": "x"}, "phases": [],
+        "accreditation_id": "x", "assumptions": 5, "unknown": 1,
+    }  # fmt: skip
+    assert pointers(certifying.put(body)) == {
+        "/currency", "/tax_rate", "/earliest_start", "/valid_until", "/notes", "/travel_basis",
+        "/travel", "/standards/1/code", "/standards/1/edition", "/effective_personnel",
+        "/audit_days/stage_1", "/audit_days/stage_2", "/fees/stage_1", "/fees/stage_2",
+        "/fees/annual", "/phases", "/accreditation_id", "/assumptions", "/unknown",
+    }  # fmt: skip
+
+
+def test_everything_wrong_with_a_consulting_quote_at_once(consulting):
+    body = {
+        "kind": "consulting", "currency": "ZZZ", "valid_until": "x", "phases": [{"days": "x"}, 5],
+        "travel": 5, "duration_weeks": 0, "exclusions": {}, "fees": {},
+    }  # fmt: skip
+    assert pointers(consulting.put(body)) == {
+        "/currency", "/valid_until", "/phases/0/name", "/phases/0/fee", "/phases/0/days",
+        "/phases/1", "/travel", "/duration_weeks", "/exclusions", "/fees", "/fees/stage_1",
+        "/fees/stage_2",
+    }  # fmt: skip
+
+
+def test_a_body_that_is_no_quote_at_all_is_refused(consulting):
+    assert pointers(consulting.put({})) == {"/kind", "/currency", "/valid_until"}
+    for body in ([], [CONSULTING], "x", 5, True):
+        assert pointers(consulting.put(body)) == {""}
+
+
+def test_a_quote_of_the_other_kind_is_not_taken(consulting, certifying):
+    assert "/kind" in pointers(consulting.put(CERTIFICATION))
+    assert "/kind" in pointers(certifying.put(CONSULTING))
+
+
+MAY_BE_CERTIFICATION = [
+    ("/tax_rate", ...), ("/tax_rate", None), ("/tax_rate", 0), ("/tax_rate", 7.75),
+    ("/tax_rate", "100"), ("/notes", None), ("/notes", "two\r\nlines"),
+    ("/earliest_start", "2026-11-23"), ("/earliest_start", None),
+    ("/valid_until", "2026-11-23"), ("/valid_until", "9999-12-31"),
+    ("/fees/travel", None), ("/fees/annual", ...), ("/fees/stage_1", "0"),
+    ("/fees/stage_1", "999999999.99"), ("/fees/application", "0.5"),
+    ("/audit_days/surveillance_1", None), ("/audit_days/stage_1", 0),
+    ("/audit_days/stage_2", 1000), ("/audit_days/recertification", ...),
+    ("/travel_basis", ...), ("/travel_basis", "included"), ("/effective_personnel", None),
+    ("/accreditation_id", None), ("/assumptions", "One text"), ("/assumptions", []),
+    ("/assumptions", None), ("/standards/0/edition", ...), ("/standards/0/edition", None),
+    ("/currency", "NZD"),
+]  # fmt: skip
+
+MAY_BE_CONSULTING = [
+    ("/travel", None), ("/travel", ...), ("/duration_weeks", None), ("/exclusions", "One text"),
+    ("/exclusions", ...), ("/phases/0/deliverables", "One\ntext"),
+    ("/phases/0/deliverables", []),
+    ("/phases/0/days", None), ("/phases/0/on_site", None), ("/phases/0/on_site", False),
+    ("/phases", [{"name": "All of it", "fee": "0.01"}]),
+    ("/phases", [{"name": "Again", "fee": "1"}] * 30),
+]  # fmt: skip
+
+
+def assert_each_is_taken(quoting, full, values):
+    """Quote once for each, revising what was quoted before."""
+    for pointer, value in values:
+        answer = quoting.put(with_value(full, pointer, value))
+        assert answer.status_code == 200, (pointer, value, answer.get_data(as_text=True))
+        assert answer.json["state"] == "quoted"
+
+
+def test_a_certification_quote_may_say_all_this(certifying):
+    assert_each_is_taken(certifying, CERTIFICATION, MAY_BE_CERTIFICATION)
+
+
+def test_a_consulting_quote_may_say_all_this(consulting):
+    assert_each_is_taken(consulting, CONSULTING, MAY_BE_CONSULTING)
+
+
+def test_a_quote_that_stands_for_ever_keeps_the_request_open_for_as_long_as_may_be(consulting):
+    consulting.put(with_value(CONSULTING, "/valid_until", "9999-12-31"))
+    lead = consulting.make.lead_called(consulting.lead.reference)
+    assert (lead.expires_at - lead.opened_at).days == 120
+
+
+def test_only_an_own_current_accreditation_for_a_standard_asked_for_can_be_named(
+    certifying, make, ctx
+):
+    other = make.provider("certification_body")
+    today = ctx.clock().date()
+    good = make.accreditation(certifying.provider)
+    bad = [
+        make.accreditation(other),
+        make.accreditation(certifying.provider, standard="ISO 14001"),
+        make.accreditation(certifying.provider, state="claimed"),
+        make.accreditation(certifying.provider, valid_until=today.replace(day=22)),
+    ]
+    for each in bad:
+        body = {**CERTIFICATION, "accreditation_id": str(each.id)}
+        assert pointers(certifying.put(body)) == {"/accreditation_id"}
+    body = {**CERTIFICATION, "accreditation_id": str(good.id)}
+    assert certifying.put(body).status_code == 200
+
+
+# The smaller bodies.
+
+IDS = (..., None, "", "x", 5, True, [], {}, "00000000-0000-0000-0000-00000000000")
+TEXTS = (..., None, *NOT_TEXT, *EMPTY, "a\x00b", "a\ud800b")
+REASONS = (..., None, *NOT_TEXT, "", "because", "NOT_NOW")
+
+SOME_ID = str(new_id())
+
+OF_THE_BUSINESS = [
+    ("/request/choice", {"invitation_id": SOME_ID}, {"/invitation_id": IDS}),
+    ("/request/replacement", {"invitation_id": SOME_ID}, {"/invitation_id": IDS}),
+    ("/request/closure", {"reason": "not_now"}, {"/reason": REASONS}),
+    (
+        "/request/answers",
+        {"question_id": SOME_ID, "text": "Two."},
+        {"/question_id": IDS, "/text": (*TEXTS, "x" * 4001)},
+    ),
+    (
+        "/request/reviews",
+        {"invitation_id": SOME_ID, "rating": 5, "comment": "Quick."},
+        {
+            "/invitation_id": IDS,
+            "/rating": (..., None, "5", 0, 6, 4.5, True, [], {}, 10**30),
+            "/comment": (*NOT_TEXT, *EMPTY, "a\x00b", "x" * 2001),
+        },
+    ),
+    (
+        "/request/follow-on",
+        {},
+        {
+            "/standards": ("x", [], None), "/regions": ("x", [], None),
+            "/headcount": ("5", 0, None), "/sites": ("5", 0), "/notes": (5, ""),
+            "/needed_by": ("x",), "/remote_ok": ("x",),
+            "/service": ("certification",), "/company": ({"name": "Other"},),
+        },
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "wrong"), OF_THE_BUSINESS, ids=lambda each: str(each)[:25]
+)
+def test_each_wrong_value_of_what_a_business_sends_is_named(client, ctx, make, path, good, wrong):
+    if path.endswith("follow-on"):
+        who = business_door(ctx, an_awarded_lead(ctx, make))
+    else:
+        who = business_door(ctx, make.lead())
+    for pointer, values in {**wrong, "/unknown": ("x",)}.items():
+        for value in values:
+            body = with_value(good, pointer, value)
+            answer = client.post(f"/api/v1{path}", json=body, headers=who)
+            assert pointers(answer) == {pointer}, (pointer, value)
+    worst = dict.fromkeys((pointer[1:] for pointer in wrong), "\x00") | {"unknown": 1}
+    answer = client.post(f"/api/v1{path}", json=worst, headers=who)
+    assert pointers(answer) == {*wrong, "/unknown"}
+
+
+OF_THE_PROVIDER = [
+    (
+        "decline",
+        {"reason": "other"},
+        {"/reason": REASONS, "/comment": (*NOT_TEXT, *EMPTY, "x" * 2001)},
+    ),
+    ("questions", {"text": "How many shifts?"}, {"/text": (*TEXTS, "x" * 2001)}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("verb", "good", "wrong"), OF_THE_PROVIDER, ids=["decline", "questions"])
+def test_each_wrong_value_of_what_a_provider_sends_is_named(consulting, verb, good, wrong):
+    path = f"/api/v1/portal/invitations/{consulting.invitation.id}/{verb}"
+    for pointer, values in {**wrong, "/unknown": ("x",)}.items():
+        for value in values:
+            body = with_value(good, pointer, value)
+            answer = consulting.client.post(path, json=body, headers=consulting.who)
+            assert pointers(answer) == {pointer}, (pointer, value)
+    assert consulting.state() == "sent"
+
+
+OF_THE_ADMINISTRATOR = [
+    ("rejection", {"reason": "Spam."}, {"/reason": (*TEXTS, "x" * 1001)}),
+    ("closure", {"reason": "Asked to."}, {"/reason": (*TEXTS, "x" * 1001)}),
+    (
+        "invitations",
+        {"provider_id": SOME_ID, "why": "They asked."},
+        {"/provider_id": IDS, "/why": (*TEXTS, "x" * 1001)},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("verb", "good", "wrong"), OF_THE_ADMINISTRATOR, ids=["rejection", "closure", "invitations"]
+)
+def test_each_wrong_value_of_what_an_administrator_sends_is_named(
+    client, ctx, make, verb, good, wrong
+):
+    lead, who = make.lead(), admin_door(ctx)
+    for pointer, values in {**wrong, "/unknown": ("x",)}.items():
+        for value in values:
+            body = with_value(good, pointer, value)
+            answer = client.post(f"/api/v1/admin/leads/{lead.id}/{verb}", json=body, headers=who)
+            assert pointers(answer) == {pointer}, (pointer, value)
+    assert make.lead_called(lead.reference).state == "open"
