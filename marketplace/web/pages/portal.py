@@ -74,6 +74,7 @@ def show(invitation_id: UUID, form: Filled) -> str:
     shown = inbox.own_invitation(ctx, current_actor(), invitation_id)
     profile, zone = own_profile()
     lead = shown["lead"]
+    is_late = shown["state"] in ANSWERABLE and ctx.clock() >= shown["respond_by"]
     return render_template(
         "invitation.html",
         invitation=shown,
@@ -81,8 +82,9 @@ def show(invitation_id: UUID, form: Filled) -> str:
         zone=zone,
         form=form,
         reasons=list(DeclineReason),
-        is_answerable=shown["state"] in ANSWERABLE,
-        is_live=shown["state"] in LIVE,
+        is_late=is_late,
+        is_answerable=shown["state"] in ANSWERABLE and not is_late,
+        is_live=shown["state"] in LIVE and not is_late,
         places=ctx.policy.places,
         names=names(
             ctx, regions=lead["regions"], sectors=[lead["sector"]] if lead["sector"] else []

@@ -166,7 +166,8 @@ def left(moment: datetime) -> str:
     minutes = int((moment - current_context().clock()) / timedelta(minutes=1))
     if minutes < 0:
         return "the time is over"
-    days, hours = minutes // 1440, minutes % 1440 // 60
+    days = minutes // 1440 if minutes >= 2880 else 0
+    hours = (minutes - days * 1440) // 60
     smaller = (hours, "hour") if days else (minutes % 60, "minute")
     parts = [(days, "day"), smaller] if days else [(hours, "hour"), smaller]
     said = " ".join(f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in parts if n)

@@ -1,0 +1,63 @@
+"""Browsers, one for each person; workers; and what arrives in the mail."""
+
+import re
+
+import pytest
+
+from marketplace.bootstrap import channel_of
+from tests.conftest import Client
+from tests.jobs import do_jobs
+from tests.pages.browser import Browser
+from tests.people import PASSWORD, a_person, an_admin
+
+
+@pytest.fixture
+def browser(app):
+    """Make a browser with cookies of its own."""
+    return lambda: Browser(Client(app, app.response_class))
+
+
+@pytest.fixture
+def work(ctx, installation):
+    """Do what workers would do by now."""
+    return lambda: do_jobs(ctx, channel_of(installation.settings))
+
+
+@pytest.fixture
+def link_to(client, work):
+    """Return the path of the newest link with a word in it that was mailed to an address."""
+
+    def newest(address, word):
+        work()
+        letters = client.get("/mailbox/messages", query_string={"to": address}).json["items"]
+        for letter in letters:
+            found = re.search(rf"http://localhost(/\S*{word}\S*)", letter["text"])
+            if found:
+                return found[1]
+        raise AssertionError([letter["subject"] for letter in letters])
+
+    return newest
+
+
+@pytest.fixture
+def signed_in(ctx, browser):
+    """Return a browser in which somebody has signed in for a provider."""
+
+    def sign_in(provider):
+        person = a_person(ctx, provider.contact_email, provider_id=provider.id)
+        return _signed_in(browser(), person.email)
+
+    return sign_in
+
+
+@pytest.fixture
+def admin(ctx, browser):
+    """A browser in which an administrator has signed in."""
+    return _signed_in(browser(), an_admin(ctx).email)
+
+
+def _signed_in(fresh, email):
+    fresh.open("/sign-in")
+    page = fresh.send("/sign-in", email=email, password=PASSWORD)
+    assert page.status == 200, page.text
+    return fresh

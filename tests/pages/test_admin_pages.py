@@ -1,0 +1,197 @@
+"""Administration: what needs a hand, moderation of requests and providers, messages."""
+
+from dataclasses import replace
+
+import pytest
+
+from marketplace.leads import service as leads
+from marketplace.notifications.models import Notification
+from marketplace.notifications.rules import NotificationEvent
+from marketplace.notifications.service import Recipient, notify
+from marketplace.providers.models import Provider
+from marketplace.providers.rules import AccreditationState
+from marketplace.web.api.common import LeadIn
+from marketplace.web.requests import load
+from tests.factories import lead_form
+from tests.pages.steps import held_by
+from tests.people import PASSWORD
+
+
+@pytest.fixture
+def in_review(ctx, make):
+    """A request that an administrator has to look at."""
+    careful = replace(ctx, policy=replace(ctx.policy, lead_confirmation="off"))
+    form = lead_form(7)
+    form["contact"]["phone"] = "+61 1"
+    receipt = leads.submit_lead(careful, load(LeadIn(), form))
+    return make.lead_called(receipt.reference)
+
+
+def state(make, lead):
+    return make.lead_called(lead.reference).state
+
+
+def test_a_request_in_review_is_shown_with_its_reasons_and_approved(admin, in_review, make):
+    page = admin.open("/admin")
+    assert in_review.reference in page.text
+    assert "The telephone number cannot exist" in page.text
+    page = admin.send(f"{in_review.id}/approve")
+    assert "the 24 hours run" in page.text
+    assert state(make, in_review) == "open"
+    admin.open("/admin")
+    assert in_review.reference in admin.page.text  # now it waits for its places to be filled
+
+
+def test_a_request_is_rejected_with_a_reason_that_its_business_reads(
+    admin, in_review, make, work, client
+):
+    form = admin.open(f"/admin/leads/{in_review.id}")
+    refused = admin.send("/reject", reason="")
+    assert refused.status == 422
+    assert "The reason is required" in refused.text
+    page = admin.send("/reject", reason="We could not reach you.")
+    assert "turned away" in page.text
+    assert state(make, in_review) == "rejected"
+    admin.page = form
+    assert "only one in review can be approved" in admin.send("/approve").text
+    work()
+    (mail, *_) = client.get(f"/mailbox/messages?to={in_review.contact_email}").json["items"]
+    assert "We could not reach you." in mail["text"]
+
+
+def test_the_list_is_searched(admin, make):
+    one, other = make.lead(number=3), make.lead(number=4)
+    page = admin.open("/admin/leads?q=Works+3&state=")
+    assert one.reference in page.text
+    assert other.reference not in page.text
+    assert one.reference not in admin.open("/admin/leads?state=closed").text
+    assert admin.open("/admin/leads?state=nonsense").status == 422
+
+
+def test_a_long_list_goes_on_overleaf(admin, make):
+    first, *_ = [make.lead(number=number) for number in range(1, 4)]
+    page = admin.open("/admin/leads?limit=2")
+    assert first.reference not in page.text
+    assert first.reference in admin.open(page.link("after=")).text
+
+
+def test_a_case_shows_matching_invitations_and_history(admin, make):
+    provider = make.provider(name="Harbour Quality Pty Ltd")
+    make.provider(name="Elsewhere Consulting", regions=("NZ",))
+    lead = make.matched_lead()
+    page = admin.open(f"/admin/leads/{lead.id}")
+    for said in ("Harbour Quality Pty Ltd", "invitation.sent", "lead.opened", "The bench"):
+        assert said in page.text
+    assert provider.contact_email not in page.text
+
+
+def test_a_provider_is_invited_by_hand_and_told_why_another_was_not(admin, make):
+    lead = make.matched_lead()
+    chosen = make.provider(name="Harbour Quality Pty Ltd")
+    far = make.provider(name="Harbour Far Away", regions=("NZ",))
+    page = admin.open(f"/admin/leads/{lead.id}?find=harbour")
+    assert "Harbour Far Away" in page.text
+    assert admin.send("/invitations").status == 422
+    page = admin.send("/invitations", ("provider_id", str(chosen.id)), why="The business asked.")
+    assert "The provider is invited" in page.text
+    (invitation,) = held_by(make, lead)
+    assert invitation.by_hand_because == "The business asked."
+
+    page = admin.open(f"/admin/leads/{lead.id}?find=harbour+far")
+    explained = admin.open(page.link("provider_id="))
+    assert "Harbour Far Away does not cover AU-NSW." in explained.text
+    refused = admin.send("/invitations", ("provider_id", str(far.id)), why="Try it.")
+    assert "Harbour Far Away does not cover AU-NSW." in refused.text
+    assert len(held_by(make, lead)) == 1
+
+
+def test_a_request_is_matched_again_and_closed(admin, make, work):
+    lead = make.matched_lead()
+    make.provider()
+    page = admin.open(f"/admin/leads/{lead.id}")
+    assert "Waiting since" in page.text
+    admin.send("/rematch")
+    work()
+    assert len(held_by(make, lead)) == 1
+    admin.open(f"/admin/leads/{lead.id}")
+    assert "everybody is told" in admin.send("/close", reason="Asked to by telephone.").text
+    assert state(make, lead) == "closed"
+
+
+def test_clocks_that_run_out_are_named(admin, make, clock):
+    lead = make.matched_lead()
+    assert "Every running clock has time" in admin.open("/admin").text
+    clock.advance(hours=19)
+    admin.open("/admin")
+    admin.send("/sign-in", email="ada@marketplace.example", password=PASSWORD)
+    assert "Every running clock has time" not in admin.page.text
+    assert f"{lead.reference}, {lead.company_name}: 5 hours left" in admin.page.text
+
+
+def test_a_provider_that_applied_is_approved_from_the_desk(admin, make):
+    provider = make.provider(name="Newcomer Consulting", state="applied")
+    admin.open("/admin")
+    assert "verified" in admin.send(f"{provider.id}/approve").text
+    assert provider_state(make, provider) == "verified"
+
+
+def test_providers_are_found_rejected_suspended_and_reinstated(admin, make):
+    applied = make.provider(name="Newcomer Consulting", state="applied")
+    verified = make.provider("certification_body", name="Wattle Certification")
+    page = admin.open("/admin/providers?q=wattle&state=&kind=")
+    assert "Wattle Certification" in page.text
+    assert "Newcomer" not in page.text
+
+    admin.open(f"/admin/providers/{applied.id}")
+    assert admin.send("/reject", reason=" ").status == 422
+    admin.send("/reject", reason="Not a legal entity.")
+    assert provider_state(make, applied) == "rejected"
+
+    admin.open(f"/admin/providers/{verified.id}")
+    admin.send("/suspend", reason="A complaint is being looked at.")
+    assert provider_state(make, verified) == "suspended"
+    assert "A complaint is being looked at." in admin.page.text
+    admin.send("/reinstate")
+    assert provider_state(make, verified) == "verified"
+
+
+def provider_state(make, provider):
+    return make.ask(lambda session: session.get(Provider, provider.id)).state
+
+
+def test_a_look_into_a_register_is_written_down(admin, make):
+    body = make.provider("certification_body", standards=("ISO 9001",), accredited=False)
+    held = make.accreditation(body, state=AccreditationState.CLAIMED, verified_at=None)
+    admin.open(f"/admin/providers/{body.id}")
+    refused = admin.send(f"{held.id}/check", result="found", checked_on="2027-01-01")
+    assert refused.status == 422
+    assert "The register is required" in refused.text
+    page = admin.send(
+        f"{held.id}/check", result="found", checked_on="2026-11-23", source="the body's register"
+    )
+    assert "Checked; looked at on 23 November 2026" in page.text
+
+
+def test_a_message_that_was_given_up_is_sent_again(admin, ctx, make, work):
+    lead = make.lead()
+    work()
+    with ctx.transaction() as tx:
+        notify(tx, "request_closed", Recipient("jo@acme.example", "Jo"), lead.id, reference="R-1",
+               path="/requests")  # fmt: skip
+        tx.session.flush()
+        given_up = tx.session.query(Notification).filter_by(template="request_closed").one()
+        given_up.apply(NotificationEvent.CLAIM)
+        given_up.apply(NotificationEvent.GIVE_UP)
+        given_up.last_error = "the mail service refused it"
+    page = admin.open("/admin")
+    assert "the mail service refused it" in page.text
+    assert "The message is sent again" in admin.send("/retry").text
+    admin.page = page
+    assert "not possible now" in admin.send("/retry").text
+
+
+def test_what_does_not_exist_is_not_found(admin, make):
+    lead = make.lead()
+    assert admin.open("/admin/leads/0190a000-0000-7000-8000-000000000000").status == 404
+    assert admin.open("/admin/providers/0190a000-0000-7000-8000-000000000000").status == 404
+    assert admin.open(f"/admin/leads/{lead.id}").status == 200

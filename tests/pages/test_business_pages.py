@@ -1,0 +1,207 @@
+"""The business's own page: how its request stands, and every decision about it."""
+
+import pytest
+
+from marketplace.invitations import questions
+from marketplace.invitations import service as invitations
+from marketplace.leads.models import Lead
+from marketplace.quotes import service as quotes
+from marketplace.quotes.models import Review
+from marketplace.web.api.quotes import QuoteIn
+from marketplace.web.requests import load
+from tests.factories import person_of
+from tests.pages.steps import held_by, open_request
+
+CERTIFICATION = {
+    "kind": "certification",
+    "currency": "AUD",
+    "standards": [{"code": "ISO 9001"}],
+    "audit_days": {"stage_1": 1, "stage_2": 2.5},
+    "fees": {"stage_1": "1400.00", "stage_2": "4200.00"},
+    "valid_until": "2027-03-31",
+}
+CONSULTING = {
+    "kind": "consulting",
+    "currency": "AUD",
+    "phases": [{"name": "Gap analysis", "days": 2, "fee": "3000.00"}],
+    "valid_until": "2027-03-31",
+}
+
+
+def quote(ctx, invitation, body):
+    return quotes.put_quote(
+        ctx, person_of(invitation.provider_id), invitation.id, load(QuoteIn(), body)
+    )
+
+
+@pytest.fixture
+def certification(ctx, make):
+    """A request to three certification bodies, two of which have quoted."""
+    for name in ("Southern Cross Assurance", "Wattle Certification", "Meridian Registrars"):
+        make.provider("certification_body", name=name)
+    lead = make.matched_lead(service="certification")
+    first, second, _ = held_by(make, lead)
+    quote(ctx, first, CERTIFICATION)
+    dearer = {**CERTIFICATION["fees"], "stage_2": "9000.00", "annual": "450.00"}
+    quote(ctx, second, {**CERTIFICATION, "fees": dearer, "tax_rate": "10"})
+    return lead
+
+
+def state(make, lead):
+    return make.lead_called(lead.reference).state
+
+
+def test_without_its_link_the_page_says_how_to_get_in(browser):
+    page = browser().open("/requests")
+    assert page.status == 401
+    assert "Open the link from your e-mail" in page.text
+
+
+def test_a_link_opens_the_page_and_stays_out_of_its_address(ctx, browser, certification):
+    page = open_request(ctx, browser(), certification)
+    assert (page.status, page.at) == (200, "/requests")
+    assert certification.reference in page.title
+
+
+def test_a_link_that_is_no_good_is_said_to_be(browser):
+    assert browser().open("/requests/open/request_nobody").status == 410
+    assert browser().open("/requests/confirm/confirm_nobody").status == 410
+    assert browser().open("/requests/not-ours/notours_nobody").status == 410
+
+
+def test_quotes_stand_side_by_side_and_nothing_missing_counts_as_zero(ctx, browser, certification):
+    page = open_request(ctx, browser(), certification)
+    assert "AUD 5,600.00" in page.text
+    assert "AUD 11,750.00" in page.text
+    assert "AUD 12,925.00" in page.text  # with tax
+    assert "not stated" in page.text
+    assert "AUD 0.00" not in page.text
+    assert "accredited by JASANZ" in page.text
+
+
+def test_choosing_asks_once_more_and_tells_everybody(ctx, browser, certification, make, work):
+    business = browser()
+    page = open_request(ctx, business, certification)
+    asked = business.open(page.link("/requests/choose/"))
+    assert state(make, certification) == "open"
+    assert "cannot be taken back" in asked.text
+    own = business.send("/requests/choose/")
+    assert "You have chosen" in own.text
+    assert "provider chosen" in own.text
+    assert state(make, certification) == "awarded"
+
+    business.page = asked
+    again = business.send("/requests/choose/")
+    assert (again.status, again.at) == (200, "/requests")
+    assert "finished already" in again.text
+    assert business.open(asked.at).text.count("finished already") == 1
+
+
+def test_a_question_is_answered_once_for_all(ctx, browser, certification, make):
+    *_, third = held_by(make, certification)
+    asked = "Do you work in shifts?"
+    questions.ask_question(ctx, person_of(third.provider_id), third.id, text=asked)
+    business = browser()
+    page = open_request(ctx, business, certification)
+    assert asked in page.text
+
+    refused = business.send("/requests/answers", text="  ")
+    assert refused.status == 422
+    assert "Your answer is required" in refused.text
+    own = business.send("/requests/answers", text="Yes, in two.\nNights on demand.")
+    assert "Nights on demand." in own.text
+    business.page = refused
+    assert "answered already" in business.send("/requests/answers", text="Late").text
+
+
+def test_a_place_is_passed_on_only_after_it_was_asked_once_more(
+    ctx, browser, certification, make, clock
+):
+    *_, third = held_by(make, certification)
+    invitations.accept_invitation(ctx, person_of(third.provider_id), third.id)
+    clock.advance(hours=25)
+    invitations.expire_due_invitations(ctx)
+    business = browser()
+    page = open_request(ctx, business, certification)
+    asked = business.open(page.link("/requests/replace/"))
+    assert "one more provider will see them" in asked.text
+    assert "looking for another provider" in business.send("/requests/replace/").text
+    business.page = asked
+    assert "passed on already" in business.send("/requests/replace/").text
+
+
+def test_closing_takes_a_reason(ctx, browser, certification, make):
+    business = browser()
+    page = open_request(ctx, business, certification)
+    business.open(page.link("/requests/close"))
+    assert business.send("/requests/close").status == 422
+    assert state(make, certification) == "open"
+    own = business.send("/requests/close", ("reason", "not_now"))
+    assert "Your request is closed" in own.text
+    assert state(make, certification) == "closed"
+
+
+def test_a_provider_that_answered_is_reviewed_once(ctx, browser, certification, make):
+    business = browser()
+    page = open_request(ctx, business, certification)
+    asked = business.open(page.link("/requests/review/"))
+    assert business.send("/requests/review/").status == 422
+    assert "Thank you" in business.send("/requests/review/", ("rating", "4"), comment="Quick").text
+    business.page = asked
+    assert "reviewed already" in business.send("/requests/review/", ("rating", "1")).text
+    (review,) = make.ask(lambda session: session.query(Review).all())
+    assert (review.rating, review.comment) == (4, "Quick")
+
+
+def test_an_awarded_consulting_request_is_followed_on(ctx, browser, make):
+    make.provider(name="Harbour Quality Pty Ltd")
+    lead = make.matched_lead()
+    (invitation,) = held_by(make, lead)
+    quote(ctx, invitation, CONSULTING)
+    business = browser()
+    page = open_request(ctx, business, lead)
+    assert "Gap analysis" in page.text
+    business.open(page.link("/requests/choose/"))
+    page = business.send("/requests/choose/")
+    asked = business.open(page.link("/requests/follow-on"))
+    assert dict(asked.form("follow-on").values)["headcount"] == "42"
+    assert business.send("/requests/follow-on", headcount="lots").status == 422
+    own = business.send("/requests/follow-on", headcount="45")
+    assert "Your new request is in" in own.text
+    latest = make.ask(lambda session: session.query(Lead).order_by(Lead.id.desc()).first())
+    assert (latest.service, latest.headcount, latest.follows_lead_id) == (
+        "certification",
+        45,
+        lead.id,
+    )
+    assert latest.consultants_used == [{"name": "Harbour Quality Pty Ltd", "ended_on": None}]
+
+
+def test_erasing_forgets_the_business_and_ends_its_link(ctx, browser, certification, make):
+    business = browser()
+    page = open_request(ctx, business, certification)
+    business.open(page.link("/requests/erase"))
+    assert state(make, certification) == "open"
+    front = business.send("/requests/erase")
+    assert front.at == "/"
+    assert "has been erased" in front.text
+    assert make.lead_called(certification.reference).contact_name == "erased"
+    assert business.open("/requests").status == 401
+
+
+def test_another_requests_invitation_does_not_exist(ctx, browser, certification, make):
+    other = make.matched_lead(service="certification")
+    business = browser()
+    open_request(ctx, business, other)
+    theirs = held_by(make, certification)[0].id
+    for path in (f"/requests/choose/{theirs}", f"/requests/review/{theirs}"):
+        assert business.open(path).status == 404
+
+
+def test_a_deadline_that_has_passed_is_said_so_before_any_sweep(ctx, browser, make, clock):
+    make.provider()
+    lead = make.matched_lead()
+    business = browser()
+    assert "24 hours left" in open_request(ctx, business, lead).text
+    clock.advance(hours=24)
+    assert "missed it. We are sorry" in business.open("/requests").text

@@ -1,0 +1,174 @@
+"""The front page: the form, its errors, and the road to the confirmed request."""
+
+import re
+
+import pytest
+
+from marketplace.leads.models import Lead
+from tests.pages.steps import FILLED, NEED, fill_in
+
+
+def leads(make):
+    return make.ask(lambda session: session.query(Lead).order_by(Lead.id).all())
+
+
+def test_the_form_says_beforehand_what_will_happen(browser):
+    text = browser().open("/").text
+    for said in (
+        "Up to three",
+        "Free for you",
+        "Who sees what, and when",
+        "24 hours",
+        "money never",
+    ):
+        assert said in text
+
+
+def test_a_form_is_confirmed_and_opens_the_page_of_the_request(browser, clock, make, link_to):
+    make.provider(name="Harbour Quality Pty Ltd")
+    business = browser()
+    sent = fill_in(business, clock)
+    (lead,) = leads(make)
+    assert sent.at == "/requests/sent"
+    assert lead.reference in sent.text
+    assert "mia@kestrel.example" in sent.text
+    assert (lead.website, lead.headcount) == ("https://kestrel.example", 42)
+    assert lead.signals["seconds_to_fill"] == 120
+    assert lead.signals["honeypot_filled"] is False
+
+    asked = business.open(link_to("mia@kestrel.example", "confirm"))
+    assert leads(make)[0].state == "awaiting_confirmation"
+    own = business.send(asked.at)
+    assert own.at == "/requests"
+    assert lead.reference in own.text
+    assert "your request is confirmed" in own.text
+
+    again = business.open(asked.at)
+    assert again.status == 410
+    assert "all is well" in again.text
+    link_to("mia@kestrel.example", "open")  # lets the workers work
+    assert "Harbour Quality Pty Ltd" in business.open("/requests").text
+
+
+def test_every_wrong_field_is_named_at_once_and_what_was_typed_is_kept(browser, make):
+    visitor = browser()
+    visitor.open("/")
+    page = visitor.send(
+        "/",
+        ("standards", "ISO 31000"),
+        headcount="many",
+        sites="0",
+        company__country="",
+        company__registration_number="51 824 753 557",
+        contact__name="Mia",
+        contact__email="mia at kestrel",
+        needed_by="2020-01-01",
+        region_written="Narnia",
+        notes="Two lines\nof notes",
+        consultants_used__1__ended_on="2026-02-01",
+    )
+    assert page.status == 422
+    assert page.title.startswith("Error: ")
+    linked = re.findall(r'<a href="#([^"]+)">', page.html.split("summary-title")[2])
+    assert linked[:11] == [
+        "service", "standards", "needed_by", "regions", "headcount", "sites", "company-name",
+        "company-country", "consultants_used-0-name", "contact-email",
+        "consent-share_with_matched_providers",
+    ]  # fmt: skip
+    ids = {attributes.get("id") for _, attributes in page.elements}
+    assert set(linked) <= ids
+    assert "where to turn" not in page.text
+    assert "ISO 31000 gives guidance" in page.text
+    assert "Narnia” is not a region" in page.text
+    typed = dict(page.form("/").values)
+    assert typed["headcount"] == "many"
+    assert typed["notes"] == "Two lines\nof notes"
+    assert typed["consultants_used.0.ended_on"] == "2026-02-01"
+    assert typed["contact.email"] == "mia at kestrel"
+    assert "Narnia" in [value for name, value in page.form("/").values if name == "region_written"]
+    assert leads(make) == []
+
+
+def test_a_form_is_put_right_from_the_page_that_says_what_is_wrong(browser, clock, make):
+    visitor = browser()
+    assert fill_in(visitor, clock, contact__email="").status == 422
+    assert visitor.send("/", contact__email="mia@kestrel.example").at == "/requests/sent"
+    (lead,) = leads(make)
+    assert lead.standards == ["ISO 9001"]
+    assert lead.signals["seconds_to_fill"] == 120  # from the first look at the form
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("New Zealand (NZ)", "NZ"),
+        ("nz", "NZ"),
+        ("new zealand", "NZ"),
+        ("NZ-AUK", "NZ-AUK"),
+        ("Auckland", "NZ-AUK"),
+        ("Virgin Islands, U.S.", "VI"),
+    ],
+)
+def test_regions_may_be_written(browser, clock, make, written, code):
+    fill_in(browser(), clock, region_written=written)
+    assert leads(make)[0].regions == ["AU-NSW", code]
+
+
+def test_standards_that_nobody_is_certified_to_are_not_offered(browser):
+    offered = {
+        attributes.get("value")
+        for _, attributes in browser().open("/").elements
+        if attributes.get("name") == "standards"
+    }
+    assert {"ISO 9001", "ISO/IEC 27001", "ISO/IEC 42001"} <= offered
+    assert not {"ISO 31000", "ISO/IEC 17025"} & offered
+
+
+def test_a_machine_that_fills_in_everything_is_noticed(browser, clock, make):
+    fill_in(browser(), clock, fax="1234")
+    assert leads(make)[0].signals["honeypot_filled"] is True
+
+
+@pytest.mark.parametrize("begun", ["", "forged.seal"])
+def test_a_form_that_was_never_shown_counts_as_filled_in_at_once(browser, clock, make, begun):
+    fill_in(browser(), clock, begun=begun)
+    assert leads(make)[0].signals["seconds_to_fill"] == 0
+
+
+def test_sending_the_same_page_twice_makes_one_request(browser, clock, make):
+    visitor = browser()
+    form = visitor.open("/")
+    clock.advance(minutes=2)
+    first = visitor.send("/", *NEED, **FILLED)
+    visitor.page = form
+    second = visitor.send("/", *NEED, **FILLED)
+    assert second.text == first.text
+    assert len(leads(make)) == 1
+
+
+def test_going_back_to_put_the_address_right_makes_another_request(browser, clock, make):
+    visitor = browser()
+    form = visitor.open("/")
+    clock.advance(minutes=2)
+    visitor.send("/", *NEED, **FILLED)
+    visitor.page = form
+    visitor.send("/", *NEED, **FILLED | {"contact__email": "mia@kestrel-joinery.example"})
+    assert [lead.contact_email for lead in leads(make)] == [
+        "mia@kestrel.example",
+        "mia@kestrel-joinery.example",
+    ]
+
+
+def test_a_request_that_is_not_theirs_can_be_reported(browser, clock, make, link_to, ctx, admin):
+    del ctx
+    first = browser()
+    fill_in(first, clock)
+    first.open(link_to("mia@kestrel.example", "confirm"))
+    first.send("/requests/confirm")
+    fill_in(browser(), clock, contact__email="sam@kestrel.example")
+    stranger = browser()
+    path = link_to("sam@kestrel.example", "not-ours")
+    assert "Kestrel" not in stranger.open(path).text
+    assert "Thank you" in stranger.send("not-ours").text
+    (lead, _) = leads(make)
+    assert link_to("ada@marketplace.example", str(lead.id)) == f"/admin/leads/{lead.id}"

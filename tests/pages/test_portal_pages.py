@@ -1,0 +1,175 @@
+"""The portal: invitations, every answer to one, and the provider's own profile."""
+
+import pytest
+
+from marketplace.invitations.models import Question
+from marketplace.providers.models import Coverage, Provider
+from marketplace.quotes.models import Quote
+from tests.pages.steps import CONSULTING, held_by
+from tests.people import PASSWORD
+
+
+@pytest.fixture
+def invited(make, signed_in):
+    """A provider that was invited, its browser, and the invitation."""
+    provider = make.provider(name="Harbour Quality Pty Ltd")
+    lead = make.matched_lead(number=0)
+    (invitation,) = held_by(make, lead)
+    return signed_in(provider), lead, invitation
+
+
+def state(make, lead):
+    return held_by(make, lead)[0].state
+
+
+def test_the_list_says_how_long_there_is(invited, clock):
+    provider, lead, _ = invited
+    clock.advance(hours=2, minutes=30)
+    page = provider.open("/portal")
+    assert lead.reference in page.text
+    assert "21 hours 30 minutes left" in page.text
+
+
+def test_looking_opens_the_invitation_and_shows_nobodys_name(invited, make):
+    provider, lead, invitation = invited
+    assert state(make, lead) == "sent"
+    page = provider.open(f"/portal/invitations/{invitation.id}")
+    assert state(make, lead) == "opened"
+    assert "New South Wales" in page.text
+    for secret in ("Acme", "Jo Tran", "acme.example", "5550"):
+        assert secret not in page.html
+
+
+def test_accepting_shows_who_it_is_and_twice_is_once(invited, make):
+    provider, lead, invitation = invited
+    form = provider.open(f"/portal/invitations/{invitation.id}")
+    page = provider.send("/accept")
+    assert "jo@acme.example" in page.text
+    assert state(make, lead) == "accepted"
+    provider.page = form
+    assert provider.send("/accept").status == 200
+    assert state(make, lead) == "accepted"
+
+
+def test_declining_takes_a_reason_and_frees_the_place(invited, make):
+    provider, lead, invitation = invited
+    form = provider.open(f"/portal/invitations/{invitation.id}")
+    refused = provider.send("/decline", comment="Sorry")
+    assert refused.status == 422
+    assert dict(refused.form("/decline").values)["comment"] == "Sorry"
+    page = provider.send("/decline", reason="no_capacity")
+    assert "You have declined" in page.text
+    assert state(make, lead) == "declined"
+    provider.page = form
+    again = provider.send("/decline", reason="no_capacity")
+    assert again.status == 200
+    assert "not possible now" in again.text
+
+
+def test_a_question_is_asked(invited, make):
+    provider, _, invitation = invited
+    provider.open(f"/portal/invitations/{invitation.id}")
+    assert provider.send("/questions", text=" ").status == 422
+    assert (
+        "Is there a night shift?"
+        in provider.send("/questions", text="Is there a night shift?").text
+    )
+    assert len(make.ask(lambda session: session.query(Question).all())) == 1
+
+
+def test_a_consultant_quotes_and_revises(invited, make):
+    provider, lead, invitation = invited
+    page = provider.open(f"/portal/invitations/{invitation.id}")
+    provider.open(page.link("/quote"))
+    refused = provider.send("/quote", **{**CONSULTING, "phases__2__fee": "", "valid_until": ""})
+    assert refused.status == 422
+    assert "The fee of phase 2 is required" in refused.text
+    assert "The last day on which the quote stands is required" in refused.text
+    assert dict(refused.form("/quote").values)["phases.0.fee"] == "$4,200.00"
+    page = provider.send("/quote", phases__1__fee="9800", valid_until="2027-03-31")
+    assert "Your quote is with the business" in page.text
+    assert "AUD 14,000.00" in page.text
+    assert state(make, lead) == "quoted"
+
+    form = provider.open(page.link("/quote"))
+    assert dict(form.form("/quote").values)["phases.1.deliverables"] == "Manual\nTraining"
+    assert "version 2" in provider.send("/quote", phases__0__fee="4000").text
+    provider.page = form
+    provider.send("/quote", phases__0__fee="4000")
+    assert len(make.ask(lambda session: session.query(Quote).all())) == 2
+
+
+def test_a_certification_body_quotes_with_what_it_leaves_out_left_out(make, signed_in):
+    body = make.provider("certification_body")
+    lead = make.matched_lead(service="certification", standards=["ISO 9001", "ISO 14001"])
+    (invitation,) = held_by(make, lead)
+    provider = signed_in(body)
+    form = provider.open(f"/portal/invitations/{invitation.id}/quote")
+    typed = dict(form.form("/quote").values)
+    assert (typed["standards.1.code"], typed["standards.1.edition"]) == ("ISO 14001", "2026")
+    refused = provider.send("/quote", fees__stage_1="free", valid_until="2027-03-31")
+    assert refused.status == 422
+    assert "Stage 1 audit (fee) must be an amount" in refused.text
+    assert "Stage 2 audit (days) is required" in refused.text
+    provider.send(
+        "/quote",
+        audit_days__stage_1="1",
+        audit_days__stage_2="2.5",
+        fees__stage_1="1,400",
+        fees__stage_2="4200",
+        travel_basis="included",
+    )
+    (quote,) = make.ask(lambda session: session.query(Quote).all())
+    assert str(quote.total) == "5600.00"
+    assert quote.body["fees"]["annual"] is None
+    assert "not stated" in provider.page.text
+
+
+def test_a_late_answer_is_refused_in_words(invited, clock, make):
+    provider, lead, invitation = invited
+    clock.advance(hours=13)
+    provider.open(f"/portal/invitations/{invitation.id}")
+    page = provider.send("/sign-in", email=invitation_contact(make, invitation), password=PASSWORD)
+    assert page.at == f"/portal/invitations/{invitation.id}"
+    clock.advance(hours=11)
+    assert "The time to answer this invitation has passed" in provider.send("/accept").text
+    assert "Too late to answer" in provider.page.text
+    assert not [form for form in provider.page.forms if "/portal/" in form.action]
+    assert state(make, lead) == "opened"  # no sweep has run
+
+
+def invitation_contact(make, invitation):
+    provider = make.ask(lambda session: session.get(Provider, invitation.provider_id))
+    return provider.contact_email
+
+
+def test_another_providers_invitation_does_not_exist(invited, make, signed_in):
+    _, _, invitation = invited
+    stranger = signed_in(make.provider())
+    assert stranger.open(f"/portal/invitations/{invitation.id}").status == 404
+    assert stranger.open(f"/portal/invitations/{invitation.id}/quote").status == 404
+
+
+def test_the_profile_is_changed(make, signed_in):
+    body = make.provider()
+    provider = signed_in(body)
+    form = provider.open("/portal/profile")
+    assert ("coverage.standards", "ISO 14001") in form.form("profile").values
+    refused = provider.send(
+        "profile", coverage__regions="AU-NSW\nAtlantis", coverage__headcount_min="x"
+    )
+    assert refused.status == 422
+    assert "The regions" in refused.text
+    page = provider.send(
+        "profile",
+        ("coverage.sectors", "28"),
+        website="",
+        coverage__regions="AU-NSW, AU-VIC\nNew Zealand",
+        coverage__headcount_min="5",
+    )
+    assert "Your profile is saved" in page.text
+    covered = make.ask(lambda session: session.get(Coverage, body.id))
+    assert covered.regions == ["AU-NSW", "AU-VIC", "NZ"]
+    assert sorted(covered.sectors) == ["17", "28"]
+    assert covered.headcount_min == 5
+    assert make.ask(lambda session: session.get(Provider, body.id)).website is None

@@ -1,0 +1,95 @@
+"""Signing in and out, passwords, and doors that are not one's own."""
+
+import pytest
+
+from tests.pages.browser import Browser
+from tests.people import PASSWORD, a_person
+
+
+def test_a_provider_gets_into_the_portal_and_out_again(make, signed_in):
+    provider = signed_in(make.provider(name="Harbour Quality Pty Ltd"))
+    assert provider.page.at == "/portal"
+    assert "Harbour Quality Pty Ltd" in provider.page.text
+    assert "You are signed out" in provider.send("/sign-out").text
+    assert provider.open("/portal").at.startswith("/sign-in")
+
+
+def test_an_administrator_gets_to_what_needs_a_hand(admin):
+    assert admin.page.at == "/admin"
+
+
+def test_whatever_was_wrong_is_answered_alike_and_the_address_is_kept(ctx, browser):
+    a_person(ctx)
+    answers = set()
+    for email in ("kim@harbour.example", "nobody@harbour.example"):
+        visitor = browser()
+        visitor.open("/sign-in")
+        page = visitor.send("/sign-in", email=email, password="not the password")
+        assert page.status == 401
+        assert dict(page.form("/sign-in").values)["email"] == email
+        assert "not the password" not in page.html
+        answers.add(page.text)
+    assert len(answers) == 1
+
+
+def test_a_link_from_a_mail_arrives_at_its_target_after_signing_in(ctx, make, browser):
+    provider = make.provider()
+    a_person(ctx, provider.contact_email, provider_id=provider.id)
+    visitor = browser()
+    visitor.open("/portal/profile?from=mail")
+    page = visitor.send("/sign-in", email=provider.contact_email, password=PASSWORD)
+    assert page.at == "/portal/profile?from=mail"
+
+
+@pytest.mark.parametrize(
+    "onward",
+    ["https://elsewhere.example/", "//elsewhere.example", "/\\elsewhere.example", "javascript:1",
+     "/\t/elsewhere.example", "portal", "/portal\r\nX: y"],
+)  # fmt: skip
+def test_nobody_is_sent_elsewhere(ctx, make, browser, onward):
+    provider = make.provider()
+    a_person(ctx, provider.contact_email, provider_id=provider.id)
+    visitor = browser()
+    visitor.open("/sign-in")
+    page = visitor.send(
+        "/sign-in", ("next", onward), email=provider.contact_email, password=PASSWORD
+    )
+    assert page.at == "/portal"
+
+
+def test_the_wrong_person_is_kept_out(make, signed_in, admin):
+    provider = signed_in(make.provider())
+    assert provider.open("/admin").status == 403
+    assert provider.open("/admin/leads").status == 403
+    assert admin.open("/portal").status == 403
+
+
+def test_a_password_is_set_by_the_link_from_the_mail(ctx, browser, link_to):
+    a_person(ctx, password=None)
+    visitor = browser()
+    visitor.open("/forgot-password")
+    assert "on its way" in visitor.send("forgot-password", email="kim@harbour.example").text
+    path = link_to("kim@harbour.example", "set-password")
+    visitor.open(path)
+    assert visitor.send("set-password", password="short").status == 422
+    assert "Your password is set" in visitor.send("set-password", password=PASSWORD).text
+    assert visitor.send("/sign-in", email="kim@harbour.example", password=PASSWORD).at == "/portal"
+    assert browser().open(path).status == 410
+
+
+def test_asking_for_a_link_never_tells_whether_somebody_is_known(ctx, browser):
+    a_person(ctx)
+    answers = set()
+    for email in ("kim@harbour.example", "nobody@harbour.example"):
+        visitor = browser()
+        visitor.open("/forgot-password")
+        answers.add(visitor.send("forgot-password", email=email).text)
+    assert len(answers) == 1
+
+
+def test_a_session_that_was_ended_elsewhere_leads_to_the_sign_in_page(ctx, make, signed_in):
+    provider = signed_in(make.provider())
+    other = Browser(provider.client)
+    other.open("/portal")
+    other.send("/sign-out")
+    assert provider.open("/portal").at == "/sign-in?next=/portal"
