@@ -36,7 +36,7 @@ def test_a_request_in_review_is_shown_with_its_reasons_and_approved(admin, in_re
     assert in_review.reference in page.text
     assert "The telephone number cannot exist" in page.text
     page = admin.send(f"{in_review.id}/approve")
-    assert "the 24 hours run" in page.text
+    assert "its clock runs" in page.text
     assert state(make, in_review) == "open"
     admin.open("/admin")
     assert in_review.reference in admin.page.text  # now it waits for its places to be filled

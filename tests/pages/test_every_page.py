@@ -18,6 +18,7 @@ from marketplace.web.requests import load
 from tests.factories import lead_form, person_of
 from tests.pages.steps import CONSULTING, fill_in, held_by, open_request
 from tests.pages.test_business_pages import CERTIFICATION
+from tests.people import PASSWORD, a_person
 
 UNLABELLED = ("hidden", "submit")
 
@@ -158,7 +159,9 @@ def check_headers(page):
     assert "frame-ancestors 'none'" in policy
     assert "http" not in policy
     assert ("unsafe" in policy) == page.at.startswith("/mailbox")
-    assert headers["Referrer-Policy"] in ("same-origin", "no-referrer")
+    token = re.search(r"/(confirm|open|not-ours|set-password)/", page.at)
+    if not page.at.startswith("/mailbox"):
+        assert headers["Referrer-Policy"] == ("strict-origin" if token else "same-origin")
     private = "private, no-cache" if (page.at, page.status) == ("/", 200) else "no-store"
     assert headers["Cache-Control"] == private, page.at
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -198,6 +201,22 @@ def test_a_form_without_its_word_is_refused_and_nothing_happens(
     assert make.lead_called(lead.reference).state == "open"
     assert held_by(make, lead)[0].state == "sent"
     assert admin.open("/admin").status == 200
+
+
+def test_over_https_a_form_has_to_come_from_this_site(ctx, browser):
+    a_person(ctx)
+    visitor = browser()
+    values = dict(visitor.open("/sign-in").form("/sign-in").values)
+    values |= {"email": "kim@harbour.example", "password": PASSWORD}
+    for referrer, status in (
+        ("", 400),
+        ("https://elsewhere.example/", 400),
+        ("https://localhost/", 303),
+    ):
+        answer = visitor.client.post(
+            "/sign-in", data=values, base_url="https://localhost", headers={"Referer": referrer}
+        )
+        assert answer.status_code == status, referrer
 
 
 def test_every_page_that_changes_something_is_protected(app):

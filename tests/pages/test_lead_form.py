@@ -1,10 +1,14 @@
 """The front page: the form, its errors, and the road to the confirmed request."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from marketplace.leads.models import Lead
+from tests.conftest import Client
 from tests.pages.steps import FILLED, NEED, fill_in
 
 
@@ -22,6 +26,13 @@ def test_the_form_says_beforehand_what_will_happen(browser):
         "money never",
     ):
         assert said in text
+
+
+def test_the_promise_is_the_one_that_is_kept(app, ctx, browser):
+    policy = replace(ctx.policy, response_window=timedelta(hours=4, minutes=30))
+    product = app.extensions["marketplace"]
+    app.extensions["marketplace"] = replace(product, ctx=replace(ctx, policy=policy))
+    assert "First response within 4 hours 30 minutes." in browser().open("/").text
 
 
 def test_a_form_is_confirmed_and_opens_the_page_of_the_request(browser, clock, make, link_to):
@@ -143,6 +154,24 @@ def test_sending_the_same_page_twice_makes_one_request(browser, clock, make):
     visitor.page = form
     second = visitor.send("/", *NEED, **FILLED)
     assert second.text == first.text
+    assert len(leads(make)) == 1
+
+
+def test_clicking_five_times_at_once_makes_one_request(app, browser, clock, make):
+    visitor = browser()
+    form = visitor.open("/").form("/")
+    clock.advance(minutes=2)
+    cookie = visitor.client.get_cookie("marketplace").value
+    filled = {name.replace("__", "."): value for name, value in FILLED.items()}
+    values = {**dict(form.values), **filled, **dict(NEED)}
+
+    def click(_):
+        client = Client(app, app.response_class)
+        client.set_cookie("marketplace", cookie)
+        return client.post("/", data=values).status_code
+
+    with ThreadPoolExecutor(5) as pool:
+        assert list(pool.map(click, range(5))) == [303] * 5
     assert len(leads(make)) == 1
 
 

@@ -71,8 +71,11 @@ def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
             is_mailbox = request.blueprint == "mailbox"
             policy = MAILBOX_POLICY if is_mailbox else POLICY
             response.headers.setdefault("Content-Security-Policy", policy)
-            # Forms are checked to come from here, which takes the address they came from.
-            response.headers.setdefault("Referrer-Policy", "same-origin")
+            # Forms are checked to come from here, which takes the site they came from; of a page
+            # with a token in its address nobody learns more than that.
+            has_token = "token" in (request.view_args or {})
+            told = "strict-origin" if has_token else "same-origin"
+            response.headers.setdefault("Referrer-Policy", told)
             kept = CACHED.get(request.endpoint or "", "no-store")
             if kept.startswith("public") and response.status_code not in (200, 304):
                 kept = "no-store"

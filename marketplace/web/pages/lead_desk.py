@@ -101,7 +101,7 @@ def approve(lead_id: UUID) -> Response:
     ctx, actor = current_context(), current_actor()
     return done(
         lambda: leads.approve_lead(ctx, actor, lead_id),
-        "The request is open, and the 24 hours run.",
+        "The request is open, and its clock runs.",
         url_for("lead_desk.one", lead_id=lead_id),
     )
 

@@ -163,15 +163,19 @@ def _time(at: datetime, text: str) -> Markup:
 
 def left(moment: datetime) -> str:
     """Return how long there is until a moment, in words, rounded down."""
-    minutes = int((moment - current_context().clock()) / timedelta(minutes=1))
-    if minutes < 0:
-        return "the time is over"
+    until = moment - current_context().clock()
+    return f"{span(until)} left" if until > timedelta(0) else "the time is over"
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time in words, rounded down; hours up to two days."""
+    minutes = int(length / timedelta(minutes=1))
     days = minutes // 1440 if minutes >= 2880 else 0
     hours = (minutes - days * 1440) // 60
     smaller = (hours, "hour") if days else (minutes % 60, "minute")
     parts = [(days, "day"), smaller] if days else [(hours, "hour"), smaller]
     said = " ".join(f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in parts if n)
-    return f"{said or 'less than a minute'} left"
+    return said or "less than a minute"
 
 
 def is_past(moment: datetime | None) -> bool:
@@ -211,6 +215,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "when": when,
     "stamp": stamp,
     "left": left,
+    "span": span,
     "is_past": is_past,
     "day": day,
     "money": money,
