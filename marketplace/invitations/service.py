@@ -97,6 +97,7 @@ def accept_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invita
     with ctx.transaction() as tx:
         lead, invitation = _answering(tx, actor, invitation_id)
         if invitation.state in (InvitationState.ACCEPTED, InvitationState.QUOTED):
+            lead.require_running(tx.now)
             invitation.require_answerable(tx.now)
             return invitation
         accept(tx, actor, lead, invitation)
