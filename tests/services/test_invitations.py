@@ -1,0 +1,434 @@
+"""Answers in time and late, places freed and kept, replacements, returns, sweeps."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from marketplace.core.actors import Actor, Kind
+from marketplace.core.db import new_id
+from marketplace.core.errors import Conflict, NotAllowed, NotFound
+from marketplace.core.events import Event
+from marketplace.core.jobs import Job
+from marketplace.invitations import queries, questions
+from marketplace.invitations import service as invitations
+from marketplace.invitations.models import Invitation
+from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState
+from marketplace.matching import queries as matching_queries
+from marketplace.matching import service as matching
+from marketplace.notifications.models import Commitment, Notification
+from marketplace.providers.models import Coverage, Provider
+from marketplace.providers.rules import ProviderState
+from marketplace.quotes import comparison, outcome
+from tests.factories import business_of, person_of
+from tests.services.road import a_quote, again, held
+
+TICK = timedelta(microseconds=1)
+NO = DeclineReason.NO_CAPACITY
+
+
+def decline(ctx, invitation):
+    who = person_of(invitation.provider_id)
+    return invitations.decline_invitation(ctx, who, invitation.id, reason=NO)
+
+
+def accept(ctx, invitation):
+    return invitations.accept_invitation(ctx, person_of(invitation.provider_id), invitation.id)
+
+
+def look(ctx, invitation):
+    return invitations.look_at_invitation(ctx, person_of(invitation.provider_id), invitation.id)
+
+
+def ask(ctx, invitation):
+    who = person_of(invitation.provider_id)
+    return questions.ask_question(ctx, who, invitation.id, text="How many shifts?")
+
+
+def release(ctx, invitation):
+    """Pass on what nobody opened, as the clock will."""
+    with ctx.transaction() as tx:
+        row = queries.lock_invitation(tx.session, invitation.id)
+        invitations._end(tx, person_of(row.provider_id), row, InvitationEvent.RELEASE)
+
+
+def open_count(make, provider_id):
+    return make.ask(lambda session: session.get(Coverage, provider_id).open_count)
+
+
+def verbs(make, subject_id):
+    rows = select(Event.verb).where(Event.subject_id == subject_id).order_by(Event.id)
+    return make.ask(lambda session: session.scalars(rows).all())
+
+
+def told(make, subject_id):
+    rows = select(Notification.template).where(Notification.subject_id == subject_id)
+    return make.ask(lambda session: sorted(session.scalars(rows)))
+
+
+@pytest.fixture
+def three(make):
+    """Return a lead with its three invitations, and one provider more."""
+    for _ in range(3):
+        make.provider()
+    lead = make.matched_lead()
+    found = held(make, lead)
+    make.provider(name="The Fourth")
+    return lead, found
+
+
+ANSWERS = {"accept": accept, "decline": decline, "quote": a_quote, "ask": ask}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("first", [None, look, accept], ids=["sent", "opened", "accepted"])
+def test_a_late_answer_is_refused_though_no_worker_has_run(ctx, three, make, clock, first, answer):
+    _, (one, *_) = three
+    if first:
+        first(ctx, one)
+    before = again(make, one)
+    clock.now = one.respond_by
+    with pytest.raises(Conflict, match="time to answer"):
+        answer(ctx, one)
+    assert again(make, one).columns == before.columns
+    clock.now = one.respond_by - TICK
+    answer(ctx, one)
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_at_the_end_of_the_request_every_answer_is_refused_though_no_worker_has_run(
+    ctx, three, make, clock, answer
+):
+    lead, (one, *_) = three
+    a_quote(ctx, one)
+    clock.now = make.lead_called(lead.reference).expires_at
+    with pytest.raises(Conflict, match="finished"):
+        answer(ctx, one, fee="2.00") if answer is a_quote else answer(ctx, one)
+    clock.now -= TICK
+    answer(ctx, one, days=1) if answer is a_quote else answer(ctx, one)
+
+
+def test_a_look_at_the_deadline_opens_nothing(ctx, three, make, clock):
+    _, (one, two, _) = three
+    clock.now = one.respond_by
+    assert look(ctx, one).state is InvitationState.SENT
+    clock.now -= TICK
+    assert look(ctx, two).state is InvitationState.OPENED
+    assert look(ctx, two).state is InvitationState.OPENED
+    assert verbs(make, two.id).count("invitation.opened") == 1
+
+
+def test_the_sweep_expires_each_once_and_frees_what_it_held(ctx, three, make, clock, queue):
+    lead, found = three
+    ids = [each.provider_id for each in found]
+    assert [open_count(make, each) for each in ids] == [1, 1, 1]
+    clock.now = found[0].respond_by - TICK
+    assert invitations.expire_due_invitations(ctx) == 0
+    clock.now += TICK
+    queue.jobs.clear()
+    assert invitations.expire_due_invitations(ctx) == 3
+    assert invitations.expire_due_invitations(ctx) == 0
+    assert (Job.MATCH_LEAD, lead.id) in queue.jobs
+    assert [open_count(make, each) for each in ids] == [0, 0, 0]
+    for each in found:
+        assert verbs(make, each.id) == ["invitation.sent", "invitation.expired"]
+        assert told(make, each.id) == ["invitation", "invitation_expired"]
+
+
+def test_what_was_quoted_is_left_by_the_sweep(ctx, three, make, clock):
+    _, (one, *_) = three
+    a_quote(ctx, one)
+    clock.advance(days=5)
+    assert invitations.expire_due_invitations(ctx) == 2
+    assert again(make, one).state is InvitationState.QUOTED
+
+
+def test_a_decline_frees_the_place_and_the_capacity_at_once(ctx, three, make, queue):
+    lead, (one, *_) = three
+    queue.jobs.clear()
+    decline(ctx, one)
+    assert (Job.MATCH_LEAD, lead.id) in queue.jobs
+    assert open_count(make, one.provider_id) == 0
+    matching.match_lead(ctx, lead.id)
+    fourth = held(make, lead)[3]
+    assert fourth.place == one.place
+    assert fourth.state is InvitationState.SENT
+    with pytest.raises(Conflict):
+        decline(ctx, one)
+    with pytest.raises(Conflict):
+        accept(ctx, one)
+
+
+@pytest.mark.parametrize("how", ["declined", "expired"])
+def test_a_place_whose_holder_saw_the_contact_is_kept_until_the_business_gives_it_on(
+    ctx, three, make, clock, how
+):
+    lead, (one, two, three_) = three
+    for each in (two, three_):
+        a_quote(ctx, each)
+    accept(ctx, one)
+    if how == "declined":
+        decline(ctx, one)
+    else:
+        clock.now = one.respond_by
+        assert invitations.expire_due_invitations(ctx) == 1
+    assert "place_waiting" in told(make, lead.id)
+    for _ in range(2):
+        matching.match_lead(ctx, lead.id)
+        assert len(held(make, lead)) == 3
+    (shown,) = [
+        each
+        for each in comparison.request_page(ctx, business_of(lead))["invitations"]
+        if each["may_be_replaced"]
+    ]
+    assert shown["id"] == one.id
+
+    invitations.replace_invitation(ctx, business_of(lead), one.id)
+    matching.match_lead(ctx, lead.id)
+    assert held(make, lead)[3].place == one.place
+    with pytest.raises(Conflict, match="passed on already"):
+        invitations.replace_invitation(ctx, business_of(lead), one.id)
+    assert told(make, one.id).count("place_passed_on") == 1
+
+
+def test_only_who_accepted_and_had_its_time_can_be_replaced(ctx, three, make, clock):
+    lead, (one, two, three_) = three
+    accept(ctx, one)
+    a_quote(ctx, two)
+    decline(ctx, three_)
+    for each in (one, two):
+        with pytest.raises(Conflict, match=r"still has time|has quoted"):
+            invitations.replace_invitation(ctx, business_of(lead), each.id)
+    with pytest.raises(Conflict, match="passed on already"):
+        invitations.replace_invitation(ctx, business_of(lead), three_.id)
+    # At its deadline, though no worker has run, and the page says so too.
+    clock.now = one.respond_by
+    page = comparison.request_page(ctx, business_of(lead))
+    assert [each["may_be_replaced"] for each in page["invitations"]] == [True, False, False]
+    invitations.replace_invitation(ctx, business_of(lead), one.id)
+    assert again(make, one).state is InvitationState.EXPIRED
+    assert open_count(make, one.provider_id) == 0
+
+
+def test_nothing_can_be_replaced_once_the_request_is_finished(ctx, three, make):
+    lead, (one, two, _) = three
+    accept(ctx, one)
+    a_quote(ctx, two)
+    outcome.choose_provider(ctx, business_of(lead), two.id)
+    page = comparison.request_page(ctx, business_of(lead))
+    assert not any(each["may_be_replaced"] for each in page["invitations"])
+    with pytest.raises(Conflict, match="finished"):
+        invitations.replace_invitation(ctx, business_of(lead), one.id)
+
+
+def test_what_was_released_comes_back_when_its_holder_looks_and_a_place_is_free(
+    ctx, three, make, clock, queue
+):
+    lead, (one, *_) = three
+    release(ctx, one)
+    clock.advance(hours=20)
+    queue.jobs.clear()
+    back = look(ctx, one)
+    assert back.state is InvitationState.OPENED
+    assert back.respond_by == clock.now + ctx.policy.min_response_window
+    assert back.ended_at is None
+    assert open_count(make, one.provider_id) == 1
+    assert verbs(make, one.id)[-1] == "invitation.returned"
+    assert (Job.MATCH_LEAD, lead.id) in queue.jobs
+    a_quote(ctx, one)
+
+
+def test_what_was_released_stays_so_while_no_place_is_free(ctx, three, make):
+    lead, (one, two, _) = three
+    release(ctx, one)
+    matching.match_lead(ctx, lead.id)
+    assert len(held(make, lead)) == 4
+    assert look(ctx, one).state is InvitationState.RELEASED
+    decline(ctx, two)
+    back = look(ctx, one)
+    assert back.state is InvitationState.OPENED
+    assert back.place == two.place
+
+
+def test_what_was_released_does_not_come_back_to_a_request_that_is_over(ctx, three, make, clock):
+    lead, (one, *_) = three
+    release(ctx, one)
+    clock.now = make.lead_called(lead.reference).expires_at
+    assert look(ctx, one).state is InvitationState.RELEASED
+    clock.now -= TICK
+    assert look(ctx, one).state is InvitationState.OPENED
+
+
+def test_what_was_released_does_not_come_back_to_a_provider_that_is_suspended(ctx, three, make):
+    _, (one, *_) = three
+    release(ctx, one)
+    with ctx.transaction() as tx:
+        tx.session.get(Provider, one.provider_id).state = ProviderState.SUSPENDED
+    assert look(ctx, one).state is InvitationState.RELEASED
+
+
+def test_software_that_reads_brings_nothing_back(ctx, three, make):
+    _, (one, *_) = three
+    release(ctx, one)
+    software = Actor(Kind.API_KEY, id=new_id(), provider_id=one.provider_id)
+    invitations.look_at_invitation(ctx, software, one.id)
+    assert again(make, one).state is InvitationState.RELEASED
+
+
+def test_accepting_twice_is_accepting_once(ctx, three, make, clock):
+    _, (one, *_) = three
+    first = accept(ctx, one)
+    clock.advance(hours=1)
+    assert accept(ctx, one).accepted_at == first.accepted_at
+    a_quote(ctx, one)
+    clock.advance(days=3)
+    assert accept(ctx, one).state is InvitationState.QUOTED
+    assert verbs(make, one.id).count("invitation.accepted") == 1
+
+
+def test_the_same_quote_twice_is_one_version_and_another_is_a_second(ctx, three, make, clock):
+    _, (one, *_) = three
+    assert a_quote(ctx, one, "10.00").version == 1
+    clock.advance(days=2)
+    assert a_quote(ctx, one, "10.00", days=58).version == 1
+    assert a_quote(ctx, one, "9.00").version == 2
+    assert verbs(make, one.id).count("quote.submitted") == 2
+
+
+def test_a_business_cannot_answer_for_a_provider_nor_an_administrator(ctx, three):
+    lead, (one, *_) = three
+    for actor in (business_of(lead), Actor(Kind.ADMIN), Actor(Kind.ANYBODY)):
+        with pytest.raises((NotAllowed, NotFound)):
+            invitations.accept_invitation(ctx, actor, one.id)
+
+
+def test_a_question_is_answered_once_for_all_and_not_after_the_end(ctx, three, make, clock):
+    lead, (one, two, three_) = three
+    question = ask(ctx, one)
+    decline(ctx, three_)
+    answered = questions.answer_question(ctx, business_of(lead), question.id, text="Two.")
+    assert answered.answer == "Two."
+    assert [("question_answered" in told(make, each.id)) for each in (one, two, three_)] == [
+        True, True, False,
+    ]  # fmt: skip
+    with pytest.raises(Conflict, match="already"):
+        questions.answer_question(ctx, business_of(lead), question.id, text="Three.")
+    later = ask(ctx, two)
+    clock.now = make.lead_called(lead.reference).expires_at
+    with pytest.raises(Conflict, match="finished"):
+        questions.answer_question(ctx, business_of(lead), later.id, text="Late.")
+
+
+def test_a_suspended_provider_cannot_ask(ctx, three):
+    _, (one, *_) = three
+    with ctx.transaction() as tx:
+        tx.session.get(Provider, one.provider_id).state = ProviderState.SUSPENDED
+    with pytest.raises(Conflict, match="not verified"):
+        ask(ctx, one)
+
+
+def test_an_expiry_is_a_miss_though_a_question_was_asked(ctx, three, clock):
+    _, (one, two, three_) = three
+    ask(ctx, one)
+    a_quote(ctx, two)
+    decline(ctx, three_)
+    clock.now = one.respond_by
+    invitations.expire_due_invitations(ctx)
+    with ctx.reading() as session:
+        ids = [each.provider_id for each in (one, two, three_)]
+        found = matching_queries.records(session, ids, now=clock.now)
+    assert [found[each] for each in ids] == [(0, 1), (1, 0), (1, 0)]
+
+
+def test_a_poisoned_invitation_is_passed_over_by_the_sweep(ctx, three, make, clock, monkeypatch):
+    _, (one, two, three_) = three
+    lock = queries.lock_invitation
+
+    def poisoned(session, invitation_id):
+        if invitation_id == two.id:
+            raise RuntimeError("poisoned")
+        return lock(session, invitation_id)
+
+    monkeypatch.setattr(queries, "lock_invitation", poisoned)
+    clock.now = one.respond_by
+    assert invitations.expire_due_invitations(ctx) == 2
+    states = [again(make, each).state for each in (one, two, three_)]
+    assert states == ["expired", "sent", "expired"]
+    monkeypatch.undo()
+    assert invitations.expire_due_invitations(ctx) == 1
+
+
+# What closing says to whom, and what those that were not chosen learn.
+
+
+@pytest.fixture
+def quoted(ctx, make):
+    """Return a lead with three quotes."""
+    for _ in range(3):
+        make.provider()
+    lead = make.matched_lead()
+    found = held(make, lead)
+    for each, fee in zip(found, ("1000.00", "1100.00", "1400.00"), strict=True):
+        a_quote(ctx, each, fee)
+    return lead, found
+
+
+def lost_values(make, invitation):
+    rows = select(Notification.values).where(
+        Notification.subject_id == invitation.id, Notification.template == "invitation_lost"
+    )
+    return make.ask(lambda session: session.scalars(rows).one())
+
+
+def test_a_choice_tells_everybody_and_the_others_their_standing(ctx, make, quoted):
+    lead, (one, two, dear) = quoted
+    outcome.choose_provider(ctx, business_of(lead), one.id)
+    assert "invitation_won" in told(make, one.id)
+    assert "choice_confirmed" in told(make, lead.id)
+    middle, far = lost_values(make, two), lost_values(make, dear)
+    assert (middle["rank"], middle["quotes"], middle["distance"]) == (2, 3, "within 10 %")
+    assert (far["rank"], far["quotes"], far["distance"]) == (3, 3, "within 30 %")
+    assert not any("1000" in str(each) or "1100" in str(each) for each in (middle, far))
+    for each in (one, two, dear):
+        assert open_count(make, each.provider_id) == 0
+
+
+def test_with_a_quote_taken_back_nobody_learns_a_standing(ctx, make, quoted):
+    lead, (one, two, dear) = quoted
+    decline(ctx, dear)
+    outcome.choose_provider(ctx, business_of(lead), one.id)
+    assert lost_values(make, two)["rank"] is None
+    assert lost_values(make, two)["distance"] is None
+
+
+def test_closing_tells_everybody_each_in_its_way(ctx, three, make):
+    lead, (one, two, three_) = three
+    accept(ctx, one)
+    decline(ctx, three_)
+    outcome.close_request(ctx, business_of(lead), reason="not_now")
+    assert [again(make, each).state for each in (one, two, three_)] == [
+        "lost", "withdrawn", "declined",
+    ]  # fmt: skip
+    assert "invitation_lost" in told(make, one.id)
+    assert "invitation_withdrawn" in told(make, two.id)
+    assert told(make, three_.id) == ["invitation"]
+    assert "request_closed" in told(make, lead.id)
+    with pytest.raises(Conflict):
+        outcome.close_request(ctx, business_of(lead), reason="not_now")
+    commitment = make.ask(lambda session: session.get(Commitment, lead.id))
+    assert commitment.state == "ended"
+    assert all(open_count(make, each.provider_id) == 0 for each in (one, two, three_))
+
+
+def test_only_a_quote_can_be_chosen_and_only_once(ctx, three, make):
+    lead, (one, two, three_) = three
+    accept(ctx, one)
+    a_quote(ctx, two)
+    for each in (one, three_):
+        with pytest.raises(Conflict):
+            outcome.choose_provider(ctx, business_of(lead), each.id)
+    assert make.lead_called(lead.reference).state == "open"
+    outcome.choose_provider(ctx, business_of(lead), two.id)
+    with pytest.raises(Conflict, match="finished already"):
+        outcome.choose_provider(ctx, business_of(lead), two.id)
+    assert isinstance(again(make, two), Invitation)
