@@ -43,6 +43,7 @@ def test_a_form_is_confirmed_and_opens_the_page_of_the_request(browser, clock, m
     assert sent.at == "/requests/sent"
     assert lead.reference in sent.text
     assert "mia@kestrel.example" in sent.text
+    assert "Thursday 26 November, Sydney time" in sent.text
     assert (lead.website, lead.headcount) == ("https://kestrel.example", 42)
     assert lead.signals["seconds_to_fill"] == 120
     assert lead.signals["honeypot_filled"] is False

@@ -18,6 +18,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
+from marketplace.catalogue import queries as catalogue
 from marketplace.core import idempotency
 from marketplace.core.errors import Conflict, FieldError, Invalid
 from marketplace.core.idempotency import Answer
@@ -86,7 +87,10 @@ def send() -> Response | tuple[str, int]:
         errors = [by_name(error, sent) for error in refused.errors]
         filled = Filled(LABELS).wrong(errors, sent.typed)
         return show(filled, begun=request.form.get("begun", "")), 422
-    session["receipt"] = {**receipt, "to": sent.data["contact"]["email"]}
+    ctx = current_context()
+    with ctx.reading() as reading:
+        zone = catalogue.time_zone_of(reading, sent.data["regions"][0])
+    session["receipt"] = {**receipt, "to": sent.data["contact"]["email"], "zone": zone}
     return redirect(url_for("front.sent"), 303)
 
 
