@@ -35,7 +35,7 @@ fix: set-up ## Format, and mend what can be mended by itself
 	.venv/bin/ruff check --fix .
 
 lock: set-up ## Pin the newest versions that pyproject.toml allows
-	.venv/bin/uv pip compile --universal --generate-hashes --upgrade --no-header --no-emit-index-url \
+	.venv/bin/uv pip compile --quiet --universal --generate-hashes --upgrade --no-header --no-emit-index-url \
 		--no-emit-find-links --extra dev --python-version 3.11 --output-file requirements.lock \
 		pyproject.toml
 

@@ -100,6 +100,8 @@ def web(host: str, port: int, processes: int, threads: int, data_dir: Path | Non
     """Serve the pages and the API."""
     door = open_door(port, host)
     door.set_inheritable(True)
+    click.echo(f"Serving on {host}, port {door.getsockname()[1]}.")
+    sys.stdout.flush()
     become(web_command(door.fileno(), processes=processes, threads=threads), data_dir)
 
 

@@ -107,8 +107,9 @@ class EmbeddedPostgres(EmbeddedServer):
         self.url = URL.create(
             "postgresql+psycopg",
             username=ROLE,
+            port=int(PORT),  # not in the query: without an ampersand a shell takes it unquoted
             database=ROLE,
-            query={"host": str(self._socket_folder), "port": PORT},
+            query={"host": str(self._socket_folder)},
         ).render_as_string()
 
     def _make_cluster(self, place: Place, programs: Path, data: Path) -> None:
