@@ -98,6 +98,7 @@ def up(port: int, data_dir: Path, workers: int, demo: bool) -> None:
 @on_data_dir
 def web(host: str, port: int, processes: int, threads: int, data_dir: Path | None) -> None:
     """Serve the pages and the API."""
+    Settings.from_env(environment_for(data_dir))
     door = open_door(port, host)
     door.set_inheritable(True)
     click.echo(f"Serving on {host}, port {door.getsockname()[1]}.")
