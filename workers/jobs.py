@@ -6,7 +6,7 @@ A job may run late, twice, or beside another; the use cases allow for that.
 from uuid import UUID
 
 from marketplace.core import idempotency
-from marketplace.invitations import service as invitations
+from marketplace.invitations import endings
 from marketplace.leads import clock as leads
 from marketplace.matching import service as matching
 from marketplace.notifications import delivery
@@ -46,7 +46,7 @@ def rematch_waiting_leads() -> None:
 
 def expire_due_invitations() -> None:
     with job_context() as ctx:
-        invitations.expire_due_invitations(ctx)
+        endings.expire_due_invitations(ctx)
 
 
 def settle_due_commitments() -> None:

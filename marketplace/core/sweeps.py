@@ -9,25 +9,29 @@ from sqlalchemy.orm import Session
 
 from marketplace.core.context import Context, Transaction
 
+BATCH = 500
+
 log = structlog.get_logger(__name__)
 
 
 def sweep(
     ctx: Context,
     name: str,
-    due: Callable[[Session, datetime], Sequence[UUID]],
+    due: Callable[[Session, datetime, int], Sequence[UUID]],
     act: Callable[[Transaction, UUID], None],
 ) -> int:
     """Act on everything that is due, a batch of ids at a time; return how many went well.
 
-    `due` returns a bounded batch; `act` locks, looks again and acts. One that fails is logged and
-    passed over, so that a poisoned row stops nobody else. Safe late, twice, or on two machines.
+    `due` returns so many ids at most; `act` locks, looks again and acts. One that fails is logged
+    and passed over, so that poisoned rows stop nobody else. Safe late, twice, or on two machines.
     """
     done = 0
-    failed: set[UUID] = set()
+    failed = 0
+    had_their_turn: set[UUID] = set()
     while True:
         with ctx.reading() as session:
-            ids = [each for each in due(session, ctx.clock()) if each not in failed]
+            found = due(session, ctx.clock(), BATCH + failed)
+            ids = [each for each in found if each not in had_their_turn]
         if not ids:
             return done
         for each in ids:
@@ -37,5 +41,5 @@ def sweep(
                 done += 1
             except Exception:
                 log.exception("sweep_passed_over", sweep=name, subject=str(each))
-            # Whatever is still due after its turn is not tried again in this run.
-            failed.add(each)
+                failed += 1
+            had_their_turn.add(each)

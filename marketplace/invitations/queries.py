@@ -13,6 +13,7 @@ from marketplace.core.errors import NotFound
 from marketplace.invitations.models import Invitation, Question
 from marketplace.invitations.rules import ANSWERABLE, LIVE, UNANSWERED, InvitationState
 from marketplace.leads.models import Lead
+from marketplace.leads.queries import lock_lead
 from marketplace.providers.models import Coverage
 from marketplace.providers.rules import ProviderState
 
@@ -32,6 +33,12 @@ def invitation_of(session: Session, actor: Actor, invitation_id: UUID) -> Invita
 def lock_invitation(session: Session, invitation_id: UUID) -> Invitation:
     """Hold the row until the transaction ends, read afresh. The lead is locked before."""
     return session.get_one(Invitation, invitation_id, with_for_update=True, populate_existing=True)
+
+
+def lock_with_lead(session: Session, invitation: Invitation) -> tuple[Lead, Invitation]:
+    """Hold the lead and then the invitation, as the order of locks is, and read both afresh."""
+    lead = lock_lead(session, invitation.lead_id)
+    return lead, lock_invitation(session, invitation.id)
 
 
 def lead_id_of(session: Session, invitation_id: UUID) -> UUID | None:
@@ -71,7 +78,7 @@ def questions_for_lead(session: Session, lead_id: UUID) -> list[Question]:
     )
 
 
-def invitations_to_expire(session: Session, *, now: datetime, limit: int = 500) -> list[UUID]:
+def invitations_to_expire(session: Session, *, now: datetime, limit: int) -> list[UUID]:
     """Return invitations whose deadline has passed unanswered, the most overdue first."""
     return list(
         session.scalars(

@@ -13,6 +13,7 @@ from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.events import record
 from marketplace.invitations import queries
 from marketplace.invitations import service as invitations
+from marketplace.invitations.letters import holder_of
 from marketplace.invitations.models import Invitation, Question
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
@@ -65,7 +66,7 @@ def answer_question(ctx: Context, actor: Actor, question_id: UUID, *, text: str)
             notify(
                 tx,
                 "question_answered",
-                invitations.holder_of(tx, invitation.provider_id),
+                holder_of(tx, invitation.provider_id),
                 invitation.id,
                 occasion=str(question.id),
                 path=f"/portal/invitations/{invitation.id}",

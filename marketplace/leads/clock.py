@@ -20,7 +20,7 @@ def lapse_unconfirmed_leads(ctx: Context) -> int:
     return sweep(
         ctx,
         "lapse_unconfirmed_leads",
-        lambda session, now: queries.leads_to_lapse(session, now=now),
+        lambda session, now, limit: queries.leads_to_lapse(session, now=now, limit=limit),
         _lapse,
     )
 
@@ -37,7 +37,7 @@ def settle_due_commitments(ctx: Context) -> int:
     return sweep(
         ctx,
         "settle_due_commitments",
-        lambda session, now: commitment.due_commitments(session, now=now),
+        lambda session, now, limit: commitment.due_commitments(session, now=now, limit=limit),
         _settle,
     )
 

@@ -81,7 +81,7 @@ def not_ours_link(session: Session, token: str, *, now: datetime) -> Link | None
     return link_for(session, Purpose.NOT_OURS, token, now=now)
 
 
-def leads_to_lapse(session: Session, *, now: datetime, limit: int = 500) -> list[UUID]:
+def leads_to_lapse(session: Session, *, now: datetime, limit: int) -> list[UUID]:
     """Return forms that were not confirmed in time, the oldest first."""
     return list(
         session.scalars(
@@ -93,7 +93,7 @@ def leads_to_lapse(session: Session, *, now: datetime, limit: int = 500) -> list
     )
 
 
-def leads_to_expire(session: Session, *, now: datetime, limit: int = 500) -> list[UUID]:
+def leads_to_expire(session: Session, *, now: datetime, limit: int) -> list[UUID]:
     """Return open requests whose time has run out, the oldest first."""
     return list(
         session.scalars(

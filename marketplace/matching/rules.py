@@ -27,40 +27,34 @@ class Fit:
 
 def fit(wanted: Wanted, provider: ProviderFacts, *, today: date) -> Fit:
     """Return the band of an eligible provider, and in words what keeps it from a better one."""
-    lacks = []
-    if not _sector_is_known(wanted, provider, today=today):
-        lacks.append(f"not known to cover sector {wanted.sector}")
-    if not _editions_are_known(wanted, provider, today=today):
-        lacks.append("accreditation does not say for which edition it is")
+    if provider.kind is ProviderKind.CONSULTANT:
+        knows_sector = wanted.sector is None or wanted.sector in provider.sectors
+        lacks = set() if knows_sector else {f"not known to cover sector {wanted.sector}"}
+    else:
+        lacks = _scope_unknown(wanted, provider, today=today)
     if not all(covers(provider, region) for region in wanted.regions):
-        lacks.append("works remotely, without a presence in the region")
-    return Fit(len(lacks), tuple(lacks))
+        lacks.add("works remotely, without a presence in the region")
+    return Fit(len(lacks), tuple(sorted(lacks)))
 
 
-def _sector_is_known(wanted: Wanted, provider: ProviderFacts, *, today: date) -> bool:
-    if wanted.sector is None:
-        return True
-    if provider.kind is ProviderKind.CONSULTANT:
-        return wanted.sector in provider.sectors
-    return all(
-        any(
-            held.sectors is not None
+def _scope_unknown(wanted: Wanted, provider: ProviderFacts, *, today: date) -> set[str]:
+    """Return what a body's accreditations leave unsaid, by the one that says most per standard.
+
+    One of them has to say it all: the edition of one and the sector of another make no scope.
+    """
+    unsaid: set[str] = set()
+    for code, edition in wanted.editions.items():
+        each_unsaid = [
+            ({"accreditation does not say for which edition it is"} if not held.edition else set())
+            | (
+                {f"not known to cover sector {wanted.sector}"}
+                if wanted.sector is not None and held.sectors is None
+                else set()
+            )
             for held in counting(provider, code, edition, wanted.sector, today=today)
-        )
-        for code, edition in wanted.editions.items()
-    )
-
-
-def _editions_are_known(wanted: Wanted, provider: ProviderFacts, *, today: date) -> bool:
-    if provider.kind is ProviderKind.CONSULTANT:
-        return True
-    return all(
-        any(
-            held.edition is not None
-            for held in counting(provider, code, edition, wanted.sector, today=today)
-        )
-        for code, edition in wanted.editions.items()
-    )
+        ]
+        unsaid |= min(each_unsaid, key=len, default=set())
+    return unsaid
 
 
 PRIOR_ANSWERED, PRIOR_MISSED = 8.0, 2.0

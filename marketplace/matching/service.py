@@ -9,6 +9,7 @@ from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.events import record
 from marketplace.core.jobs import Job
+from marketplace.invitations import endings
 from marketplace.invitations import queries as invitations
 from marketplace.invitations import rules as invitation_rules
 from marketplace.invitations import service as inviting
@@ -167,7 +168,7 @@ def _withdraw_what_may_not_stand(
     for each in standing:
         if each.id in hindered and each.id in locked:
             why = f"your organisation {hindered[each.id].why}"
-            inviting.withdraw(tx, SYSTEM, lead, locked[each.id], why)
+            endings.withdraw(tx, SYSTEM, lead, locked[each.id], why)
 
 
 def _fill(

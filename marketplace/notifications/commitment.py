@@ -83,7 +83,7 @@ def settle(tx: Transaction, commitment: Commitment) -> CommitmentEvent | None:
     return event
 
 
-def due_commitments(session: Session, *, now: datetime, limit: int = 500) -> list[UUID]:
+def due_commitments(session: Session, *, now: datetime, limit: int) -> list[UUID]:
     """Return the leads whose commitment time alone would move, the most overdue first."""
     return list(
         session.scalars(

@@ -24,6 +24,7 @@ from marketplace.notifications.claims import (
     is_ours,
     put_back,
 )
+from marketplace.notifications.forgetting import empty
 from marketplace.notifications.models import MailPause, Notification
 from marketplace.notifications.rules import (
     Attempt,
@@ -173,6 +174,8 @@ def _record_sent(tx: Transaction, notification: Notification, claim: Claim) -> N
         move(tx, notification, NotificationEvent.SEND, SYSTEM, attempt=claim.attempt)
         notification.last_error = None
     notification.sent_at = notification.sent_at or tx.now
+    if notification.is_last_word:
+        empty(notification)
     if claim.on_probation:
         tx.session.execute(delete(MailPause).where(MailPause.channel == EMAIL))
         log.info("mail_resumed")

@@ -25,8 +25,13 @@ def forget_messages(tx: Transaction, subject_ids: Collection[UUID]) -> None:
     for notification in rows:
         if NOTIFICATION_LIFECYCLE.allows(notification.state, NotificationEvent.SUPPRESS):
             notification.apply(NotificationEvent.SUPPRESS)
-        notification.recipient = f"erased:{notification.id}"
-        notification.recipient_name = "erased"
-        notification.values = {}
+        empty(notification)
     ids = [notification.id for notification in rows]
     tx.session.execute(delete(MailboxMessage).where(MailboxMessage.id.in_(ids)))
+
+
+def empty(notification: Notification) -> None:
+    """Take out of a message to whom it went and what it said."""
+    notification.recipient = f"erased:{notification.id}"
+    notification.recipient_name = "erased"
+    notification.values = {}

@@ -60,6 +60,8 @@ class Notification(Base):
     sent_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
+    is_last_word: Mapped[bool]
+    """To somebody who asked to be forgotten: it is emptied once it has been handed on."""
 
     def apply(self, event: NotificationEvent) -> None:
         """Let `event` happen, or raise `Conflict`."""

@@ -46,6 +46,7 @@ def notify(
     occasion: str = "",
     path: str | None = None,
     link: LinkTo | None = None,
+    is_last_word: bool = False,
     **values: Any,
 ) -> None:
     """Write a message down; it is handed on once the transaction has been committed.
@@ -53,7 +54,7 @@ def notify(
     The same template, recipient, subject and occasion exist once, however often this is called.
     `path` is where the one action leads a recipient who signs in, `link` one who does not.
     `values` are what the template fills in: strings, numbers, lists of them; a datetime is stored
-    as ISO 8601 and told in the recipient's time zone.
+    as ISO 8601 and told in the recipient's time zone. `is_last_word`: forget it once it is sent.
     """
     stored = {
         name: value.isoformat() if isinstance(value, datetime) else value
@@ -78,6 +79,7 @@ def notify(
             attempts=0,
             next_attempt_at=tx.now,
             created_at=tx.now,
+            is_last_word=is_last_word,
         )
         .on_conflict_do_nothing()
         .returning(Notification.id)

@@ -1,17 +1,19 @@
 """Forget who a business and its people are; what happened stays, without names."""
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.events import record
 from marketplace.core.links import Link
 from marketplace.invitations import queries as invitations
-from marketplace.invitations.models import Question
+from marketplace.invitations.models import Invitation, Question
 from marketplace.leads import queries as leads
+from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent
 from marketplace.notifications import forgetting
+from marketplace.notifications.service import notify
 from marketplace.quotes import outcome
 from marketplace.quotes.models import Review
 
@@ -22,7 +24,7 @@ def erase_request(ctx: Context, actor: Actor) -> None:
     """Close the business' own request, if it runs, and erase what identifies a person.
 
     Providers that saw the contact have it in their own files by then; they are told of the closure.
-    Every link to the request stops working.
+    Every link to the request stops working. One last message says so, and is forgotten once sent.
     """
     with ctx.transaction() as tx:
         lead = leads.lock_lead(tx.session, actor.own_lead())
@@ -33,6 +35,14 @@ def erase_request(ctx: Context, actor: Actor) -> None:
             tx.session.flush()
             # Providers hear of the closure; a message to the business would keep its address.
             forgetting.forget_messages(tx, [lead.id])
+        notify(
+            tx,
+            "data_erased",
+            leading.contact_of(lead),
+            lead.id,
+            is_last_word=True,
+            reference=lead.reference,
+        )
         _erase(tx, lead)
         record(tx, actor, "lead.erased", lead.id)
 
@@ -47,9 +57,11 @@ def _erase(tx: Transaction, lead: Lead) -> None:
     lead.consent = {**lead.consent, "address": None}
     lead.business_key = f"{ERASED}:{lead.id}"
     lead.erased_at = tx.now
-    asked = select(Question.id).where(Question.lead_id == lead.id)
     tx.session.execute(
-        update(Question).where(Question.id.in_(asked)).values(text=ERASED, answer=None)
+        update(Question).where(Question.lead_id == lead.id).values(text=ERASED, answer=None)
     )
     tx.session.execute(update(Review).where(Review.lead_id == lead.id).values(comment=None))
+    tx.session.execute(
+        update(Invitation).where(Invitation.lead_id == lead.id).values(decline_comment=None)
+    )
     tx.session.execute(delete(Link).where(Link.subject_id == lead.id))

@@ -11,8 +11,8 @@ from marketplace.core.errors import Conflict
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.sweeps import sweep
+from marketplace.invitations import endings
 from marketplace.invitations import queries as invitations
-from marketplace.invitations import service as inviting
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import LIFECYCLE, InvitationEvent, InvitationState
 from marketplace.leads import intake
@@ -80,7 +80,7 @@ def expire_due_leads(ctx: Context) -> int:
     return sweep(
         ctx,
         "expire_due_leads",
-        lambda session, now: leads.leads_to_expire(session, now=now),
+        lambda session, now, limit: leads.leads_to_expire(session, now=now, limit=limit),
         _expire,
     )
 
@@ -106,7 +106,7 @@ def _finish(
 ) -> None:
     """End what hangs on a lead that has just been finished. The lead is locked."""
     tx.session.flush()
-    inviting.finish_invitations(
+    endings.finish_invitations(
         tx,
         actor,
         lead,

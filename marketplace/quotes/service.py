@@ -23,7 +23,7 @@ from marketplace.providers.models import Accreditation, Provider
 from marketplace.providers.rules import ProviderKind, accreditation_counts
 from marketplace.quotes import queries, rules
 from marketplace.quotes.models import Quote
-from marketplace.quotes.rules import QuoteKind
+from marketplace.quotes.rules import QuoteKind, TravelBasis
 
 KIND_OF = {
     ProviderKind.CERTIFICATION_BODY: QuoteKind.CERTIFICATION,
@@ -116,6 +116,9 @@ def _problems(
             for index, standard in enumerate(values.get("standards", []))
             if standard["code"] not in lead.standards
         ]
+    travel = (values.get("fees") or {}).get("travel")
+    if values.get("travel_basis") is TravelBasis.INCLUDED and travel:
+        found.append(FieldError("/fees/travel", "is included, so it has no amount of its own"))
     accreditation_id = values.get("accreditation_id")
     if accreditation_id is not None and form.is_sound("accreditation_id"):
         found += _accreditation_problems(session, accreditation_id, lead, provider, today=today)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from marketplace.invitations import questions
+from marketplace.invitations import endings, questions
 from marketplace.invitations import service as invitations
 from marketplace.leads.models import Lead
 from marketplace.quotes import service as quotes
@@ -120,7 +120,7 @@ def test_a_place_is_passed_on_only_after_it_was_asked_once_more(
     *_, third = held_by(make, certification)
     invitations.accept_invitation(ctx, person_of(third.provider_id), third.id)
     clock.advance(hours=25)
-    invitations.expire_due_invitations(ctx)
+    endings.expire_due_invitations(ctx)
     business = browser()
     page = open_request(ctx, business, certification)
     asked = business.open(page.link("/requests/replace/"))

@@ -20,6 +20,7 @@ from marketplace.core.db import db, new_id
 from marketplace.core.errors import Conflict, MarketplaceError
 from marketplace.core.events import Event
 from marketplace.core.jobs import Job
+from marketplace.invitations import endings
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import LIVE, DeclineReason, InvitationState
@@ -182,12 +183,12 @@ def test_1_at_most_three_see_the_contact_unless_the_business_asks_for_a_fourth(c
     for each in live_invitations(make, lead.id):
         invitations.accept_invitation(ctx, person_of(each.provider_id), each.id)
     clock.advance(hours=24)
-    assert invitations.expire_due_invitations(ctx) == 3
+    assert endings.expire_due_invitations(ctx) == 3
     matching.match_lead(ctx, lead.id)
     assert live_invitations(make, lead.id) == []
 
     seen = make.ask(lambda s: s.scalars(select(Invitation).order_by(Invitation.id)).all())
-    invitations.replace_invitation(ctx, business_of(lead), seen[0].id)
+    endings.replace_invitation(ctx, business_of(lead), seen[0].id)
     matching.match_lead(ctx, lead.id)
     assert len(live_invitations(make, lead.id)) == 1
 
@@ -389,8 +390,8 @@ def test_7_a_sweep_may_run_late_twice_and_on_two_machines(ctx, make, clock, at_o
         make.provider()
     lead = make.matched_lead()
     clock.advance(days=3)
-    done = at_once([lambda: invitations.expire_due_invitations(ctx)] * 2)
-    assert invitations.expire_due_invitations(ctx) == 0
+    done = at_once([lambda: endings.expire_due_invitations(ctx)] * 2)
+    assert endings.expire_due_invitations(ctx) == 0
     expired = make.ask(
         lambda s: s.scalar(
             select(func.count()).select_from(Event).where(Event.verb == "invitation.expired")

@@ -10,7 +10,7 @@ from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict, NotAllowed, NotFound
 from marketplace.core.events import Event
 from marketplace.core.jobs import Job
-from marketplace.invitations import queries, questions
+from marketplace.invitations import endings, queries, questions
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState
@@ -49,7 +49,7 @@ def release(ctx, invitation):
     """Pass on what nobody opened, as the clock will."""
     with ctx.transaction() as tx:
         row = queries.lock_invitation(tx.session, invitation.id)
-        invitations._end(tx, person_of(row.provider_id), row, InvitationEvent.RELEASE)
+        endings.end(tx, person_of(row.provider_id), row, InvitationEvent.RELEASE)
 
 
 def open_count(make, provider_id):
@@ -123,11 +123,11 @@ def test_the_sweep_expires_each_once_and_frees_what_it_held(ctx, three, make, cl
     ids = [each.provider_id for each in found]
     assert [open_count(make, each) for each in ids] == [1, 1, 1]
     clock.now = found[0].respond_by - TICK
-    assert invitations.expire_due_invitations(ctx) == 0
+    assert endings.expire_due_invitations(ctx) == 0
     clock.now += TICK
     queue.jobs.clear()
-    assert invitations.expire_due_invitations(ctx) == 3
-    assert invitations.expire_due_invitations(ctx) == 0
+    assert endings.expire_due_invitations(ctx) == 3
+    assert endings.expire_due_invitations(ctx) == 0
     assert (Job.MATCH_LEAD, lead.id) in queue.jobs
     assert [open_count(make, each) for each in ids] == [0, 0, 0]
     for each in found:
@@ -139,7 +139,7 @@ def test_what_was_quoted_is_left_by_the_sweep(ctx, three, make, clock):
     _, (one, *_) = three
     a_quote(ctx, one)
     clock.advance(days=5)
-    assert invitations.expire_due_invitations(ctx) == 2
+    assert endings.expire_due_invitations(ctx) == 2
     assert again(make, one).state is InvitationState.QUOTED
 
 
@@ -171,7 +171,7 @@ def test_a_place_whose_holder_saw_the_contact_is_kept_until_the_business_gives_i
         decline(ctx, one)
     else:
         clock.now = one.respond_by
-        assert invitations.expire_due_invitations(ctx) == 1
+        assert endings.expire_due_invitations(ctx) == 1
     assert "place_waiting" in told(make, lead.id)
     for _ in range(2):
         matching.match_lead(ctx, lead.id)
@@ -183,11 +183,11 @@ def test_a_place_whose_holder_saw_the_contact_is_kept_until_the_business_gives_i
     ]
     assert shown["id"] == one.id
 
-    invitations.replace_invitation(ctx, business_of(lead), one.id)
+    endings.replace_invitation(ctx, business_of(lead), one.id)
     matching.match_lead(ctx, lead.id)
     assert held(make, lead)[3].place == one.place
     with pytest.raises(Conflict, match="passed on already"):
-        invitations.replace_invitation(ctx, business_of(lead), one.id)
+        endings.replace_invitation(ctx, business_of(lead), one.id)
     assert told(make, one.id).count("place_passed_on") == 1
 
 
@@ -198,14 +198,14 @@ def test_only_who_accepted_and_had_its_time_can_be_replaced(ctx, three, make, cl
     decline(ctx, three_)
     for each in (one, two):
         with pytest.raises(Conflict, match=r"still has time|has quoted"):
-            invitations.replace_invitation(ctx, business_of(lead), each.id)
+            endings.replace_invitation(ctx, business_of(lead), each.id)
     with pytest.raises(Conflict, match="passed on already"):
-        invitations.replace_invitation(ctx, business_of(lead), three_.id)
+        endings.replace_invitation(ctx, business_of(lead), three_.id)
     # At its deadline, though no worker has run, and the page says so too.
     clock.now = one.respond_by
     page = comparison.request_page(ctx, business_of(lead))
     assert [each["may_be_replaced"] for each in page["invitations"]] == [True, False, False]
-    invitations.replace_invitation(ctx, business_of(lead), one.id)
+    endings.replace_invitation(ctx, business_of(lead), one.id)
     assert again(make, one).state is InvitationState.EXPIRED
     assert open_count(make, one.provider_id) == 0
 
@@ -218,7 +218,7 @@ def test_nothing_can_be_replaced_once_the_request_is_finished(ctx, three, make):
     page = comparison.request_page(ctx, business_of(lead))
     assert not any(each["may_be_replaced"] for each in page["invitations"])
     with pytest.raises(Conflict, match="finished"):
-        invitations.replace_invitation(ctx, business_of(lead), one.id)
+        endings.replace_invitation(ctx, business_of(lead), one.id)
 
 
 def test_what_was_released_comes_back_when_its_holder_looks_and_a_place_is_free(
@@ -333,7 +333,7 @@ def test_an_expiry_is_a_miss_though_a_question_was_asked(ctx, three, clock):
     a_quote(ctx, two)
     decline(ctx, three_)
     clock.now = one.respond_by
-    invitations.expire_due_invitations(ctx)
+    endings.expire_due_invitations(ctx)
     with ctx.reading() as session:
         ids = [each.provider_id for each in (one, two, three_)]
         found = matching_queries.records(session, ids, now=clock.now)
@@ -351,11 +351,11 @@ def test_a_poisoned_invitation_is_passed_over_by_the_sweep(ctx, three, make, clo
 
     monkeypatch.setattr(queries, "lock_invitation", poisoned)
     clock.now = one.respond_by
-    assert invitations.expire_due_invitations(ctx) == 2
+    assert endings.expire_due_invitations(ctx) == 2
     states = [again(make, each).state for each in (one, two, three_)]
     assert states == ["expired", "sent", "expired"]
     monkeypatch.undo()
-    assert invitations.expire_due_invitations(ctx) == 1
+    assert endings.expire_due_invitations(ctx) == 1
 
 
 # What closing says to whom, and what those that were not chosen learn.

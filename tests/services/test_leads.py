@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from marketplace.bootstrap import channel_of
 from marketplace.core import links
 from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict, Gone, NotAllowed, NotFound
@@ -21,7 +22,8 @@ from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
 from marketplace.leads.signals import Telltale
 from marketplace.matching import service as matching
-from marketplace.notifications.models import Commitment, Notification
+from marketplace.notifications import delivery
+from marketplace.notifications.models import Commitment, MailboxMessage, Notification
 from marketplace.quotes import erasure, outcome
 from marketplace.web.api.common import LeadIn
 from marketplace.web.api.request import FollowOnIn
@@ -466,7 +468,7 @@ def test_a_provider_is_reviewed_once_and_only_if_it_answered(ctx, make, running)
             outcome.review_provider(ctx, business_of(lead), each.id, rating=4, comment=None)
 
 
-def test_what_was_erased_names_nobody_and_runs_no_more(ctx, make, running):
+def test_what_was_erased_names_nobody_and_runs_no_more(ctx, make, running, installation):
     lead, _ = running
     one, *_ = held(make, lead)
     a_quote(ctx, one)
@@ -475,6 +477,10 @@ def test_what_was_erased_names_nobody_and_runs_no_more(ctx, make, running):
     name, address = lead.company_name, lead.contact_email
     erasure.erase_request(ctx, business_of(lead))
     assert again(make, lead).state is LeadState.CLOSED
+    # The last word about it goes out, and only then is its address forgotten as well.
+    delivery.deliver_due_notifications(ctx, channel_of(installation.settings))
+    last = select(MailboxMessage.recipient).where(MailboxMessage.template == "data_erased")
+    assert make.ask(lambda session: session.scalar(last)) == address
     for model in (Lead, Notification):
         rows = make.ask(lambda session, model=model: session.scalars(select(model)).all())
         for row in rows:

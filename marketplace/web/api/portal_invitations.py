@@ -129,7 +129,7 @@ class Invitation(MethodView):
 
 @blp.route("/<uuid:invitation_id>/acceptance")
 class Acceptance(MethodView):
-    @idempotent
+    # Twice is once by itself; a kept answer would keep the contact as well.
     @blp.response(200, InvitationSchema)
     def post(self, invitation_id: UUID) -> dict[str, Any]:
         """Accept: from here on you see who the business is."""

@@ -6,8 +6,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 
 from marketplace.core.forms import Form
-from marketplace.invitations import questions
-from marketplace.invitations import service as invitations
+from marketplace.invitations import endings, questions
 from marketplace.invitations.models import Question
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads.models import Lead
@@ -175,7 +174,7 @@ class Replacements(MethodView):
     def post(self, form: Form) -> None:
         """Pass on the place of a provider that accepted and did not quote: one more sees you."""
         passed_on = form.accept()["invitation_id"]
-        invitations.replace_invitation(current_context(), current_actor(), passed_on)
+        endings.replace_invitation(current_context(), current_actor(), passed_on)
 
 
 @blp.route("/closure")

@@ -9,8 +9,7 @@ from marshmallow import Schema
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Invalid, NotFound, NotSignedIn
-from marketplace.invitations import questions
-from marketplace.invitations import service as invitations
+from marketplace.invitations import endings, questions
 from marketplace.leads.rules import CloseReason, Timeframe
 from marketplace.quotes import comparison, erasure, outcome
 from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn, ReviewIn
@@ -144,7 +143,7 @@ def replace(invitation_id: UUID) -> Response:
     own_invitation(invitation_id)
     ctx, actor = current_context(), current_actor()
     said = "We are looking for another provider for this place."
-    return done(lambda: invitations.replace_invitation(ctx, actor, invitation_id), said)
+    return done(lambda: endings.replace_invitation(ctx, actor, invitation_id), said)
 
 
 @pages.get("/close")

@@ -1,0 +1,155 @@
+"""How invitations end: expired, passed on, withdrawn, or with their request."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from marketplace.core.actors import SYSTEM, Actor
+from marketplace.core.context import Context, Transaction
+from marketplace.core.errors import Conflict
+from marketplace.core.events import record
+from marketplace.core.jobs import Job
+from marketplace.core.sweeps import sweep
+from marketplace.invitations import queries, rules
+from marketplace.invitations.letters import tell_holder
+from marketplace.invitations.models import Invitation
+from marketplace.invitations.rules import InvitationEvent, InvitationState
+from marketplace.leads import queries as leads
+from marketplace.leads import service as leading
+from marketplace.leads.models import Lead
+from marketplace.notifications.service import notify
+from marketplace.providers import coverage
+
+
+def end(
+    tx: Transaction, actor: Actor, invitation: Invitation, event: InvitationEvent, **facts: Any
+) -> None:
+    """Let an invitation end, and give its holder the capacity back."""
+    invitation.apply(event, now=tx.now)
+    coverage.free_place(tx, invitation.provider_id)
+    record(tx, actor, f"invitation.{invitation.state}", invitation.id, **facts)
+
+
+def pass_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
+    """Look for another, or, where the contact was seen, ask the business whether to."""
+    if invitation.accepted_at is None:
+        mark_waiting(tx, lead)
+        return
+    notify(
+        tx,
+        "place_waiting",
+        leading.contact_of(lead),
+        lead.id,
+        occasion=str(invitation.id),
+        link=leading.request_link(tx, lead),
+        reference=lead.reference,
+        reason="a provider that had seen your contact details will not quote; on the page of your "
+        "request you can ask for another, who will then see them too",
+    )
+
+
+def mark_waiting(tx: Transaction, lead: Lead) -> None:
+    """Note that a place of the lead is empty, and ask for it to be filled."""
+    lead.waiting_since = lead.waiting_since or tx.now
+    lead.waiting_reason = lead.waiting_reason or "a replacement is being looked for"
+    tx.afterwards(Job.MATCH_LEAD, lead.id)
+
+
+def expire_due_invitations(ctx: Context) -> int:
+    """Close every invitation whose deadline has passed; return how many there were."""
+    return sweep(
+        ctx,
+        "expire_due_invitations",
+        lambda session, now, limit: queries.invitations_to_expire(session, now=now, limit=limit),
+        _expire,
+    )
+
+
+def _expire(tx: Transaction, invitation_id: UUID) -> None:
+    lead_id = queries.lead_id_of(tx.session, invitation_id)
+    if lead_id is None:
+        return
+    lead = leads.lock_lead(tx.session, lead_id)
+    invitation = queries.lock_invitation(tx.session, invitation_id)
+    if invitation.state in rules.ANSWERABLE and tx.now >= invitation.respond_by:
+        end(tx, SYSTEM, invitation, InvitationEvent.EXPIRE)
+        tell_holder(tx, "invitation_expired", invitation, reference=lead.reference)
+        pass_on(tx, lead, invitation)
+
+
+def replace_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> None:
+    """Pass on the place of a provider that accepted and did not quote, as the business asks.
+
+    One more provider will see its contact; only the business may decide that.
+    """
+    with ctx.transaction() as tx:
+        invitation = queries.invitation_of(tx.session, actor, invitation_id)
+        lead, invitation = queries.lock_with_lead(tx.session, invitation)
+        lead.require_running(tx.now)
+        if invitation.state is InvitationState.ACCEPTED and tx.now >= invitation.respond_by:
+            end(tx, actor, invitation, InvitationEvent.EXPIRE)
+        if invitation.is_live:
+            raise Conflict("this provider still has time to quote, or has quoted")
+        if invitation.accepted_at is None or invitation.passed_on_at is not None:
+            raise Conflict("this place was passed on already")
+        invitation.passed_on_at = tx.now
+        record(tx, actor, "invitation.passed_on", invitation.id, lead=str(lead.id))
+        tell_holder(tx, "place_passed_on", invitation, reference=lead.reference)
+        mark_waiting(tx, lead)
+
+
+def withdraw(
+    tx: Transaction, actor: Actor, lead: Lead, invitation: Invitation, reason: str
+) -> None:
+    """Take back an invitation whose holder may not be invited any more. Both rows are locked."""
+    end(tx, actor, invitation, InvitationEvent.WITHDRAW)
+    tell_holder(tx, "invitation_withdrawn", invitation, reference=lead.reference, reason=reason)
+
+
+def finish_invitations(
+    tx: Transaction,
+    actor: Actor,
+    lead: Lead,
+    *,
+    outcome: str,
+    standings: Mapping[UUID, Mapping[str, Any]],
+    chosen_id: UUID | None = None,
+) -> None:
+    """End every live invitation with its request, and tell each holder. The lead is locked.
+
+    `standings` gives, by invitation, the `rank`, `quotes` and `distance` that its holder may learn.
+    """
+    live = queries.lock_live_invitations(tx.session, lead.id)
+    coverage.lock_providers(tx.session, [each.provider_id for each in live])
+    for invitation in live:
+        if invitation.id == chosen_id:
+            end(tx, actor, invitation, InvitationEvent.WIN)
+            tell_holder(
+                tx,
+                "invitation_won",
+                invitation,
+                reference=lead.reference,
+                company=lead.company_name,
+                contact_name=lead.contact_name,
+                contact_email=lead.contact_email,
+                contact_phone=lead.contact_phone,
+            )
+            continue
+        event = rules.event_when_the_request_finishes(invitation.state)
+        if event is None:
+            continue
+        end(tx, actor, invitation, event)
+        if event is InvitationEvent.WITHDRAW:
+            tell_holder(
+                tx, "invitation_withdrawn", invitation, reference=lead.reference, reason=outcome
+            )
+            continue
+        nothing = {"rank": None, "quotes": None, "distance": None}
+        tell_holder(
+            tx,
+            "invitation_lost",
+            invitation,
+            reference=lead.reference,
+            outcome=outcome,
+            **standings.get(invitation.id, nothing),
+        )
