@@ -143,3 +143,9 @@ def test_the_same_key_is_done_once(client, ctx):
         answer = client.post(URL, json=application(), headers={"Idempotency-Key": "k-1"})
         assert answer.status_code == 202
     assert len(written(ctx)[0]) == 1
+
+
+def test_every_required_field_that_is_left_out_is_named_in_the_same_words(client):
+    response = client.post(URL, json={})
+    assert pointers(response) == {"/name", "/kind", "/country", "/contact", "/coverage"}
+    assert {error["detail"] for error in response.json["errors"]} == {"is required"}

@@ -124,6 +124,9 @@ def test_one_form_leads_to_three_invitations_quotes_and_a_choice(road):
     columns = page["comparison"]["kinds"]["consulting"]["columns"]
     assert [column["total"] for column in columns] == ["12200.00", "9700.00"]
     assert columns[0]["total_with_tax"] == "13420.00"
+    quote = page["invitations"][1]["quote"]
+    for each in ("submitted_at", "valid_until"):
+        assert columns[0][each] == quote[each], "times are RFC 3339 wherever they stand"
 
     answer = road.post("/request/choice", {"invitation_id": third[0]}, business)
     assert answer["status"] == "awarded"

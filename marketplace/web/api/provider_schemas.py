@@ -61,8 +61,12 @@ class NewProviderSchema(In):
     country = Text(at_most=2, at_least=2, required=True)
     registration_number = Text(at_most=40, **optional())
     website = WebAddress(**optional())
-    contact = fields.Nested(NewContactSchema, required=True)
-    coverage = fields.Nested(NewCoverageSchema, required=True)
+    contact = fields.Nested(
+        NewContactSchema, required=True, error_messages={"required": "is required"}
+    )
+    coverage = fields.Nested(
+        NewCoverageSchema, required=True, error_messages={"required": "is required"}
+    )
 
 
 class ChangedContactSchema(In):

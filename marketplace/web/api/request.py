@@ -16,6 +16,7 @@ from marketplace.providers.rules import AccreditationState, ProviderKind
 from marketplace.quotes import comparison, erasure, outcome
 from marketplace.quotes.models import Review
 from marketplace.web.api.common import CommitmentSchema, NeedIn, ReceiptSchema, code
+from marketplace.web.api.comparison_schemas import ComparisonSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, In, ListOf, Moment, Text, WholeNumber, optional
 from marketplace.web.idempotency import idempotent
@@ -83,7 +84,7 @@ class RequestSchema(Schema):
     commitment = fields.Nested(CommitmentSchema, allow_none=True)
     invitations = fields.List(fields.Nested(InvitationSeenSchema))
     questions = fields.List(fields.Nested(QuestionSchema))
-    comparison = fields.Dict()
+    comparison = fields.Nested(ComparisonSchema)
 
 
 class StatusSchema(Schema):
