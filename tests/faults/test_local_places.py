@@ -66,6 +66,20 @@ def test_a_path_that_is_too_long_or_odd_for_a_socket_will_do(embedded, open_fold
         assert not outside.exists()
 
 
+@pytest.mark.parametrize("damaged", ["", ".", "{here}", "{here}/kept"])
+def test_a_damaged_note_of_where_a_socket_was_costs_nothing_else(
+    embedded, tmp_path, monkeypatch, damaged
+):
+    (tmp_path / "kept").mkdir()
+    monkeypatch.chdir(tmp_path)
+    redis = embedded(EmbeddedRedis)
+    redis.start()
+    redis.stop()
+    (folder_of(redis) / "socket-folder").write_text(damaged.format(here=tmp_path))
+    assert answers(redis.start())
+    assert (tmp_path / "kept").is_dir()
+
+
 def test_what_the_machine_refuses_is_said_in_a_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(LocalError, match=r"cannot be started in .*MARKETPLACE_REDIS_URL"):
@@ -92,6 +106,20 @@ def test_roots_servers_loosen_no_permission_and_use_copies_of_what_is_out_of_rea
         assert folder_of(server).stat().st_mode & 0o007 == 0
 
     assert [(path.stat().st_mode, path.stat().st_uid) for path in watched] == before
+
+
+@only_root
+def test_a_umask_that_closes_everything_does_not_lock_roots_servers_out(
+    embedded, open_folder, monkeypatch
+):
+    monkeypatch.setattr(places, "ROOT_DATA", open_folder / "data of root")
+    monkeypatch.setattr(places, "ROOT_PROGRAMS", open_folder / "programs")
+    before = os.umask(0o077)
+    try:
+        for kind in (EmbeddedPostgres, EmbeddedRedis):
+            assert answers(embedded(kind).start())
+    finally:
+        os.umask(before)
 
 
 @only_root
