@@ -4,7 +4,11 @@ import pytest
 
 from marketplace.invitations.models import Question
 from marketplace.providers.models import Coverage, Provider
+from marketplace.quotes import service as quotes
 from marketplace.quotes.models import Quote
+from marketplace.web.api.quotes import QuoteIn
+from marketplace.web.requests import load
+from tests.factories import person_of
 from tests.pages.steps import CONSULTING, held_by
 from tests.people import PASSWORD
 
@@ -97,6 +101,20 @@ def test_a_consultant_quotes_and_revises(invited, make):
     provider.page = form
     provider.send("/quote", phases__0__fee="4000")
     assert len(make.ask(lambda session: session.query(Quote).all())) == 2
+
+
+def test_a_revision_keeps_more_phases_than_an_empty_form_has_rows(invited, ctx):
+    provider, _, invitation = invited
+    phases = [{"name": f"Phase {n}", "fee": "100.00"} for n in range(1, 9)]
+    body = {
+        "kind": "consulting",
+        "currency": "AUD",
+        "phases": phases,
+        "valid_until": str(ctx.clock().date()),
+    }
+    quotes.put_quote(ctx, person_of(invitation.provider_id), invitation.id, load(QuoteIn(), body))
+    provider.open(f"/portal/invitations/{invitation.id}/quote")
+    assert "AUD 900.00" in provider.send("/quote", phases__7__fee="200").text
 
 
 def test_a_certification_body_quotes_with_what_it_leaves_out_left_out(make, signed_in):

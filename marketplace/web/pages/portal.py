@@ -30,7 +30,8 @@ from marketplace.web.requests import Parser, load
 pages = Blueprint("portal", __name__, url_prefix="/portal")
 pages.register_error_handler(NotSignedIn, to_sign_in)
 
-PHASES = 5
+FEWEST_PHASES, MOST_PHASES = 5, 30
+"""Rows for phases: never fewer than a quote has already, or a revision would drop some."""
 
 Page = Response | str | tuple[str, int]
 
@@ -190,6 +191,12 @@ def _quoting(shown: dict[str, Any], form: Filled) -> str:
         audits=AUDITS,
         fees=FEES,
         bases=list(TravelBasis),
-        phases=range(PHASES),
+        phases=_phase_rows(form),
         accreditations=own,
     )
+
+
+def _phase_rows(form: Filled) -> range:
+    """Return a row for every phase that is filled in, and one more to go on with."""
+    filled = [int(name.split(".")[1]) for name in form.typed if name.startswith("phases.")]
+    return range(min(MOST_PHASES, max(FEWEST_PHASES, max(filled, default=0) + 2)))
