@@ -30,7 +30,7 @@ _ROW = re.compile(r"(DETAIL:|CONTEXT:|\[parameters:)[^\n]*")
 _CREDENTIALS = re.compile(r"(\w://)[^\s/@]*@")
 """User and password of a server, in its address."""
 
-LOGGED_LESS = ("rq.scheduler", "rq.cron", "urllib3", "flask-limiter")
+LOGGED_LESS = ("alembic", "rq.scheduler", "rq.cron", "urllib3", "flask-limiter")
 """Libraries whose everyday lines say nothing that ours do not."""
 
 

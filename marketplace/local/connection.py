@@ -15,6 +15,8 @@ SECRET_FILE = "secret-key"
 _PLAIN = re.compile(r"[\w@%+=:,./?-]*")
 """What a shell takes as it stands, to the right of an equals sign."""
 
+_SECRET = re.compile(r"[ -~]{32,}")
+
 
 def decided(
     data_dir: Path, environment: Mapping[str, str], *, public_url: str, urls: Mapping[str, str]
@@ -41,7 +43,13 @@ def _secret_key(data_dir: Path) -> str:
     path = data_dir / SECRET_FILE
     if not path.exists():
         Place(data_dir, None).write(SECRET_FILE, f"{secrets.token_hex(32)}\n", for_server=False)
-    return path.read_text().strip()
+    secret = path.read_text(errors="replace").strip()
+    if not _SECRET.fullmatch(secret):
+        raise LocalError(
+            f"{path} is damaged. Put it back, or delete it: then a new secret is made, everybody "
+            "has to sign in again, and the mails in the mailbox can no longer be read."
+        )
+    return secret
 
 
 def write_connection(data_dir: Path, settings: Mapping[str, str]) -> None:

@@ -70,6 +70,8 @@ class Place:
                 os.fchown(file.fileno(), -1, self.account.gid)
                 os.fchmod(file.fileno(), 0o640)
             file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut could leave the new name with nothing in it
         partial.rename(path)
         return path
 
@@ -106,10 +108,12 @@ def open_place(data_dir: Path, name: str) -> Place:
     if inside.exists() or may_pass(data_dir):
         return _place_of_root(inside)
 
-    ROOT_DATA.mkdir(mode=0o711, exist_ok=True)
+    if not ROOT_DATA.exists():
+        ROOT_DATA.mkdir(exist_ok=True)
+        ROOT_DATA.chmod(0o711)  # whatever the umask
     place = _place_of_root(ROOT_DATA / f"{name}-{secrets.token_hex(6)}")
     place.write("belongs-to", f"{data_dir}\n", for_server=False)
-    pointer.write_text(f"{place.folder}\n")
+    Place(data_dir, None).write(pointer.name, f"{place.folder}\n", for_server=False)
     return place
 
 

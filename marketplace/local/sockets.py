@@ -12,6 +12,9 @@ from marketplace.local.places import LocalError, Place
 SOCKET_PATH_LIMIT = 100
 """Bytes. The kernel takes 107 on Linux and 103 on macOS, and cuts or refuses the rest."""
 
+OUTSIDE = "marketplace-"
+"""How the name of a socket's folder begins that lies outside the server's own."""
+
 UNQUOTED = re.compile(r"[A-Za-z0-9/._-]+")
 """Paths that need no quoting in a URL, in `unix_socket_directories` or in libpq's `host`,
 where a comma would begin a second host."""
@@ -30,8 +33,8 @@ def open_socket_folder(place: Place, socket_name: str) -> Path:
     bases = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]
     for base in map(Path, bases[1:] if place.account else bases):
         usable = base.is_absolute() and os.access(base, os.W_OK | os.X_OK)
-        if usable and _fits(base / "marketplace-12345678/socket" / socket_name):
-            outer = Path(tempfile.mkdtemp(prefix="marketplace-", dir=base))
+        if usable and _fits(base / f"{OUTSIDE}12345678/socket" / socket_name):
+            outer = Path(tempfile.mkdtemp(prefix=OUTSIDE, dir=base))
             place.write("socket-folder", f"{outer}\n", for_server=False)
             if place.account:
                 os.chown(outer, -1, place.account.gid)
@@ -47,10 +50,12 @@ def close_socket_folder(place: Place) -> None:
     """Remove the socket's folder if it was outside the server's own."""
     note = place.folder / "socket-folder"
     if note.exists():
-        outer = Path(note.read_text().strip())
-        with suppress(OSError):  # removed already, or its name now belongs to somebody else
-            if outer.lstat().st_uid == os.geteuid():
-                shutil.rmtree(outer)
+        outer = Path(os.fsdecode(note.read_bytes().strip()))
+        # A damaged note must not cost anything else: an empty one would mean the folder we are in.
+        if outer.is_absolute() and outer.name.startswith(OUTSIDE):
+            with suppress(OSError):  # removed already, or its name now belongs to somebody else
+                if outer.lstat().st_uid == os.geteuid():
+                    shutil.rmtree(outer)
         note.unlink()
 
 

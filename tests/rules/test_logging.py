@@ -101,3 +101,9 @@ def test_what_stands_for_a_token_in_a_path_is_masked_whatever_it_is(path):
 )
 def test_what_is_no_secret_stays_readable(text):
     assert ours.mask(text) == text
+
+
+def test_what_a_library_does_every_time_it_is_asked_is_not_a_line(lines):
+    logging.getLogger("alembic.runtime.migration").info("Context impl PostgresqlImpl.")
+    logging.getLogger("alembic.runtime.migration").warning("something is amiss")
+    assert [line["event"] for line in lines()] == ["something is amiss"]

@@ -208,6 +208,13 @@ def test_the_environment_wins_over_what_up_decides_and_the_secret_is_kept(tmp_pa
     assert stat.S_IMODE((tmp_path / "secret-key").stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("damaged", [b"", b"short\n", b"\xff" * 65])
+def test_a_damaged_secret_is_named_with_what_deleting_it_costs(tmp_path, damaged):
+    (tmp_path / "secret-key").write_bytes(damaged)
+    with pytest.raises(LocalError, match=r"secret-key is damaged.* sign in again"):
+        decided(tmp_path, {}, public_url="http://127.0.0.1:1", urls={})
+
+
 def test_doctor_names_what_is_missing_and_what_to_do(environment, ctx, run, services):
     with Redis.from_url(services.redis_url) as redis:
         redis.flushall()
