@@ -1,5 +1,6 @@
 # `make run` and `make test` do all of their own set-up. Everything else is a part of `make test`,
 # by itself. What a shell may have set for another project must not reach this one.
+# `make run UP='--port 8001'` gives `up` more to go by.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX VIRTUAL_ENV
 export PYTHONNOUSERSITE = 1
 
@@ -10,7 +11,7 @@ help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
 
 run: set-up ## Start everything on this machine, with an invented lead to look at
-	@exec .venv/bin/marketplace up --demo
+	@exec .venv/bin/marketplace up --demo $(UP)
 
 test: check tests ## Everything that has to pass
 check: format lint types contracts ## What can be seen without running anything

@@ -231,7 +231,7 @@ MAY_BE_CERTIFICATION = [
     ("/fees/stage_1", "999999999.99"), ("/fees/application", "0.5"),
     ("/audit_days/surveillance_1", None), ("/audit_days/stage_1", 0),
     ("/audit_days/stage_2", 1000), ("/audit_days/recertification", ...),
-    ("/travel_basis", ...), ("/travel_basis", "included"), ("/effective_personnel", None),
+    ("/travel_basis", ...), ("/travel_basis", "at_cost"), ("/effective_personnel", None),
     ("/accreditation_id", None), ("/assumptions", "One text"), ("/assumptions", []),
     ("/assumptions", None), ("/standards/0/edition", ...), ("/standards/0/edition", None),
     ("/currency", "NZD"),
@@ -257,6 +257,13 @@ def assert_each_is_taken(quoting, full, values):
 
 def test_a_certification_quote_may_say_all_this(certifying):
     assert_each_is_taken(certifying, CERTIFICATION, MAY_BE_CERTIFICATION)
+
+
+def test_travel_that_is_included_has_no_amount_of_its_own(certifying):
+    included = with_value(CERTIFICATION, "/travel_basis", "included")
+    assert pointers(certifying.put(included)) == {"/fees/travel"}
+    for amount in (..., None, "0.00"):
+        assert certifying.put(with_value(included, "/fees/travel", amount)).status_code == 200
 
 
 def test_a_consulting_quote_may_say_all_this(consulting):
