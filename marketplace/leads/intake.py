@@ -126,7 +126,7 @@ def new_lead(
         notes=values.get("notes"),
         consent={
             **values["consent"],
-            "at": tx.now.isoformat(),
+            "at": tx.now.isoformat().replace("+00:00", "Z"),
             "address": tx.origin.address,
         },
         signals=asdict(trust),

@@ -1,6 +1,7 @@
 """Why these three: what a run stores, and how it answers "why not me"."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -82,7 +83,7 @@ def store_run(
                 "weight": seat.weight,
                 "credit_before": round(seat.credit, 6),
                 "credit_after": round(choice.credits.get(seat.provider.id, seat.credit), 6),
-                "invited_at": seat.invited_at.isoformat() if seat.invited_at else None,
+                "invited_at": _utc(seat.invited_at) if seat.invited_at else None,
                 "place": place_of.get(seat.provider.id),
             }
             for seat in bench.seats
@@ -94,6 +95,10 @@ def store_run(
         outcome=outcome,
     )
     tx.session.add(run)
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def outcome_of(bench: Bench, chosen: int, wanted: int) -> str:

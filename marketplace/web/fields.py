@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -130,7 +131,7 @@ class Moment(fields.AwareDateTime):
     def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
         if value is None:
             return None
-        return str(value.isoformat()).replace("+00:00", "Z")
+        return str(value.astimezone(UTC).isoformat()).replace("+00:00", "Z")
 
 
 class Email(Text):

@@ -195,6 +195,7 @@ def test_a_pause_begins_and_is_taken_back(client, head):
     made = client.post(f"{PORTAL}/pauses", json=span, headers=head)
     assert made.status_code == 201, made.json
     assert made.json["from"] == "2026-12-20T00:00:00Z"
+    assert made.json["until"] == "2027-01-09T13:00:00Z", "times go out in UTC"
     listed = client.get(f"{PORTAL}/provider", headers=head).json["pauses"]
     assert [pause["id"] for pause in listed] == [made.json["id"]]
     gone = f"{PORTAL}/pauses/{made.json['id']}"

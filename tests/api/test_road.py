@@ -96,7 +96,9 @@ def test_one_form_leads_to_three_invitations_quotes_and_a_choice(road):
     assert confirmed["status"] == "open"
     assert confirmed["commitment"]["state"] == "running"
 
-    held = road.case(confirmed["reference"])["invitations"]
+    case = road.case(confirmed["reference"])
+    assert case["consent"]["at"] == case["created_at"]
+    held = case["invitations"]
     assert sorted(each["place"] for each in held) == [1, 2, 3]
     assert all(each["state"] == "sent" for each in held)
 
