@@ -62,6 +62,8 @@ SETTINGS = {
     "jit": "off",
     "log_checkpoints": "off",
     "log_autovacuum_min_duration": "-1",
+    # Without the detail, which quotes the row that a constraint refused: names, addresses.
+    "log_error_verbosity": "terse",
 }
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """For tests: nothing waits for the disk. A crash of the server loses nothing, one of the

@@ -244,6 +244,18 @@ def test_the_database_is_what_the_product_expects(embedded):
     assert run(url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
 
 
+def test_the_log_of_the_database_does_not_show_what_a_refused_row_said(embedded):
+    postgres = embedded(EmbeddedPostgres)
+    with psycopg.connect(postgres.start().replace("+psycopg", "")) as connection:
+        connection.execute("CREATE TABLE people (name text CHECK (name = ''))")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute("INSERT INTO people VALUES (%s)", ["Jo Tran"])
+    postgres.stop()
+    log = (postgres._place.folder / "log").read_text()
+    assert "people_name_check" in log
+    assert "Jo Tran" not in log
+
+
 def test_redis_wants_its_password_and_does_not_show_it(embedded):
     redis = embedded(EmbeddedRedis)
     url = redis.start()
