@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError
