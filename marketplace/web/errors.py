@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import structlog
 from flask import Flask, Response, json, render_template, request
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
@@ -90,7 +90,8 @@ def is_passing(error: DBAPIError) -> bool:
     """Return whether the database was away or asks to try again: nothing is wrong with us."""
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
-        return error.connection_invalidated or type(error.orig).__name__ == "OperationalError"
+        # No answer at all; a connection that timed out is a kind of OperationalError.
+        return error.connection_invalidated or isinstance(error, OperationalError)
     # Connection lost, shutting down, resources, and transactions it gave up on (deadlock).
     return str(state)[:2] in ("08", "57", "53", "40") or str(state) == "25006"
 

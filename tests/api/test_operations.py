@@ -14,6 +14,7 @@ from marketplace.bootstrap import build
 from marketplace.core.db import db
 from marketplace.web.app import create_app
 from tests.conftest import Client, settings_for
+from tests.factories import lead_form
 
 
 @pytest.fixture
@@ -94,6 +95,13 @@ def test_a_database_and_a_redis_that_hang_are_away_within_a_few_seconds(elsewher
     assert answer.status_code == 503
     assert answer.json["database"] == "away"
     assert answer.json["redis"].startswith("away")
+
+
+def test_a_database_that_hangs_is_a_503_and_no_fault(elsewhere, silent_server):
+    client = elsewhere(DATABASE_URL=f"postgresql://{silent_server}/none")
+    answer = client.post("/api/v1/leads", json=lead_form())
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_a_missing_migration_is_not_ready_and_a_newer_schema_is(client, ctx):
