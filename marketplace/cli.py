@@ -186,6 +186,9 @@ def _summary(report: ImportReport) -> str:
         "new or changed",
         f"{report.approved} approved" if report.approved else "",
         f"{report.left_rejected} left rejected" if report.left_rejected else "",
+        f"accreditation bodies that nobody has looked at yet: {', '.join(report.new_bodies)}"
+        if report.new_bodies
+        else "",
         f"{report.invited} invited to set a password" if report.invited else "",
     ]
     return would + "; ".join(part for part in parts if part) + "."

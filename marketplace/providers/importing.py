@@ -33,6 +33,14 @@ WHERE u.password_hash IS NULL AND u.disabled_at IS NULL ORDER BY u.id
 """
 
 
+UNKNOWN_BODIES = """
+INSERT INTO accreditation_bodies (code, name, countries, recognition, evidence, note)
+SELECT DISTINCT body, body, '{}'::text[], 'unverified', 'named in an import of providers', ''
+FROM staged_accreditations ON CONFLICT (code) DO NOTHING RETURNING code
+"""
+"""A body nobody has heard of is imported as it is; its word makes no provider eligible."""
+
+
 @dataclass(frozen=True)
 class ImportReport:
     """What an import did, or would do; with problems it did nothing."""
@@ -48,6 +56,8 @@ class ImportReport:
     accreditations: int = 0
     """New or changed."""
     relationships: int = 0
+    new_bodies: tuple[str, ...] = ()
+    """Accreditation bodies the catalogue did not know: there now, and recognised by nobody yet."""
     invited: int = 0
     """Contacts that have no password yet, each written to once a day."""
     problems: tuple[RowProblem, ...] = ()
@@ -120,7 +130,6 @@ def _reference(session: Session) -> Reference:
         countries={code for code in regions if "-" not in code},
         regions=regions,
         sectors={sector.code for sector in catalogue.sectors(session)},
-        bodies={body.code for body in catalogue.accreditation_bodies(session)},
     )
 
 
@@ -132,6 +141,7 @@ def _write(tx: Transaction, actor: Actor, *, verified: bool) -> ImportReport:
     tx.session.execute(
         text("DELETE FROM staged_accreditations WHERE line NOT IN (SELECT line FROM staged)")
     )
+    new_bodies = tx.session.scalars(text(UNKNOWN_BODIES)).all()
     done = writing.write(tx, actor, verified=verified)
     if done.created or done.changed or done.approved:
         tx.afterwards(Job.REMATCH_WAITING_LEADS)
@@ -144,6 +154,7 @@ def _write(tx: Transaction, actor: Actor, *, verified: bool) -> ImportReport:
         approved=done.approved,
         accreditations=done.accreditations,
         relationships=done.relationships,
+        new_bodies=tuple(sorted(new_bodies)),
     )
 
 

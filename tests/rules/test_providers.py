@@ -216,7 +216,6 @@ def test_a_row_is_read_with_the_defaults_of_empty_cells():
         countries={"DK"},
         regions={"DK"},
         sectors={"17"},
-        bodies={"DANAK"},
     )
     cells = dict.fromkeys(COLUMNS, "") | {
         "name": "Nordlys ApS",

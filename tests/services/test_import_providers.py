@@ -6,9 +6,10 @@ import tracemalloc
 from datetime import date
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from marketplace.accounts.models import User
+from marketplace.catalogue.models import AccreditationBody
 from marketplace.core.actors import ANYBODY, OPERATOR
 from marketplace.core.errors import NotAllowed
 from marketplace.core.events import Event
@@ -24,6 +25,7 @@ from marketplace.providers.models import (
     Provider,
     Relationship,
 )
+from marketplace.providers.queries import provider_facts
 from tests.people import an_admin
 
 CONSULTANT = {
@@ -250,6 +252,27 @@ def test_what_is_exported_can_be_imported_and_changes_nothing(ctx, file):
     assert again.getvalue() == exported
 
 
+def test_a_body_that_nobody_has_heard_of_is_imported_as_it_is_and_makes_nobody_eligible(ctx, file):
+    claimed = "World Cert Board|W-1|ISO 9001:2026|2028-12-31|17"
+    path = file({**BODY, "related_to": "", "accreditations": claimed})
+    try:
+        report = import_providers(ctx, OPERATOR, path, verified=True)
+        assert (report.created, report.new_bodies) == (1, ("World Cert Board",))
+        assert import_providers(ctx, OPERATOR, path, verified=True).new_bodies == ()
+        with ctx.reading() as session:
+            (provider_id,) = session.scalars(select(Provider.id))
+            facts = provider_facts(session, [provider_id], now=ctx.clock())[provider_id]
+        (held,) = facts.accreditations
+        assert held.state == "verified"
+        assert not held.recognised
+    finally:
+        with ctx.transaction() as tx:
+            tx.session.execute(delete(AccreditationCheck))
+            tx.session.execute(delete(Accreditation))
+            made = AccreditationBody.code == "World Cert Board"
+            tx.session.execute(delete(AccreditationBody).where(made))
+
+
 def test_one_bad_row_keeps_all_of_them_out(ctx, file):
     before = everything(ctx)
     report = run(ctx, file(CONSULTANT, BODY | {"country": "XX"}), verified=True)
@@ -302,7 +325,7 @@ def test_a_bad_cell_is_named_with_its_line(ctx, file, column, cell, reason):
     ("entry", "reason"),
     [
         ("JASANZ|S-1|ISO 9001", "must be body|"),
-        ("NOBODY|S-1|ISO 9001|2027-01-01", "not an accreditation body"),
+        ("|S-1|ISO 9001|2027-01-01", "name an accreditation body"),
         ("JASANZ||ISO 9001|2027-01-01", "certificate number"),
         ("JASANZ|S-1|ISO 1|2027-01-01", "not a standard"),
         ("JASANZ|S-1|ISO 9001:2062|2027-01-01", "not an edition"),
