@@ -1,12 +1,25 @@
 """How the catalogue is asked."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue.models import AccreditationBody, Region, Sector, Standard
 from marketplace.catalogue.rules import country_of
+
+Entry = TypeVar("Entry", Standard, Sector, Region, AccreditationBody)
+
+
+def entries(
+    session: Session, table: type[Entry], *, limit: int, after: str | None
+) -> Sequence[Entry]:
+    """Return entries of one reference table by code, from behind the code `after` on."""
+    rows = select(table).order_by(table.code).limit(limit)
+    if after is not None:
+        rows = rows.where(table.code > after)
+    return session.scalars(rows).all()
 
 
 def standards(session: Session) -> list[Standard]:

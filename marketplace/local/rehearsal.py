@@ -184,7 +184,7 @@ def _names(invited: list[Any]) -> str:
 def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        walk(Server(sys.argv[1]), lambda line: print(f"  {line}", flush=True))  # noqa: T201
+        walk(Server(sys.argv[1]), lambda line: print(f"  {line}", flush=True))  # noqa: T201 (its output)
     except Stuck as stuck:
         sys.exit(f"  The walk of the invented lead ended early: {stuck}")
 

@@ -26,7 +26,7 @@ from marketplace.notifications import commitment
 from marketplace.notifications.service import notify
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderKind
-from marketplace.quotes import comparison
+from marketplace.quotes import comparison, queries
 from marketplace.quotes.models import Review
 
 
@@ -138,7 +138,7 @@ def review_provider(
         reviewed = invitations.invitation_of(tx.session, actor, invitation_id)
         if reviewed.responded_at is None:
             raise Conflict("only a provider that answered can be reviewed")
-        if tx.session.query(Review.id).filter_by(invitation_id=reviewed.id).first():
+        if queries.is_reviewed(tx.session, reviewed.id):
             raise Conflict("this provider was reviewed already")
         review = Review(
             id=new_id(),

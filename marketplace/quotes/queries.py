@@ -60,6 +60,12 @@ def latest_validity(session: Session, lead_id: UUID) -> date | None:
     )
 
 
+def is_reviewed(session: Session, invitation_id: UUID) -> bool:
+    """Return whether the business has reviewed the holder of this invitation."""
+    reviewed = select(Review.id).where(Review.invitation_id == invitation_id)
+    return session.scalar(reviewed) is not None
+
+
 def ratings(session: Session, provider_ids: Collection[UUID]) -> dict[UUID, tuple[float, int]]:
     """Return the mean rating of each provider, and of how many reviews it is the mean."""
     rows = session.execute(

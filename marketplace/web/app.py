@@ -32,7 +32,7 @@ def create_app(product: Product) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract's examples
     if product.settings.trusted_proxies:
         hops = product.settings.trusted_proxies
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as Werkzeug documents it
             app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
         )
     _number_requests(app)

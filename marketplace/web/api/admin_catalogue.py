@@ -2,14 +2,14 @@
 
 import base64
 import binascii
-from typing import Any, TypeVar
+from typing import Any
 
 from flask.views import MethodView
 from marshmallow import Schema, ValidationError, fields
-from sqlalchemy import select
 
-from marketplace.catalogue import service
+from marketplace.catalogue import queries, service
 from marketplace.catalogue.models import AccreditationBody, Region, Sector, Standard
+from marketplace.catalogue.queries import Entry
 from marketplace.catalogue.rules import Recognition, StandardKind
 from marketplace.core.forms import Form
 from marketplace.web.auth import current_actor, current_context
@@ -23,8 +23,6 @@ blp = Blueprint(
     url_prefix="/api/v1/admin/catalogue",
     description="Standards, sectors, regions and accreditation bodies",
 )
-
-Entry = TypeVar("Entry", Standard, Sector, Region, AccreditationBody)
 
 
 class CodeCursor(fields.Field[str]):
@@ -154,11 +152,8 @@ def page_of(one: type[Schema]) -> type[Schema]:
 
 def entries(table: type[Entry], *, limit: int, after: str | None) -> dict[str, Any]:
     """Return a page of a table's entries, by code."""
-    rows = select(table).order_by(table.code).limit(limit + 1)
-    if after is not None:
-        rows = rows.where(table.code > after)
     with current_context().reading() as session:
-        found = session.scalars(rows).all()
+        found = queries.entries(session, table, limit=limit + 1, after=after)
     following = None
     if len(found) > limit:
         following = base64.urlsafe_b64encode(found[limit - 1].code.encode()).rstrip(b"=").decode()
