@@ -39,6 +39,13 @@ class Invitation(Base):
         ),
         Index("ix_invitations_unopened", "open_by", postgresql_where=text("state = 'sent'")),
         Index("ix_invitations_provider", "provider_id", "id"),
+        Index(
+            "ix_invitations_unsettled",
+            "id",
+            postgresql_where=text(
+                "settled_at IS NULL AND state NOT IN ('sent', 'opened', 'accepted')"
+            ),
+        ),
         CheckConstraint("respond_by > sent_at", "window_runs_forwards"),
     )
 
@@ -61,6 +68,8 @@ class Invitation(Base):
     ended_at: Mapped[datetime | None]
     passed_on_at: Mapped[datetime | None]
     """When the business asked for this place to go to another, knowing one more sees it."""
+    settled_at: Mapped[datetime | None]
+    """When its end was entered in the fairness ledger: on the record, and refunded if it is due."""
     decline_reason: Mapped[DeclineReason | None]
     decline_comment: Mapped[str | None]
 

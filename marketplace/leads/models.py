@@ -107,7 +107,9 @@ class Lead(Base):
     waiting_since: Mapped[datetime | None]
     """Since when a place is empty that could not be filled ..."""
     waiting_reason: Mapped[str | None]
-    """... and why, in words."""
+    """... and why, in words ..."""
+    waiting_code: Mapped[str | None]
+    """... and as a code: the filter of the funnel that left nobody."""
     rung_at: Mapped[datetime | None]
     """When a sweep last asked for it to be matched: keeps sweeps from flooding the queue."""
 

@@ -1,6 +1,6 @@
 """The fairness ledger, and the record of every matching run."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Index
@@ -25,6 +25,27 @@ class Credit(Base):
     balance: Mapped[float] = mapped_column(default=0.0)
     invited_at: Mapped[datetime | None]
     """The last turn; of two with equal credit the one that has waited longer goes first."""
+    answered: Mapped[float] = mapped_column(server_default="0")
+    """Invitations it answered, older ones counting less (`rules.remembered`)."""
+    missed: Mapped[float] = mapped_column(server_default="0")
+    """Invitations it let lapse, unopened or unanswered, counted likewise."""
+    month: Mapped[date | None]
+    """The first day of the month (UTC) that the next two count."""
+    eligible: Mapped[int] = mapped_column(server_default="0")
+    """Runs on whose bench it sat while somebody was chosen from its band."""
+    entitled: Mapped[float] = mapped_column(server_default="0")
+    """The turns it gained in them: its fair share of the month's invitations."""
+
+
+class CreditMonth(Base):
+    """What a past month came to for a provider: `Credit` as it was when the next one began."""
+
+    __tablename__ = "credit_months"
+
+    provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id), primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    eligible: Mapped[int]
+    entitled: Mapped[float]
 
 
 class MatchingRun(Base):
@@ -46,6 +67,10 @@ class MatchingRun(Base):
     bench: Mapped[list[Json]] = mapped_column(JSONB)
     """`[{"provider_id", "kind", "band", "lacks", "weight", "credit_before", "credit_after",
     "invited_at", "place"}]`: every eligible provider the run looked at."""
+    clashes: Mapped[list[list[str]]] = mapped_column(JSONB, server_default="[]")
+    """Pairs of the bench that impartiality keeps apart, by id."""
+    market: Mapped[Json | None]
+    """`{"looked_at", "providers"}`: over how many of about how many the funnel was counted."""
     excluded: Mapped[list[Json]] = mapped_column(JSONB)
     """`[{"provider_id", "filter", "why"}]`: who was looked at and was not eligible, and why not."""
     outcome: Mapped[str]

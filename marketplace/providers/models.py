@@ -34,6 +34,13 @@ class Provider(Base):
             postgresql_where=text("state <> 'rejected'"),
         ),
         Index("ix_providers_name_key", "name_key"),
+        # Names that are nearly the same: by a word that they share, or by how they begin.
+        Index(
+            "ix_providers_name_words",
+            text("string_to_array(name_key, ' ')"),
+            postgresql_using="gin",
+        ),
+        Index("ix_providers_name_start", text("name_key text_pattern_ops")),
         CheckConstraint("kind IN ('consultant', 'certification_body')", "kind_is_known"),
     )
 
