@@ -40,7 +40,11 @@ class Provider(Base):
             text("string_to_array(name_key, ' ')"),
             postgresql_using="gin",
         ),
-        Index("ix_providers_name_start", text("name_key text_pattern_ops")),
+        Index(
+            "ix_providers_name_start",
+            "name_key",
+            postgresql_ops={"name_key": "text_pattern_ops"},
+        ),
         CheckConstraint("kind IN ('consultant', 'certification_body')", "kind_is_known"),
     )
 

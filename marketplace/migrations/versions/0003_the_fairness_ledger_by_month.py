@@ -30,7 +30,7 @@ def upgrade() -> None:
     op.add_column('leads', sa.Column('waiting_code', sa.Text(), nullable=True))
     op.add_column('matching_runs', sa.Column('clashes', postgresql.JSONB(astext_type=sa.Text()), server_default='[]', nullable=False))
     op.add_column('matching_runs', sa.Column('market', postgresql.JSONB(astext_type=sa.Text()), nullable=True))
-    op.create_index('ix_providers_name_start', 'providers', [sa.literal_column('name_key text_pattern_ops')], unique=False)
+    op.create_index('ix_providers_name_start', 'providers', ['name_key'], unique=False, postgresql_ops={'name_key': 'text_pattern_ops'})
     op.create_index('ix_providers_name_words', 'providers', [sa.literal_column("string_to_array(name_key, ' ')")], unique=False, postgresql_using='gin')
     # ### end Alembic commands ###
 
