@@ -3,6 +3,7 @@
 from marketplace.core.context import Context
 from marketplace.core.jobs import Job
 from marketplace.matching import service as matching
+from marketplace.matching import waiting
 from marketplace.notifications import delivery
 from marketplace.notifications.channels import Channel
 
@@ -15,8 +16,8 @@ def do_jobs(ctx: Context, channel: Channel) -> None:
         if job is Job.MATCH_LEAD:
             matching.match_lead(ctx, subject_id)
         elif job is Job.REMATCH_WAITING_LEADS:
-            matching.rematch_waiting_leads(ctx)
+            waiting.rematch_waiting_leads(ctx, subject_id)
         elif job is Job.RECHECK_PROVIDER:
-            matching.recheck_provider(ctx, subject_id)
+            waiting.recheck_provider(ctx, subject_id)
         else:
             delivery.deliver_due_notifications(ctx, channel)

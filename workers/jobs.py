@@ -8,6 +8,7 @@ from uuid import UUID
 from marketplace.core import idempotency
 from marketplace.invitations import endings
 from marketplace.leads import clock as leads
+from marketplace.matching import ledger, waiting
 from marketplace.matching import service as matching
 from marketplace.notifications import delivery
 from marketplace.quotes import outcome
@@ -23,7 +24,12 @@ def match_lead(lead_id: str) -> None:
 
 def recheck_provider(provider_id: str) -> None:
     with job_context() as ctx:
-        matching.recheck_provider(ctx, UUID(provider_id))
+        waiting.recheck_provider(ctx, UUID(provider_id))
+
+
+def rematch_waiting_leads(provider_id: str | None = None) -> None:
+    with job_context() as ctx:
+        waiting.rematch_waiting_leads(ctx, UUID(provider_id) if provider_id else None)
 
 
 def deliver_notifications() -> None:
@@ -31,17 +37,22 @@ def deliver_notifications() -> None:
         delivery.deliver_due_notifications(ctx, channel())
 
 
-# Rung by the clock (and the first one by transactions too). Each asks the database what is due.
+# Rung by the clock. Each asks the database what is due.
 
 
 def recheck_suspended_providers() -> None:
     with job_context() as ctx:
-        matching.recheck_suspended_providers(ctx)
+        waiting.recheck_suspended_providers(ctx)
 
 
-def rematch_waiting_leads() -> None:
+def retry_waiting_leads() -> None:
     with job_context() as ctx:
-        matching.rematch_waiting_leads(ctx)
+        waiting.retry_waiting_leads(ctx)
+
+
+def settle_ended_invitations() -> None:
+    with job_context() as ctx:
+        ledger.settle_ended_invitations(ctx)
 
 
 def expire_due_invitations() -> None:

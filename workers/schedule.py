@@ -21,7 +21,8 @@ SWEEPS = (
     # (what, how many sweep intervals apart)
     (jobs.expire_due_invitations, 1),
     (jobs.settle_due_commitments, 1),
-    (jobs.rematch_waiting_leads, 1),
+    (jobs.retry_waiting_leads, 1),
+    (jobs.settle_ended_invitations, 1),
     (jobs.deliver_notifications, 1),
     (jobs.recheck_suspended_providers, 4),
     (jobs.lapse_unconfirmed_leads, 4),

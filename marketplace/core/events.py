@@ -3,11 +3,12 @@
 Append-only, by a trigger in the database. Facts are codes, ids and numbers: no personal content.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Select, select
+from sqlalchemy import Index, Select, insert, select
 from sqlalchemy.orm import Mapped
 
 from marketplace.core.actors import Actor
@@ -35,19 +36,30 @@ class Event(Base):
 
 def record(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, **facts: Any) -> None:
     """Write down that `actor` did `verb` to the subject."""
-    tx.session.add(
-        Event(
-            id=new_id(),
-            at=tx.now,
-            actor_kind=actor.kind,
-            actor_id=actor.id,
-            verb=verb,
-            subject_id=subject_id,
-            facts=facts,
-            request_id=tx.origin.request_id,
-            address=tx.origin.address,
+    tx.session.add(Event(**_written(tx, actor, verb, subject_id, facts)))
+
+
+def record_each(tx: Transaction, actor: Actor, verb: str, subjects: Mapping[UUID, Json]) -> None:
+    """Write down that `actor` did `verb` to each of these, with the facts of each."""
+    if subjects:
+        tx.session.execute(
+            insert(Event),
+            [_written(tx, actor, verb, each, facts) for each, facts in subjects.items()],
         )
-    )
+
+
+def _written(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, facts: Json) -> Json:
+    return {
+        "id": new_id(),
+        "at": tx.now,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "verb": verb,
+        "subject_id": subject_id,
+        "facts": facts,
+        "request_id": tx.origin.request_id,
+        "address": tx.origin.address,
+    }
 
 
 def recorded(*, subject_id: UUID | None = None, actor_id: UUID | None = None) -> Select[Event]:

@@ -1,7 +1,9 @@
 """The numbers of the product: defaults here, some of them settings, none of them in a rule."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -14,6 +16,26 @@ class Policy:
     """How many invitations one lead may lead to in all, replacements included."""
     bench_size: int = 64
     """Over how many eligible providers of a lead the fair turn runs."""
+    funnel_sample: int = 500
+    """Over how many providers the funnel of a run is counted; where there are no more, over all."""
+    band_points: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """What each `matching.bands.Lack` costs in bands, where it is not 1."""
+    weeks_of_timeframe: Mapping[str, int] = field(
+        default_factory=lambda: MappingProxyType(
+            {"asap": 4, "3_months": 13, "6_months": 26, "12_months": 52}
+        )
+    )
+    """Within how many weeks work should begin where a business says so; not named: no matter."""
+    record_prior: tuple[float, float] = (8.0, 2.0)
+    """What is believed of a provider without a record: so many answered, so many missed."""
+    record_fading: float = 0.98
+    """What a remembered invitation still counts once another has ended: about the last fifty do."""
+    weight_bounds: tuple[float, float] = (0.5, 1.25)
+    """How far a record moves a provider's share of turns, at the least and at the most."""
+    rematch_share: float = 0.1
+    """A lead that waits is tried again after this share of the time that it has waited ..."""
+    rematch_at_most: timedelta = timedelta(minutes=15)
+    """... or after this, the sooner; and at once on anything that could help."""
 
     response_window: timedelta = timedelta(hours=24)
     """From a lead's opening to when the first response is due: the promise on the front page."""

@@ -50,8 +50,8 @@ def pass_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
 
 def mark_waiting(tx: Transaction, lead: Lead) -> None:
     """Note that a place of the lead is empty, and ask for it to be filled."""
-    lead.waiting_since = lead.waiting_since or tx.now
-    lead.waiting_reason = lead.waiting_reason or "a replacement is being looked for"
+    if lead.waiting_since is None:
+        lead.wait("replacement", "a replacement is being looked for", now=tx.now)
     tx.afterwards(Job.MATCH_LEAD, lead.id)
 
 

@@ -1,31 +1,70 @@
 """What the holder of an invitation is told, and where."""
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from marketplace.catalogue import queries as catalogue
+from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
+
+from marketplace.catalogue.models import Region
 from marketplace.core.context import Transaction
 from marketplace.invitations.models import Invitation
-from marketplace.notifications.service import Recipient, notify
+from marketplace.notifications.service import Message, Recipient, notify_each
+from marketplace.providers.facts import among
 from marketplace.providers.models import Coverage, Provider
 
 
-def holder_of(tx: Transaction, provider_id: UUID) -> Recipient:
-    """Return whom mails to a provider go to, with times as told where it works."""
-    provider = tx.session.get_one(Provider, provider_id)
-    covered = tx.session.get(Coverage, provider_id)
-    region = covered.regions[0] if covered and covered.regions else provider.country
-    zone = catalogue.time_zone_of(tx.session, region)
-    return Recipient(provider.contact_email, provider.contact_name, zone)
+def holders(tx: Transaction, provider_ids: Collection[UUID]) -> dict[UUID, Recipient]:
+    """Return whom mails to these providers go to, with times as told where each works.
+
+    That is the first region it covers, or that region's country, or its own.
+    """
+    first = func.coalesce(Coverage.regions[1], Provider.country)
+    region, country = aliased(Region), aliased(Region)
+    rows = tx.session.execute(
+        select(
+            Provider.id,
+            Provider.contact_email,
+            Provider.contact_name,
+            func.coalesce(region.time_zone, country.time_zone, "UTC"),
+        )
+        .outerjoin(Coverage, Coverage.provider_id == Provider.id)
+        .outerjoin(region, region.code == first)
+        .outerjoin(country, country.code == func.split_part(first, "-", 1))
+        .where(among(Provider.id, provider_ids))
+    )
+    return {each: Recipient(address, name, zone) for each, address, name, zone in rows}
 
 
-def tell_holder(tx: Transaction, template: str, invitation: Invitation, **values: Any) -> None:
+def tell_holder(
+    tx: Transaction, template: str, invitation: Invitation, *, occasion: str = "", **values: Any
+) -> None:
     """Write to the provider that holds an invitation; the one action leads to it."""
-    notify(
+    tell_holders(tx, template, [invitation], values, occasion=occasion)
+
+
+def tell_holders(
+    tx: Transaction,
+    template: str,
+    invitations: Sequence[Invitation],
+    values: Mapping[str, Any],
+    *,
+    occasion: str = "",
+) -> None:
+    """Write the same to the providers that hold these invitations, each about its own."""
+    to = holders(tx, [each.provider_id for each in invitations])
+    notify_each(
         tx,
-        template,
-        holder_of(tx, invitation.provider_id),
-        invitation.id,
-        path=f"/portal/invitations/{invitation.id}",
-        **values,
+        [
+            Message(
+                template,
+                to[each.provider_id],
+                each.id,
+                values,
+                occasion=occasion,
+                path=f"/portal/invitations/{each.id}",
+            )
+            for each in invitations
+        ],
     )

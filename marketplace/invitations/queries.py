@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Float, Select, and_, case, cast, extract, func, or_, select, tuple_
@@ -11,7 +11,13 @@ from sqlalchemy.orm import Session
 from marketplace.core.actors import Actor
 from marketplace.core.errors import NotFound
 from marketplace.invitations.models import Invitation, Question
-from marketplace.invitations.rules import ANSWERABLE, LIVE, UNANSWERED, InvitationState
+from marketplace.invitations.rules import (
+    ANSWERABLE,
+    LIVE,
+    UNANSWERED,
+    DeclineReason,
+    InvitationState,
+)
 from marketplace.leads.models import Lead
 from marketplace.leads.queries import lock_lead
 from marketplace.providers.models import Coverage
@@ -88,6 +94,43 @@ def invitations_to_expire(session: Session, *, now: datetime, limit: int) -> lis
             .limit(limit)
         )
     )
+
+
+def unsettled_invitations(session: Session, *, limit: int) -> list[UUID]:
+    """Return invitations whose end is not entered in the fairness ledger yet, the oldest first."""
+    return list(
+        session.scalars(
+            select(Invitation.id)
+            .where(Invitation.settled_at.is_(None), Invitation.state.not_in(ANSWERABLE))
+            .order_by(Invitation.id)
+            .limit(limit)
+        )
+    )
+
+
+def refundable_declines(
+    session: Session, provider_id: UUID, *, month: date, within: timedelta
+) -> int:
+    """Return how many of its declines of a month (UTC), settled already, could be refunded."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Invitation)
+            .where(
+                Invitation.provider_id == provider_id,
+                Invitation.state == InvitationState.DECLINED,
+                Invitation.decline_reason == DeclineReason.OUT_OF_SCOPE,
+                Invitation.settled_at.is_not(None),
+                func.date_trunc("month", Invitation.ended_at, "UTC") == _midnight(month),
+                Invitation.ended_at - Invitation.sent_at <= within,
+            )
+        )
+        or 0
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def leads_unanswered_by(session: Session, provider_id: UUID) -> list[UUID]:

@@ -13,7 +13,7 @@ from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.events import record
 from marketplace.invitations import queries
 from marketplace.invitations import service as invitations
-from marketplace.invitations.letters import holder_of
+from marketplace.invitations.letters import tell_holder
 from marketplace.invitations.models import Invitation, Question
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
@@ -63,13 +63,11 @@ def answer_question(ctx: Context, actor: Actor, question_id: UUID, *, text: str)
         invited = _providers(tx.session, lead)
         for invitation in queries.lock_live_invitations(tx.session, lead.id):
             shown = _as_shown_to(invitation, lead, question, invited)
-            notify(
+            tell_holder(
                 tx,
                 "question_answered",
-                holder_of(tx, invitation.provider_id),
-                invitation.id,
+                invitation,
                 occasion=str(question.id),
-                path=f"/portal/invitations/{invitation.id}",
                 reference=lead.reference,
                 question=shown["question"],
                 answer=shown["answer"],

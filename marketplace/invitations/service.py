@@ -1,16 +1,17 @@
 """Hold a lead out to a provider, and take the provider's answer."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from marketplace.core.actors import Actor, Kind
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict
-from marketplace.core.events import record
+from marketplace.core.events import record, record_each
 from marketplace.core.jobs import Job
 from marketplace.invitations import queries, rules
 from marketplace.invitations.endings import end, pass_on
-from marketplace.invitations.letters import tell_holder
+from marketplace.invitations.letters import tell_holders
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState
 from marketplace.leads import rules as rules_of_leads
@@ -25,45 +26,51 @@ def invite(
     tx: Transaction,
     actor: Actor,
     lead: Lead,
-    provider_id: UUID,
-    place: int,
+    places: Mapping[int, UUID],
     *,
     by_hand_because: str | None = None,
-) -> Invitation:
-    """Hold the lead out to one provider in one place, and tell them so. The lead is locked."""
+) -> list[Invitation]:
+    """Hold the lead out to a provider in each of these places, and tell them so.
+
+    The lead is locked, and so are the providers.
+    """
+    if not places:
+        return []
     promise = commitment.commitment_of(tx.session, lead.id)
     deadline = rules.respond_by(
         now=tx.now,
         due_at=promise.due_at if promise else tx.now,
         at_least=tx.policy.min_response_window,
     )
-    invitation = Invitation(
-        id=new_id(),
-        lead_id=lead.id,
-        provider_id=provider_id,
-        place=place,
-        state=InvitationState.SENT,
-        by_hand_because=by_hand_because,
-        sent_at=tx.now,
-        open_by=rules.open_by(now=tx.now, within=tx.policy.open_within, respond_by=deadline),
-        respond_by=deadline,
-    )
-    tx.session.add(invitation)
+    invitations = [
+        Invitation(
+            id=new_id(),
+            lead_id=lead.id,
+            provider_id=provider_id,
+            place=place,
+            state=InvitationState.SENT,
+            by_hand_because=by_hand_because,
+            sent_at=tx.now,
+            open_by=rules.open_by(now=tx.now, within=tx.policy.open_within, respond_by=deadline),
+            respond_by=deadline,
+        )
+        for place, provider_id in places.items()
+    ]
+    tx.session.add_all(invitations)
     tx.session.flush()
-    coverage.take_place(tx, provider_id)
-    record(tx, actor, "invitation.sent", invitation.id, lead=str(lead.id), place=place)
-    tell_holder(
-        tx,
-        "invitation",
-        invitation,
-        reference=lead.reference,
-        standards=lead.standards,
-        region=", ".join(lead.regions),
-        headcount=lead.headcount,
-        respond_by=deadline,
-        places=tx.policy.places,
-    )
-    return invitation
+    coverage.take_places(tx, list(places.values()))
+    sent = {each.id: {"lead": str(lead.id), "place": each.place} for each in invitations}
+    record_each(tx, actor, "invitation.sent", sent)
+    values = {
+        "reference": lead.reference,
+        "standards": lead.standards,
+        "region": ", ".join(lead.regions),
+        "headcount": lead.headcount,
+        "respond_by": deadline,
+        "places": tx.policy.places,
+    }
+    tell_holders(tx, "invitation", invitations, values)
+    return invitations
 
 
 def look_at_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invitation:
@@ -170,7 +177,7 @@ def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: I
     )
     invitation.apply(InvitationEvent.RETURN, now=tx.now)
     invitation.ended_at = None
-    coverage.take_place(tx, invitation.provider_id)
+    coverage.take_places(tx, [invitation.provider_id])
     record(tx, actor, "invitation.returned", invitation.id, lead=str(lead.id))
     # Much may have changed while it was away: the run takes it back if it may not stand, and sees
     # whether the lead still waits for anybody.

@@ -81,6 +81,8 @@ class Lead(Base):
     timeframe: Mapped[Timeframe | None]
     needed_by: Mapped[date | None]
     remote_ok: Mapped[bool]
+    language: Mapped[str | None]
+    """In which the work should be done (ISO 639-1), where that is said."""
     consultants_used: Mapped[list[Json]] = mapped_column(JSONB)
     """`[{"name", "ended_on": ISO date or null}]`: who advised the business, for impartiality."""
     notes: Mapped[str | None]
@@ -153,4 +155,13 @@ class Lead(Base):
         if self.is_finished:
             self.finished_at = now
             self.finish_reason = reason
-            self.waiting_since = self.waiting_reason = None
+            self.wait_no_longer()
+
+    def wait(self, code: str, reason: str, *, now: datetime) -> None:
+        """Note that a place is empty and why, since the first time that it was so."""
+        self.waiting_since = self.waiting_since or now
+        self.waiting_code, self.waiting_reason = code, reason
+
+    def wait_no_longer(self) -> None:
+        """Note that no place is empty, or that nobody is looked for any more."""
+        self.waiting_since = self.waiting_reason = self.waiting_code = None

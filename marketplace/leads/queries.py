@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select, text, update
+from sqlalchemy import Double, Select, cast, extract, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
@@ -105,18 +105,32 @@ def leads_to_expire(session: Session, *, now: datetime, limit: int) -> list[UUID
     )
 
 
-def waiting_leads(session: Session, *, not_rung_since: datetime, limit: int = 500) -> list[UUID]:
-    """Return open leads with an empty place, the longest waiting first.
+def leads_to_retry(
+    session: Session,
+    *,
+    now: datetime,
+    at_least: timedelta,
+    share: float,
+    at_most: timedelta,
+    limit: int = 500,
+) -> list[UUID]:
+    """Return open leads with an empty place that are to be tried again, the longest waiting first.
 
-    Those that were opened and never matched (their job was lost) wait as well.
+    After a share of the time that each has waited, within bounds. Those that were opened and never
+    matched (their job was lost) wait as well.
     """
+    waited = cast(extract("epoch", now - Lead.waiting_since), Double)
+    rung_before = cast(extract("epoch", now - Lead.rung_at), Double)
+    pause = func.greatest(
+        at_least.total_seconds(), func.least(waited * share, at_most.total_seconds())
+    )
     return list(
         session.scalars(
             select(Lead.id)
             .where(
                 Lead.state == LeadState.OPEN,
                 Lead.waiting_since.is_not(None),
-                or_(Lead.rung_at.is_(None), Lead.rung_at <= not_rung_since),
+                or_(Lead.rung_at.is_(None), rung_before >= pause),
             )
             .order_by(Lead.waiting_since)
             .limit(limit)

@@ -128,7 +128,7 @@ def open_lead(tx: Transaction, actor: Actor, lead: Lead) -> None:
     lead.apply(LeadEvent.OPEN, now=tx.now)
     move_expiry(tx, lead, quotes_valid_until=None)
     # Every place is empty: should the job that is rung below be lost, the sweep finds it waiting.
-    lead.waiting_since, lead.waiting_reason = tx.now, "providers are being looked for"
+    lead.wait("searching", "providers are being looked for", now=tx.now)
     promise = commitment.start(tx, lead.id)
     record(tx, actor, "lead.opened", lead.id)
     notify(

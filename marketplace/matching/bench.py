@@ -1,106 +1,133 @@
 """The bench of a run: up to 64 providers that are eligible now, locked, with credit and record."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from marketplace.core.context import Transaction
-from marketplace.matching import queries, rules
-from marketplace.matching.eligibility import Filter, Obstacle, Wanted, obstacle
-from marketplace.matching.models import Credit
+from marketplace.matching import bands, ledger, queries, rules
+from marketplace.matching.conditions import conditions
+from marketplace.matching.eligibility import Filter, Obstacle, Wanted, clashes, obstacle
+from marketplace.matching.ledger import Account
+from marketplace.matching.queries import Funnel
 from marketplace.matching.rules import Seat
 from marketplace.providers import coverage
-from marketplace.providers import queries as providers
-from marketplace.providers.rules import ProviderFacts
-
-LATER_FILTERS = (
-    Filter.PAUSE,
-    Filter.ACCREDITATION,
-    Filter.INVITED,
-    Filter.IMPARTIALITY,
-)
-"""What the coverage row does not tell: looked at provider by provider."""
+from marketplace.providers.facts import facts_of, rows_of
+from marketplace.providers.models import Coverage
+from marketplace.providers.rules import ProviderFacts, ProviderKind
 
 
-@dataclass
+@dataclass(frozen=True)
 class Bench:
-    """Who was looked at, and what came of it."""
+    """Who may be invited, and what came of everybody else."""
 
-    seats: list[Seat] = field(default_factory=list)
-    excluded: list[tuple[UUID, Obstacle]] = field(default_factory=list)
-    credits: dict[UUID, Credit] = field(default_factory=dict)
-    funnel: list[tuple[Filter, int]] = field(default_factory=list)
+    seats: list[Seat]
+    clashes: list[tuple[UUID, UUID]]
+    accounts: dict[UUID, Account]
+    """The ledger of everybody on the bench."""
+    funnel: Funnel
+    lost: list[tuple[UUID, Obstacle]] = field(default_factory=list)
+    """Eligible when they were found, and not any more when they were locked."""
+    was_full: bool = False
+    """There may be more than those that were looked at."""
 
 
 def gather_bench(
-    tx: Transaction, wanted: Wanted, *, invited: dict[UUID, ProviderFacts], seed: int
-) -> Bench:
-    """Return the bench of a lead: locked first, then looked at again as the database has it now.
-
-    Candidates come in batches from a random point of the shuffle; those that are not eligible make
-    room for the next, until the bench is full or nobody is left.
-    """
-    bench = Bench()
-    eligible: dict[UUID, ProviderFacts] = {}
-    batches = queries.candidates(
-        tx.session, wanted, now=tx.now, seed=seed, batch=tx.policy.bench_size
-    )
-    for batch in batches:
-        facts = providers.provider_facts(tx.session, batch, now=tx.now)
-        # In the order of the shuffle, so that a cut favours nobody.
-        shuffled = {each: facts[each] for each in batch if each in facts}
-        _look_at(tx, wanted, shuffled, invited, eligible, bench)
-        if len(eligible) >= tx.policy.bench_size:
-            break
-    kept = list(eligible)[: tx.policy.bench_size]
-    coverage.lock_providers(tx.session, kept)
-    # What another transaction changed while we waited for the locks counts: once more, afresh.
-    fresh = providers.provider_facts(tx.session, kept, now=tx.now)
-    eligible.clear()
-    _look_at(tx, wanted, fresh, invited, eligible, bench)
-    bench.credits = queries.lock_credits(tx.session, eligible)
-    records = queries.records(tx.session, eligible, now=tx.now)
-    for provider_id, provider in sorted(eligible.items()):
-        answered, missed = records.get(provider_id, (0, 0))
-        bench.seats.append(
-            Seat(
-                provider=provider,
-                fit=rules.fit(wanted, provider, today=tx.now.date()),
-                weight=rules.weight(answered=answered, missed=missed),
-                credit=bench.credits[provider_id].balance,
-                invited_at=bench.credits[provider_id].invited_at,
-            )
-        )
-    bench.funnel = _funnel(tx, wanted, bench)
-    return bench
-
-
-def _look_at(
     tx: Transaction,
     wanted: Wanted,
-    facts: dict[UUID, ProviderFacts],
-    invited: dict[UUID, ProviderFacts],
-    eligible: dict[UUID, ProviderFacts],
-    bench: Bench,
-) -> None:
-    for provider_id, provider in facts.items():
-        found = obstacle(
+    *,
+    invited: Mapping[UUID, ProviderFacts],
+    needed_kinds: Collection[ProviderKind],
+    seed: int,
+) -> Bench:
+    """Return the bench of a lead: found, locked in the order of ids, then looked at again.
+
+    What another transaction changed while we waited for the locks counts: `eligibility` has the
+    last word on everybody, by what the database says of them now.
+    """
+    found = _found(tx, wanted, invited, needed_kinds, seed)
+    coverage.lock_rows(tx.session, found)
+    today = tx.now.date()
+    seats, eligible, accounts, lost = [], [], {}, []
+    statement = ledger.with_account(rows_of(found, now=tx.now, standards=wanted.editions))
+    for row in tx.session.execute(statement):
+        provider = facts_of(row)
+        hindered = obstacle(
             wanted,
             provider,
             invited=invited,
             now=tx.now,
             impartiality_years=tx.policy.impartiality_years,
         )
-        if found is None:
-            eligible[provider_id] = provider
-        else:
-            bench.excluded.append((provider_id, found))
+        if hindered is not None:
+            lost.append((provider.id, hindered))
+            continue
+        account = accounts[provider.id] = ledger.account_of(row)
+        eligible.append(provider)
+        seats.append(
+            Seat(
+                provider_id=provider.id,
+                kind=provider.kind,
+                fit=bands.fit(wanted, provider, today=today, points=tx.policy.band_points),
+                weight=rules.weight(
+                    answered=account.answered,
+                    missed=account.missed,
+                    prior=tx.policy.record_prior,
+                    bounds=tx.policy.weight_bounds,
+                ),
+                credit=account.balance,
+                invited_at=account.invited_at,
+            )
+        )
+    return Bench(
+        seats=sorted(seats, key=lambda seat: seat.provider_id),
+        clashes=clashes(eligible, today=today),
+        accounts=accounts,
+        funnel=_funnel(tx, wanted, invited, seed),
+        lost=lost,
+        was_full=len(found) >= tx.policy.bench_size,
+    )
 
 
-def _funnel(tx: Transaction, wanted: Wanted, bench: Bench) -> list[tuple[Filter, int]]:
-    """Return how many each filter left: of all by the coverage row, then of those looked at."""
-    steps = queries.funnel(tx.session, wanted, now=tx.now)
-    left = len(bench.seats) + len(bench.excluded)
-    for name in LATER_FILTERS:
-        left -= sum(found.filter is name for _, found in bench.excluded)
-        steps.append((name, left))
-    return steps
+def _found(
+    tx: Transaction,
+    wanted: Wanted,
+    invited: Mapping[UUID, ProviderFacts],
+    needed_kinds: Collection[ProviderKind],
+    seed: int,
+) -> list[UUID]:
+    """Return whom to lock, from a random point of the shuffle.
+
+    Where one of each kind has to be invited, a kind that is rare keeps a share of a full bench.
+    """
+    size = tx.policy.bench_size
+    asked = conditions(
+        wanted, invited=invited, now=tx.now, impartiality_years=tx.policy.impartiality_years
+    )
+    found = queries.eligible_ids(tx.session, asked, seed=seed, limit=size)
+    if len(found) >= size:
+        share = size // (len(needed_kinds) + 1)
+        for kind in sorted(needed_kinds):
+            if sum(each is kind for _, each in found) < share:
+                of_kind = [(Filter.KIND, Coverage.kind == kind), *asked]
+                rare = queries.eligible_ids(tx.session, of_kind, seed=seed, limit=share)
+                others = [each for each in found if each[1] is not kind]
+                found = others[: size - len(rare)] + rare
+    return [provider_id for provider_id, _ in found]
+
+
+def _funnel(
+    tx: Transaction, wanted: Wanted, invited: Mapping[UUID, ProviderFacts], seed: int
+) -> Funnel:
+    size = tx.policy.funnel_sample
+    covered = queries.sample_of_coverage(seed=seed, size=size)
+    asked = conditions(
+        wanted,
+        invited=invited,
+        now=tx.now,
+        impartiality_years=tx.policy.impartiality_years,
+        covered=covered,
+    )
+    return queries.funnel(
+        tx.session, covered, asked, seed=seed, size=size, named=tx.policy.bench_size
+    )

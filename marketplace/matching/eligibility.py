@@ -4,7 +4,8 @@ Pure: invariants 4 and 5 of the product. The first obstacle that is found says, 
 a provider was not invited; the filters stand in the order in which the funnel counts them.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -64,6 +65,10 @@ class Wanted:
     headcount: int
     sector: str | None
     remote_ok: bool
+    weeks: int | None = None
+    """Within how many weeks work should begin, where that is said."""
+    language: str | None = None
+    """In which language (ISO 639-1), where that is said."""
     advisers: tuple[Adviser, ...] = ()
 
     @property
@@ -237,20 +242,40 @@ def related_obstacle(
     ISO/IEC 17021-1, 5.2.5 and 5.2.7: same legal entity, control or any declared relationship.
     """
     for other in others:
-        if provider.kind is other.kind:
-            continue
-        same_entity = provider.legal_entity is not None and (
-            provider.legal_entity == other.legal_entity
-        )
-        is_related = _related(provider, other.id, since=today, until=today) or _related(
-            other, provider.id, since=today, until=today
-        )
-        if same_entity or is_related:
+        if _clash(provider, other, today=today):
             kind = other.kind.replace("_", " ")
             return Obstacle(
                 Filter.IMPARTIALITY, f"is related to a {kind} that was invited to this request"
             )
     return None
+
+
+def _clash(one: ProviderFacts, other: ProviderFacts, *, today: date) -> bool:
+    if one.kind is other.kind:
+        return False
+    if one.legal_entity is not None and one.legal_entity == other.legal_entity:
+        return True
+    return _related(one, other.id, since=today, until=today) or _related(
+        other, one.id, since=today, until=today
+    )
+
+
+def clashes(bench: Collection[ProviderFacts], *, today: date) -> list[tuple[UUID, UUID]]:
+    """Return the pairs that may not both be invited to one lead (`related_obstacle`), in order."""
+    by_id = {each.id: each for each in bench}
+    by_entity: dict[str, list[UUID]] = defaultdict(list)
+    for each in bench:
+        if each.legal_entity is not None:
+            by_entity[each.legal_entity].append(each.id)
+    suspected: set[tuple[UUID, UUID]] = set()
+    for each in bench:
+        relatives: Iterable[UUID] = (relation.other_id for relation in each.related)
+        for other in (*relatives, *by_entity.get(each.legal_entity or "", ())):
+            if other in by_id:
+                suspected.add((min(each.id, other), max(each.id, other)))
+    return sorted(
+        (one, other) for one, other in suspected if _clash(by_id[one], by_id[other], today=today)
+    )
 
 
 def _advised(

@@ -1,26 +1,25 @@
-"""Why these three: what a run stores, and how it answers "why not me"."""
+"""Why these three, and why not that one: what a stored run says in words, by itself."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
-from marketplace.core.context import Context, Transaction
-from marketplace.core.db import new_id
+from marketplace.core.context import Context
+from marketplace.core.db import Json
 from marketplace.core.errors import NotFound
 from marketplace.invitations import queries as invitations
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
-from marketplace.matching import queries
-from marketplace.matching.bench import Bench
-from marketplace.matching.eligibility import Filter, Wanted, obstacle
+from marketplace.matching import queries, runs
+from marketplace.matching.eligibility import Filter, obstacle
 from marketplace.matching.models import MatchingRun
-from marketplace.matching.rules import RULE_VERSION, Choice
-from marketplace.providers import queries as providers
+from marketplace.matching.runs import Turn
+from marketplace.providers.facts import provider_facts
 
+TOO_FEW = "too_few"
 WAITING_WORDS = {
     Filter.KIND: "no provider of the kind that is asked for has joined yet",
     Filter.STATE: "no provider of the kind that is asked for is verified yet",
@@ -35,78 +34,10 @@ WAITING_WORDS = {
 }
 
 
-def waiting_reason(bench: Bench, still_empty: int) -> str:
-    """Return in words why places stay empty: the filter that left nobody more."""
-    if bench.seats:
-        return f"{still_empty} more fitting provider(s) than there are would be needed"
-    for name, left in bench.funnel:
-        if left == 0:
-            return WAITING_WORDS[name]
-    return "nobody could be invited"
-
-
-def store_run(
-    tx: Transaction,
-    lead: Lead,
-    wanted: Wanted,
-    bench: Bench,
-    choice: Choice,
-    places: Sequence[int],
-    *,
-    seed: int,
-    outcome: str,
-) -> None:
-    """Write down what the run saw, whom it chose and why."""
-    place_of = {seat.provider.id: place for place, seat in zip(places, choice.chosen, strict=False)}
-    run = MatchingRun(
-        id=new_id(),
-        lead_id=lead.id,
-        at=tx.now,
-        rule_version=RULE_VERSION,
-        seed=seed,
-        wanted={
-            "service": wanted.service,
-            "editions": dict(wanted.editions),
-            "regions": list(wanted.regions),
-            "headcount": wanted.headcount,
-            "sector": wanted.sector,
-            "remote_ok": wanted.remote_ok,
-            "places": list(places),
-        },
-        funnel=[{"filter": name, "left": left} for name, left in bench.funnel],
-        bench=[
-            {
-                "provider_id": str(seat.provider.id),
-                "kind": seat.provider.kind,
-                "band": seat.fit.band,
-                "lacks": list(seat.fit.lacks),
-                "weight": seat.weight,
-                "credit_before": round(seat.credit, 6),
-                "credit_after": round(choice.credits.get(seat.provider.id, seat.credit), 6),
-                "invited_at": _utc(seat.invited_at) if seat.invited_at else None,
-                "place": place_of.get(seat.provider.id),
-            }
-            for seat in bench.seats
-        ],
-        excluded=[
-            {"provider_id": str(provider_id), "filter": found.filter, "why": found.why}
-            for provider_id, found in bench.excluded
-        ],
-        outcome=outcome,
-    )
-    tx.session.add(run)
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def outcome_of(bench: Bench, chosen: int, wanted: int) -> str:
+def outcome_of(chosen: int, wanted: int, eligible: int, why: str | None) -> str:
     """Return in one sentence what a run came to."""
-    if chosen == wanted:
-        return f"{chosen} of {wanted} empty places filled from {len(bench.seats)} eligible"
-    why = waiting_reason(bench, wanted - chosen)
-    return f"{chosen} of {wanted} empty places filled from {len(bench.seats)} eligible: {why}"
+    said = f"{chosen} of {wanted} empty places filled from {eligible} eligible"
+    return said if why is None else f"{said}: {why}"
 
 
 def explain_matching(
@@ -116,65 +47,194 @@ def explain_matching(
     actor.require_admin()
     with ctx.reading() as session:
         lead = leads.lead_of(session, actor, lead_id)
-        runs = queries.runs_of_lead(session, lead.id)
+        stored = queries.runs_of_lead(session, lead.id)
         answer = None
         if provider_id is not None:
-            answer = _why_not(ctx, session, lead, provider_id, runs)
+            answer = _why_not(ctx, session, lead, provider_id, stored)
         return {
             "waiting_since": lead.waiting_since,
             "waiting_reason": lead.waiting_reason,
+            "waiting_code": lead.waiting_code,
             "why_not": answer,
-            "runs": runs,
+            "runs": [view(run) for run in stored],
         }
 
 
+def view(run: MatchingRun) -> Json:
+    """Return a stored run with its packed bench unfolded, and a reason beside everybody."""
+    turns = runs.turns_of(run)
+    return {
+        **run.columns,
+        "market": run.market,
+        "replay_agrees": runs.replay_agrees(run),
+        "bench": [
+            {
+                "provider_id": str(turn.seat.provider_id),
+                "kind": turn.seat.kind,
+                "band": turn.seat.fit.band,
+                "lacks": list(turn.seat.fit.lacks),
+                "weight": turn.seat.weight,
+                "credit_before": turn.seat.credit,
+                "gained": turn.gained,
+                # What it stood with when the turn was decided: the largest goes first.
+                "score": round(turn.seat.credit + (turn.gained or 0.0), 6),
+                "credit_after": turn.credit_after,
+                "invited_at": turn.seat.invited_at,
+                "place": turn.place,
+                "why": reason(turn, turns, run),
+            }
+            for turn in sorted(turns, key=_as_decided)
+        ],
+        "excluded": [
+            {
+                "provider_id": str(provider_id),
+                "filter": name,
+                "why": why or _why_excluded(name, run),
+            }
+            for provider_id, (name, why) in runs.excluded_by(run).items()
+        ],
+    }
+
+
+def _as_decided(turn: Turn) -> tuple[int, float, float]:
+    waited_since = turn.seat.invited_at.timestamp() if turn.seat.invited_at else float("-inf")
+    return (turn.seat.fit.band, -(turn.seat.credit + (turn.gained or 0.0)), waited_since)
+
+
+def reason(turn: Turn, turns: Sequence[Turn], run: MatchingRun) -> str:
+    """Return why a provider of the bench was invited, or why it was not."""
+    if turn.place is not None:
+        return f"was invited into place {turn.place}: {_why_chosen(turn, turns)}"
+    chosen = [each for each in turns if each.place is not None]
+    apart = _kept_apart(turn, chosen, run)
+    if apart:
+        return "was eligible, but impartiality keeps it from a lead together with one invited"
+    if not chosen:
+        return "was eligible, but nobody was invited by this run"
+    if all(each.seat.fit.band < turn.seat.fit.band for each in chosen):
+        return "was eligible, but all the places went to a better fit: it " + (
+            " and ".join(turn.seat.fit.lacks) or "fits less well"
+        )
+    rivals = [each for each in chosen if each.seat.fit.band == turn.seat.fit.band]
+    if not rivals:
+        return (
+            "was eligible, but places went to better fits, and one had to go to another kind of "
+            "provider"
+        )
+    return _why_behind(turn, min(rivals, key=_score))
+
+
+def _score(turn: Turn) -> float:
+    return round(turn.seat.credit + (turn.gained or 0.0), 6)
+
+
+def _why_chosen(turn: Turn, turns: Sequence[Turn]) -> str:
+    band = [each for each in turns if each.seat.fit.band == turn.seat.fit.band]
+    fit = "nothing is lacking" if not turn.seat.fit.lacks else " and ".join(turn.seat.fit.lacks)
+    if len(band) == 1:
+        return f"it was the only one of its band ({fit})"
+    rank = 1 + sum(_score(each) > _score(turn) for each in band)
+    return (
+        f"its credit of {_score(turn):.2f} turns was number {rank} of {len(band)} in its band "
+        f"({fit})"
+    )
+
+
+def _why_behind(turn: Turn, last: Turn) -> str:
+    own, theirs = _score(turn), _score(last)
+    if own < theirs:
+        return (
+            f"was eligible, but it was the turn of others: its credit of {own:.2f} turns came "
+            f"behind the {theirs:.2f} of the last one invited from its band"
+        )
+    if own > theirs:
+        return "was eligible, but one place had to go to another kind of provider"
+    if turn.seat.invited_at == last.seat.invited_at:
+        return (
+            f"was eligible, but at the same credit of {own:.2f} turns and the same wait, the draw "
+            "decided for another"
+        )
+    return (
+        f"was eligible, but at the same credit of {own:.2f} turns another had waited longer for "
+        "its turn"
+    )
+
+
+def _kept_apart(turn: Turn, chosen: Sequence[Turn], run: MatchingRun) -> bool:
+    invited = {str(each.seat.provider_id) for each in chosen}
+    own = str(turn.seat.provider_id)
+    return any(own in pair and invited & {*pair} for pair in run.clashes)
+
+
+def _why_excluded(name: Filter, run: MatchingRun) -> str:
+    """Return in words what a filter asked, by what the lead wanted."""
+    wanted = run.wanted
+    standards = ", ".join(
+        f"{code} (edition {edition})" for code, edition in wanted["editions"].items()
+    )
+    sector = f" for sector {wanted['sector']}" if wanted["sector"] else ""
+    return {
+        Filter.KIND: f"is not of the kind that a request for {wanted['service']} is for",
+        Filter.STATE: "was not verified",
+        Filter.STANDARDS: f"does not offer all of {', '.join(wanted['editions'])}",
+        Filter.REGIONS: f"does not cover {', '.join(wanted['regions'])}"
+        + (" nor work remotely" if wanted["remote_ok"] else ""),
+        Filter.HEADCOUNT: f"does not take businesses of {wanted['headcount']} people",
+        Filter.CAPACITY: "had no free capacity, at once or in that month",
+        Filter.PAUSE: "was on leave or had paused invitations",
+        Filter.ACCREDITATION: "held no verified and current accreditation by a recognised body for "
+        f"each of {standards}{sector}",
+        Filter.INVITED: "was invited to this request before",
+        Filter.IMPARTIALITY: "was related to a provider that was invited to this request, or to "
+        "one that had advised the business, or had advised it itself",
+    }[name]
+
+
 def _why_not(
-    ctx: Context, session: Session, lead: Lead, provider_id: UUID, runs: Sequence[MatchingRun]
+    ctx: Context, session: Session, lead: Lead, provider_id: UUID, stored: Sequence[MatchingRun]
 ) -> str:
     """Return in a sentence why a provider was not invited: what runs saw, or what is so now."""
     now = ctx.clock()
     held = invitations.invitations_for_lead(session, lead.id)
-    facts = providers.provider_facts(
-        session, [provider_id, *(each.provider_id for each in held)], now=now
-    )
+    facts = provider_facts(session, [provider_id, *(each.provider_id for each in held)], now=now)
     if provider_id not in facts:
         raise NotFound("no such provider")
-    provider = facts[provider_id]
+    name = facts[provider_id].name
     for each in held:
         if each.provider_id == provider_id:
-            return f"{provider.name} was invited, into place {each.place}."
-    for run in runs:
-        for seat in run.bench:
-            if seat["provider_id"] == str(provider_id):
-                return f"{provider.name} {_why_passed_over(seat, run)}."
-        for excluded in run.excluded:
-            if excluded["provider_id"] == str(provider_id):
-                return f"{provider.name} {excluded['why']}."
+            return f"{name} was invited, into place {each.place}."
+    for run in stored:
+        turns = runs.turns_of(run)
+        for turn in turns:
+            if turn.seat.provider_id == provider_id:
+                return f"{name} {reason(turn, turns, run)}."
+        found = runs.excluded_by(run).get(provider_id)
+        if found is not None:
+            # What it is now says more than the filter, where it is the same filter still.
+            now_so = _hindered_now(ctx, session, lead, facts, provider_id)
+            filter_, why = found
+            same = now_so is not None and now_so[0] is filter_
+            return f"{name} {now_so[1] if now_so and same else why or _why_excluded(filter_, run)}."
+    hindered = _hindered_now(ctx, session, lead, facts, provider_id)
+    if hindered is not None:
+        return f"{name} {hindered[1]}."
+    if not stored:
+        return f"{name} is eligible; nobody has been looked for yet."
+    return (
+        f"{name} is eligible, but was not among the {len(runs.turns_of(stored[0]))} providers, "
+        "taken from a random point of a shuffled list, over which the turn ran."
+    )
+
+
+def _hindered_now(
+    ctx: Context, session: Session, lead: Lead, facts: dict[UUID, Any], provider_id: UUID
+) -> tuple[Filter, str] | None:
+    now = ctx.clock()
     found = obstacle(
-        queries.wanted_of(session, lead, engagement=ctx.policy.engagement),
-        provider,
-        invited={each.provider_id: facts[each.provider_id] for each in held},
+        queries.wanted_of(session, lead, ctx.policy, now.date()),
+        facts[provider_id],
+        invited={each: known for each, known in facts.items() if each != provider_id},
         now=now,
         impartiality_years=ctx.policy.impartiality_years,
     )
-    if found is not None:
-        return f"{provider.name} {found.why}."
-    if not runs:
-        return f"{provider.name} is eligible; nobody has been looked for yet."
-    return (
-        f"{provider.name} is eligible, but was not among the {len(runs[0].bench)} providers, taken "
-        "from a random point of a shuffled list, over which the turn ran."
-    )
-
-
-def _why_passed_over(seat: dict[str, Any], run: MatchingRun) -> str:
-    invited = [each for each in run.bench if each["place"] is not None]
-    better = [each for each in invited if each["band"] < seat["band"]]
-    if better and len(better) == len(invited):
-        return "was eligible, but all the places went to a better fit: it " + (
-            " and ".join(seat["lacks"]) or "fits less well"
-        )
-    return (
-        f"was eligible, but it was the turn of others: its credit of {seat['credit_before']:.2f} "
-        "turns (or, at the same credit, its wait) came behind theirs"
-    )
+    return None if found is None else (found.filter, found.why)

@@ -1,6 +1,7 @@
 """The fairness ledger, and the record of every matching run."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Index
@@ -26,7 +27,7 @@ class Credit(Base):
     invited_at: Mapped[datetime | None]
     """The last turn; of two with equal credit the one that has waited longer goes first."""
     answered: Mapped[float] = mapped_column(server_default="0")
-    """Invitations it answered, older ones counting less (`rules.remembered`)."""
+    """Invitations it answered, older ones counting less (`Policy.record_fading`)."""
     missed: Mapped[float] = mapped_column(server_default="0")
     """Invitations it let lapse, unopened or unanswered, counted likewise."""
     month: Mapped[date | None]
@@ -64,14 +65,13 @@ class MatchingRun(Base):
     "places": the empty ones}`."""
     funnel: Mapped[list[Json]] = mapped_column(JSONB)
     """`[{"filter", "left"}]`: how many providers each filter left, in order."""
-    bench: Mapped[list[Json]] = mapped_column(JSONB)
-    """`[{"provider_id", "kind", "band", "lacks", "weight", "credit_before", "credit_after",
-    "invited_at", "place"}]`: every eligible provider the run looked at."""
+    bench: Mapped[Any] = mapped_column(JSONB)
+    """Every eligible provider the run looked at, packed by `runs`."""
     clashes: Mapped[list[list[str]]] = mapped_column(JSONB, server_default="[]")
     """Pairs of the bench that impartiality keeps apart, by id."""
     market: Mapped[Json | None]
     """`{"looked_at", "providers"}`: over how many of about how many the funnel was counted."""
     excluded: Mapped[list[Json]] = mapped_column(JSONB)
-    """`[{"provider_id", "filter", "why"}]`: who was looked at and was not eligible, and why not."""
+    """`[{"filter", "provider_ids"}]`: of those looked at, some that each filter took out."""
     outcome: Mapped[str]
     """In one sentence."""

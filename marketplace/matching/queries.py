@@ -1,68 +1,92 @@
-"""What a run reads: the bench, credits, records, the funnel; and the runs that were stored."""
+"""What a run reads: whom the lead wants, the bench, the funnel; and the runs that were stored."""
 
 import random
-from collections.abc import Collection, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    all_,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import Session, aliased
 
-from marketplace.catalogue.rules import covering
+from marketplace.core.policy import Policy
 from marketplace.invitations.models import Invitation
-from marketplace.invitations.rules import InvitationState
 from marketplace.leads.models import Lead
+from marketplace.leads.rules import LeadState, Service
+from marketplace.matching.conditions import Condition
 from marketplace.matching.eligibility import Adviser, Filter, Wanted
-from marketplace.matching.models import Credit, MatchingRun
+from marketplace.matching.models import MatchingRun
 from marketplace.providers import queries as providers
 from marketplace.providers.models import Coverage, Provider
-from marketplace.providers.rules import ProviderState, month_of, name_key
+from marketplace.providers.rules import ProviderKind, name_key
 
 SHUFFLE_RANGE = 2**31 - 1
 
-RECORD_SPAN = timedelta(days=365)
-"""How far back a provider's record of answers reaches."""
 
-
-def wanted_of(session: Session, lead: Lead, *, engagement: timedelta) -> Wanted:
-    """Return what eligibility needs to know of a lead, with those who advised the business.
-
-    `engagement`: how long one that was chosen here is taken to have advised it.
-    """
-    from_form = [
-        Adviser(
-            name_key=name_key(each["name"]),
-            provider_id=None,
-            ended_on=datetime.fromisoformat(each["ended_on"]).date()
-            if each.get("ended_on")
-            else None,
-        )
-        for each in lead.consultants_used
-    ]
-    known = providers.ids_by_name_key(session, [each.name_key for each in from_form])
-    advisers = [
-        Adviser(adviser.name_key, provider_id, adviser.ended_on)
-        for adviser in from_form
-        for provider_id in (*sorted(known.get(adviser.name_key, ())), None)
-    ]
-    advisers += _chosen_before(session, lead, engagement)
-    return Wanted(
+def wanted_of(session: Session, lead: Lead, policy: Policy, today: date) -> Wanted:
+    """Return what eligibility needs to know of a lead, with those who advised the business."""
+    wanted = Wanted(
         service=lead.service,
         editions=lead.editions,
         regions=tuple(lead.regions),
         headcount=lead.headcount,
         sector=lead.sector,
         remote_ok=lead.remote_ok,
-        advisers=tuple(advisers),
+        weeks=_weeks(lead, policy.weeks_of_timeframe, today),
+        language=lead.language,
     )
+    if ProviderKind.CERTIFICATION_BODY not in wanted.kinds:
+        return wanted  # impartiality asks who advised only of those who certify
+    advisers = (*_named_advisers(session, lead), *_chosen_before(session, lead, policy.engagement))
+    return Wanted(**{**vars(wanted), "advisers": advisers})
+
+
+def _weeks(lead: Lead, weeks_of: Mapping[str, int], today: date) -> int | None:
+    """Return within how many weeks work should begin: by the time-frame, or by the day it names."""
+    timeframe = lead.timeframe or ""
+    asked = [weeks_of[timeframe]] if timeframe in weeks_of else []
+    if lead.needed_by is not None:
+        asked.append(max(0, (lead.needed_by - today).days // 7))
+    return min(asked, default=None)
+
+
+def _named_advisers(session: Session, lead: Lead) -> list[Adviser]:
+    """Return those named in the form: under their own names, and as the providers they surely are.
+
+    A name that only resembles a provider's counts once an administrator has said that it is it.
+    """
+    named = [(name_key(each["name"]), each) for each in lead.consultants_used]
+    known = providers.ids_by_name_key(session, [key for key, _ in named]) if named else {}
+    advisers = []
+    for key, each in named:
+        ended_on = date.fromisoformat(each["ended_on"][:10]) if each.get("ended_on") else None
+        ids = {*known.get(key, ())}
+        if each.get("provider_id"):
+            ids.add(UUID(each["provider_id"]))
+        advisers += [Adviser(key, each_id, ended_on) for each_id in (*sorted(ids), None)]
+    return advisers
 
 
 def _chosen_before(session: Session, lead: Lead, engagement: timedelta) -> list[Adviser]:
     """Return the consultants that the same business chose before: they advise it, or did.
 
     By who the business is and not by the link of a follow-on alone, so that sending a new form
-    does not make anybody forget.
+    does not make anybody forget. `engagement`: how long one is taken to have advised it.
     """
     rows = session.execute(
         select(Provider.id, Provider.name_key, Lead.finished_at)
@@ -71,7 +95,7 @@ def _chosen_before(session: Session, lead: Lead, engagement: timedelta) -> list[
         .where(
             or_(Lead.id == lead.follows_lead_id, Lead.business_key == lead.business_key),
             Lead.id != lead.id,
-            Provider.kind == "consultant",
+            Provider.kind == ProviderKind.CONSULTANT,
         )
     )
     return [
@@ -80,108 +104,146 @@ def _chosen_before(session: Session, lead: Lead, engagement: timedelta) -> list[
     ]
 
 
-def candidates(
-    session: Session, wanted: Wanted, *, now: datetime, seed: int, batch: int
-) -> Iterator[list[UUID]]:
-    """Yield all who may come into question, batch by batch, from a random point of the shuffle on.
+def waiting_leads(
+    session: Session, provider_id: UUID | None = None, *, limit: int = 500
+) -> list[UUID]:
+    """Return open leads with an empty place, the longest waiting first.
 
-    Everybody comes once: from the point to the end, then from the beginning up to the point.
+    `provider_id`: only those that this provider's coverage row fits.
     """
-    start = random.Random(seed).randrange(SHUFFLE_RANGE)
-    for after, until in ((start, None), (-1, start)):
-        place: int | None = after
-        while place is not None:
-            found = providers.candidate_ids(
-                session,
-                kinds=wanted.kinds,
-                standards=list(wanted.editions),
-                regions=wanted.regions,
-                remote_ok=wanted.remote_ok,
-                headcount=wanted.headcount,
-                now=now,
-                after_shuffle=place,
-                limit=batch,
+    waiting = select(Lead.id).where(Lead.state == LeadState.OPEN, Lead.waiting_since.is_not(None))
+    if provider_id is not None:
+        region = func.unnest(Lead.regions).column_valued("region")
+        uncovered = (
+            select(region)
+            .where(
+                region != all_(Coverage.regions),
+                func.split_part(region, "-", 1) != all_(Coverage.regions),
             )
-            inside = [each for shuffle, each in found if until is None or shuffle <= until]
-            if inside:
-                yield inside
-            place = found[-1][0] if found and len(inside) == len(found) else None
-
-
-def funnel(session: Session, wanted: Wanted, *, now: datetime) -> list[tuple[Filter, int]]:
-    """Return how many providers each filter of the coverage row leaves, one after the other."""
-    reached = and_(*(Coverage.regions.overlap(covering(region)) for region in wanted.regions))
-    if wanted.remote_ok:
-        reached = or_(reached, Coverage.remote)
-    used = Coverage.month == month_of(now)
-    conditions = (
-        (Filter.KIND, Coverage.kind.in_(wanted.kinds)),
-        (Filter.STATE, Coverage.state == ProviderState.VERIFIED),
-        (Filter.STANDARDS, Coverage.standards.contains(list(wanted.editions))),
-        (Filter.REGIONS, reached),
-        (
-            Filter.HEADCOUNT,
-            and_(
-                Coverage.headcount_min <= wanted.headcount,
-                Coverage.headcount_max >= wanted.headcount,
-            ),
-        ),
-        (
-            Filter.CAPACITY,
-            and_(
-                Coverage.open_count < Coverage.open_capacity,
-                Coverage.monthly_capacity > 0,
-                or_(~used, Coverage.month_count < Coverage.monthly_capacity),
-            ),
-        ),
-    )
-    counts = [
-        func.count().filter(and_(*(condition for _, condition in conditions[: index + 1])))
-        for index in range(len(conditions))
-    ]
-    row = session.execute(select(*counts).select_from(Coverage)).one()
-    return [(name, int(left)) for (name, _), left in zip(conditions, row, strict=True)]
-
-
-def lock_credits(session: Session, ids: Collection[UUID]) -> dict[UUID, Credit]:
-    """Hold the credit rows of these providers, in the order of their ids; new ones start at 0."""
-    ordered = sorted(ids)
-    if ordered:
-        session.execute(
-            insert(Credit)
-            .values([{"provider_id": each, "balance": 0.0} for each in ordered])
-            .on_conflict_do_nothing()
+            .correlate(Lead, Coverage)
         )
-    rows = session.scalars(
-        select(Credit)
-        .where(Credit.provider_id.in_(ordered))
-        .order_by(Credit.provider_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return {row.provider_id: row for row in rows}
+        waiting = waiting.join(Coverage, Coverage.provider_id == provider_id).where(
+            Lead.service.in_([Service.EITHER, _service_of_kind]),
+            Lead.standards.contained_by(Coverage.standards),
+            Lead.headcount.between(Coverage.headcount_min, Coverage.headcount_max),
+            or_(and_(Lead.remote_ok, Coverage.remote), ~uncovered.exists()),
+        )
+    return list(session.scalars(waiting.order_by(Lead.waiting_since).limit(limit)))
 
 
-def records(
-    session: Session, ids: Collection[UUID], *, now: datetime
-) -> dict[UUID, tuple[int, int]]:
-    """Return, by provider, how many invitations of the last year it answered and missed."""
-    missed = (InvitationState.RELEASED, InvitationState.EXPIRED)
-    # A question does not stop the clock: without a quote by then it is a miss all the same.
-    is_missed = Invitation.state.in_(missed)
-    answered = or_(
-        Invitation.responded_at.is_not(None), Invitation.state == InvitationState.DECLINED
-    )
+_service_of_kind = case(
+    (Coverage.kind == ProviderKind.CONSULTANT, Service.CONSULTING), else_=Service.CERTIFICATION
+)
+
+
+def start_of(seed: int) -> int:
+    """Return the point of the shuffled order at which a run begins."""
+    return random.Random(seed).randrange(SHUFFLE_RANGE)
+
+
+def eligible_ids(
+    session: Session, asked: Sequence[tuple[Filter, Condition]], *, seed: int, limit: int
+) -> list[tuple[UUID, ProviderKind]]:
+    """Return up to `limit` eligible providers, in shuffled order from a random point on.
+
+    From the point to the end, then from the beginning up to the point.
+    """
+    # Written into the statement as the lists are: the planner is told where to begin and to end.
+    start = _literally(start_of(seed))
+    eligible = select(Coverage.provider_id, Coverage.kind).where(*(each for _, each in asked))
+    found: list[tuple[UUID, ProviderKind]] = []
+    for part in (Coverage.shuffle > start, Coverage.shuffle <= start):
+        if len(found) < limit:
+            at_most = _literally(limit - len(found))
+            some = eligible.where(part).order_by(Coverage.shuffle).limit(at_most)
+            found += [(provider_id, kind) for provider_id, kind in session.execute(some)]
+    return found
+
+
+def _literally(number: int) -> Any:
+    return bindparam(None, number, Integer(), literal_execute=True)
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """How many providers each filter left, counted over all of them or over a random sample."""
+
+    looked_at: int
+    providers: int
+    """About how many there are; exactly, where all were looked at."""
+    left: list[tuple[Filter, int]]
+    excluded: dict[Filter, list[UUID]]
+    """Some of those that each filter took out."""
+
+    @property
+    def is_exact(self) -> bool:
+        return self.looked_at == self.providers
+
+    @property
+    def first_empty(self) -> Filter | None:
+        """The filter that left nobody."""
+        return next((name for name, left in self.left if left == 0), None)
+
+
+def sample_of_coverage(*, seed: int, size: int) -> Any:
+    """Return up to `size` coverage rows from a random point of the shuffle on, as an alias."""
+    start, at_most = _literally(start_of(seed)), _literally(size)
+    in_order = select(Coverage).order_by(Coverage.shuffle).limit(at_most)
+    parts = (in_order.where(Coverage.shuffle > start), in_order.where(Coverage.shuffle <= start))
+    return aliased(Coverage, union_all(*parts).limit(at_most).subquery())
+
+
+def funnel(
+    session: Session,
+    covered: Any,
+    asked: Sequence[tuple[Filter, Condition]],
+    *,
+    seed: int,
+    size: int,
+    named: int,
+) -> Funnel:
+    """Count the funnel over a sample; of each filter's victims, up to `named` are named."""
+    start = start_of(seed)
+    first = case(*((~condition, literal(str(name))) for name, condition in asked), else_=None)
+    distance = (cast(covered.shuffle, BigInteger) - start + SHUFFLE_RANGE) % SHUFFLE_RANGE
     rows = session.execute(
         select(
-            Invitation.provider_id,
-            func.count().filter(and_(answered, ~is_missed)),
-            func.count().filter(is_missed),
-        )
-        .where(Invitation.provider_id.in_(ids), Invitation.sent_at > now - RECORD_SPAN)
-        .group_by(Invitation.provider_id)
+            first.label("filter"),
+            func.count(),
+            func.max(distance),
+            func.array_agg(covered.provider_id)[1:named],
+        ).group_by("filter")
+    ).all()
+    looked_at = sum(count for _, count, _, _ in rows)
+    widest = max((int(far) for _, _, far, _ in rows), default=0)
+    # So many within this part of the shuffle's range: as many again in every part as wide.
+    about = looked_at if looked_at < size else round(looked_at * SHUFFLE_RANGE / max(widest, 1))
+    out = {name: (count, ids) for name, count, _, ids in rows if name is not None}
+    left, steps = looked_at, []
+    for name, _ in asked:
+        left -= out.get(str(name), (0, []))[0]
+        steps.append((name, left))
+    return Funnel(
+        looked_at=looked_at,
+        providers=max(about, looked_at),
+        left=steps,
+        excluded={Filter(name): list(ids) for name, (_, ids) in out.items()},
     )
-    return {provider_id: (int(good), int(bad)) for provider_id, good, bad in rows}
+
+
+def first_filter_that_leaves_nobody(
+    session: Session, asked: Sequence[tuple[Filter, Condition]]
+) -> Filter | None:
+    """Return it by asking of every filter, with those before it, whether anybody gets through."""
+    found = session.execute(
+        select(
+            *(
+                exists().where(and_(*(each for _, each in asked[: index + 1])))
+                for index in range(len(asked))
+            )
+        )
+    ).one()
+    return next((name for (name, _), left in zip(asked, found, strict=True) if not left), None)
 
 
 def last_outcome(session: Session, lead_id: UUID) -> str | None:

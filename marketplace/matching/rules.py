@@ -7,91 +7,149 @@ ties by the longest wait, then by a seeded draw. Credits never reset. Money is n
 
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
-from marketplace.matching.eligibility import Wanted, counting, covers, related_obstacle
-from marketplace.providers.rules import ProviderFacts, ProviderKind
+from marketplace.invitations.rules import DeclineReason, InvitationState
+from marketplace.matching.bands import Fit
+from marketplace.providers.rules import ProviderKind
 
-RULE_VERSION = "1"
+RULE_VERSION = "2"
+"""Written on every run; a run of another version is not replayed by these rules."""
+
+PRECISION = 9
+"""Decimal places of a turn: a balance is the same number when it is read again."""
+
+
+def weight(
+    *, answered: float, missed: float, prior: tuple[float, float], bounds: tuple[float, float]
+) -> float:
+    """Return how large a provider's share is: 1 without a record, gently moved by it.
+
+    A Beta prior (answered, missed) shrinks short records towards the middle, and the bounds keep it
+    gentle: a gate and a weight, never a sort key.
+    """
+    believed = (answered + prior[0]) / (answered + missed + sum(prior))
+    expected = prior[0] / sum(prior)
+    least, most = bounds
+    return round(min(most, max(least, believed / expected)), 4)
+
+
+class Refund(StrEnum):
+    """Whether the turn that an invitation cost comes back."""
+
+    NEVER = "never"
+    IF_OUT_OF_SCOPE_AND_SOON = "if_out_of_scope_and_soon"
+    """A few times a month: a lead that is none of its business should cost a provider nothing."""
+    IF_TAKEN_BACK_EARLY = "if_taken_back_early"
+    """The request finished before it had had a fair time to answer."""
+
+
+class Remark(StrEnum):
+    """What an end leaves on the provider's record."""
+
+    ANSWERED = "answered"
+    ANSWERED_IF_RESPONDED = "answered_if_responded"
+    MISSED = "missed"
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
-class Fit:
-    """How well an eligible provider fits a lead: 0 is best, one more for everything that lacks."""
+class Settlement:
+    """What the end of an invitation means for its holder's ledger."""
 
-    band: int
-    lacks: tuple[str, ...]
+    refund: Refund
+    remark: Remark
 
 
-def fit(wanted: Wanted, provider: ProviderFacts, *, today: date) -> Fit:
-    """Return the band of an eligible provider, and in words what keeps it from a better one."""
-    if provider.kind is ProviderKind.CONSULTANT:
-        knows_sector = wanted.sector is None or wanted.sector in provider.sectors
-        lacks = set() if knows_sector else {f"not known to cover sector {wanted.sector}"}
+_S = InvitationState
+COST_OF_A_TURN = 1.0
+"""What every invitation costs, those by hand included; one that comes back costs nothing again."""
+
+SETTLEMENTS = {
+    # A quote is an answer at once, whatever becomes of it.
+    _S.QUOTED: Settlement(Refund.NEVER, Remark.ANSWERED),
+    _S.WON: Settlement(Refund.NEVER, Remark.ANSWERED),
+    # Accepted and, when the request finished, not quoted yet: an answer only if it had asked.
+    _S.LOST: Settlement(Refund.NEVER, Remark.ANSWERED_IF_RESPONDED),
+    _S.DECLINED: Settlement(Refund.IF_OUT_OF_SCOPE_AND_SOON, Remark.ANSWERED),
+    # Silence is paid for, or it would be cheaper than a no.
+    _S.RELEASED: Settlement(Refund.NEVER, Remark.MISSED),
+    _S.EXPIRED: Settlement(Refund.NEVER, Remark.MISSED),
+    _S.WITHDRAWN: Settlement(Refund.IF_TAKEN_BACK_EARLY, Remark.NOTHING),
+}
+"""Every way in which an invitation can end (or be answered for good), and what that means."""
+
+
+def remark(state: InvitationState, *, responded: bool) -> Remark:
+    """Return what an end leaves on its holder's record; it had `responded` by then, or not."""
+    found = SETTLEMENTS[state].remark
+    if found is Remark.ANSWERED_IF_RESPONDED:
+        return Remark.ANSWERED if responded else Remark.NOTHING
+    return found
+
+
+@dataclass(frozen=True)
+class End:
+    """How an invitation ended."""
+
+    state: InvitationState
+    lasted: timedelta
+    """From when it was sent."""
+    decline_reason: DeclineReason | None = None
+    request_finished: bool = False
+    """It was taken back because the request finished, and not because its holder may not stay."""
+
+
+def refund(
+    end: End, *, refunds_this_month: int, soon: timedelta, at_most: int, fair_time: timedelta
+) -> float:
+    """Return how much of its turn comes back to the provider.
+
+    `soon` and `at_most`: until when a decline as out of scope is refunded, and how often a month
+    (or picking cherries would be free). `fair_time`: what everybody gets to answer in.
+    """
+    kind = SETTLEMENTS[end.state].refund
+    if kind is Refund.IF_OUT_OF_SCOPE_AND_SOON:
+        deserved = (
+            end.decline_reason is DeclineReason.OUT_OF_SCOPE
+            and end.lasted <= soon
+            and refunds_this_month < at_most
+        )
+    elif kind is Refund.IF_TAKEN_BACK_EARLY:
+        deserved = end.request_finished and end.lasted < fair_time
     else:
-        lacks = _scope_unknown(wanted, provider, today=today)
-    if not all(covers(provider, region) for region in wanted.regions):
-        lacks.add("works remotely, without a presence in the region")
-    return Fit(len(lacks), tuple(sorted(lacks)))
-
-
-def _scope_unknown(wanted: Wanted, provider: ProviderFacts, *, today: date) -> set[str]:
-    """Return what a body's accreditations leave unsaid, by the one that says most per standard.
-
-    One of them has to say it all: the edition of one and the sector of another make no scope.
-    """
-    unsaid: set[str] = set()
-    for code, edition in wanted.editions.items():
-        each_unsaid = [
-            ({"accreditation does not say for which edition it is"} if not held.edition else set())
-            | (
-                {f"not known to cover sector {wanted.sector}"}
-                if wanted.sector is not None and held.sectors is None
-                else set()
-            )
-            for held in counting(provider, code, edition, wanted.sector, today=today)
-        ]
-        unsaid |= min(each_unsaid, key=len, default=set())
-    return unsaid
-
-
-PRIOR_ANSWERED, PRIOR_MISSED = 8.0, 2.0
-"""What is believed of a provider without a record: ten invitations, eight of them answered."""
-
-LEAST_WEIGHT, MOST_WEIGHT = 0.5, 1.25
-
-
-def weight(*, answered: int, missed: int) -> float:
-    """Return how large a provider's share is: 1 without a record, gently moved by it.
-
-    A Beta prior shrinks short records towards the middle, and the bounds keep it gentle: a gate
-    and a weight, never a sort key.
-    """
-    believed = (answered + PRIOR_ANSWERED) / (answered + missed + PRIOR_ANSWERED + PRIOR_MISSED)
-    expected = PRIOR_ANSWERED / (PRIOR_ANSWERED + PRIOR_MISSED)
-    return round(min(MOST_WEIGHT, max(LEAST_WEIGHT, believed / expected)), 4)
+        deserved = False
+    return COST_OF_A_TURN if deserved else 0.0
 
 
 @dataclass(frozen=True)
 class Seat:
     """One eligible provider on the bench of a run."""
 
-    provider: ProviderFacts
+    provider_id: UUID
+    kind: ProviderKind
     fit: Fit
     weight: float
     credit: float
     invited_at: datetime | None
 
 
+Clashes = Collection[tuple[UUID, UUID]]
+"""Pairs of the bench that may not both be invited, either way round (`eligibility.clashes`)."""
+
+
 @dataclass(frozen=True)
 class Choice:
-    """What a run decides: who is invited, in order, and what everybody's credit comes to."""
+    """What a run decides: who is invited, in order, and what that does to everybody's credit."""
 
     chosen: tuple[Seat, ...]
+    gained: dict[UUID, float]
+    """The share of turns of every provider in a band from which somebody was chosen."""
     credits: dict[UUID, float]
-    """The balance afterwards of every provider whose credit moved."""
+    """Their balances afterwards."""
 
 
 def gains(weights: Sequence[float], places: int) -> list[float]:
@@ -123,7 +181,7 @@ def choose(
     places: int,
     *,
     needed_kinds: Collection[ProviderKind],
-    today: date,
+    clashes: Clashes = (),
     seed: int,
 ) -> Choice:
     """Return who of the bench is invited to `places` empty places, best band first.
@@ -131,24 +189,32 @@ def choose(
     `needed_kinds`: kinds of which one has to be among the invited where one is eligible ("either").
     The same bench, places and seed give the same answer whatever the order of the bench.
     """
-    table = _Table(bench, today=today, seed=seed)
+    table = _Table(bench, clashes, seed)
     kinds = sorted(needed_kinds)[:places]
     for index, kind in enumerate(kinds):
         table.fill(1, kind=kind, beside=kinds[index + 1 :])
     table.fill(places - len(table.chosen))
-    return Choice(tuple(table.chosen), table.moved())
+    return Choice(
+        chosen=tuple(table.chosen),
+        gained=table.gained,
+        credits={each: table.credit[each] for each in table.gained},
+    )
 
 
 class _Table:
     """The bench while it is being chosen from."""
 
-    def __init__(self, bench: Sequence[Seat], *, today: date, seed: int) -> None:
-        ordered = sorted(bench, key=lambda seat: seat.provider.id)
+    def __init__(self, bench: Sequence[Seat], clashes: Clashes, seed: int) -> None:
+        self._seats = sorted(bench, key=lambda seat: seat.provider_id)
         draw = random.Random(seed)
-        self._lots = {seat.provider.id: draw.random() for seat in ordered}
-        self._before = {seat.provider.id: seat.credit for seat in ordered}
-        self._seats = ordered
-        self._today = today
+        self._lots = {seat.provider_id: draw.random() for seat in self._seats}
+        self._apart: dict[UUID, set[UUID]] = {seat.provider_id: set() for seat in self._seats}
+        for one, other in clashes:
+            self._apart[one].add(other)
+            self._apart[other].add(one)
+        self._out: set[UUID] = set()
+        self.credit = {seat.provider_id: seat.credit for seat in self._seats}
+        self.gained: dict[UUID, float] = {}
         self.chosen: list[Seat] = []
 
     def fill(
@@ -163,20 +229,21 @@ class _Table:
         `beside`: kinds of which one has to come after. Whoever rules the last of them out goes
         only where everybody does.
         """
-        open_to = [
+        able = [
             seat
             for seat in self._seats
-            if (kind is None or seat.provider.kind is kind) and not self._is_out(seat)
+            if (kind is None or seat.kind is kind) and seat.provider_id not in self._out
         ]
-        open_to = [seat for seat in open_to if self._leaves_one_of(seat, beside)] or open_to
-        able = {seat.provider.id for seat in open_to}
-        for band in sorted({seat.fit.band for seat in open_to}):
-            pool = [
-                seat
-                for seat in self._seats
-                if seat.fit.band == band and seat.provider.id in able and not self._is_out(seat)
-            ]
-            places -= self._fill_from(pool, places)
+        if beside:
+            able = [seat for seat in able if self._leaves_one_of(seat, beside)] or able
+        for band in sorted({seat.fit.band for seat in able}):
+            if places > 0:
+                pool = [
+                    seat
+                    for seat in able
+                    if seat.fit.band == band and seat.provider_id not in self._out
+                ]
+                places -= self._fill_from(pool, places)
 
     def _fill_from(self, pool: list[Seat], places: int) -> int:
         """Let the pool gain its turns, and take the largest credits; return how many were taken.
@@ -186,58 +253,52 @@ class _Table:
         places = min(places, len(pool))
         while places > 0:
             shares = gains([seat.weight for seat in pool], places)
-            grown = [
-                replace(seat, credit=seat.credit + share)
+            grown = {
+                seat.provider_id: self.credit[seat.provider_id] + share
                 for seat, share in zip(pool, shares, strict=True)
-            ]
-            taken = self._first(grown, places)
+            }
+            taken = self._first(pool, grown, places)
             if len(taken) == places:
-                after = {seat.provider.id: seat for seat in (*grown, *taken)}
-                self._seats = [after.get(seat.provider.id, seat) for seat in self._seats]
-                self.chosen += taken
+                self._settle(pool, shares, taken)
                 return places
             places = len(taken)
         return 0
 
-    def _first(self, grown: list[Seat], places: int) -> list[Seat]:
-        """Return up to `places` whose turn it is, each having paid for it."""
+    def _first(self, pool: list[Seat], grown: dict[UUID, float], places: int) -> list[Seat]:
+        """Return up to `places` whose turn it is."""
+
+        def turn(seat: Seat) -> tuple[float, float, float]:
+            waited_since = seat.invited_at.timestamp() if seat.invited_at else float("-inf")
+            credit = round(grown[seat.provider_id], PRECISION)
+            return (-credit, waited_since, self._lots[seat.provider_id])
+
         taken: list[Seat] = []
-        for seat in sorted(grown, key=self._turn):
+        apart: set[UUID] = set()
+        for seat in sorted(pool, key=turn):
             # Two of one pool may be each other's relatives: then the first of them goes.
-            if len(taken) < places and not self._is_out(seat, beside=taken):
-                taken.append(replace(seat, credit=seat.credit - 1.0))
+            if len(taken) < places and seat.provider_id not in apart:
+                taken.append(seat)
+                apart |= self._apart[seat.provider_id]
         return taken
+
+    def _settle(self, pool: list[Seat], shares: list[float], taken: list[Seat]) -> None:
+        paid = {seat.provider_id for seat in taken}
+        for seat, share in zip(pool, shares, strict=True):
+            each = seat.provider_id
+            self.gained[each] = round(self.gained.get(each, 0.0) + share, PRECISION)
+            cost = COST_OF_A_TURN if each in paid else 0.0
+            self.credit[each] = round(self.credit[each] + share - cost, PRECISION)
+        for seat in taken:
+            self._out |= {seat.provider_id, *self._apart[seat.provider_id]}
+        self.chosen += taken
 
     def _leaves_one_of(self, seat: Seat, kinds: Collection[ProviderKind]) -> bool:
         """Return whether of each of `kinds` somebody could still sit beside this seat."""
+        out = self._out | self._apart[seat.provider_id] | {seat.provider_id}
         return all(
-            any(
-                other.provider.kind is kind and not self._is_out(other, beside=[seat])
-                for other in self._seats
-            )
+            any(other.kind is kind and other.provider_id not in out for other in self._seats)
             for kind in kinds
         )
-
-    def _turn(self, seat: Seat) -> tuple[float, float, float]:
-        waited_since = seat.invited_at.timestamp() if seat.invited_at else float("-inf")
-        return (-round(seat.credit, 9), waited_since, self._lots[seat.provider.id])
-
-    def _is_out(self, seat: Seat, *, beside: Collection[Seat] = ()) -> bool:
-        """Return whether a seat is taken, or may not sit beside one that is."""
-        taken = [each.provider for each in (*self.chosen, *beside)]
-        if any(each.id == seat.provider.id for each in taken):
-            return True
-        return related_obstacle(seat.provider, taken, today=self._today) is not None
-
-    def moved(self) -> dict[UUID, float]:
-        """Return the balances that are not what they were; none at all if nobody was chosen."""
-        if not self.chosen:
-            return {}
-        return {
-            seat.provider.id: seat.credit
-            for seat in self._seats
-            if seat.credit != self._before[seat.provider.id]
-        }
 
 
 def places_by_kind(

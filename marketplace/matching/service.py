@@ -17,13 +17,15 @@ from marketplace.invitations.models import Invitation
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
-from marketplace.matching import queries, rules
-from marketplace.matching.bench import gather_bench
+from marketplace.matching import ledger, queries, rules
+from marketplace.matching.bench import Bench, gather_bench
+from marketplace.matching.conditions import conditions
 from marketplace.matching.eligibility import Wanted, obstacle, standing_obstacle
-from marketplace.matching.explanation import outcome_of, store_run, waiting_reason
+from marketplace.matching.explanation import TOO_FEW, WAITING_WORDS, outcome_of
+from marketplace.matching.runs import store_run
 from marketplace.notifications.service import notify
 from marketplace.providers import coverage
-from marketplace.providers import queries as providers
+from marketplace.providers.facts import provider_facts
 from marketplace.providers.rules import ProviderFacts
 
 
@@ -37,11 +39,10 @@ def match_lead(ctx: Context, lead_id: UUID) -> None:
         lead = leads.lock_lead(tx.session, lead_id)
         if not lead.is_open or (lead.expires_at is not None and tx.now >= lead.expires_at):
             return
-        wanted = queries.wanted_of(tx.session, lead, engagement=tx.policy.engagement)
+        wanted = queries.wanted_of(tx.session, lead, tx.policy, tx.now.date())
         held = invitations.invitations_for_lead(tx.session, lead.id)
-        known = providers.provider_facts(
-            tx.session, [each.provider_id for each in held], now=tx.now
-        )
+        ids = [each.provider_id for each in held]
+        known = provider_facts(tx.session, ids, now=tx.now) if ids else {}
         _withdraw_what_may_not_stand(tx, lead, wanted, held, known)
         places = invitation_rules.free_places(
             [each.holding for each in held], places=tx.policy.places
@@ -51,40 +52,6 @@ def match_lead(ctx: Context, lead_id: UUID) -> None:
             _fill(tx, lead, wanted, held, known, places)
         else:
             _note_that_nothing_is_empty(tx, lead, held)
-
-
-def rematch_waiting_leads(ctx: Context) -> int:
-    """Ring for every lead that waits for a place to be filled, the longest waiting first.
-
-    Each at most once per sweep interval, so that a long queue is not flooded.
-    """
-    with ctx.transaction() as tx:
-        ids = leads.waiting_leads(tx.session, not_rung_since=tx.now - tx.policy.sweep_interval)
-        leads.mark_rung(tx.session, ids, now=tx.now)
-        for lead_id in ids:
-            tx.afterwards(Job.MATCH_LEAD, lead_id)
-        return len(ids)
-
-
-def recheck_provider(ctx: Context, provider_id: UUID) -> int:
-    """Look again at every lead in which this provider holds an invitation it has not answered.
-
-    Rung when a provider or an accreditation was suspended: what may not stand is taken back.
-    """
-    with ctx.transaction() as tx:
-        ids = invitations.leads_unanswered_by(tx.session, provider_id)
-        for lead_id in ids:
-            tx.afterwards(Job.MATCH_LEAD, lead_id)
-        return len(ids)
-
-
-def recheck_suspended_providers(ctx: Context) -> int:
-    """Ring for every lead where a provider that is not verified holds an unanswered invitation."""
-    with ctx.transaction() as tx:
-        ids = invitations.leads_held_by_unverified(tx.session)
-        for lead_id in ids:
-            tx.afterwards(Job.MATCH_LEAD, lead_id)
-        return len(ids)
 
 
 def rematch_lead(ctx: Context, actor: Actor, lead_id: UUID) -> Lead:
@@ -116,14 +83,14 @@ def invite_by_hand(
             raise Conflict("this request has led to as many invitations as one may")
         coverage.lock_providers(tx.session, [provider_id])
         everybody = [provider_id, *(each.provider_id for each in held)]
-        facts = providers.provider_facts(tx.session, everybody, now=tx.now)
+        facts = provider_facts(tx.session, everybody, now=tx.now)
         provider = facts.pop(provider_id, None)
         if provider is None:
             raise NotFound("no such provider")
         if any(each.provider_id == provider_id for each in held):
             facts[provider_id] = provider
         hindered = obstacle(
-            queries.wanted_of(tx.session, lead, engagement=tx.policy.engagement),
+            queries.wanted_of(tx.session, lead, tx.policy, tx.now.date()),
             provider,
             invited=facts,
             now=tx.now,
@@ -131,9 +98,12 @@ def invite_by_hand(
         )
         if hindered is not None:
             raise Conflict(f"{provider.name} {hindered.why}")
-        invitation = inviting.invite(tx, actor, lead, provider_id, places[0], by_hand_because=why)
+        (invitation,) = inviting.invite(
+            tx, actor, lead, {places[0]: provider_id}, by_hand_because=why
+        )
+        ledger.charge_by_hand(tx, provider_id)
         if len(places) == 1:
-            lead.waiting_since = lead.waiting_reason = None
+            lead.wait_no_longer()
         return invitation
 
 
@@ -180,43 +150,69 @@ def _fill(
     places: list[int],
 ) -> None:
     seed = secrets.randbits(63)
-    bench = gather_bench(tx, wanted, invited=known, seed=seed)
     held_kinds = {known[each.provider_id].kind for each in held if each.is_live}
+    needed_kinds = sorted(rules.places_by_kind(wanted.kinds, held_kinds))
+    bench = gather_bench(tx, wanted, invited=known, needed_kinds=needed_kinds, seed=seed)
     choice = rules.choose(
         bench.seats,
         len(places),
-        needed_kinds=rules.places_by_kind(wanted.kinds, held_kinds),
-        today=tx.now.date(),
+        needed_kinds=needed_kinds,
+        clashes=bench.clashes,
         seed=seed,
     )
-    for place, seat in zip(places, choice.chosen, strict=False):
-        inviting.invite(tx, SYSTEM, lead, seat.provider.id, place)
-        bench.credits[seat.provider.id].invited_at = tx.now
-    for provider_id, balance in choice.credits.items():
-        bench.credits[provider_id].balance = balance
-    still_empty = len(places) - len(choice.chosen)
-    outcome = outcome_of(bench, len(choice.chosen), len(places))
+    chosen = {place: seat.provider_id for place, seat in zip(places, choice.chosen, strict=False)}
+    inviting.invite(tx, SYSTEM, lead, chosen)
+    ledger.enter_turns(tx, bench.accounts, choice)
+    still_empty = len(places) - len(chosen)
+    empty = _why_empty(tx, wanted, known, bench, still_empty) if still_empty else None
+    outcome = outcome_of(len(chosen), len(places), len(bench.seats), empty and empty[1])
     # A lead that waits is tried again and again: only what is new is worth a row.
-    if choice.chosen or outcome != queries.last_outcome(tx.session, lead.id):
-        store_run(tx, lead, wanted, bench, choice, places, seed=seed, outcome=outcome)
+    if chosen or outcome != queries.last_outcome(tx.session, lead.id):
+        store_run(
+            tx, lead, wanted, bench, choice, places,
+            needed_kinds=needed_kinds, seed=seed, outcome=outcome,
+        )  # fmt: skip
         if still_empty:
             record(tx, SYSTEM, "lead.waits_for_a_provider", lead.id, places=still_empty)
-    if not still_empty:
-        lead.waiting_since = lead.waiting_reason = None
+    if empty is None:
+        lead.wait_no_longer()
         return
-    lead.waiting_since = lead.waiting_since or tx.now
-    lead.waiting_reason = waiting_reason(bench, still_empty)
-    if not any(each.is_live for each in held) and not choice.chosen:
+    lead.wait(*empty, now=tx.now)
+    if not any(each.is_live for each in held) and not chosen:
         _tell_business(tx, lead)
+    if bench.was_full and bench.lost:
+        # Those we waited for are gone, and there are others that were not looked at.
+        tx.afterwards(Job.MATCH_LEAD, lead.id)
+
+
+def _why_empty(
+    tx: Transaction,
+    wanted: Wanted,
+    known: dict[UUID, ProviderFacts],
+    bench: Bench,
+    still_empty: int,
+) -> tuple[str, str]:
+    """Return as a code and in words why places stay empty: the filter that left nobody more."""
+    if bench.seats:
+        return TOO_FEW, f"{still_empty} more fitting provider(s) than there are would be needed"
+    name = bench.funnel.first_empty
+    if not bench.funnel.is_exact or name is None:
+        asked = conditions(
+            wanted, invited=known, now=tx.now, impartiality_years=tx.policy.impartiality_years
+        )
+        name = queries.first_filter_that_leaves_nobody(tx.session, asked)
+    if name is None:
+        return TOO_FEW, "whoever fitted has just been taken; we are looking again"
+    return name, WAITING_WORDS[name]
 
 
 def _note_that_nothing_is_empty(tx: Transaction, lead: Lead, held: Sequence[Invitation]) -> None:
+    lead.wait_no_longer()
     live = sum(each.is_live for each in held)
     if live < tx.policy.places and len(held) >= tx.policy.max_invitations:
-        lead.waiting_since = None
+        # It waits for nothing: it is shown, and not tried again.
         lead.waiting_reason = "as many providers were asked as may be for one request"
-    else:
-        lead.waiting_since = lead.waiting_reason = None
+        lead.waiting_code = "all_asked"
 
 
 def _tell_business(tx: Transaction, lead: Lead) -> None:

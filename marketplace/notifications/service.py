@@ -1,5 +1,6 @@
 """Write down what is to be said, in the transaction that causes it, and what becomes of it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,6 +38,27 @@ class LinkTo:
     expires_at: datetime
 
 
+@dataclass(frozen=True)
+class Message:
+    """One message to one person, before it is written down.
+
+    `path` is where the one action leads a recipient who signs in, `link` one who does not.
+    `values` fill in the words: strings, numbers, lists of them; a datetime is stored as ISO 8601
+    and told in the recipient's time zone. `occasion` tells apart messages from one template to one
+    recipient about one subject.
+    """
+
+    template: str
+    to: Recipient
+    subject_id: UUID
+    values: Mapping[str, Any]
+    occasion: str = ""
+    path: str | None = None
+    link: LinkTo | None = None
+    is_last_word: bool = False
+    """Forget it once it is sent."""
+
+
 def notify(
     tx: Transaction,
     template: str,
@@ -49,43 +71,50 @@ def notify(
     is_last_word: bool = False,
     **values: Any,
 ) -> None:
-    """Write a message down; it is handed on once the transaction has been committed.
+    """Write one message down; it is handed on once the transaction has been committed.
 
     The same template, recipient, subject and occasion exist once, however often this is called.
-    `path` is where the one action leads a recipient who signs in, `link` one who does not.
-    `values` are what the template fills in: strings, numbers, lists of them; a datetime is stored
-    as ISO 8601 and told in the recipient's time zone. `is_last_word`: forget it once it is sent.
     """
-    stored = {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in values.items()
-    }
+    message = Message(template, to, subject_id, values, occasion, path, link, is_last_word)
+    notify_each(tx, [message])
+
+
+def notify_each(tx: Transaction, messages: Sequence[Message]) -> None:
+    """Write these messages down as `notify` does one, in one statement."""
     written = tx.session.scalar(
         insert(Notification)
-        .values(
-            id=new_id(),
-            template=template,
-            recipient=to.address,
-            recipient_name=to.name,
-            time_zone=to.time_zone,
-            subject_id=subject_id,
-            occasion=occasion,
-            values=stored,
-            path=path,
-            link_purpose=link.purpose if link else None,
-            link_subject_id=link.subject_id if link else None,
-            link_expires_at=link.expires_at if link else None,
-            state=NotificationState.QUEUED,
-            attempts=0,
-            next_attempt_at=tx.now,
-            created_at=tx.now,
-            is_last_word=is_last_word,
-        )
+        .values([_row(tx, message) for message in messages])
         .on_conflict_do_nothing()
         .returning(Notification.id)
     )
     if written is not None:
         tx.afterwards(Job.DELIVER_NOTIFICATIONS)
+
+
+def _row(tx: Transaction, message: Message) -> dict[str, Any]:
+    link = message.link
+    return {
+        "id": new_id(),
+        "template": message.template,
+        "recipient": message.to.address,
+        "recipient_name": message.to.name,
+        "time_zone": message.to.time_zone,
+        "subject_id": message.subject_id,
+        "occasion": message.occasion,
+        "values": {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in message.values.items()
+        },
+        "path": message.path,
+        "link_purpose": link.purpose if link else None,
+        "link_subject_id": link.subject_id if link else None,
+        "link_expires_at": link.expires_at if link else None,
+        "state": NotificationState.QUEUED,
+        "attempts": 0,
+        "next_attempt_at": tx.now,
+        "created_at": tx.now,
+        "is_last_word": message.is_last_word,
+    }
 
 
 PAST = {

@@ -166,7 +166,7 @@ def _move(
     held.apply(event, now=tx.now)
     record(tx, actor, f"accreditation.{done}", held.id, state=held.state, **facts)
     if held.state is AccreditationState.VERIFIED:
-        tx.afterwards(Job.REMATCH_WAITING_LEADS)
+        tx.afterwards(Job.REMATCH_WAITING_LEADS, held.provider_id)
     else:
         tx.afterwards(Job.RECHECK_PROVIDER, held.provider_id)
 

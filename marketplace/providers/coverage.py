@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from marketplace.core.context import Transaction
 from marketplace.core.errors import NotFound
 from marketplace.core.jobs import Job
+from marketplace.providers.facts import among
 from marketplace.providers.models import Coverage, Provider
 from marketplace.providers.rules import month_of
 
@@ -28,6 +29,16 @@ def lock_providers(session: Session, ids: Collection[UUID]) -> dict[UUID, Covera
     return {row.provider_id: row for row in rows}
 
 
+def lock_rows(session: Session, ids: Collection[UUID]) -> None:
+    """Hold the coverage rows of these providers, in the order of their ids, and read nothing."""
+    session.execute(
+        select(literal(1))
+        .where(among(Coverage.provider_id, ids))
+        .order_by(Coverage.provider_id)
+        .with_for_update()
+    ).all()
+
+
 def hold_provider(tx: Transaction, provider_id: UUID) -> tuple[Provider, Coverage]:
     """Return a provider and its coverage afresh and locked, or raise `NotFound`."""
     coverage = lock_providers(tx.session, [provider_id]).get(provider_id)
@@ -37,18 +48,22 @@ def hold_provider(tx: Transaction, provider_id: UUID) -> tuple[Provider, Coverag
     return provider, coverage
 
 
-def take_place(tx: Transaction, provider_id: UUID) -> None:
-    """Count one more live invitation, and one more in this month."""
+def take_places(tx: Transaction, provider_ids: Collection[UUID]) -> None:
+    """Count one more live invitation of each, and one more in this month.
+
+    By the later of our month and the row's: a host whose clock is behind must not begin an earlier
+    month anew.
+    """
     month = month_of(tx.now)
     tx.session.execute(
         update(Coverage)
-        .where(Coverage.provider_id == provider_id)
+        .where(among(Coverage.provider_id, provider_ids))
         .values(
             open_count=Coverage.open_count + 1,
-            month_count=case((Coverage.month == month, Coverage.month_count + 1), else_=1),
-            month=month,
+            month_count=case((Coverage.month >= month, Coverage.month_count + 1), else_=1),
+            month=func.greatest(Coverage.month, month),
         )
-        .execution_options(synchronize_session="fetch")
+        .execution_options(synchronize_session=False)
     )
 
 
@@ -65,4 +80,4 @@ def free_place(tx: Transaction, provider_id: UUID) -> None:
         .execution_options(synchronize_session="fetch")
     ).one_or_none()
     if row is not None and row.open_count + 1 == row.open_capacity:
-        tx.afterwards(Job.REMATCH_WAITING_LEADS)
+        tx.afterwards(Job.REMATCH_WAITING_LEADS, provider_id)

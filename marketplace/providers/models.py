@@ -86,6 +86,7 @@ class Coverage(Base):
         Index(
             "ix_coverage_shuffle", "kind", "shuffle", postgresql_where=text("state = 'verified'")
         ),
+        Index("ix_coverage_sample", "shuffle"),
         CheckConstraint("headcount_min <= headcount_max", "headcount_range_runs_upwards"),
         CheckConstraint("open_count >= 0 AND month_count >= 0", "counts_are_not_negative"),
         # Its counters change with every invitation: leave room, so that updates stay in place.
@@ -102,6 +103,10 @@ class Coverage(Base):
     headcount_min: Mapped[int]
     headcount_max: Mapped[int]
     remote: Mapped[bool]
+    weeks_to_start: Mapped[int | None]
+    """How soon it can begin, where it says so."""
+    languages: Mapped[Words] = mapped_column(server_default="{}")
+    """In which it works (ISO 639-1); empty where it does not say."""
     open_capacity: Mapped[int]
     """Live invitations it takes at once."""
     monthly_capacity: Mapped[int]

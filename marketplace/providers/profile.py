@@ -34,7 +34,7 @@ def update_provider(ctx: Context, actor: Actor, form: Form) -> Provider:
         if changed or covered:
             record(tx, actor, "provider.changed", provider.id, fields=changed + covered)
         if covered:
-            tx.afterwards(Job.REMATCH_WAITING_LEADS)
+            tx.afterwards(Job.REMATCH_WAITING_LEADS, provider.id)
         return provider
 
 
@@ -70,4 +70,4 @@ def delete_pause(ctx: Context, actor: Actor, pause_id: UUID) -> None:
             raise NotFound("there is no such pause")
         tx.session.delete(pause)
         record(tx, actor, "provider.pause_ended", provider.id, pause=str(pause.id))
-        tx.afterwards(Job.REMATCH_WAITING_LEADS)
+        tx.afterwards(Job.REMATCH_WAITING_LEADS, provider.id)

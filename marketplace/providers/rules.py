@@ -238,6 +238,10 @@ class ProviderFacts:
     monthly_capacity: int
     month: date
     month_count: int
+    weeks_to_start: int | None
+    """How soon it can begin, where it says so."""
+    languages: frozenset[str]
+    """Empty: it does not say."""
     accreditations: tuple[AccreditationFacts, ...]
     pauses: tuple[tuple[datetime, datetime], ...]
     """From the start up to, not at, the end; those that have not ended yet."""

@@ -127,7 +127,7 @@ def _move(
         said = {} if reason is None else {"reason": reason}
         tell(tx, provider, LETTER[event], **said)
         if provider.state is ProviderState.VERIFIED:
-            tx.afterwards(Job.REMATCH_WAITING_LEADS)
+            tx.afterwards(Job.REMATCH_WAITING_LEADS, provider.id)
         else:
             tx.afterwards(Job.RECHECK_PROVIDER, provider.id)
         return provider

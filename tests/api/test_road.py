@@ -262,6 +262,6 @@ def test_administrators_see_why(road):
     why = road.get(
         f"/admin/leads/{case['id']}/matching?provider_id={left_out['provider_id']}", road.admin
     )
-    assert "turn of others" in why["why_not"]
+    assert "the draw decided" in why["why_not"]
     clocks = road.get("/admin/commitments", road.admin)["items"]
     assert clocks[0]["reference"] == confirmed["reference"]

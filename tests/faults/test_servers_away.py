@@ -12,7 +12,7 @@ from marketplace.core.db import db
 from marketplace.leads.models import Lead
 from marketplace.local.postgres import EmbeddedPostgres
 from marketplace.local.redis import EmbeddedRedis
-from marketplace.matching import service as matching
+from marketplace.matching import waiting
 from marketplace.migrations.schema import upgrade
 from marketplace.web.app import create_app
 from tests.conftest import Services, settings_for
@@ -84,5 +84,5 @@ def test_without_redis_the_form_is_taken_and_the_sweep_finds_it_later(servers, p
     redis.start()
     assert leads_stored(product) == before + 1
     with product.app.app_context():
-        assert matching.rematch_waiting_leads(product.ctx) == 3
+        assert waiting.retry_waiting_leads(product.ctx) == 3
     assert Redis.from_url(redis.url).llen("rq:queue:matching") >= 3

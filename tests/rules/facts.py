@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from marketplace.leads.rules import Service
+from marketplace.matching.bands import Fit
 from marketplace.matching.eligibility import Wanted
-from marketplace.matching.rules import Fit, Seat
+from marketplace.matching.rules import Seat
 from marketplace.providers.rules import (
     AccreditationFacts,
     AccreditationState,
@@ -83,6 +84,8 @@ def provider(number=1, kind=CONSULTANT, **changes):
         "monthly_capacity": 20,
         "month": date(2026, 11, 1),
         "month_count": 0,
+        "weeks_to_start": None,
+        "languages": frozenset(),
         "accreditations": (accreditation(),) if kind is BODY else (),
         "pauses": (),
         "related": frozenset(),
@@ -90,7 +93,7 @@ def provider(number=1, kind=CONSULTANT, **changes):
     return ProviderFacts(**{**values, **changes})
 
 
-def seat(number, kind=CONSULTANT, *, band=0, credit=0.0, weight=1.0, invited_at=None, **changes):
+def seat(number, kind=CONSULTANT, *, band=0, credit=0.0, weight=1.0, invited_at=None):
     """Return a place on the bench."""
     lacks = tuple("something" for _ in range(band))
-    return Seat(provider(number, kind, **changes), Fit(band, lacks), weight, credit, invited_at)
+    return Seat(provider_id(number), kind, Fit(band, lacks), weight, credit, invited_at)

@@ -25,7 +25,7 @@ from marketplace.providers.models import (
     Provider,
     Relationship,
 )
-from marketplace.providers.queries import provider_facts
+from marketplace.providers.facts import provider_facts
 from tests.people import an_admin
 
 CONSULTANT = {

@@ -28,6 +28,7 @@ from marketplace.leads import service as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import UNFINISHED, LeadState
 from marketplace.matching import service as matching
+from marketplace.matching import waiting
 from marketplace.matching.models import Credit
 from marketplace.notifications import delivery
 from marketplace.notifications.models import Notification
@@ -417,7 +418,7 @@ def test_8_with_redis_away_a_lead_is_taken_and_the_sweep_finds_it(ctx, make, que
     receipt = leads.submit_lead(away, load(LeadIn(), lead_form(3)))
     lead = make.lead_called(receipt.reference)
     assert lead.state is LeadState.OPEN
-    assert matching.rematch_waiting_leads(ctx) == 1
+    assert waiting.retry_waiting_leads(ctx) == 1
     assert (Job.MATCH_LEAD, lead.id) in queue.jobs
     matching.match_lead(ctx, lead.id)
     assert len(live_invitations(make, lead.id)) == 1

@@ -9,7 +9,7 @@ from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import LIVE, InvitationState
 from marketplace.leads.models import Lead
-from marketplace.matching import explanation
+from marketplace.matching import explanation, runs, waiting
 from marketplace.matching import service as matching
 from marketplace.matching.models import Credit, MatchingRun
 from marketplace.providers import service as providers
@@ -41,7 +41,7 @@ def test_a_suspended_provider_loses_what_it_has_not_answered_and_is_replaced(ctx
     providers.suspend_provider(ctx, ADMIN, three[0].id, reason="complaint under investigation")
     assert (Job.RECHECK_PROVIDER, three[0].id) in queue.jobs
     queue.jobs.clear()
-    assert matching.recheck_provider(ctx, three[0].id) == 1
+    assert waiting.recheck_provider(ctx, three[0].id) == 1
     assert queue.jobs == [(Job.MATCH_LEAD, lead.id)]
     matching.match_lead(ctx, lead.id)
     held = held_by(make, lead.id)
@@ -56,7 +56,7 @@ def test_a_suspended_provider_cannot_accept_before_anybody_has_looked(ctx, make)
     providers.suspend_provider(ctx, ADMIN, provider.id, reason="complaint under investigation")
     with pytest.raises(Conflict, match="not verified"):
         invitations.accept_invitation(ctx, person_of(provider.id), held.id)
-    assert matching.recheck_suspended_providers(ctx) == 1
+    assert waiting.recheck_suspended_providers(ctx) == 1
 
 
 def test_a_lead_that_nobody_fits_waits_with_the_reason_and_is_filled_when_somebody_comes(
@@ -64,13 +64,14 @@ def test_a_lead_that_nobody_fits_waits_with_the_reason_and_is_filled_when_somebo
 ):
     make.provider(regions=("AU-WA",))
     lead = make.matched_lead()
-    waiting = lead_now(make, lead.id)
-    assert waiting.waiting_since == ctx.clock()
-    assert waiting.waiting_reason == "no provider of these standards covers the region"
+    still = lead_now(make, lead.id)
+    assert still.waiting_since == ctx.clock()
+    assert still.waiting_code == "regions"
+    assert still.waiting_reason == "no provider of these standards covers the region"
     make.provider(regions=("AU-NSW",))
     queue.jobs.clear()
-    assert matching.rematch_waiting_leads(ctx) == 1
-    assert matching.rematch_waiting_leads(ctx) == 0
+    assert waiting.retry_waiting_leads(ctx) == 1
+    assert waiting.retry_waiting_leads(ctx) == 0
     matching.match_lead(ctx, lead.id)
     assert len(held_by(make, lead.id)) == 1
 
@@ -157,11 +158,13 @@ def test_every_run_is_stored_with_what_it_saw(ctx, make):
     (run,) = make.ask(
         lambda s: s.scalars(select(MatchingRun).where(MatchingRun.lead_id == lead.id)).all()
     )
-    assert len(run.bench) == 4
-    assert sorted(seat["place"] for seat in run.bench if seat["place"]) == [1, 2, 3]
+    bench = explanation.view(run)["bench"]
+    assert len(bench) == 4
+    assert sorted(seat["place"] for seat in bench if seat["place"]) == [1, 2, 3]
     assert run.outcome == "3 of 3 empty places filled from 4 eligible"
-    moved = sum(seat["credit_after"] - seat["credit_before"] for seat in run.bench)
+    moved = sum(seat["credit_after"] - seat["credit_before"] for seat in bench)
     assert moved == pytest.approx(0, abs=1e-5)
+    assert runs.replay_agrees(run)
 
 
 @pytest.mark.parametrize(("years_later", "is_invited"), [(1, False), (2, False), (4, True)])

@@ -159,6 +159,23 @@ class InvitedSchema(Schema):
     respond_by = Moment()
 
 
+class SeatSchema(Schema):
+    """A provider on the bench of a run: its credit, what came of it, and why."""
+
+    provider_id = fields.UUID()
+    kind = Choice(ProviderKind)
+    band = fields.Integer()
+    lacks = fields.List(fields.String())
+    weight = fields.Float()
+    credit_before = fields.Float()
+    gained = fields.Float(allow_none=True)
+    score = fields.Float()
+    credit_after = fields.Float()
+    invited_at = Moment(allow_none=True)
+    place = fields.Integer(allow_none=True)
+    why = fields.String()
+
+
 class RunSchema(Schema):
     """One matching run: what it saw, whom it chose, and why."""
 
@@ -168,8 +185,11 @@ class RunSchema(Schema):
     seed = fields.String()
     wanted = fields.Dict()
     funnel = fields.List(fields.Dict())
-    bench = fields.List(fields.Dict())
+    market = fields.Dict(allow_none=True)
+    bench = fields.List(fields.Nested(SeatSchema))
+    clashes = fields.List(fields.List(fields.UUID()))
     excluded = fields.List(fields.Dict())
+    replay_agrees = fields.Boolean(allow_none=True)
     outcome = fields.String()
 
 
@@ -178,6 +198,7 @@ class MatchingSchema(Schema):
 
     waiting_since = Moment(allow_none=True)
     waiting_reason = fields.String(allow_none=True)
+    waiting_code = fields.String(allow_none=True)
     why_not = fields.String(allow_none=True)
     runs = fields.List(fields.Nested(RunSchema))
 
