@@ -1,0 +1,183 @@
+"""How a company's name is read: which of its words tell it from others, and which do not.
+
+Pure. Stronger than `rules.name_key`, which is stored and so never changes: other letters, legal
+forms however they are spelt, words that are written together, trading names.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from marketplace.providers.rules import LEGAL_SUFFIXES
+
+_FORMS = (
+    "pl lc limitada ltda eurl snc scs sro srl sl slu sau doo dd kft zrt rt zoo ooo oao pjsc jsc "
+    "cv vof eood ead aktiengesellschaft gesellschaft mbh haftungsbeschrankt ek ev gbr partg "
+    "stiftung incorporation unlimited ltee cic cio berhad tbk trust trustee"
+)
+LEGAL_FORMS = LEGAL_SUFFIXES | frozenset(_FORMS.split())
+"""How names end that say what sort of company it is, those that `name_key` leaves included."""
+
+_JOINING = frozenset(("and", "und", "et", "of", "for", "the", "in"))
+
+_COMMON_FORMS = {
+    "consult": "consults consultant consultants consulting consultancy consultancies consultation",
+    "advise": "advice adviser advisers advisor advisors advisory advisories",
+    "quality": "qualities qa qms",
+    "service": "services servicing",
+    "solution": "solutions",
+    "system": "systems sys",
+    "management": "managements mgmt manage managers",
+    "certification": "certifications certify certified certifier certifiers certs cert",
+    "audit": "audits auditing auditor auditors",
+    "compliance": "compliant compliances",
+    "assurance": "assurances assure assured",
+    "assess": "assessment assessments assessor assessors",
+    "register": "registrar registrars registration registrations registry",
+    "standard": "standards",
+    "iso": "isos",
+    "safety": "whs ohs hse",
+    "environment": "environments environmental",
+    "risk": "risks",
+    "train": "training trainings trainer trainers",
+    "business": "businesses",
+    "professional": "professionals",
+    "expert": "experts expertise",
+    "specialist": "specialists",
+    "technical": "technology technologies tech",
+    "integrated": "integration",
+    "group": "groups grp",
+    "partner": "partners partnership",
+    "associate": "associates associated assoc",
+    "holding": "holdings",
+    "enterprise": "enterprises",
+    "international": "intl",
+    "global": "worldwide",
+    "national": "nationwide",
+    "company": "companies",
+    "australia": "australian australasia australasian aust aus",
+    "zealand": "nz",
+    "kingdom": "uk",
+    "america": "american usa us",
+    "asia": "asian",
+    "europe": "european",
+}
+COMMON = {form: meant for meant, forms in _COMMON_FORMS.items() for form in (meant, *forms.split())}
+"""Words that say what a company does or where, and not which one it is; each as what it means."""
+
+_STUCK = (
+    "certifications certification consultancy consultants consultant consulting compliance "
+    "management solutions solution assurance advisory services training partners quality systems "
+    "system safety group"
+)
+_ENDINGS = tuple(_STUCK.split())
+"""Common words that are written together with the word before them: `HarbourQuality`."""
+
+LETTERS = {
+    "\u00f8": "o", "\u0142": "l", "\u0111": "d", "\u0131": "i", "\u00e6": "ae", "\u0153": "oe",
+    "\u00f0": "d", "\u00fe": "th", "\u0127": "h", "\u0167": "t", "\u014b": "n",
+}  # fmt: skip
+"""Letters that are no others with an accent, as people write them who lack their keys."""
+
+_ALSO_CALLED = re.compile(
+    r"(?<=\S)[\s(,;]+"
+    r"(?:t/as?|t\.a\.|trading\s+as|d/b/a|dba|doing\s+business\s+as|a\.?k\.?a\.?|a/k/a"
+    r"|also\s+known\s+as|f/k/a|fka|formerly(?:\s+known\s+as)?|previously(?:\s+known\s+as)?"
+    r"|atf|as\s+trustee\s+for)"
+    r"[\s:]+"
+)
+"""What stands between a name and another one of the same company's."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One name as it is compared."""
+
+    words: tuple[str, ...]
+    """Folded, without legal form and joining words; never empty."""
+
+    @cached_property
+    def telling(self) -> tuple[str, ...]:
+        """The words that tell this company from others."""
+        return tuple(word for word in self._parts if word not in COMMON)
+
+    @cached_property
+    def common(self) -> frozenset[str]:
+        """What the other words mean."""
+        return frozenset(COMMON[word] for word in self._parts if word in COMMON)
+
+    @cached_property
+    def joined(self) -> str:
+        return "".join(self.words)
+
+    @cached_property
+    def _parts(self) -> tuple[str, ...]:
+        return tuple(part for word in self.words for part in _taken_apart(word))
+
+
+def readings(name: str) -> tuple[Reading, ...]:
+    """Return the names that stand in a name, a trading name by itself.
+
+    None where there is neither letter nor digit.
+    """
+    parts = _ALSO_CALLED.split(folded("".join(_humps_apart(name))))
+    every = (_essential(_words(part)) for part in parts)
+    return tuple(dict.fromkeys(Reading(tuple(words)) for words in every if words))
+
+
+def folded(text: str) -> str:
+    """Return the text in small letters without accents; letters of other scripts stay."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    kept = (each for each in plain if unicodedata.category(each) not in ("Mn", "Me", "Cf"))
+    return "".join(LETTERS.get(each, each) for each in kept)
+
+
+def _humps_apart(name: str) -> Iterator[str]:
+    """Part words where a capital follows a small letter, but not `GmbH`."""
+    for token in unicodedata.normalize("NFKC", name).split():
+        is_form = folded(token).strip(".,;()") in LEGAL_FORMS
+        last = ""
+        for each in token:
+            if last.islower() and each.isupper() and not is_form:
+                yield " "
+            yield each
+            last = each
+        yield " "
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a folded text; initials with dots or slashes (`P/L`) are one word."""
+    found: list[str] = []
+    for token in re.sub(r"['\u2018\u2019`\u00b4]", "", text).split():
+        pieces = re.findall(r"[^\W_]+", token)
+        is_initials = len(pieces) > 1 and all(len(piece) == 1 for piece in pieces)
+        found += ["".join(pieces)] if is_initials else pieces
+    return found
+
+
+def _essential(words: Sequence[str]) -> list[str]:
+    """Return the words without legal form and joining words, unless nothing would be left."""
+    kept = list(words)
+    while length := _length_of_form(kept):
+        del kept[-length:]
+    return [word for word in kept if word not in _JOINING] or kept
+
+
+def _length_of_form(words: Sequence[str]) -> int:
+    """Return how many words at the end, but not all of them, say nothing but the legal form."""
+    for length in (3, 2):
+        initials = words[-length:] if len(words) > length else []
+        if max(map(len, initials), default=0) == 1 and "".join(initials) in LEGAL_FORMS:
+            return length
+    return int(len(words) > 1 and (words[-1] in LEGAL_FORMS or words[-1] in _JOINING))
+
+
+def _taken_apart(word: str) -> list[str]:
+    """Return a word without the common ones that it ends in, and these."""
+    if word not in COMMON:
+        for ending in _ENDINGS:
+            if word.endswith(ending) and len(word) >= len(ending) + 3:
+                return [*_taken_apart(word.removesuffix(ending)), ending]
+    return [word]
