@@ -7,13 +7,12 @@ from uuid import UUID
 from marketplace.core.context import Transaction
 from marketplace.matching import bands, ledger, queries, rules
 from marketplace.matching.conditions import conditions
-from marketplace.matching.eligibility import Filter, Obstacle, Wanted, clashes, obstacle
+from marketplace.matching.eligibility import Obstacle, Wanted, clashes, obstacle
 from marketplace.matching.ledger import Account
 from marketplace.matching.queries import Funnel
 from marketplace.matching.rules import Seat
 from marketplace.providers import coverage
 from marketplace.providers.facts import facts_of, rows_of
-from marketplace.providers.models import Coverage
 from marketplace.providers.rules import ProviderFacts, ProviderKind
 
 
@@ -104,13 +103,16 @@ def _found(
     asked = conditions(
         wanted, invited=invited, now=tx.now, impartiality_years=tx.policy.impartiality_years
     )
-    found = queries.eligible_ids(tx.session, asked, seed=seed, limit=size)
+    found = queries.eligible_ids(
+        tx.session, wanted, asked, kinds=wanted.kinds, seed=seed, limit=size
+    )
     if len(found) >= size:
         share = size // (len(needed_kinds) + 1)
         for kind in sorted(needed_kinds):
             if sum(each is kind for _, each in found) < share:
-                of_kind = [(Filter.KIND, Coverage.kind == kind), *asked]
-                rare = queries.eligible_ids(tx.session, of_kind, seed=seed, limit=share)
+                rare = queries.eligible_ids(
+                    tx.session, wanted, asked, kinds=[kind], seed=seed, limit=share
+                )
                 others = [each for each in found if each[1] is not kind]
                 found = others[: size - len(rare)] + rare
     return [provider_id for provider_id, _ in found]

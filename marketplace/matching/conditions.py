@@ -1,8 +1,7 @@
 """Eligibility as the database asks for it: one condition per filter, in the order of the funnel.
 
 The same rules as `eligibility`, which has the last word on everybody who is locked; a property test
-holds the two together. Lists are written into the statement, so that the planner sees how common a
-standard or a region is and picks the index that suits it.
+holds the two together.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,13 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Select,
-    String,
     and_,
     any_,
-    bindparam,
     exists,
     not_,
     or_,
@@ -59,15 +55,6 @@ def conditions(
     return _Asked(wanted, invited, now, impartiality_years, covered).conditions()
 
 
-def _written(value: str) -> Any:
-    """Return a value that becomes part of the statement's text."""
-    return bindparam(None, str(value), String(), literal_execute=True)
-
-
-def _words(values: Sequence[str]) -> Any:
-    return bindparam(None, list(values), ARRAY(String()), literal_execute=True)
-
-
 @dataclass(frozen=True)
 class _Asked:
     wanted: Wanted
@@ -79,9 +66,9 @@ class _Asked:
     def conditions(self) -> list[tuple[Filter, Condition]]:
         covered, wanted = self.covered, self.wanted
         return [
-            (Filter.KIND, covered.kind.in_([_written(kind) for kind in sorted(wanted.kinds)])),
-            (Filter.STATE, covered.state == _written(ProviderState.VERIFIED)),
-            (Filter.STANDARDS, covered.standards.contains(_words(list(wanted.editions)))),
+            (Filter.KIND, covered.kind.in_(sorted(wanted.kinds))),
+            (Filter.STATE, covered.state == ProviderState.VERIFIED),
+            (Filter.STANDARDS, covered.standards.contains(list(wanted.editions))),
             (Filter.REGIONS, self._reached()),
             (
                 Filter.HEADCOUNT,
@@ -106,10 +93,7 @@ class _Asked:
 
     def _reached(self) -> Condition:
         in_every_region = and_(
-            *(
-                self.covered.regions.overlap(_words(covering(region)))
-                for region in self.wanted.regions
-            )
+            *(self.covered.regions.overlap(covering(region)) for region in self.wanted.regions)
         )
         return (
             or_(in_every_region, self.covered.remote) if self.wanted.remote_ok else in_every_region

@@ -1,15 +1,17 @@
 """What a run reads: whom the lead wants, the bench, the funnel; and the runs that were stored."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     Integer,
+    Select,
     all_,
     and_,
     bindparam,
@@ -20,10 +22,13 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    tuple_,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, aliased
 
+from marketplace.catalogue.rules import covering
 from marketplace.core.policy import Policy
 from marketplace.invitations.models import Invitation
 from marketplace.leads.models import Lead
@@ -32,7 +37,7 @@ from marketplace.matching.conditions import Condition
 from marketplace.matching.eligibility import Adviser, Filter, Wanted
 from marketplace.matching.models import MatchingRun
 from marketplace.providers import queries as providers
-from marketplace.providers.models import Coverage, Provider
+from marketplace.providers.models import REMOTE, Coverage, CoverageEntry, Provider
 from marketplace.providers.rules import ProviderKind, name_key
 
 SHUFFLE_RANGE = 2**31 - 1
@@ -141,26 +146,130 @@ def start_of(seed: int) -> int:
     return random.Random(seed).randrange(SHUFFLE_RANGE)
 
 
-def eligible_ids(
-    session: Session, asked: Sequence[tuple[Filter, Condition]], *, seed: int, limit: int
-) -> list[tuple[UUID, ProviderKind]]:
-    """Return up to `limit` eligible providers, in shuffled order from a random point on.
+FIRST_LOOK = 256
+"""How many candidates are looked at first; then ever more, until the bench is full."""
 
-    From the point to the end, then from the beginning up to the point.
+
+def eligible_ids(
+    session: Session,
+    wanted: Wanted,
+    asked: Sequence[tuple[Filter, Condition]],
+    *,
+    kinds: Collection[ProviderKind],
+    seed: int,
+    limit: int,
+) -> list[tuple[UUID, ProviderKind]]:
+    """Return up to `limit` eligible providers of `kinds`, in shuffled order from a random point on.
+
+    From the point to the end, then from the beginning up to the point. Candidates are read off the
+    coverage entries of one standard, in the order of the shuffle and so many at a time: what a
+    bench costs depends on how many of them are eligible, and not on how many there are.
     """
-    # Written into the statement as the lists are: the planner is told where to begin and to end.
-    start = _literally(start_of(seed))
-    eligible = select(Coverage.provider_id, Coverage.kind).where(*(each for _, each in asked))
-    found: list[tuple[UUID, ProviderKind]] = []
-    for part in (Coverage.shuffle > start, Coverage.shuffle <= start):
-        if len(found) < limit:
-            at_most = _literally(limit - len(found))
-            some = eligible.where(part).order_by(Coverage.shuffle).limit(at_most)
-            found += [(provider_id, kind) for provider_id, kind in session.execute(some)]
-    return found
+    start = start_of(seed)
+    standard = _rarest(session, wanted, kinds)
+    found: dict[UUID, ProviderKind] = {}
+    for begin, end in ((start, SHUFFLE_RANGE), (-1, start)):
+        after: tuple[int, UUID] | None = (begin, _LAST_ID)
+        size = FIRST_LOOK
+        while after is not None and len(found) < limit:
+            chunk = _chunk(wanted, standard, kinds, after=after, end=end, size=size)
+            read, shuffle, last, ids, of_kinds = session.execute(_eligible(chunk, asked)).one()
+            found.update(zip(ids or (), of_kinds or (), strict=True))
+            after = (shuffle, last) if read == size else None
+            size *= 4
+    return list(found.items())[:limit]
+
+
+_LAST_ID = UUID(int=2**128 - 1)
+
+
+def _eligible(chunk: CTE, asked: Sequence[tuple[Filter, Condition]]) -> Select[Any]:
+    """Return how long the chunk is and where it ends, and the eligible in it, in its order."""
+    last = select(chunk).order_by(chunk.c.shuffle.desc(), chunk.c.provider_id.desc()).limit(1)
+    ending = last.subquery()
+    each = select(chunk.c.shuffle, chunk.c.provider_id).distinct().subquery()
+    order = (each.c.shuffle, each.c.provider_id)
+    return (
+        select(
+            select(func.count()).select_from(chunk).scalar_subquery(),
+            select(ending.c.shuffle).scalar_subquery(),
+            select(ending.c.provider_id).scalar_subquery(),
+            func.array_agg(aggregate_order_by(Coverage.provider_id, *order)),
+            func.array_agg(aggregate_order_by(Coverage.kind, *order)),
+        )
+        .select_from(each)
+        .join(Coverage, Coverage.provider_id == each.c.provider_id)
+        .where(*(condition for _, condition in asked))
+    )
+
+
+def _chunk(
+    wanted: Wanted,
+    standard: str,
+    kinds: Collection[ProviderKind],
+    *,
+    after: tuple[int, UUID],
+    end: int,
+    size: int,
+) -> CTE:
+    """Return the next `size` entries of a standard where the lead is, in the order of the shuffle.
+
+    One provider may be in it twice, by its region and by its country.
+    """
+    entry, at_most = CoverageEntry, _literally(size)
+    parts = [
+        select(entry.shuffle, entry.provider_id)
+        .where(
+            entry.region == region,
+            entry.standard == standard,
+            entry.kind == kind,
+            tuple_(entry.shuffle, entry.provider_id) > after,
+            entry.shuffle <= end,
+        )
+        .order_by(entry.shuffle, entry.provider_id)
+        .limit(at_most)
+        for region in _entered_under(wanted)
+        for kind in sorted(kinds)
+    ]
+    some = union_all(*parts).subquery()
+    return (
+        select(some.c.shuffle, some.c.provider_id)
+        .order_by(some.c.shuffle, some.c.provider_id)
+        .limit(at_most)
+        .cte("chunk")
+        .prefix_with("MATERIALIZED")
+    )
+
+
+def _entered_under(wanted: Wanted) -> list[str]:
+    """Return where everybody is entered who covers the first of the regions, or works remotely."""
+    return [*covering(wanted.regions[0]), *([REMOTE] if wanted.remote_ok else [])]
+
+
+def _rarest(session: Session, wanted: Wanted, kinds: Collection[ProviderKind]) -> str:
+    """Return the standard that the fewest cover where the lead is, as far as one look tells."""
+    standards = sorted(wanted.editions)
+    if len(standards) == 1:
+        return standards[0]
+    some = [
+        select(literal(1))
+        .where(
+            CoverageEntry.region.in_(_entered_under(wanted)),
+            CoverageEntry.standard == standard,
+            CoverageEntry.kind.in_(sorted(kinds)),
+        )
+        .limit(_literally(FIRST_LOOK))
+        .subquery()
+        for standard in standards
+    ]
+    counts = session.execute(
+        select(*(select(func.count()).select_from(each).scalar_subquery() for each in some))
+    ).one()
+    return min(zip(counts, standards, strict=True))[1]
 
 
 def _literally(number: int) -> Any:
+    """Return a number that is part of the statement: the planner knows how few rows there are."""
     return bindparam(None, number, Integer(), literal_execute=True)
 
 
@@ -187,7 +296,7 @@ class Funnel:
 
 def sample_of_coverage(*, seed: int, size: int) -> Any:
     """Return up to `size` coverage rows from a random point of the shuffle on, as an alias."""
-    start, at_most = _literally(start_of(seed)), _literally(size)
+    start, at_most = start_of(seed), _literally(size)
     in_order = select(Coverage).order_by(Coverage.shuffle).limit(at_most)
     parts = (in_order.where(Coverage.shuffle > start), in_order.where(Coverage.shuffle <= start))
     return aliased(Coverage, union_all(*parts).limit(at_most).subquery())

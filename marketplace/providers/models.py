@@ -77,15 +77,12 @@ class Provider(Base):
 class Coverage(Base):
     """What a provider takes on: one narrow row, kept true in the transaction of every change.
 
-    Matching narrows by this row alone, and looks at accreditations, pauses and relationships after.
+    Matching finds candidates by its entries (`CoverageEntry`) and narrows them by this row.
     """
 
     __tablename__ = "coverage"
     __table_args__ = (
         Index("ix_coverage_standards", "standards", postgresql_using="gin"),
-        Index(
-            "ix_coverage_shuffle", "kind", "shuffle", postgresql_where=text("state = 'verified'")
-        ),
         Index("ix_coverage_sample", "shuffle"),
         CheckConstraint("headcount_min <= headcount_max", "headcount_range_runs_upwards"),
         CheckConstraint("open_count >= 0 AND month_count >= 0", "counts_are_not_negative"),
@@ -117,6 +114,31 @@ class Coverage(Base):
     month_count: Mapped[int] = mapped_column(default=0)
     shuffle: Mapped[int]
     """A random number drawn once: the order from which a bench is taken."""
+
+
+REMOTE = "*"
+"""The region under which a provider that works remotely is entered as well."""
+
+
+class CoverageEntry(Base):
+    """That a verified provider covers a standard in a region: a coverage row, turned inside out.
+
+    A trigger keeps it with the coverage row. Its key is read in order: all who cover one standard in
+    one region, shuffled, so that a bench costs the same among a thousand providers or a million,
+    whatever the planner believes of arrays.
+    """
+
+    __tablename__ = "coverage_entries"
+    __table_args__ = (Index(None, "provider_id"),)
+
+    region: Mapped[str] = mapped_column(primary_key=True)
+    """As the provider says it: a region, a whole country, or `REMOTE`."""
+    standard: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[ProviderKind] = mapped_column(primary_key=True)
+    shuffle: Mapped[int] = mapped_column(primary_key=True)
+    provider_id: Mapped[UUID] = mapped_column(
+        ForeignKey(Coverage.provider_id, ondelete="CASCADE"), primary_key=True
+    )
 
 
 class Accreditation(Base):
