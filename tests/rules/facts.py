@@ -5,7 +5,7 @@ from uuid import UUID
 
 from marketplace.leads.rules import Service
 from marketplace.matching.bands import Fit
-from marketplace.matching.eligibility import Wanted
+from marketplace.matching.eligibility import Wanted, obstacle
 from marketplace.matching.rules import Seat
 from marketplace.providers.rules import (
     AccreditationFacts,
@@ -97,3 +97,15 @@ def seat(number, kind=CONSULTANT, *, band=0, credit=0.0, weight=1.0, invited_at=
     """Return a place on the bench."""
     lacks = tuple("something" for _ in range(band))
     return Seat(provider_id(number), kind, Fit(band, lacks), weight, credit, invited_at)
+
+
+def found(lead, candidate, *, invited=(), now=NOW):
+    """Return the filter that keeps the candidate out, or None."""
+    seen = obstacle(
+        lead,
+        candidate,
+        invited={each.id: each for each in invited},
+        now=now,
+        impartiality_years=2,
+    )
+    return seen.filter if seen else None

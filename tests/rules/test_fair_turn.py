@@ -1,86 +1,39 @@
-"""Everybody's fair turn: what a run shares out, whom it takes, and that credit is never made."""
+"""Everybody's fair turn: whom a run takes, and that credit is neither made nor lost."""
 
 import random
-from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
+from itertools import combinations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketplace.matching.eligibility import related_obstacle
-from marketplace.matching.rules import (
-    LEAST_WEIGHT,
-    MOST_WEIGHT,
-    choose,
-    gains,
-    places_by_kind,
-    weight,
-)
-from tests.rules.facts import BODY, CONSULTANT, NOW, TODAY, provider_id, relation, seat
+from marketplace.matching.rules import Choice, choose, places_by_kind
+from tests.rules.facts import BODY, CONSULTANT, NOW, provider_id, seat
 
 BOTH = frozenset({CONSULTANT, BODY})
 
 
-def chosen(bench, places, *, needed=(), seed=1):
-    choice = choose(bench, places, needed_kinds=needed, today=TODAY, seed=seed)
-    return [each.provider.id.int for each in choice.chosen]
+def apart(*pairs):
+    """Return pairs of the bench that impartiality keeps apart."""
+    return [(provider_id(one), provider_id(other)) for one, other in pairs]
 
 
-def moved_by(bench, choice):
-    before = {each.provider.id: each.credit for each in bench}
-    return sum(after - before[each] for each, after in choice.credits.items())
+def chosen(bench, places, *, needed=(), clashes=(), seed=1):
+    choice = choose(bench, places, needed_kinds=needed, clashes=clashes, seed=seed)
+    return [each.provider_id.int for each in choice.chosen]
 
 
-@pytest.mark.parametrize(
-    ("weights", "places", "expected"),
-    [
-        ([1.0], 1, [1.0]),
-        ([1.0, 1.0], 1, [0.5, 0.5]),
-        ([1.0] * 4, 3, [0.75] * 4),
-        ([1.0] * 3, 3, [1.0] * 3),
-        ([1.0] * 2, 3, [1.0] * 2),
-        ([3.0, 1.0], 1, [0.75, 0.25]),
-        # What the cap cuts off is shared out among the rest.
-        ([10.0, 1.0, 1.0], 2, [1.0, 0.5, 0.5]),
-        ([10.0, 10.0, 1.0, 1.0], 3, [1.0, 1.0, 0.5, 0.5]),
-        ([4.0, 2.0, 1.0, 1.0], 3, [1.0, 1.0, 0.5, 0.5]),
-        ([], 3, []),
-    ],
-)
-def test_turns_are_shared_by_weight_and_nobody_gets_more_than_one(weights, places, expected):
-    assert gains(weights, places) == pytest.approx(expected)
-
-
-weights = st.lists(st.floats(0.5, 1.25), min_size=1, max_size=64)
-
-
-@given(weights, st.integers(1, 3))
-def test_gains_sum_to_the_places_and_keep_to_the_cap(some, places):
-    shares = gains(some, places)
-    assert sum(shares) == pytest.approx(min(places, len(some)))
-    assert all(0 < share <= 1 + 1e-9 for share in shares)
-
-
-@given(weights, st.integers(1, 3))
-def test_whoever_weighs_more_never_gains_less(some, places):
-    pairs = sorted(zip(some, gains(some, places), strict=True))
-    assert all(a[1] <= b[1] + 1e-9 for a, b in pairwise(pairs))
-
-
-@given(st.integers(0, 5000), st.integers(0, 5000))
-def test_a_record_moves_the_weight_gently(answered, missed):
-    found = weight(answered=answered, missed=missed)
-    assert LEAST_WEIGHT <= found <= MOST_WEIGHT
-    assert weight(answered=answered + 1, missed=missed) >= found
-    assert weight(answered=answered, missed=missed + 1) <= found
-
-
-def test_without_a_record_the_weight_is_one():
-    assert weight(answered=0, missed=0) == 1.0
-    assert weight(answered=8, missed=2) == 1.0
-    assert weight(answered=0, missed=1) > 0.9
+def assert_credit_is_whole(bench, choice):
+    """Everybody ends with what it had and gained, less one if it was invited; nothing is made."""
+    before = {each.provider_id: each.credit for each in bench}
+    invited = {each.provider_id for each in choice.chosen}
+    assert choice.credits.keys() == choice.gained.keys() >= invited
+    for each, after in choice.credits.items():
+        paid = 1.0 if each in invited else 0.0
+        assert after - before[each] == pytest.approx(choice.gained[each] - paid, abs=1e-8)
+        assert 0 < choice.gained[each] <= len(choice.chosen) + 1e-9
+    assert sum(choice.gained.values()) == pytest.approx(len(invited), abs=1e-7)
 
 
 def test_the_largest_credit_goes_first_then_the_longest_wait():
@@ -102,15 +55,17 @@ def test_bands_go_before_fairness():
 
 def test_credit_is_settled_in_the_band_that_places_are_filled_from_and_in_no_other():
     bench = [seat(1), seat(2), seat(3, band=1)]
-    choice = choose(bench, 1, needed_kinds=(), today=TODAY, seed=1)
+    choice = choose(bench, 1, needed_kinds=(), seed=1)
     assert provider_id(3) not in choice.credits
+    assert provider_id(3) not in choice.gained
     assert sorted(choice.credits.values()) == pytest.approx([-0.5, 0.5])
+    assert list(choice.gained.values()) == pytest.approx([0.5, 0.5])
 
 
 def test_where_nobody_can_be_chosen_no_credit_moves():
-    assert choose([], 3, needed_kinds=BOTH, today=TODAY, seed=1).credits == {}
-    bench = [seat(1)]
-    assert choose(bench, 0, needed_kinds=BOTH, today=TODAY, seed=1).credits == {}
+    for bench, places in (([], 3), ([seat(1)], 0)):
+        choice = choose(bench, places, needed_kinds=BOTH, seed=1)
+        assert choice == Choice(chosen=(), gained={}, credits={})
 
 
 def test_one_of_each_kind_where_there_is_one():
@@ -127,41 +82,33 @@ def test_one_place_is_given_once_whatever_kinds_are_needed():
     assert len(chosen(bench, 1, needed=BOTH)) == 1
 
 
-def related(number, kind, other, **changes):
-    return seat(number, kind, related=frozenset({relation(other)}), **changes)
-
-
 def test_relatives_on_one_bench_are_never_both_chosen():
-    bench = [related(1, BODY, 2), related(2, CONSULTANT, 1)]
+    bench = [seat(1, BODY), seat(2, CONSULTANT)]
     for seed in range(20):
-        assert len(chosen(bench, 3, seed=seed)) == 1
-        assert len(chosen(bench, 3, needed=BOTH, seed=seed)) == 1
+        for clashes in (apart((1, 2)), apart((2, 1))):
+            assert len(chosen(bench, 3, clashes=clashes, seed=seed)) == 1
+            assert len(chosen(bench, 3, needed=BOTH, clashes=clashes, seed=seed)) == 1
 
 
 def test_a_pair_that_can_be_together_is_found_though_the_first_in_turn_rules_it_out():
     """The body whose turn it is is related to the only consultant; another body is not."""
-    bench = [related(1, BODY, 3, credit=5.0), seat(2, BODY), related(3, CONSULTANT, 1)]
-    found = chosen(bench, 3, needed=BOTH)
-    assert set(found) == {2, 3}
-    worse = [related(1, BODY, 3), seat(2, BODY, band=2), related(3, CONSULTANT, 1)]
-    assert set(chosen(worse, 2, needed=BOTH)) == {2, 3}
+    bench = [seat(1, BODY, credit=5.0), seat(2, BODY), seat(3, CONSULTANT)]
+    assert set(chosen(bench, 3, needed=BOTH, clashes=apart((1, 3)))) == {2, 3}
+    worse = [seat(1, BODY), seat(2, BODY, band=2), seat(3, CONSULTANT)]
+    assert set(chosen(worse, 2, needed=BOTH, clashes=apart((1, 3)))) == {2, 3}
 
 
 def test_where_no_pair_can_be_together_the_places_are_filled_all_the_same():
-    bench = [related(1, BODY, 3), related(2, BODY, 3), related(3, CONSULTANT, 1)]
-    bench[2] = replace(
-        bench[2],
-        provider=replace(bench[2].provider, related=frozenset({relation(1), relation(2)})),
-    )
-    assert sorted(chosen(bench, 3, needed=BOTH)) == [1, 2]
+    bench = [seat(1, BODY), seat(2, BODY), seat(3, CONSULTANT)]
+    assert sorted(chosen(bench, 3, needed=BOTH, clashes=apart((1, 3), (2, 3)))) == [1, 2]
 
 
 def test_credit_stays_whole_where_a_relative_has_to_go_without():
-    bench = [related(1, BODY, 2), related(2, CONSULTANT, 1), seat(3, CONSULTANT)]
+    bench = [seat(1, BODY), seat(2, CONSULTANT), seat(3, CONSULTANT)]
     for seed in range(10):
         for places in (1, 2, 3):
-            choice = choose(bench, places, needed_kinds=(), today=TODAY, seed=seed)
-            assert moved_by(bench, choice) == pytest.approx(0)
+            choice = choose(bench, places, needed_kinds=(), clashes=apart((1, 2)), seed=seed)
+            assert_credit_is_whole(bench, choice)
 
 
 def test_only_the_kinds_that_a_lead_has_not_are_needed():
@@ -173,23 +120,31 @@ def test_only_the_kinds_that_a_lead_has_not_are_needed():
 
 @st.composite
 def benches(draw):
-    """Return a bench of any mixture, with relatives among it."""
+    """Return a bench of any mixture, and pairs of different kinds that have to stay apart."""
     size = draw(st.integers(0, 12))
-    seats = []
-    for number in range(1, size + 1):
-        others = draw(st.sets(st.integers(1, 12), max_size=2)) - {number}
-        seats.append(
-            seat(
-                number,
-                draw(st.sampled_from([CONSULTANT, BODY])),
-                band=draw(st.integers(0, 2)),
-                credit=draw(st.integers(-30, 30)) / 10,
-                weight=draw(st.sampled_from([0.5, 0.9, 1.0, 1.25])),
-                invited_at=draw(st.sampled_from([None, NOW, NOW - timedelta(days=3)])),
-                related=frozenset(relation(other) for other in others),
-            )
+    bench = [
+        seat(
+            number,
+            draw(st.sampled_from([CONSULTANT, BODY])),
+            band=draw(st.integers(0, 2)),
+            credit=draw(st.integers(-30, 30)) / 10,
+            weight=draw(st.sampled_from([0.5, 0.9, 1.0, 1.25])),
+            invited_at=draw(st.sampled_from([None, NOW, NOW - timedelta(days=3)])),
         )
-    return seats
+        for number in range(1, size + 1)
+    ]
+    pairs = [
+        (one.provider_id, other.provider_id)
+        for one, other in combinations(bench, 2)
+        if one.kind is not other.kind
+    ]
+    clashes = draw(st.lists(st.sampled_from(pairs), max_size=12, unique=True)) if pairs else []
+    return bench, clashes
+
+
+def are_apart(one, other, clashes):
+    pairs = {(one.provider_id, other.provider_id), (other.provider_id, one.provider_id)}
+    return not pairs.isdisjoint(clashes)
 
 
 runs = (benches(), st.integers(0, 3), st.sampled_from([(), BOTH, {BODY}]), st.integers(0, 2**62))
@@ -197,59 +152,57 @@ runs = (benches(), st.integers(0, 3), st.sampled_from([(), BOTH, {BODY}]), st.in
 
 @settings(max_examples=300, deadline=None)
 @given(*runs)
-def test_credit_is_neither_made_nor_lost(bench, places, needed, seed):
-    choice = choose(bench, places, needed_kinds=needed, today=TODAY, seed=seed)
-    assert moved_by(bench, choice) == pytest.approx(0, abs=1e-9)
+def test_credit_is_neither_made_nor_lost(market, places, needed, seed):
+    bench, clashes = market
+    choice = choose(bench, places, needed_kinds=needed, clashes=clashes, seed=seed)
+    assert_credit_is_whole(bench, choice)
 
 
 @settings(max_examples=200, deadline=None)
 @given(*runs, st.randoms())
-def test_the_order_of_the_bench_does_not_matter(bench, places, needed, seed, shuffling):
+def test_the_order_of_the_bench_and_of_its_clashes_does_not_matter(
+    market, places, needed, seed, shuffling
+):
+    bench, clashes = market
     mixed = list(bench)
     shuffling.shuffle(mixed)
-    one = choose(bench, places, needed_kinds=needed, today=TODAY, seed=seed)
-    other = choose(mixed, places, needed_kinds=needed, today=TODAY, seed=seed)
-    assert [each.provider.id for each in one.chosen] == [each.provider.id for each in other.chosen]
-    assert one.credits == other.credits
+    turned = [pair[::-1] for pair in clashes]
+    shuffling.shuffle(turned)
+    one = choose(bench, places, needed_kinds=needed, clashes=clashes, seed=seed)
+    assert choose(mixed, places, needed_kinds=needed, clashes=turned, seed=seed) == one
 
 
 @settings(max_examples=300, deadline=None)
 @given(*runs)
-def test_nobody_twice_no_relatives_and_no_more_than_there_are_places(bench, places, needed, seed):
-    choice = choose(bench, places, needed_kinds=needed, today=TODAY, seed=seed)
-    providers = [each.provider for each in choice.chosen]
-    assert len({each.id for each in providers}) == len(providers) <= places
-    for index, one in enumerate(providers):
-        assert related_obstacle(one, providers[:index], today=TODAY) is None
-        assert related_obstacle(one, providers[index + 1 :], today=TODAY) is None
+def test_nobody_twice_no_relatives_and_no_more_than_there_are_places(market, places, needed, seed):
+    bench, clashes = market
+    choice = choose(bench, places, needed_kinds=needed, clashes=clashes, seed=seed)
+    assert len({each.provider_id for each in choice.chosen}) == len(choice.chosen) <= places
+    assert not any(are_apart(*pair, clashes) for pair in combinations(choice.chosen, 2))
 
 
-@settings(max_examples=200, deadline=None)
-@given(benches(), st.integers(1, 3), st.integers(0, 2**62))
-def test_a_place_stays_empty_only_where_nobody_left_may_take_it(bench, places, seed):
-    choice = choose(bench, places, needed_kinds=(), today=TODAY, seed=seed)
+@settings(max_examples=300, deadline=None)
+@given(*runs)
+def test_a_place_stays_empty_only_where_nobody_left_may_take_it(market, places, needed, seed):
+    bench, clashes = market
+    choice = choose(bench, places, needed_kinds=needed, clashes=clashes, seed=seed)
     if len(choice.chosen) == places:
         return
-    taken = [each.provider for each in choice.chosen]
     for each in bench:
-        if each.provider.id not in {one.id for one in taken}:
-            assert related_obstacle(each.provider, taken, today=TODAY) is not None or any(
-                related_obstacle(one, [each.provider], today=TODAY) for one in taken
-            )
+        assert each in choice.chosen or any(
+            are_apart(each, taken, clashes) for taken in choice.chosen
+        )
 
 
 @settings(max_examples=200, deadline=None)
 @given(benches(), st.integers(2, 3), st.integers(0, 2**62))
-def test_both_kinds_are_chosen_wherever_two_of_them_can_be_together(bench, places, seed):
-    choice = choose(bench, places, needed_kinds=BOTH, today=TODAY, seed=seed)
-    kinds = {each.provider.kind for each in choice.chosen}
+def test_both_kinds_are_chosen_wherever_two_of_them_can_be_together(market, places, seed):
+    bench, clashes = market
+    choice = choose(bench, places, needed_kinds=BOTH, clashes=clashes, seed=seed)
+    kinds = {each.kind for each in choice.chosen}
     can_be = any(
-        one.provider.kind is BODY
-        and other.provider.kind is CONSULTANT
-        and related_obstacle(one.provider, [other.provider], today=TODAY) is None
-        and related_obstacle(other.provider, [one.provider], today=TODAY) is None
-        for one in bench
-        for other in bench
+        one.kind is not other.kind and not are_apart(one, other, clashes)
+        for one, other in combinations(bench, 2)
     )
     assert (kinds == BOTH) is can_be
 
@@ -271,12 +224,12 @@ def year(leads, providers, *, places, bands=lambda lead, number: 0, weights=None
             )
             for number in credit
         ]
-        choice = choose(bench, places, needed_kinds=(), today=TODAY, seed=draw.getrandbits(62))
+        choice = choose(bench, places, needed_kinds=(), seed=draw.getrandbits(62))
         for each, balance in choice.credits.items():
             credit[each.int] = balance
         for each in choice.chosen:
-            count[each.provider.id.int] += 1
-            last[each.provider.id.int] = NOW + timedelta(minutes=lead)
+            count[each.provider_id.int] += 1
+            last[each.provider_id.int] = NOW + timedelta(minutes=lead)
     assert sum(credit.values()) == pytest.approx(0, abs=1e-6)
     return count
 

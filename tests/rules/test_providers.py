@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,12 +11,9 @@ from marketplace.providers.rules import (
     ACCREDITATION_LIFECYCLE,
     PROVIDER_LIFECYCLE,
     AccreditationEvent,
-    AccreditationFacts,
     AccreditationState,
     CheckResult,
     ProviderEvent,
-    ProviderFacts,
-    ProviderKind,
     ProviderState,
     RelationFacts,
     RelationshipKind,
@@ -24,9 +21,8 @@ from marketplace.providers.rules import (
     is_recognised,
     name_key,
 )
+from tests.rules.facts import NOW, TODAY, accreditation, provider
 
-TODAY = date(2026, 11, 23)
-NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 OTHER = UUID(int=2)
 
 
@@ -78,27 +74,11 @@ def test_a_body_is_recognised_standard_by_standard(recognition, only_for, standa
     assert is_recognised(recognition, only_for, standard) is expected
 
 
-def accreditation(**changes):
-    return AccreditationFacts(
-        **{
-            "id": UUID(int=1),
-            "body": "JASANZ",
-            "standard": "ISO 9001",
-            "edition": "2026",
-            "sectors": None,
-            "state": AccreditationState.VERIFIED,
-            "valid_from": None,
-            "valid_until": TODAY,
-            "recognised": True,
-        }
-        | changes
-    )
-
-
 @pytest.mark.parametrize(
     ("changes", "counts"),
     [
         ({}, True),
+        ({"valid_until": TODAY}, True),
         ({"valid_until": TODAY - timedelta(days=1)}, False),
         ({"valid_from": TODAY}, True),
         ({"valid_from": TODAY + timedelta(days=1)}, False),
@@ -112,34 +92,6 @@ def test_an_accreditation_counts_up_to_its_last_day_while_verified(changes, coun
     assert accreditation(**changes).counts(TODAY) is counts
 
 
-def facts(**changes):
-    return ProviderFacts(
-        **{
-            "id": UUID(int=1),
-            "name": "Harbour Quality",
-            "name_key": "harbour quality",
-            "kind": ProviderKind.CONSULTANT,
-            "state": ProviderState.VERIFIED,
-            "legal_entity": None,
-            "standards": frozenset({"ISO 9001"}),
-            "regions": frozenset({"AU"}),
-            "sectors": frozenset(),
-            "headcount_min": 1,
-            "headcount_max": 100,
-            "remote": False,
-            "open_capacity": 2,
-            "open_count": 1,
-            "monthly_capacity": 5,
-            "month": date(2026, 11, 1),
-            "month_count": 4,
-            "accreditations": (),
-            "pauses": (),
-            "related": frozenset(),
-        }
-        | changes
-    )
-
-
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -148,16 +100,18 @@ def facts(**changes):
         ({"open_capacity": 0, "open_count": 0}, False),
         ({"month_count": 5}, False),
         ({"month_count": 5, "month": date(2026, 10, 1)}, True),
+        ({"month_count": 5, "month": date(2026, 12, 1)}, False),  # our clock is behind
         ({"monthly_capacity": 0, "month": date(2026, 10, 1)}, False),
     ],
 )
 def test_capacity_is_what_is_open_and_what_the_month_has_left(changes, expected):
-    assert facts(**changes).has_capacity(NOW) is expected
+    busy = {"open_capacity": 2, "open_count": 1, "monthly_capacity": 5, "month_count": 4}
+    assert provider(**(busy | changes)).has_capacity(NOW) is expected
 
 
 def test_a_pause_runs_from_its_start_up_to_its_end():
     hour = timedelta(hours=1)
-    paused = facts(pauses=((NOW, NOW + hour),))
+    paused = provider(pauses=((NOW, NOW + hour),))
     moments = [NOW - hour, NOW, NOW + hour / 2, NOW + hour]
     assert [paused.is_paused(moment) for moment in moments] == [False, True, True, False]
 
@@ -173,7 +127,9 @@ def test_a_pause_runs_from_its_start_up_to_its_end():
 )
 def test_a_relationship_holds_on_both_of_its_days(start, end, related):
     relation = RelationFacts(OTHER, RelationshipKind.OWNERSHIP, start, end)
-    assert facts(related=frozenset({relation})).related_on(TODAY) == ({OTHER} if related else set())
+    assert provider(related=frozenset({relation})).related_on(TODAY) == (
+        {OTHER} if related else set()
+    )
 
 
 @pytest.mark.parametrize(
