@@ -4,7 +4,7 @@ Everything that a provider is not known to bring costs points; which costs how m
 (`Policy.band_points`). Unknown is not "no": it keeps nobody out, and ranks behind what is known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -24,6 +24,10 @@ class Lack(StrEnum):
     LANGUAGE = "language"
 
 
+Cost = Callable[[Collection[Lack]], int]
+"""How many points some lacks cost together."""
+
+
 @dataclass(frozen=True)
 class Fit:
     """How well an eligible provider fits a lead: 0 is best."""
@@ -35,19 +39,23 @@ class Fit:
 
 def fit(wanted: Wanted, provider: ProviderFacts, *, today: date, points: Mapping[str, int]) -> Fit:
     """Return the band of an eligible provider: the points of all it lacks, and in words which."""
-    lacks = _lacks(wanted, provider, today)
+
+    def cost(lacks: Collection[Lack]) -> int:
+        return sum(points.get(lack, 1) for lack in lacks)
+
+    lacks = _lacks(wanted, provider, today, cost)
     return Fit(
-        band=sum(points.get(lack, 1) for lack in lacks),
+        band=cost(lacks),
         lacks=tuple(_words(lack, wanted) for lack in sorted(lacks)),
     )
 
 
-def _lacks(wanted: Wanted, provider: ProviderFacts, today: date) -> set[Lack]:
+def _lacks(wanted: Wanted, provider: ProviderFacts, today: date, cost: Cost) -> set[Lack]:
     if provider.kind is ProviderKind.CONSULTANT:
         knows_sector = wanted.sector is None or wanted.sector in provider.sectors
         lacks = set() if knows_sector else {Lack.SECTOR}
     else:
-        lacks = _lacks_of_scope(wanted, provider, today)
+        lacks = _lacks_of_scope(wanted, provider, today, cost)
     if not all(covers(provider, region) for region in wanted.regions):
         lacks.add(Lack.PRESENCE)
     if (
@@ -65,8 +73,8 @@ def _lacks(wanted: Wanted, provider: ProviderFacts, today: date) -> set[Lack]:
     return lacks
 
 
-def _lacks_of_scope(wanted: Wanted, provider: ProviderFacts, today: date) -> set[Lack]:
-    """Return what a body's accreditations leave unsaid, by the one that says most per standard.
+def _lacks_of_scope(wanted: Wanted, provider: ProviderFacts, today: date, cost: Cost) -> set[Lack]:
+    """Return what a body's accreditations leave unsaid, by the best of them per standard.
 
     One of them has to say it all: the edition of one and the sector of another make no scope. And
     several standards are audited together only where one accreditation body stands behind them all.
@@ -75,7 +83,7 @@ def _lacks_of_scope(wanted: Wanted, provider: ProviderFacts, today: date) -> set
     bodies: set[str] | None = None
     for code, edition in wanted.editions.items():
         held = counting(provider, code, edition, wanted.sector, today=today)
-        unsaid |= min((_unsaid(each, wanted) for each in held), key=len, default=set())
+        unsaid |= min((_unsaid(each, wanted) for each in held), key=cost, default=set())
         of_this = {each.body for each in held}
         bodies = of_this if bodies is None else bodies & of_this
     return unsaid if bodies else unsaid | {Lack.INTEGRATION}

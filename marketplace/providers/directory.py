@@ -64,7 +64,7 @@ def profiles(session: Session, providers: Sequence[Provider], *, now: datetime) 
     found = []
     for provider in providers:
         row = coverage[provider.id]
-        used = row.month_count if row.month == month_of(now) else 0
+        used = row.month_count if row.month >= month_of(now) else 0
         found.append(Profile(provider, row, tuple(pauses[provider.id]), used))
     return found
 

@@ -256,8 +256,11 @@ class ProviderFacts:
         return any(start <= now < end for start, end in self.pauses)
 
     def used_this_month(self, now: datetime) -> int:
-        """Return how many invitations of the current month it has had."""
-        return self.month_count if self.month == month_of(now) else 0
+        """Return how many invitations of the current month it has had.
+
+        Where the row is a month ahead, our clock is behind: then that month is the current one.
+        """
+        return self.month_count if self.month >= month_of(now) else 0
 
     def has_capacity(self, now: datetime) -> bool:
         """Return whether it takes one more invitation: open ones, and those of the month."""
