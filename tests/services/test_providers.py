@@ -1,21 +1,24 @@
 """What matching and invitations ask of providers, and what must hold when many act at once."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, timedelta
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from marketplace.core.actors import ANYBODY, OPERATOR
 from marketplace.core.errors import Conflict, Invalid, NotAllowed, NotFound
 from marketplace.core.events import Event
 from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
+from marketplace.matching.conditions import conditions
+from marketplace.matching.queries import eligible_ids
 from marketplace.notifications.models import Notification
 from marketplace.providers import accreditations, coverage, profile, relationships, service
+from marketplace.providers.facts import provider_facts
 from marketplace.providers.models import Coverage, Provider
-from marketplace.providers.queries import candidate_ids, ids_by_name_key, provider_facts
+from marketplace.providers.queries import ids_by_name_key
 from marketplace.providers.rules import ProviderKind, RelationshipKind
 from tests.people import an_admin
 from tests.providers import (
@@ -26,21 +29,17 @@ from tests.providers import (
     application,
     claim,
 )
+from tests.rules.facts import wanted
 
 
-def candidates(ctx, **changes):
-    wanted = {
-        "kinds": [ProviderKind.CONSULTANT],
-        "standards": ["ISO 9001"],
-        "regions": ["AU-NSW"],
-        "remote_ok": False,
-        "headcount": 42,
-        "now": ctx.clock(),
-        "after_shuffle": None,
-        "limit": 10,
-    } | changes
+def eligible(ctx):
+    """Return who may be invited to a consulting lead for ISO 9001 in New South Wales."""
+    asked = conditions(wanted(), invited={}, now=ctx.clock(), impartiality_years=2)
     with ctx.reading() as session:
-        return [provider_id for _, provider_id in candidate_ids(session, **wanted)]
+        found = eligible_ids(
+            session, wanted(), asked, kinds=[ProviderKind.CONSULTANT], seed=1, limit=10
+        )
+    return [provider_id for provider_id, _ in found]
 
 
 def facts(ctx, *providers):
@@ -51,7 +50,7 @@ def facts(ctx, *providers):
 
 def test_approval_lets_the_contact_in_mirrors_the_state_and_tries_waiting_leads(ctx, queue):
     provider = a_provider(ctx)
-    assert (Job.REMATCH_WAITING_LEADS, None) in queue.jobs
+    assert (Job.REMATCH_WAITING_LEADS, provider.id) in queue.jobs
     with ctx.reading() as session:
         assert session.get(Coverage, provider.id).state == "verified"
         letters = set(session.execute(select(Notification.template, Notification.recipient)))
@@ -76,16 +75,16 @@ def test_an_address_that_signs_in_for_somebody_else_is_not_taken_over(ctx):
         assert session.get(Provider, provider.id).state == "applied"
 
 
-def test_a_suspended_provider_is_no_candidate_until_it_is_reinstated(ctx):
+def test_a_suspended_provider_is_not_eligible_until_it_is_reinstated(ctx):
     provider = a_provider(ctx)
-    assert candidates(ctx) == [provider.id]
+    assert eligible(ctx) == [provider.id]
     service.suspend_provider(ctx, OPERATOR, provider.id, reason="complaints")
-    assert candidates(ctx) == []
+    assert eligible(ctx) == []
     assert facts(ctx, provider)[0].state == "suspended"
     with pytest.raises(Conflict):
         service.suspend_provider(ctx, OPERATOR, provider.id, reason="again")
     service.reinstate_provider(ctx, OPERATOR, provider.id)
-    assert candidates(ctx) == [provider.id]
+    assert eligible(ctx) == [provider.id]
 
 
 def test_only_administrators_decide_about_providers(ctx):
@@ -97,67 +96,46 @@ def test_only_administrators_decide_about_providers(ctx):
         service.suspend_provider(ctx, ANYBODY, provider.id, reason="x")
 
 
-@pytest.mark.parametrize(
-    ("changes", "is_found"),
-    [
-        ({}, True),
-        ({"kinds": [ProviderKind.CERTIFICATION_BODY]}, False),
-        ({"kinds": list(ProviderKind)}, True),
-        ({"standards": ["ISO 9001", "ISO 14001"]}, True),
-        ({"standards": ["ISO 9001", "ISO 45001"]}, False),
-        ({"regions": ["AU-NSW", "NZ-AUK"]}, True),
-        ({"regions": ["AU-VIC"]}, False),
-        ({"regions": ["AU"]}, False),
-        ({"regions": ["AU-VIC"], "remote_ok": True}, True),
-        ({"headcount": 10}, True),
-        ({"headcount": 500}, True),
-        ({"headcount": 9}, False),
-        ({"headcount": 501}, False),
-    ],
-)
-def test_candidates_are_narrowed_by_what_they_cover(ctx, changes, is_found):
-    a_provider(ctx, coverage={"regions": ["AU-NSW", "NZ"], "remote": True, "headcount_min": 10})
-    assert bool(candidates(ctx, **changes)) is is_found
-
-
-def test_candidates_without_capacity_are_left_out(ctx, clock):
+def test_a_provider_without_capacity_is_not_eligible(ctx, clock):
     provider = a_provider(ctx, coverage={"open_capacity": 1, "monthly_capacity": 2})
     with ctx.transaction() as tx:
-        coverage.take_place(tx, provider.id)
-    assert candidates(ctx) == []
+        coverage.take_places(tx, [provider.id])
+    assert eligible(ctx) == []
     with ctx.transaction() as tx:
         coverage.free_place(tx, provider.id)
-    assert candidates(ctx) == [provider.id]
+    assert eligible(ctx) == [provider.id]
     with ctx.transaction() as tx:
-        coverage.take_place(tx, provider.id)
+        coverage.take_places(tx, [provider.id])
         coverage.free_place(tx, provider.id)
-    assert candidates(ctx) == []
+    assert eligible(ctx) == []
     clock.advance(days=10)
-    assert candidates(ctx) == [provider.id]
+    assert eligible(ctx) == [provider.id]
 
 
-def test_candidates_come_in_shuffled_order_and_none_is_lost_between_pages(ctx):
-    ids = {a_provider(ctx, f"Firm{chr(97 + n)} Ltd").id for n in range(7)}
+def test_a_host_whose_clock_is_behind_does_not_begin_an_earlier_month_anew(ctx, clock):
+    provider = a_provider(ctx, coverage={"monthly_capacity": 2})
+    clock.advance(days=10)
     with ctx.transaction() as tx:
-        tx.session.execute(update(Coverage).values(shuffle=5))
-        one = min(ids)
-        tx.session.execute(update(Coverage).where(Coverage.provider_id == one).values(shuffle=1))
-    assert candidates(ctx, limit=1) == [one]
-    assert set(candidates(ctx, limit=2)) == ids
-    assert set(candidates(ctx, after_shuffle=1, limit=1)) == ids - {one}
-    assert candidates(ctx, after_shuffle=5) == []
+        coverage.take_places(tx, [provider.id])
+    clock.advance(days=-10)
+    assert eligible(ctx) == [provider.id]
+    with ctx.transaction() as tx:
+        coverage.take_places(tx, [provider.id])
+    (known,) = facts(ctx, provider)
+    assert (known.month, known.month_count) == (date(2026, 12, 1), 2)
+    assert eligible(ctx) == []
 
 
 def test_a_freed_place_of_a_full_provider_tries_waiting_leads(ctx, queue):
     provider = a_provider(ctx, coverage={"open_capacity": 2})
     with ctx.transaction() as tx:
-        coverage.take_place(tx, provider.id)
-        coverage.take_place(tx, provider.id)
+        coverage.take_places(tx, [provider.id])
+        coverage.take_places(tx, [provider.id])
     for rung in (True, False):
         queue.jobs.clear()
         with ctx.transaction() as tx:
             coverage.free_place(tx, provider.id)
-        assert ((Job.REMATCH_WAITING_LEADS, None) in queue.jobs) is rung
+        assert ((Job.REMATCH_WAITING_LEADS, provider.id) in queue.jobs) is rung
     with ctx.transaction() as tx:
         coverage.free_place(tx, provider.id)
     assert facts(ctx, provider)[0].open_count == 0
@@ -172,9 +150,8 @@ def test_places_counted_at_once_are_all_counted(ctx, installation):
             start.wait()
             for _ in range(5):
                 with ctx.transaction() as tx:
-                    held = coverage.lock_providers(tx.session, [provider.id])[provider.id]
-                    coverage.take_place(tx, provider.id)
-                    assert held.open_count == tx.session.get(Coverage, provider.id).open_count
+                    coverage.lock_rows(tx.session, [provider.id])
+                    coverage.take_places(tx, [provider.id])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(take, range(4)))
@@ -285,7 +262,7 @@ def test_a_claim_does_not_count_until_it_is_verified_and_not_while_suspended(ctx
     queue.jobs.clear()
     assert look("found").last_check.result == "found"
     assert counts()
-    assert (Job.REMATCH_WAITING_LEADS, None) in queue.jobs
+    assert (Job.REMATCH_WAITING_LEADS, body.id) in queue.jobs
     accreditations.suspend_accreditation(ctx, OPERATOR, held)
     assert not counts()
     with pytest.raises(Conflict):
@@ -309,5 +286,5 @@ def test_a_pause_that_ends_early_tries_waiting_leads_and_is_nobody_elses(ctx, cl
         profile.delete_pause(ctx, acting_for(other), pause.id)
     queue.jobs.clear()
     profile.delete_pause(ctx, acting_for(mine), pause.id)
-    assert queue.jobs == [(Job.REMATCH_WAITING_LEADS, None)]
+    assert queue.jobs == [(Job.REMATCH_WAITING_LEADS, mine.id)]
     assert facts(ctx, mine)[0].pauses == ()
