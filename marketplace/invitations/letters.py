@@ -4,15 +4,29 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
 from sqlalchemy.orm import aliased
 
 from marketplace.catalogue.models import Region
 from marketplace.core.context import Transaction
 from marketplace.invitations.models import Invitation
 from marketplace.notifications.service import Message, Recipient, notify_each
-from marketplace.providers.facts import among
 from marketplace.providers.models import Coverage, Provider
+
+_first = func.coalesce(Coverage.regions[1], Provider.country)
+_region, _country = aliased(Region), aliased(Region)
+_HOLDERS = (
+    select(
+        Provider.id,
+        Provider.contact_email,
+        Provider.contact_name,
+        func.coalesce(_region.time_zone, _country.time_zone, "UTC"),
+    )
+    .outerjoin(Coverage, Coverage.provider_id == Provider.id)
+    .outerjoin(_region, _region.code == _first)
+    .outerjoin(_country, _country.code == func.split_part(_first, "-", 1))
+    .where(Provider.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+)
 
 
 def holders(tx: Transaction, provider_ids: Collection[UUID]) -> dict[UUID, Recipient]:
@@ -20,20 +34,7 @@ def holders(tx: Transaction, provider_ids: Collection[UUID]) -> dict[UUID, Recip
 
     That is the first region it covers, or that region's country, or its own.
     """
-    first = func.coalesce(Coverage.regions[1], Provider.country)
-    region, country = aliased(Region), aliased(Region)
-    rows = tx.session.execute(
-        select(
-            Provider.id,
-            Provider.contact_email,
-            Provider.contact_name,
-            func.coalesce(region.time_zone, country.time_zone, "UTC"),
-        )
-        .outerjoin(Coverage, Coverage.provider_id == Provider.id)
-        .outerjoin(region, region.code == first)
-        .outerjoin(country, country.code == func.split_part(first, "-", 1))
-        .where(among(Provider.id, provider_ids))
-    )
+    rows = tx.session.execute(_HOLDERS, {"ids": list(provider_ids)})
     return {each: Recipient(address, name, zone) for each, address, name, zone in rows}
 
 

@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from marketplace.core.context import Transaction
-from marketplace.matching import bands, ledger, queries, rules
-from marketplace.matching.conditions import conditions
+from marketplace.matching import bands, candidates, conditions, ledger, rules
+from marketplace.matching.candidates import Funnel
+from marketplace.matching.conditions import Asked
 from marketplace.matching.eligibility import Obstacle, Wanted, clashes, obstacle
 from marketplace.matching.ledger import Account
-from marketplace.matching.queries import Funnel
 from marketplace.matching.rules import Seat
 from marketplace.providers import coverage
-from marketplace.providers.facts import facts_of, rows_of
+from marketplace.providers.facts import facts_of, statement_of_facts
 from marketplace.providers.rules import ProviderFacts, ProviderKind
+
+_FACTS_AND_ACCOUNTS = ledger.with_account(statement_of_facts(of_some_standards=True))
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Bench:
     clashes: list[tuple[UUID, UUID]]
     accounts: dict[UUID, Account]
     """The ledger of everybody on the bench."""
+    asked: Asked
     funnel: Funnel
     lost: list[tuple[UUID, Obstacle]] = field(default_factory=list)
     """Eligible when they were found, and not any more when they were locked."""
@@ -44,12 +47,15 @@ def gather_bench(
     What another transaction changed while we waited for the locks counts: `eligibility` has the
     last word on everybody, by what the database says of them now.
     """
-    found = _found(tx, wanted, invited, needed_kinds, seed)
+    asked = conditions.asked(
+        wanted, invited=invited, now=tx.now, impartiality_years=tx.policy.impartiality_years
+    )
+    found = _found(tx, wanted, asked, needed_kinds, seed)
     coverage.lock_rows(tx.session, found)
     today = tx.now.date()
     seats, eligible, accounts, lost = [], [], {}, []
-    statement = ledger.with_account(rows_of(found, now=tx.now, standards=wanted.editions))
-    for row in tx.session.execute(statement):
+    values = {"ids": found, "now": tx.now, "standards": list(wanted.editions)}
+    for row in tx.session.execute(_FACTS_AND_ACCOUNTS, values):
         provider = facts_of(row)
         hindered = obstacle(
             wanted,
@@ -82,54 +88,37 @@ def gather_bench(
         seats=sorted(seats, key=lambda seat: seat.provider_id),
         clashes=clashes(eligible, today=today),
         accounts=accounts,
-        funnel=_funnel(tx, wanted, invited, seed),
+        asked=asked,
+        funnel=candidates.funnel(
+            tx.session,
+            asked,
+            seed=seed,
+            sample=tx.policy.funnel_sample,
+            named=tx.policy.bench_size,
+        ),
         lost=lost,
         was_full=len(found) >= tx.policy.bench_size,
     )
 
 
 def _found(
-    tx: Transaction,
-    wanted: Wanted,
-    invited: Mapping[UUID, ProviderFacts],
-    needed_kinds: Collection[ProviderKind],
-    seed: int,
+    tx: Transaction, wanted: Wanted, asked: Asked, needed_kinds: Collection[ProviderKind], seed: int
 ) -> list[UUID]:
     """Return whom to lock, from a random point of the shuffle.
 
     Where one of each kind has to be invited, a kind that is rare keeps a share of a full bench.
     """
     size = tx.policy.bench_size
-    asked = conditions(
-        wanted, invited=invited, now=tx.now, impartiality_years=tx.policy.impartiality_years
-    )
-    found = queries.eligible_ids(
+    found = candidates.eligible_ids(
         tx.session, wanted, asked, kinds=wanted.kinds, seed=seed, limit=size
     )
     if len(found) >= size:
         share = size // (len(needed_kinds) + 1)
         for kind in sorted(needed_kinds):
             if sum(each is kind for _, each in found) < share:
-                rare = queries.eligible_ids(
+                rare = candidates.eligible_ids(
                     tx.session, wanted, asked, kinds=[kind], seed=seed, limit=share
                 )
                 others = [each for each in found if each[1] is not kind]
                 found = others[: size - len(rare)] + rare
     return [provider_id for provider_id, _ in found]
-
-
-def _funnel(
-    tx: Transaction, wanted: Wanted, invited: Mapping[UUID, ProviderFacts], seed: int
-) -> Funnel:
-    size = tx.policy.funnel_sample
-    covered = queries.sample_of_coverage(seed=seed, size=size)
-    asked = conditions(
-        wanted,
-        invited=invited,
-        now=tx.now,
-        impartiality_years=tx.policy.impartiality_years,
-        covered=covered,
-    )
-    return queries.funnel(
-        tx.session, covered, asked, seed=seed, size=size, named=tx.policy.bench_size
-    )

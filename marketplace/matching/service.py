@@ -17,9 +17,8 @@ from marketplace.invitations.models import Invitation
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
-from marketplace.matching import ledger, queries, rules
+from marketplace.matching import candidates, ledger, queries, rules
 from marketplace.matching.bench import Bench, gather_bench
-from marketplace.matching.conditions import conditions
 from marketplace.matching.eligibility import Wanted, obstacle, standing_obstacle
 from marketplace.matching.explanation import TOO_FEW, WAITING_WORDS, outcome_of
 from marketplace.matching.runs import store_run
@@ -164,7 +163,7 @@ def _fill(
     inviting.invite(tx, SYSTEM, lead, chosen)
     ledger.enter_turns(tx, bench.accounts, choice)
     still_empty = len(places) - len(chosen)
-    empty = _why_empty(tx, wanted, known, bench, still_empty) if still_empty else None
+    empty = _why_empty(tx, wanted, bench, still_empty) if still_empty else None
     outcome = outcome_of(len(chosen), len(places), len(bench.seats), empty and empty[1])
     # A lead that waits is tried again and again: only what is new is worth a row.
     if chosen or outcome != queries.last_outcome(tx.session, lead.id):
@@ -185,22 +184,13 @@ def _fill(
         tx.afterwards(Job.MATCH_LEAD, lead.id)
 
 
-def _why_empty(
-    tx: Transaction,
-    wanted: Wanted,
-    known: dict[UUID, ProviderFacts],
-    bench: Bench,
-    still_empty: int,
-) -> tuple[str, str]:
+def _why_empty(tx: Transaction, wanted: Wanted, bench: Bench, still_empty: int) -> tuple[str, str]:
     """Return as a code and in words why places stay empty: the filter that left nobody more."""
     if bench.seats:
         return TOO_FEW, f"{still_empty} more fitting provider(s) than there are would be needed"
     name = bench.funnel.first_empty
     if not bench.funnel.is_exact or name is None:
-        asked = conditions(
-            wanted, invited=known, now=tx.now, impartiality_years=tx.policy.impartiality_years
-        )
-        name = queries.first_filter_that_leaves_nobody(tx.session, asked)
+        name = candidates.filter_that_leaves_nobody(tx.session, wanted, bench.asked)
     if name is None:
         return TOO_FEW, "whoever fitted has just been taken; we are looking again"
     return name, WAITING_WORDS[name]

@@ -5,7 +5,18 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Uuid, any_, bindparam, func, select
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Row,
+    Select,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -29,16 +40,15 @@ def provider_facts(
 
     Nothing comes from what the session has loaded before.
     """
-    rows = session.execute(rows_of(ids, now=now))
+    rows = session.execute(_ALL_FACTS, {"ids": list(ids), "now": now})
     return {row.id: facts_of(row) for row in rows}
 
 
-def rows_of(
-    ids: Collection[UUID], *, now: datetime, standards: Collection[str] | None = None
-) -> Select[Any]:
+def statement_of_facts(*, of_some_standards: bool = False) -> Select[Any]:
     """Return the statement whose rows `facts_of` reads; a caller may join more to it.
 
-    `standards`: only accreditations for these, where the others are of no interest.
+    Built once and used again and again, with the parameters `ids` (a list), `now`, and, where only
+    accreditations `of_some_standards` are of interest, `standards` (a list).
     """
     columns: list[Any] = [
         Provider.id, Provider.name, Provider.name_key, Provider.kind, Provider.state,
@@ -46,15 +56,15 @@ def rows_of(
         Coverage.headcount_min, Coverage.headcount_max, Coverage.remote,
         Coverage.open_capacity, Coverage.open_count, Coverage.monthly_capacity,
         Coverage.month, Coverage.month_count, Coverage.weeks_to_start, Coverage.languages,
-        _accreditations(standards).label("accreditations"),
-        _pauses(now).label("pauses"),
+        _accreditations(of_some_standards).label("accreditations"),
+        _pauses().label("pauses"),
         _relations(Relationship.provider_id, Relationship.other_id).label("declares"),
         _relations(Relationship.other_id, Relationship.provider_id).label("declared_by"),
     ]  # fmt: skip
     return (
         select(*columns)
         .join(Coverage, Coverage.provider_id == Provider.id)
-        .where(among(Provider.id, ids))
+        .where(Provider.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
     )
 
 
@@ -97,7 +107,7 @@ def facts_of(row: Row[Any]) -> ProviderFacts:
     )
 
 
-def _accreditations(standards: Collection[str] | None) -> Any:
+def _accreditations(of_some_standards: bool) -> Any:
     held = (
         select(
             func.json_agg(
@@ -116,8 +126,9 @@ def _accreditations(standards: Collection[str] | None) -> Any:
         .where(Accreditation.provider_id == Provider.id)
         .correlate(Provider)
     )  # fmt: skip
-    if standards is not None:
-        held = held.where(Accreditation.standard.in_(sorted(standards)))
+    if of_some_standards:
+        wanted: Any = bindparam("standards", type_=ARRAY(Text()))
+        held = held.where(Accreditation.standard == any_(wanted))
     return held.scalar_subquery()
 
 
@@ -136,11 +147,14 @@ def _accreditation(columns: list[Any]) -> AccreditationFacts:
     )
 
 
-def _pauses(now: datetime) -> Any:
+def _pauses() -> Any:
     pair = func.json_build_array(Pause.starts_at, Pause.ends_at)
     return (
         select(func.json_agg(aggregate_order_by(pair, Pause.starts_at)))
-        .where(Pause.provider_id == Provider.id, Pause.ends_at > now)
+        .where(
+            Pause.provider_id == Provider.id,
+            Pause.ends_at > bindparam("now", type_=DateTime(timezone=True)),
+        )
         .correlate(Provider)
         .scalar_subquery()
     )
@@ -169,3 +183,6 @@ def _relation(columns: list[Any]) -> RelationFacts:
 
 def _day(written: str | None) -> date | None:
     return None if written is None else date.fromisoformat(written)
+
+
+_ALL_FACTS = statement_of_facts()

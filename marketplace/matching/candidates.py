@@ -1,0 +1,252 @@
+"""Who could be invited: the eligible, from a random point of the shuffle on, and the funnel."""
+
+import random
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Integer, Text, TextClause, Uuid, text
+from sqlalchemy.orm import Session
+
+from marketplace.catalogue.rules import covering
+from marketplace.matching.conditions import CONDITIONS, ELIGIBLE, Asked, statement
+from marketplace.matching.eligibility import Filter, Wanted
+from marketplace.providers.models import REMOTE
+from marketplace.providers.rules import ProviderKind
+
+SHUFFLE_RANGE = 2**31 - 1
+
+
+def start_of(seed: int) -> int:
+    """Return the point of the shuffled order at which a run begins."""
+    return random.Random(seed).randrange(SHUFFLE_RANGE)
+
+
+FIRST_LOOK = 256
+"""How many candidates are looked at first; then ever more, until the bench is full."""
+
+_LAST_ID = UUID(int=2**128 - 1)
+
+# The entries of one standard where the lead is, so many at a time, in the order of the shuffle; one
+# provider may be in it twice, by its region and by its country. Looked up row by row, whatever the
+# planner believes.
+_ELIGIBLE = f"""
+WITH chunk AS MATERIALIZED (
+    SELECT entry.shuffle, entry.provider_id
+    FROM unnest(:entered_under) AS place, unnest(:of_kinds) AS kind, LATERAL (
+        SELECT e.shuffle, e.provider_id FROM coverage_entries e
+        WHERE e.region = place AND e.standard = :standard AND e.kind = kind
+          AND (e.shuffle, e.provider_id) > (:after, :after_id) AND e.shuffle <= :until
+        ORDER BY e.shuffle, e.provider_id LIMIT :size
+    ) entry
+    ORDER BY entry.shuffle, entry.provider_id LIMIT :size
+), found AS MATERIALIZED (
+    SELECT each.shuffle, c.provider_id, c.kind
+    FROM (SELECT DISTINCT shuffle, provider_id FROM chunk) each, LATERAL (
+        SELECT * FROM coverage WHERE coverage.provider_id = each.provider_id OFFSET 0
+    ) c
+    WHERE {ELIGIBLE}
+)
+SELECT (SELECT count(*) FROM chunk) AS read,
+       (SELECT shuffle FROM chunk ORDER BY shuffle DESC, provider_id DESC LIMIT 1) AS shuffle,
+       (SELECT provider_id FROM chunk ORDER BY shuffle DESC, provider_id DESC LIMIT 1) AS last,
+       array_agg(provider_id ORDER BY shuffle, provider_id) AS ids,
+       array_agg(kind ORDER BY shuffle, provider_id) AS kinds
+FROM found
+"""
+
+
+def _statement(size: int) -> TextClause:
+    """Return the statement for chunks of a size; it is part of the text, for the plan's sake."""
+    return statement(
+        _ELIGIBLE.replace(":size", str(size)),
+        entered_under=ARRAY(Text()),
+        of_kinds=ARRAY(Text()),
+        standard=Text(),
+        after=Integer(),
+        after_id=Uuid(),
+        until=Integer(),
+    )
+
+
+_SIZES = [FIRST_LOOK * 4**power for power in range(8)]
+_STATEMENTS = {size: _statement(size) for size in _SIZES}
+
+
+def eligible_ids(
+    session: Session,
+    wanted: Wanted,
+    asked: Asked,
+    *,
+    kinds: Collection[ProviderKind],
+    seed: int,
+    limit: int,
+) -> list[tuple[UUID, ProviderKind]]:
+    """Return up to `limit` eligible providers of `kinds`, in shuffled order from a random point on.
+
+    From the point to the end, then from the beginning up to the point. Candidates are read off the
+    coverage entries of one standard, in the order of the shuffle and so many at a time: what a
+    bench costs depends on how many of them are eligible, and not on how many there are.
+    """
+    start = start_of(seed)
+    under = {"entered_under": _entered_under(wanted), "of_kinds": sorted(kinds)}
+    standard = _rarest(session, wanted, under)
+    found: dict[UUID, ProviderKind] = {}
+    for begin, until in ((start, SHUFFLE_RANGE), (-1, start)):
+        after: tuple[int, UUID] | None = (begin, _LAST_ID)
+        sizes = iter(_SIZES)
+        while after is not None and len(found) < limit:
+            size = next(sizes, _SIZES[-1])
+            place = {"after": after[0], "after_id": after[1], "until": until}
+            row = session.execute(
+                _STATEMENTS[size], {**asked, **under, **place, "standard": standard}
+            ).one()
+            if row.ids is not None:
+                found.update(zip(row.ids, map(ProviderKind, row.kinds), strict=True))
+            after = (row.shuffle, row.last) if row.read == size else None
+    return list(found.items())[:limit]
+
+
+def _entered_under(wanted: Wanted) -> list[str]:
+    """Return where everybody is entered who covers the first of the regions, or works remotely."""
+    return [*covering(wanted.regions[0]), *([REMOTE] if wanted.remote_ok else [])]
+
+
+_RAREST = statement(
+    f"""
+    SELECT standard FROM unnest(:standards) AS standard, LATERAL (
+        SELECT count(*) AS entries FROM (
+            SELECT FROM coverage_entries e
+            WHERE e.standard = standard.standard AND e.region = ANY (:entered_under)
+              AND e.kind = ANY (:of_kinds)
+            LIMIT {FIRST_LOOK}
+        ) some
+    ) counted
+    ORDER BY entries, standard LIMIT 1
+    """,
+    entered_under=ARRAY(Text()),
+    of_kinds=ARRAY(Text()),
+)
+
+
+def _rarest(session: Session, wanted: Wanted, under: Mapping[str, Any]) -> str:
+    """Return the standard that the fewest cover where the lead is, as far as one look tells."""
+    standards = list(wanted.editions)
+    if len(standards) == 1:
+        return standards[0]
+    return str(session.scalar(_RAREST, {"standards": standards, **under}))
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """How many providers each filter left, counted over all of them or over a random sample."""
+
+    looked_at: int
+    providers: int
+    """About how many there are; exactly, where all were looked at."""
+    left: list[tuple[Filter, int]]
+    excluded: dict[Filter, list[UUID]]
+    """Some of those that each filter took out."""
+
+    @property
+    def is_exact(self) -> bool:
+        return self.looked_at == self.providers
+
+    @property
+    def first_empty(self) -> Filter | None:
+        """The filter that left nobody."""
+        return next((name for name, left in self.left if left == 0), None)
+
+
+_FIRST_FAILED = " ".join(
+    f"WHEN NOT ({condition}) THEN '{name}'" for name, condition in CONDITIONS.items()
+)
+
+_FUNNEL = statement(
+    f"""
+    WITH c AS (
+        (SELECT * FROM coverage WHERE shuffle > :start ORDER BY shuffle LIMIT :sample)
+        UNION ALL
+        (SELECT * FROM coverage WHERE shuffle <= :start ORDER BY shuffle LIMIT :sample)
+        LIMIT :sample
+    ), judged AS (
+        SELECT c.provider_id, CASE {_FIRST_FAILED} END AS failed,
+               (c.shuffle::bigint - :start + {SHUFFLE_RANGE}) % {SHUFFLE_RANGE} AS distance
+        FROM c
+    )
+    SELECT failed, count(*) AS providers, max(distance) AS farthest,
+           (array_agg(provider_id ORDER BY distance))[1::named] AS ids
+    FROM judged GROUP BY failed
+    """.replace("[1::named]", "[1 : :named]"),
+    start=Integer(),
+    sample=Integer(),
+    named=Integer(),
+)
+
+
+def funnel(session: Session, asked: Asked, *, seed: int, sample: int, named: int) -> Funnel:
+    """Count the funnel over up to `sample` providers, from a random point of the shuffle on.
+
+    Of those that a filter took out, up to `named` are named.
+    """
+    rows = session.execute(
+        _FUNNEL, {**asked, "start": start_of(seed), "sample": sample, "named": named}
+    ).all()
+    looked_at = sum(row.providers for row in rows)
+    farthest = max((row.farthest for row in rows), default=0)
+    # So many within this part of the shuffle's range: as many again in every part as wide.
+    about = looked_at if looked_at < sample else round(looked_at * SHUFFLE_RANGE / max(farthest, 1))
+    failed = {Filter(row.failed): row for row in rows if row.failed is not None}
+    left, steps = looked_at, []
+    for name in CONDITIONS:
+        left -= failed[name].providers if name in failed else 0
+        steps.append((name, left))
+    return Funnel(
+        looked_at=looked_at,
+        providers=max(about, looked_at),
+        left=steps,
+        excluded={name: list(row.ids) for name, row in failed.items()},
+    )
+
+
+_FUNNEL_WHERE_IT_IS = statement(
+    f"""
+    WITH c AS (
+        SELECT coverage.* FROM coverage WHERE provider_id IN (
+            SELECT e.provider_id FROM coverage_entries e
+            WHERE e.standard = :standard AND e.region = ANY (:entered_under)
+              AND e.kind = ANY (:of_kinds)
+        )
+    )
+    SELECT CASE {_FIRST_FAILED} END AS failed, count(*) AS providers FROM c GROUP BY failed
+    """,
+    entered_under=ARRAY(Text()),
+    of_kinds=ARRAY(Text()),
+    standard=Text(),
+)
+
+_SOMEBODY = text(
+    "SELECT EXISTS ("
+    "SELECT FROM coverage_entries WHERE standard = :standard AND kind = ANY (:kinds))"
+)
+
+
+def filter_that_leaves_nobody(session: Session, wanted: Wanted, asked: Asked) -> Filter | None:
+    """Return the filter behind which nobody is left, where a sample is too coarse to tell.
+
+    Looks at everybody who covers the rarest of the standards where the lead is.
+    """
+    under = {"entered_under": _entered_under(wanted), "of_kinds": sorted(wanted.kinds)}
+    standard = _rarest(session, wanted, under)
+    rows = session.execute(_FUNNEL_WHERE_IT_IS, {**asked, **under, "standard": standard}).all()
+    if not rows:
+        somewhere = session.scalar(_SOMEBODY, {"standard": standard, "kinds": under["of_kinds"]})
+        return Filter.REGIONS if somewhere else Filter.STANDARDS
+    failed = {row.failed: row.providers for row in rows}
+    left = sum(failed.values())
+    for name in CONDITIONS:
+        left -= failed.get(str(name), 0)
+        if left == 0:
+            return name
+    return None
