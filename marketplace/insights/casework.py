@@ -13,6 +13,7 @@ from marketplace.core.events import Event
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
+from marketplace.leads import advisers
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
@@ -54,6 +55,7 @@ def lead_case(ctx: Context, actor: Actor, lead_id: UUID) -> dict[str, Any]:
         providers = _providers(session, held)
         return {
             **lead.columns,
+            "consultants_used": advisers.advisers_of(session, lead),
             "commitment": commitment.commitment_of(session, lead.id),
             "invitations": [
                 {

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.questions import thread_for
+from marketplace.leads.advisers import told
 from marketplace.leads.masking import masked_brief
 from marketplace.leads.models import Lead
 
@@ -54,7 +55,7 @@ def lead_for(invitation: Invitation, lead: Lead) -> dict[str, Any]:
             "phone": lead.contact_phone,
             "role": lead.contact_role,
         },
-        "consultants_used": lead.consultants_used,
+        "consultants_used": [told(each) for each in lead.consultants_used],
     }
 
 

@@ -16,7 +16,7 @@ from marketplace.core.context import Transaction
 from marketplace.core.db import new_id
 from marketplace.core.errors import FieldError
 from marketplace.core.forms import Form
-from marketplace.leads import rules, signals
+from marketplace.leads import advisers, rules, signals
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
 from marketplace.leads.signals import Telltale
@@ -89,7 +89,9 @@ def new_lead(
     company, contact = values["company"], values["contact"]
     number = company.get("registration_number")
     entity = identity.legal_entity(company["country"], number) if number else None
-    trust = signals.gather(values, telltale, confirmed=confirmed)
+    named = [as_json(each) for each in values.get("consultants_used", [])]
+    doubts = advisers.doubts(tx.session, [each["name"] for each in named])
+    trust = signals.gather(values, telltale, confirmed=confirmed, in_doubt=doubts)
     standards = catalogue.standards_by_code(tx.session, values["standards"])
     asked = values.get("editions", {})
     lead = Lead(
@@ -122,7 +124,7 @@ def new_lead(
         timeframe=values.get("timeframe"),
         needed_by=values.get("needed_by"),
         remote_ok=values.get("remote_ok", True),
-        consultants_used=[as_json(each) for each in values.get("consultants_used", [])],
+        consultants_used=[advisers.noted(each, doubts) for each in named],
         notes=values.get("notes"),
         consent={
             **values["consent"],

@@ -84,7 +84,11 @@ class Lead(Base):
     language: Mapped[str | None]
     """In which the work should be done (ISO 639-1), where that is said."""
     consultants_used: Mapped[list[Json]] = mapped_column(JSONB)
-    """`[{"name", "ended_on": ISO date or null}]`: who advised the business, for impartiality."""
+    """`[{"name", "ended_on": ISO date or null}]`: who advised the business, for impartiality.
+
+    With `resembles`, ids of providers that one may be, and once an administrator has decided it
+    `provider_id` (null: none of them) and `decided_at`. Of these nobody else is told.
+    """
     notes: Mapped[str | None]
 
     consent: Mapped[Json]

@@ -1,6 +1,7 @@
 """What may happen to a lead, whose it is, and whether a person should look first."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -61,6 +62,10 @@ class Service(StrEnum):
     CONSULTING = "consulting"
     CERTIFICATION = "certification"
     EITHER = "either"
+
+
+MAY_NEED_A_BODY = (Service.CERTIFICATION, Service.EITHER)
+"""Services for which it matters who advised the business: that is asked of those who certify."""
 
 
 class CertificationStatus(StrEnum):
@@ -164,6 +169,9 @@ class Signals:
     honeypot_filled: bool
     completeness: float
     """Share of the optional fields that were filled in, 0 to 1."""
+    consultants_in_doubt: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Names of consultants in the form, and of the providers that each may be; only where it could
+    matter for impartiality and nobody has decided it."""
 
 
 FASTEST_HUMAN_SECONDS = 3.0
@@ -185,6 +193,9 @@ def review_reasons(signals: Signals) -> list[str]:
         reasons.append("the telephone number cannot exist")
     if signals.seconds_to_fill is not None and 0 <= signals.seconds_to_fill < FASTEST_HUMAN_SECONDS:
         reasons.append("the form was filled in faster than a person can")
+    for name, like in signals.consultants_in_doubt.items():
+        providers = " or ".join(like)
+        reasons.append(f"a consultant that is named, {name}, may be {providers}, a provider here")
     slight = []
     if signals.free_mail and signals.registration_number_valid is None:
         slight.append("a free e-mail address and no registration number")

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import phonenumbers
 from disposable_email_domains import blocklist as disposable_domains
 
-from marketplace.leads.rules import Signals
+from marketplace.leads.rules import MAY_NEED_A_BODY, Signals
 
 OPTIONAL_FIELDS = (
     "sector", "certification_status", "timeframe", "needed_by", "consultants_used", "notes",
@@ -38,8 +39,17 @@ def is_free_mail(email: str) -> bool:
     return email.rpartition("@")[2] in free_mail_domains()
 
 
-def gather(values: Mapping[str, Any], telltale: Telltale, *, confirmed: bool) -> Signals:
-    """Return the trust signals of a form that was found to be in order."""
+def gather(
+    values: Mapping[str, Any],
+    telltale: Telltale,
+    *,
+    confirmed: bool,
+    in_doubt: Mapping[str, Mapping[UUID, str]],
+) -> Signals:
+    """Return the trust signals of a form that was found to be in order.
+
+    `in_doubt`: the providers that consultants whom it names may be.
+    """
     company, contact = values["company"], values["contact"]
     domain = contact["email"].rpartition("@")[2]
     filled = [name for name in OPTIONAL_FIELDS if values.get(name)]
@@ -55,6 +65,9 @@ def gather(values: Mapping[str, Any], telltale: Telltale, *, confirmed: bool) ->
         seconds_to_fill=telltale.seconds_to_fill,
         honeypot_filled=bool(telltale.honeypot),
         completeness=round(len(filled) / (len(OPTIONAL_FIELDS) + 4), 2),
+        consultants_in_doubt={name: list(like.values()) for name, like in in_doubt.items()}
+        if values["service"] in MAY_NEED_A_BODY
+        else {},
     )
 
 

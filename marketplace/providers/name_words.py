@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from rapidfuzz.distance import OSA
+
 from marketplace.providers.rules import LEGAL_SUFFIXES
 
 _FORMS = (
@@ -101,12 +103,13 @@ class Reading:
     @cached_property
     def telling(self) -> tuple[str, ...]:
         """The words that tell this company from others."""
-        return tuple(word for word in self._parts if word not in COMMON)
+        return tuple(word for word in self._parts if meaning(word) is None)
 
     @cached_property
     def common(self) -> frozenset[str]:
         """What the other words mean."""
-        return frozenset(COMMON[word] for word in self._parts if word in COMMON)
+        meant = (meaning(word) for word in self._parts)
+        return frozenset(each for each in meant if each is not None)
 
     @cached_property
     def joined(self) -> str:
@@ -125,6 +128,18 @@ def readings(name: str) -> tuple[Reading, ...]:
     parts = _ALSO_CALLED.split(folded("".join(_humps_apart(name))))
     every = (_essential(_words(part)) for part in parts)
     return tuple(dict.fromkeys(Reading(tuple(words)) for words in every if words))
+
+
+def meaning(word: str) -> str | None:
+    """Return what a common word means, a long one with a typing error as well; else None."""
+    if word in COMMON or len(word) < 6:
+        return COMMON.get(word)
+    near = (
+        COMMON[each]
+        for each in _ENDINGS
+        if len(each) > 6 and each[0] == word[0] and OSA.distance(word, each, score_cutoff=1) == 1
+    )
+    return next(near, None)
 
 
 def folded(text: str) -> str:
@@ -176,7 +191,7 @@ def _length_of_form(words: Sequence[str]) -> int:
 
 def _taken_apart(word: str) -> list[str]:
     """Return a word without the common ones that it ends in, and these."""
-    if word not in COMMON:
+    if meaning(word) is None:
         for ending in _ENDINGS:
             if word.endswith(ending) and len(word) >= len(ending) + 3:
                 return [*_taken_apart(word.removesuffix(ending)), ending]

@@ -14,7 +14,7 @@ from typing import TypeVar
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
 
-from marketplace.providers.name_words import COMMON, LETTERS, Reading, readings
+from marketplace.providers.name_words import COMMON, LETTERS, Reading, meaning, readings
 
 Id = TypeVar("Id")
 
@@ -159,8 +159,8 @@ def _search(reading: Reading) -> Search:
 
 def _spellings(word: str) -> Spellings:
     """Return a common word in every form, another one with other letters and in its plural."""
-    if word in COMMON:
-        return frozenset(form for form, meant in COMMON.items() if meant == COMMON[word])
+    if meant := meaning(word):
+        return frozenset(form for form, each in COMMON.items() if each == meant)
     found = {word, _singular(word), f"{word}s"}
     for letter, plain in LETTERS.items():
         parts = word.split(plain)

@@ -10,6 +10,7 @@ from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation, Question
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
+from marketplace.leads.advisers import forget_advisers
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent
 from marketplace.notifications import forgetting
@@ -53,7 +54,7 @@ def _erase(tx: Transaction, lead: Lead) -> None:
     lead.contact_phone = lead.contact_role = lead.website = lead.registration_number = None
     lead.notes = None
     lead.form = {}
-    lead.consultants_used = []
+    forget_advisers(lead)
     lead.consent = {**lead.consent, "address": None}
     lead.business_key = f"{ERASED}:{lead.id}"
     lead.erased_at = tx.now

@@ -1,6 +1,8 @@
 """Whose a lead is, until when it can be confirmed and awarded, and who should look first."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -10,6 +12,7 @@ from marketplace.leads import signals
 from marketplace.leads.rules import (
     LeadEvent,
     LeadState,
+    Service,
     Signals,
     after,
     business_key,
@@ -208,6 +211,9 @@ def with_signals(**changes):
         # Both kinds are told together.
         ({"honeypot_filled": True, "disposable_mail": True, "phone_possible": False}, 3),
         ({"honeypot_filled": True, "completeness": 0.0}, 1),
+        # Each name that may be a provider's is one of its own.
+        ({"consultants_in_doubt": {"Harbor": ["Harbour", "Harper"]}}, 1),
+        ({"consultants_in_doubt": {"Harbor": ["Harbour"], "Watle": ["Wattle"]}}, 2),
     ],
 )  # fmt: skip
 def test_a_person_looks_first_for_one_grave_or_two_slight_doubts(changes, reasons):
@@ -229,12 +235,12 @@ def test_the_review_policy_decides_what_a_confirmation_does(policy, reasons, eve
     assert event_on_confirmation(policy, reasons) is event
 
 
-def gathered(*, telltale=None, **contact_and_company):
-    form = lead_form()
+def gathered(*, telltale=None, in_doubt=None, service="consulting", **contact_and_company):
+    form = lead_form(service=Service(service))
     for name, value in contact_and_company.items():
         part = "contact" if name in ("email", "phone") else "company"
         form[part][name] = value
-    return signals.gather(form, telltale or Telltale(), confirmed=False)
+    return signals.gather(form, telltale or Telltale(), confirmed=False, in_doubt=in_doubt or {})
 
 
 @pytest.mark.parametrize(
@@ -276,3 +282,19 @@ def test_a_throw_away_address_and_a_filled_trap_are_seen():
     assert found.disposable_mail
     assert found.honeypot_filled
     assert found.seconds_to_fill == 1.5
+
+
+@pytest.mark.parametrize(
+    ("service", "counts"), [("consulting", False), ("certification", True), ("either", True)]
+)
+def test_who_advised_is_in_doubt_only_where_a_certification_body_may_be_invited(service, counts):
+    like = {"Harbor Quality": {uuid4(): "Harbour Quality", uuid4(): "Harbour Quality Training"}}
+    found = gathered(in_doubt=like, service=service)
+    said = {"Harbor Quality": ["Harbour Quality", "Harbour Quality Training"]} if counts else {}
+    assert found.consultants_in_doubt == said
+
+
+def test_signals_that_were_stored_before_there_was_a_doubt_are_read_all_the_same():
+    stored = asdict(FINE)
+    del stored["consultants_in_doubt"]
+    assert Signals(**stored) == FINE
