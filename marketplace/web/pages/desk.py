@@ -20,6 +20,7 @@ pages.register_error_handler(NotSignedIn, to_sign_in)
 LABELS = {
     "": "",
     "reason": "The reason",
+    "name": "The consultant",
     "provider_id": "The provider",
     "why": "Why this provider",
     "result": "What the register showed",

@@ -10,6 +10,7 @@ from marketplace.core.errors import Invalid, NotSignedIn
 from marketplace.insights import casework
 from marketplace.insights.worklist import provider_names
 from marketplace.leads import service as leads
+from marketplace.leads.advisers import decide_consultant
 from marketplace.leads.rules import LIFECYCLE, LeadEvent, LeadState
 from marketplace.matching import explanation
 from marketplace.matching import service as matching
@@ -17,6 +18,7 @@ from marketplace.providers import directory
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderState
 from marketplace.quotes import outcome
+from marketplace.web.api.admin_consultants import ConsultantIn
 from marketplace.web.api.admin_leads import ByHandIn, LeadArgs, MatchingArgs, ReasonIn
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.choices import names
@@ -68,7 +70,9 @@ def show(lead_id: UUID, form: Filled, *, about: str = "") -> str:
     asked = arguments(MatchingArgs)["provider_id"]
     runs = explanation.explain_matching(ctx, actor, lead_id, provider_id=asked)
     ids = {
-        UUID(each["provider_id"]) for run in runs["runs"] for each in (*run.bench, *run.excluded)
+        UUID(each["provider_id"])
+        for run in runs["runs"]
+        for each in (*run["bench"], *run["excluded"])
     }
     return render_template(
         "admin_lead.html",
@@ -78,6 +82,11 @@ def show(lead_id: UUID, form: Filled, *, about: str = "") -> str:
         names=names(
             ctx, regions=lead["regions"], sectors=[lead["sector"]] if lead["sector"] else []
         ),
+        advisers_in_doubt=[
+            each
+            for each in lead["consultants_used"]
+            if each["resembles"] and not LIFECYCLE.is_final(lead["state"])
+        ],
         may={event: LIFECYCLE.allows(lead["state"], event) for event in LeadEvent},
         form=form,
         about=about,
@@ -118,6 +127,20 @@ def reject(lead_id: UUID) -> Page:
     )
 
 
+@pages.post("/<uuid:lead_id>/consultants")
+def consultant(lead_id: UUID) -> Page:
+    """Say that a consultant whom the form names is a provider here, or (left blank) is none."""
+    ctx, actor = current_context(), current_actor()
+    return _decide(
+        lead_id,
+        ConsultantIn,
+        "consultant",
+        lambda **given: decide_consultant(ctx, actor, lead_id, **given),
+        "That is written down, and counts for who may be invited.",
+        clears=True,
+    )
+
+
 @pages.post("/<uuid:lead_id>/close")
 def close(lead_id: UUID) -> Page:
     ctx, actor = current_context(), current_actor()
@@ -153,8 +176,11 @@ def invite(lead_id: UUID) -> Page:
     )
 
 
-def _decide(lead_id: UUID, schema: Any, about: str, act: Any, said: str) -> Page:
-    sent = read(schema(), request.form)
+def _decide(
+    lead_id: UUID, schema: Any, about: str, act: Any, said: str, *, clears: bool = False
+) -> Page:
+    """Read the form, act on it, say so; `clears`: what is left blank means none."""
+    sent = read(schema(), request.form, clears=clears)
     try:
         values = load(schema(), sent.data).accept()
     except Invalid as refused:
