@@ -28,6 +28,7 @@ from marketplace.local.doctor import examine
 from marketplace.local.doorway import open_door
 from marketplace.local.places import LocalError
 from marketplace.local.up import Up, Wanted
+from marketplace.matching.checking import check_coverage
 from marketplace.migrations.schema import upgrade
 from marketplace.providers.exporting import export_providers
 from marketplace.providers.importing import ImportReport, import_providers
@@ -209,6 +210,28 @@ def export_providers_command(output: Path | None, data_dir: Path | None) -> None
         export_providers(product.ctx, OPERATOR, out)
         out.flush()
         out.detach()
+
+
+@cli.command("check-coverage")
+@click.option("--mend", is_flag=True, help="Make true what can be made again from elsewhere.")
+@on_data_dir
+def check_coverage_command(mend: bool, data_dir: Path | None) -> None:
+    """Compare what matching goes by with the providers and invitations behind it."""
+    with product_for(data_dir) as product, _progress("Checking coverage") as progress:
+        report = check_coverage(product.ctx, OPERATOR, mend=mend, progress=progress)
+    for difference in report.differences:
+        click.echo(difference)
+    click.echo(
+        f"{report.providers} providers checked; differences: {len(report.differences)}; "
+        f"mended: {report.mended}."
+    )
+    if report.remaining:
+        way = (
+            "what a provider says of itself, it or an import has to say anew"
+            if mend
+            else "`marketplace check-coverage --mend` makes true what it can"
+        )
+        raise click.ClickException(f"differences that remain: {report.remaining}; {way}")
 
 
 @cli.command("create-admin")

@@ -177,7 +177,7 @@ def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: I
     )
     invitation.apply(InvitationEvent.RETURN, now=tx.now)
     invitation.ended_at = None
-    coverage.take_places(tx, [invitation.provider_id])
+    coverage.take_place_again(tx, invitation.provider_id)
     record(tx, actor, "invitation.returned", invitation.id, lead=str(lead.id))
     # Much may have changed while it was away: the run takes it back if it may not stand, and sees
     # whether the lead still waits for anybody.

@@ -49,10 +49,10 @@ def hold_provider(tx: Transaction, provider_id: UUID) -> tuple[Provider, Coverag
 
 
 def take_places(tx: Transaction, provider_ids: Collection[UUID]) -> None:
-    """Count one more live invitation of each, and one more in this month.
+    """Count an invitation of each that is sent now: one more live, and one more in its month.
 
-    By the later of our month and the row's: a host whose clock is behind must not begin an earlier
-    month anew.
+    Who waited for a lock over the turn of a month, or whose clock is behind, finds the next month
+    begun: that stays so, and what belongs to the month before is counted no longer.
     """
     month = month_of(tx.now)
     tx.session.execute(
@@ -60,10 +60,24 @@ def take_places(tx: Transaction, provider_ids: Collection[UUID]) -> None:
         .where(among(Coverage.provider_id, provider_ids))
         .values(
             open_count=Coverage.open_count + 1,
-            month_count=case((Coverage.month >= month, Coverage.month_count + 1), else_=1),
+            month_count=case(
+                (Coverage.month < month, 1),
+                (Coverage.month == month, Coverage.month_count + 1),
+                else_=Coverage.month_count,
+            ),
             month=func.greatest(Coverage.month, month),
         )
         .execution_options(synchronize_session=False)
+    )
+
+
+def take_place_again(tx: Transaction, provider_id: UUID) -> None:
+    """Count an invitation that came back as live; it was counted in the month it was sent in."""
+    tx.session.execute(
+        update(Coverage)
+        .where(Coverage.provider_id == provider_id)
+        .values(open_count=Coverage.open_count + 1)
+        .execution_options(synchronize_session="fetch")
     )
 
 

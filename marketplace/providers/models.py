@@ -109,9 +109,12 @@ class Coverage(Base):
     monthly_capacity: Mapped[int]
     """Invitations it takes in a calendar month (UTC)."""
     open_count: Mapped[int] = mapped_column(default=0)
+    """Its live invitations."""
     month: Mapped[date]
-    """The first day of the month that `month_count` counts."""
+    """The first day of the month that `month_count` counts: that of the last invitation, if any."""
     month_count: Mapped[int] = mapped_column(default=0)
+    """Invitations sent to it in that month (UTC), however they ended; one that comes back after it
+    was released is the same one."""
     shuffle: Mapped[int]
     """A random number drawn once: the order from which a bench is taken."""
 
@@ -123,8 +126,8 @@ REMOTE = "*"
 class CoverageEntry(Base):
     """That a verified provider covers a standard in a region: a coverage row, turned inside out.
 
-    A trigger keeps it with the coverage row. Its key is read in order: all who cover one standard in
-    one region, shuffled, so that a bench costs the same among a thousand providers or a million,
+    A trigger keeps it with the coverage row. Its key is read in order: all who cover one standard
+    in one region, shuffled, so that a bench costs the same among a thousand providers or a million,
     whatever the planner believes of arrays.
     """
 

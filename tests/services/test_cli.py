@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 from redis import Redis
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from marketplace.accounts import credentials
 from marketplace.accounts import queries as accounts
@@ -141,6 +141,41 @@ def test_a_bad_row_is_named_and_nothing_is_imported(environment, ctx, run, file)
     assert "line 3, accreditations" in err
     assert err.splitlines()[-1].startswith("marketplace: nothing was imported")
     assert how_many(ctx) == 0
+
+
+def damage(ctx, what):
+    with ctx.transaction() as tx:
+        tx.session.execute(text(f"UPDATE coverage SET {what} WHERE kind = 'consultant'"))
+
+
+def test_coverage_is_checked_and_what_can_be_made_true_is_mended(environment, ctx, run, file):
+    run("import-providers", file(SOUND), "--verified")
+    sound = (0, "2 providers checked; differences: 0; mended: 0.\n", "")
+    assert run("check-coverage") == sound
+
+    damage(ctx, "open_count = 3")
+    code, out, err = run("check-coverage")
+    assert code == 1
+    assert out.startswith("Alder Quality (")
+    assert "): open_count is 3, should be 0\n2 providers checked; differences: 1;" in out
+    assert err.startswith(
+        "marketplace: differences that remain: 1; `marketplace check-coverage --mend`"
+    )
+    code, out, err = run("check-coverage", "--mend")
+    assert (code, err) == (0, "")
+    assert "should be 0, mended\n" in out
+    assert run("check-coverage") == sound
+
+
+def test_what_only_a_provider_can_say_remains(environment, ctx, run, file):
+    run("import-providers", file(SOUND), "--verified")
+    damage(ctx, "regions = '{ZZ}', state = 'applied'")
+    code, out, err = run("check-coverage", "--mend")
+    assert code == 1
+    assert "regions is ZZ, should be in the catalogue\n" in out
+    assert "state is applied, should be verified, mended\n" in out
+    assert "differences: 2; mended: 1." in out
+    assert "differences that remain: 1; what a provider says of itself" in err
 
 
 def test_an_administrator_without_a_password_gets_a_link(environment, ctx, run):
