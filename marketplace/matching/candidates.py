@@ -32,7 +32,7 @@ _LAST_ID = UUID(int=2**128 - 1)
 # provider may be in it twice, by its region and by its country. Looked up row by row, whatever the
 # planner believes.
 _ELIGIBLE = f"""
-WITH chunk AS MATERIALIZED (
+WITH chunk AS (
     SELECT entry.shuffle, entry.provider_id
     FROM unnest(:entered_under) AS place, unnest(:of_kinds) AS kind, LATERAL (
         SELECT e.shuffle, e.provider_id FROM coverage_entries e
@@ -40,16 +40,16 @@ WITH chunk AS MATERIALIZED (
           AND (e.shuffle, e.provider_id) > (:after, :after_id) AND e.shuffle <= :until
         ORDER BY e.shuffle, e.provider_id LIMIT :size
     ) entry
-    ORDER BY entry.shuffle, entry.provider_id LIMIT :size
-), found AS MATERIALIZED (
+    ORDER BY 1, 2 LIMIT :size
+), found AS (
     SELECT each.shuffle, c.provider_id, c.kind
     FROM (SELECT DISTINCT shuffle, provider_id FROM chunk) each, LATERAL (
-        SELECT * FROM coverage WHERE coverage.provider_id = each.provider_id OFFSET 0
+        SELECT * FROM coverage d WHERE d.provider_id = each.provider_id OFFSET 0
     ) c
     WHERE {ELIGIBLE}
 )
 SELECT (SELECT count(*) FROM chunk) AS read,
-       (SELECT shuffle FROM chunk ORDER BY shuffle DESC, provider_id DESC LIMIT 1) AS shuffle,
+       (SELECT max(shuffle) FROM chunk) AS shuffle,
        (SELECT provider_id FROM chunk ORDER BY shuffle DESC, provider_id DESC LIMIT 1) AS last,
        array_agg(provider_id ORDER BY shuffle, provider_id) AS ids,
        array_agg(kind ORDER BY shuffle, provider_id) AS kinds
@@ -121,7 +121,7 @@ _RAREST = statement(
             WHERE e.standard = standard.standard AND e.region = ANY (:entered_under)
               AND e.kind = ANY (:of_kinds)
             LIMIT {FIRST_LOOK}
-        ) some
+        ) few
     ) counted
     ORDER BY entries, standard LIMIT 1
     """,

@@ -33,8 +33,8 @@ _CAPACITY = """
 
 _REGIONS = """
     (:remote_ok AND c.remote) OR NOT EXISTS (
-        SELECT FROM unnest(:regions) AS region
-        WHERE NOT c.regions && ARRAY[region, split_part(region, '-', 1)]
+        SELECT FROM unnest(:regions) AS r
+        WHERE NOT c.regions && ARRAY[r, split_part(r, '-', 1)]
     )
 """
 
@@ -47,13 +47,13 @@ _PAUSE = """
 
 _ACCREDITATION = """
     c.kind <> 'certification_body' OR NOT EXISTS (
-        SELECT FROM unnest(:standards, :editions) AS wanted (standard, edition)
+        SELECT FROM unnest(:standards, :editions) AS w (standard, edition)
         WHERE NOT EXISTS (
             SELECT FROM accreditations a JOIN accreditation_bodies b ON b.code = a.body
-            WHERE a.provider_id = c.provider_id AND a.standard = wanted.standard
+            WHERE a.provider_id = c.provider_id AND a.standard = w.standard
               AND a.state = 'verified'
               AND (a.valid_from IS NULL OR a.valid_from <= :today) AND a.valid_until >= :today
-              AND (a.edition IS NULL OR a.edition = wanted.edition)
+              AND (a.edition IS NULL OR a.edition = w.edition)
               AND (:sector IS NULL OR a.sectors IS NULL OR :sector = ANY (a.sectors))
               AND b.recognition = 'yes'
               AND (b.recognised_for IS NULL OR a.standard = ANY (b.recognised_for))
@@ -75,27 +75,23 @@ def _related(ids: str, since: str) -> str:
     """
 
 
-def _one_entity(entities: str) -> str:
+def _goes_by(entities: str, names: str) -> str:
     return f"""
-        (cardinality({entities}) > 0 AND EXISTS (
-            SELECT FROM providers p
-            WHERE p.id = c.provider_id AND p.legal_entity = ANY ({entities})
+        (cardinality({entities} || {names}) > 0 AND EXISTS (
+            SELECT FROM providers p WHERE p.id = c.provider_id
+            AND (p.legal_entity = ANY ({entities}) OR p.name_key = ANY ({names}))
         ))
     """
 
 
 _IMPARTIALITY = f"""
-    NOT (c.kind = 'certification_body' AND (
-        {_one_entity(":consultant_entities")} OR {_related(":consultants", ":today")}
-        OR c.provider_id = ANY (:advisers) OR {_related(":advisers", ":since")}
-        OR (cardinality(:adviser_names) > 0 AND EXISTS (
-            SELECT FROM providers p
-            WHERE p.id = c.provider_id AND p.name_key = ANY (:adviser_names)
-        ))
-    ))
-    AND NOT (c.kind = 'consultant' AND (
-        {_one_entity(":body_entities")} OR {_related(":bodies", ":today")}
-    ))
+    NOT CASE c.kind
+        WHEN 'certification_body' THEN
+            c.provider_id = ANY (:advisers) OR {_related(":advisers", ":since")}
+            OR {_related(":consultants", ":today")}
+            OR {_goes_by(":consultant_entities", ":adviser_names")}
+        ELSE {_related(":bodies", ":today")} OR {_goes_by(":body_entities", "ARRAY[]::text[]")}
+    END
 """
 
 CONDITIONS = {
@@ -144,7 +140,8 @@ def statement(sql: str, **types: Any) -> TextClause:
     """Return SQL that uses the conditions, with the types of their values and of its own."""
     named = {**_TYPES, **types}
     used = [bindparam(name, type_=of) for name, of in named.items() if f":{name}" in sql]
-    return text(sql).bindparams(*used)
+    # On one line: the driver remembers statements of up to 4,096 characters.
+    return text(" ".join(sql.split())).bindparams(*used)
 
 
 def asked(

@@ -81,13 +81,11 @@ def notify(
 
 def notify_each(tx: Transaction, messages: Sequence[Message]) -> None:
     """Write these messages down as `notify` does one, in one statement."""
-    written = tx.session.scalar(
-        insert(Notification)
-        .values([_row(tx, message) for message in messages])
-        .on_conflict_do_nothing()
-        .returning(Notification.id)
+    written = tx.session.execute(
+        insert(Notification).on_conflict_do_nothing().returning(Notification.id),
+        [_row(tx, message) for message in messages],
     )
-    if written is not None:
+    if written.first() is not None:
         tx.afterwards(Job.DELIVER_NOTIFICATIONS)
 
 
