@@ -34,9 +34,9 @@ _LAST_ID = UUID(int=2**128 - 1)
 _ELIGIBLE = f"""
 WITH chunk AS (
     SELECT entry.shuffle, entry.provider_id
-    FROM unnest(:entered_under) AS place, unnest(:of_kinds) AS kind, LATERAL (
+    FROM unnest(:entered_under) AS place, unnest(:of_kinds) AS k, LATERAL (
         SELECT e.shuffle, e.provider_id FROM coverage_entries e
-        WHERE e.region = place AND e.standard = :standard AND e.kind = kind
+        WHERE e.region = place AND e.standard = :standard AND e.kind = k
           AND (e.shuffle, e.provider_id) > (:after, :after_id) AND e.shuffle <= :until
         ORDER BY e.shuffle, e.provider_id LIMIT :size
     ) entry

@@ -1,7 +1,13 @@
 """Filling places: what happens around the rules."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import psycopg
 import pytest
-from sqlalchemy import func, select
+from flask import current_app
+from sqlalchemy import func, select, update
 
 from marketplace.core.errors import Conflict
 from marketplace.core.jobs import Job
@@ -13,6 +19,7 @@ from marketplace.matching import explanation, runs, waiting
 from marketplace.matching import service as matching
 from marketplace.matching.models import Credit, MatchingRun
 from marketplace.providers import service as providers
+from marketplace.providers.models import Coverage
 from marketplace.quotes import outcome
 from marketplace.quotes import service as quotes
 from marketplace.web.api.quotes import QuoteIn
@@ -192,3 +199,196 @@ def quoted(ctx, provider, held):
         "valid_until": str(ctx.clock().date()),
     }
     quotes.put_quote(ctx, person_of(provider.id), held.id, load(QuoteIn(), body))
+
+
+# What changes while a match waits for its locks, and hosts whose clocks differ.
+
+
+@pytest.fixture
+def meanwhile(services):
+    """Run a match while another transaction holds everybody and then commits what it did."""
+
+    def run(ctx, lead, *statements):
+        url = services.database_url.replace("+psycopg", "")
+        app = current_app._get_current_object()
+
+        def match():
+            with app.app_context():
+                matching.match_lead(ctx, lead.id)
+
+        with psycopg.connect(url) as other, ThreadPoolExecutor(1) as pool:
+            other.execute("SELECT FROM coverage FOR UPDATE")
+            matched = pool.submit(match)
+            deadline = time.monotonic() + 10
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            while other.execute(waiting).fetchone() == (0,):
+                assert time.monotonic() < deadline
+            for statement in statements:
+                other.execute(statement)
+            other.commit()
+            matched.result(10)
+
+    return run
+
+
+def test_a_provider_that_is_deleted_while_the_match_waits_is_passed_over(ctx, make, meanwhile):
+    three = [make.provider() for _ in range(3)]
+    gone = three[1].id
+    lead = make.lead()
+    meanwhile(
+        ctx,
+        lead,
+        f"DELETE FROM coverage WHERE provider_id = '{gone}'",
+        f"DELETE FROM providers WHERE id = '{gone}'",
+    )
+    assert held_by(make, lead.id).keys() == {three[0].id, three[2].id}
+    assert lead_now(make, lead.id).waiting_code == "too_few"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "state = 'suspended'",
+        "open_count = open_capacity",
+        "standards = '{ISO 22000}'",
+        "headcount_min = 5000",
+    ],
+)
+def test_whoever_is_not_eligible_any_more_once_locked_is_not_invited(ctx, make, meanwhile, change):
+    one, other = make.provider(), make.provider()
+    lead = make.lead()
+    sets = [f"UPDATE coverage SET {change} WHERE provider_id = '{one.id}'"]
+    if "state" in change:
+        sets.append(f"UPDATE providers SET state = 'suspended' WHERE id = '{one.id}'")
+    meanwhile(ctx, lead, *sets)
+    assert held_by(make, lead.id).keys() == {other.id}
+    (run,) = make.ask(lambda s: s.scalars(select(MatchingRun)).all())
+    assert one.id in runs.excluded_by(run)
+
+
+def test_a_full_bench_that_is_lost_while_the_match_waits_is_looked_for_again_at_once(
+    ctx, make, meanwhile, queue
+):
+    ctx = replace(ctx, policy=replace(ctx.policy, bench_size=2))
+    for _ in range(4):
+        make.provider()
+    lead = make.lead()
+    queue.jobs.clear()
+    seen = "(SELECT provider_id FROM coverage)"
+    meanwhile(
+        ctx, lead, f"UPDATE coverage SET open_count = open_capacity WHERE provider_id IN {seen}"
+    )
+    assert (Job.MATCH_LEAD, lead.id) in queue.jobs
+    with ctx.transaction() as tx:
+        tx.session.execute(update(Coverage).values(open_count=0))
+    matching.match_lead(ctx, lead.id)
+    matching.match_lead(ctx, lead.id)
+    assert len(held_by(make, lead.id)) == 3
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_hosts_whose_clocks_differ_match_one_lead_between_them(ctx, make, clock, minutes):
+    providers_ = [make.provider() for _ in range(4)]
+    clock.now = clock.now.replace(month=11, day=30, hour=23, minute=55)
+    lead = make.lead()
+    clock.advance(minutes=minutes)
+    matching.match_lead(ctx, lead.id)
+    held = held_by(make, lead.id)
+    assert len(held) == 3
+    clock.advance(minutes=-2 * minutes)
+    first = next(iter(held.values()))
+    invitations.decline_invitation(ctx, person_of(first.provider_id), first.id, reason="other")
+    matching.match_lead(ctx, lead.id)
+    held = held_by(make, lead.id)
+    assert held.keys() == {each.id for each in providers_}
+    assert all(each.respond_by > each.sent_at for each in held.values())
+    counts = make.ask(lambda s: s.execute(select(Coverage.open_count, Coverage.month_count)).all())
+    assert sorted(counts) == [(0, 1), (1, 1), (1, 1), (1, 1)]
+
+
+def test_nobody_is_found_for_a_combination_that_nobody_offers(ctx, make):
+    make.provider(standards=("ISO 9001",))
+    make.provider(standards=("ISO 22000",))
+    lead = make.matched_lead(standards=["ISO 9001", "ISO 22000"])
+    assert lead_now(make, lead.id).waiting_code == "standards"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "code"),
+    [
+        ({"regions": ["NZ-AUK"]}, "regions"),
+        ({"headcount": 5000}, "headcount"),
+        ({"standards": ["ISO 37001"]}, "standards"),
+        ({"service": "certification"}, "accreditation"),
+    ],
+)
+def test_where_a_sample_is_too_coarse_the_reason_for_waiting_is_found_all_the_same(
+    ctx, make, wishes, code
+):
+    ctx = replace(ctx, policy=replace(ctx.policy, funnel_sample=2))
+    for _ in range(5):
+        make.provider(headcount=(1, 500))
+        make.provider("certification_body", headcount=(1, 500), accredited=False)
+    lead = make.lead(**wishes)
+    matching.match_lead(ctx, lead.id)
+    assert lead_now(make, lead.id).waiting_code == code
+
+
+def test_a_rare_kind_has_a_share_of_a_full_bench(ctx, make):
+    ctx = replace(ctx, policy=replace(ctx.policy, bench_size=6))
+    for _ in range(40):
+        make.provider()
+    bodies = {make.provider("certification_body").id for _ in range(2)}
+    for _ in range(5):
+        lead = make.lead(service="either")
+        matching.match_lead(ctx, lead.id)
+        assert len(held_by(make, lead.id).keys() & bodies) >= 1
+
+
+def test_a_lead_that_waits_long_is_tried_again_less_often_but_at_once_on_an_event(
+    ctx, make, clock, queue
+):
+    make.matched_lead()
+    assert waiting.retry_waiting_leads(ctx) == 1
+    clock.advance(hours=1)
+    assert waiting.retry_waiting_leads(ctx) == 1
+    clock.advance(minutes=5)
+    assert waiting.retry_waiting_leads(ctx) == 0
+    clock.advance(minutes=2)
+    assert waiting.retry_waiting_leads(ctx) == 1
+    clock.advance(days=3)
+    assert waiting.retry_waiting_leads(ctx) == 1
+    clock.advance(minutes=15)
+    assert waiting.retry_waiting_leads(ctx) == 1
+    assert waiting.rematch_waiting_leads(ctx) == 1
+    assert waiting.rematch_waiting_leads(ctx, make.provider().id) == 1
+
+
+@pytest.mark.parametrize(
+    ("wishes", "is_rung"),
+    [
+        ({}, True),
+        ({"regions": ["AU-NSW", "AU-VIC"]}, False),
+        ({"regions": ["AU-VIC"], "remote_ok": True}, True),
+        ({"standards": ["ISO/IEC 27001"]}, False),
+        ({"headcount": 900}, False),
+        ({"service": "either"}, True),
+        ({"service": "certification"}, False),
+    ],
+)
+def test_a_provider_that_changes_rings_for_the_leads_that_it_could_fit(ctx, make, wishes, is_rung):
+    lead = make.lead(**wishes)
+    provider = make.provider(regions=("AU-NSW",), headcount=(1, 500), remote=True)
+    ctx.queue.jobs.clear()
+    assert waiting.rematch_waiting_leads(ctx, provider.id) == is_rung
+    assert ((Job.MATCH_LEAD, lead.id) in ctx.queue.jobs) is is_rung
+
+
+def test_the_oldest_waiting_lead_is_rung_first(ctx, make, clock, queue):
+    leads_ = []
+    for _ in range(4):
+        leads_.append(make.matched_lead())
+        clock.advance(minutes=1)
+    queue.jobs.clear()
+    waiting.rematch_waiting_leads(ctx)
+    assert [subject for _, subject in queue.jobs] == [each.id for each in leads_]

@@ -1,0 +1,50 @@
+"""Match a lead in a process of its own that is killed before one of its statements.
+
+Reads a number per line: the statement before which to kill, where the one after the last is the
+commit. Answers `killed`, or `done` once there are fewer statements than that. The process forks for
+each, so that only the first pays for starting.
+"""
+
+import os
+import signal
+import sys
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import event
+
+from marketplace.core.db import db
+from marketplace.matching import service as matching
+from workers.context import product
+
+
+def match(lead_id: UUID, *, kill_at: int) -> None:
+    seen = 0
+
+    def count(*_: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with product().app.app_context():
+        event.listen(db.engine, "before_cursor_execute", count)
+        event.listen(db.engine, "commit", count)
+        matching.match_lead(product().ctx, lead_id)
+
+
+def main() -> None:
+    lead_id = UUID(sys.argv[1])
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            match(lead_id, kill_at=int(line))
+            os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        sys.stdout.write("killed\n" if killed else f"done {status}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
