@@ -1,0 +1,1 @@
+"""What holds for every market: generated ones, beside answers worked out the slow and plain way."""

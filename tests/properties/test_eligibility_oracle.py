@@ -1,0 +1,103 @@
+"""Eligibility, as a rule and as the database asks for it, beside an oracle in plain sentences."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+
+from marketplace.matching import candidates, conditions
+from marketplace.matching.eligibility import Filter, obstacle
+from marketplace.providers.facts import provider_facts
+from tests.properties import oracle
+from tests.properties.markets import Market, market_of, markets, storable
+from tests.properties.product import facts_of, id_of, numbers, wanted_of
+
+
+def known(market: Market):
+    """Return the facts of every firm by its id, and of those that were invited."""
+    facts = {id_of(firm.number): facts_of(market, firm) for firm in market.firms}
+    invited = [id_of(firm.number) for firm in market.firms if firm.was_invited]
+    return facts, {each: facts[each] for each in invited}
+
+
+def reasons(market: Market) -> dict[int, str | None]:
+    """Return the first sentence that is not true of a firm, for every firm."""
+    return {firm.number: next(iter(oracle.broken(market, firm)), None) for firm in market.firms}
+
+
+@settings(deadline=None, max_examples=4_000)
+@given(markets())
+def test_the_rule_finds_who_may_be_invited_and_why_nobody_else(market):
+    wanted = wanted_of(market)
+    facts, invited = known(market)
+    for each, expected in reasons(market).items():
+        found = obstacle(
+            wanted, facts[id_of(each)], invited=invited, now=market.now, impartiality_years=2
+        )
+        assert (found and found.filter.value) == expected
+
+
+@settings(deadline=None, max_examples=1_500)
+@given(market=markets().map(storable))
+def test_the_database_finds_the_same_and_has_the_facts_as_they_are(stored, market):
+    facts, invited = known(market)
+    expected = reasons(market)
+    wanted = wanted_of(market)
+    asked = conditions.asked(wanted, invited=invited, now=market.now, impartiality_years=2)
+    with stored(market) as session:
+        assert provider_facts(session, facts, now=market.now) == facts
+        found = found_in(session, market, wanted, asked, limit=64)
+        funnel = candidates.funnel(session, asked, seed=market.seed, sample=500, named=64)
+        nobody = candidates.filter_that_leaves_nobody(session, wanted, asked) if not found else None
+    eligible = [each for each, reason in expected.items() if reason is None]
+    assert found == in_order(market, eligible)
+    failed = {each: name.value for name, ids in funnel.excluded.items() for each in numbers(ids)}
+    assert failed == {each: reason for each, reason in expected.items() if reason}
+    assert funnel.left == left_behind(expected)
+    assert funnel.looked_at == funnel.providers == len(expected)
+    assert eligible or (nobody, 0) in funnel.left
+
+
+def found_in(session, market, wanted, asked, *, limit):
+    found = candidates.eligible_ids(
+        session, wanted, asked, kinds=wanted.kinds, seed=market.seed, limit=limit
+    )
+    for each, kind in found:
+        assert kind == market.firm(each.int).kind
+    return numbers(each for each, _ in found)
+
+
+def in_order(market: Market, firms: list[int]) -> list[int]:
+    """Return firms from the run's random point of the shuffle on, and round."""
+    start = candidates.start_of(market.seed)
+    places = [(market.firm(each).shuffle, each) for each in firms]
+    return [each for _, each in sorted(places, key=lambda place: (place[0] <= start, place))]
+
+
+def left_behind(expected: dict[int, str | None]) -> list[tuple[Filter, int]]:
+    """Return how many every filter leaves, one after another."""
+    left, found = len(expected), []
+    for name in Filter:
+        left -= sum(reason == name for reason in expected.values())
+        found.append((name, left))
+    return found
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_so_it_is_in_a_market_that_is_too_large_for_one_look(stored, number):
+    draw = random.Random(number)
+    market = storable(
+        market_of(draw.randbytes(14), [draw.randbytes(24) for _ in range(900)], [], [])
+    )
+    _, invited = known(market)
+    wanted = wanted_of(market)
+    asked = conditions.asked(wanted, invited=invited, now=market.now, impartiality_years=2)
+    eligible = [firm.number for firm in oracle.eligible(market)]
+    with stored(market) as session:
+        found = found_in(session, market, wanted, asked, limit=2_000)
+        bench = found_in(session, market, wanted, asked, limit=64)
+        funnel = candidates.funnel(session, asked, seed=market.seed, sample=500, named=64)
+    assert found == in_order(market, eligible)
+    assert bench == found[:64]
+    assert funnel.looked_at == 500
+    assert funnel.providers > 500
