@@ -44,11 +44,31 @@ ENTERED = f"""
 """
 """The entries that the coverage rows ask for."""
 
-_ranges = "".join(
-    f"""
-        ('{name}', c.{name}::text, CASE WHEN c.{name} BETWEEN {least} AND {most}
-            THEN c.{name}::text ELSE '{least} to {most}' END),"""
-    for name, (least, most) in POSSIBLE.items()
+COMPARED = {
+    "kind": "p.kind",
+    "state": "p.state",
+    "open_count": "coalesce(used.live, 0)",
+    "month": "counted.month",
+    "month_count": "CASE WHEN counted.month = CAST(:month AS date) "
+    "THEN coalesce(used.sent, 0) ELSE c.month_count END",
+}
+"""What the columns that have another source should be."""
+
+_is_wrong = "\n    OR ".join(
+    [f"c.{name} <> {source}" for name, source in COMPARED.items()]
+    + [f"c.{name} NOT BETWEEN {least} AND {most}" for name, (least, most) in POSSIBLE.items()]
+)
+_in_words = ",".join(
+    [
+        f"""
+        ('{name}', c.{name}::text, ({source})::text, c.{name} <> {source})"""
+        for name, source in COMPARED.items()
+    ]
+    + [
+        f"""
+        ('{name}', c.{name}::text, '{least} to {most}', c.{name} NOT BETWEEN {least} AND {most})"""
+        for name, (least, most) in POSSIBLE.items()
+    ]
 )
 # The columns of codes are called as the tables of the catalogue that know them.
 _codes = "".join(
@@ -70,7 +90,7 @@ WITH used AS (
             AND sent_at AT TIME ZONE 'UTC' < CAST(:month AS date) + interval '1 month') AS sent
     FROM invitations WHERE provider_id BETWEEN :first AND :last GROUP BY provider_id
 ), differing AS (
-    SELECT p.id AS provider_id, one.*
+    SELECT p.id AS provider_id, one.name, one.is_now, one.should_be
     FROM providers p
     JOIN coverage c ON c.provider_id = p.id
     LEFT JOIN used ON used.provider_id = p.id
@@ -81,16 +101,10 @@ WITH used AS (
             AND coalesce(used.sent, 0) = 0 THEN c.month
         ELSE CAST(:month AS date) END
     ) AS counted (month)
-    CROSS JOIN LATERAL (VALUES{_ranges}
-        ('kind', c.kind, p.kind),
-        ('state', c.state, p.state),
-        ('open_count', c.open_count::text, coalesce(used.live, 0)::text),
-        ('month', c.month::text, counted.month::text),
-        ('month_count', c.month_count::text, CASE WHEN counted.month = CAST(:month AS date)
-            THEN coalesce(used.sent, 0) ELSE c.month_count END::text)
-    ) AS one (name, is_now, should_be)
+    CROSS JOIN LATERAL (VALUES{_in_words}
+    ) AS one (name, is_now, should_be, is_wrong)
     WHERE p.id BETWEEN :first AND :last AND c.provider_id BETWEEN :first AND :last
-    AND one.is_now <> one.should_be
+    AND ({_is_wrong}) AND one.is_wrong
     UNION ALL
     SELECT p.id, '{ROW}', 'missing', 'there' FROM providers p
     WHERE p.id BETWEEN :first AND :last
@@ -108,7 +122,8 @@ WITH used AS (
     GROUP BY provider_id
 )
 SELECT p.id, p.name, d.name, d.is_now, d.should_be
-FROM differing d JOIN providers p ON p.id = d.provider_id ORDER BY p.id, d.name
+FROM differing d JOIN providers p ON p.id = d.provider_id
+WHERE p.id BETWEEN :first AND :last ORDER BY p.id, d.name
 """
 
 
