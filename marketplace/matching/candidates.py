@@ -23,7 +23,7 @@ def start_of(seed: int) -> int:
     return random.Random(seed).randrange(SHUFFLE_RANGE)
 
 
-FIRST_LOOK = 256
+FIRST_LOOK = 192
 """How many candidates are looked at first; then ever more, until the bench is full."""
 
 _LAST_ID = UUID(int=2**128 - 1)
@@ -163,6 +163,9 @@ _FIRST_FAILED = " ".join(
     f"WHEN NOT ({condition}) THEN '{name}'" for name, condition in CONDITIONS.items()
 )
 
+EXAMPLES = 5
+"""How many of those that a filter took out of a mere sample are named."""
+
 _FUNNEL = statement(
     f"""
     WITH c AS (
@@ -176,9 +179,11 @@ _FUNNEL = statement(
         FROM c
     )
     SELECT failed, count(*) AS providers, max(distance) AS farthest,
-           (array_agg(provider_id ORDER BY distance))[1::named] AS ids
+           (array_agg(provider_id ORDER BY distance))[
+               1 : CASE WHEN sum(count(*)) OVER () < :sample THEN :named ELSE {EXAMPLES} END
+           ] AS ids
     FROM judged GROUP BY failed
-    """.replace("[1::named]", "[1 : :named]"),
+    """,
     start=Integer(),
     sample=Integer(),
     named=Integer(),
@@ -188,7 +193,7 @@ _FUNNEL = statement(
 def funnel(session: Session, asked: Asked, *, seed: int, sample: int, named: int) -> Funnel:
     """Count the funnel over up to `sample` providers, from a random point of the shuffle on.
 
-    Of those that a filter took out, up to `named` are named.
+    Of those that a filter took out up to `named` are named, of a sample a few examples.
     """
     rows = session.execute(
         _FUNNEL, {**asked, "start": start_of(seed), "sample": sample, "named": named}

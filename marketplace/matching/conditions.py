@@ -23,6 +23,7 @@ from sqlalchemy import (
     text,
 )
 
+from marketplace.catalogue.rules import covering
 from marketplace.matching.eligibility import Filter, Wanted, years_before
 from marketplace.providers.rules import ProviderFacts, ProviderKind, month_of
 
@@ -32,10 +33,11 @@ _CAPACITY = """
 """
 
 _REGIONS = """
-    (:remote_ok AND c.remote) OR NOT EXISTS (
-        SELECT FROM unnest(:regions) AS r
-        WHERE NOT c.regions && ARRAY[r, split_part(r, '-', 1)]
-    )
+    (:remote_ok AND c.remote) OR c.regions && :first_region AND (
+        cardinality(:regions) = 1 OR NOT EXISTS (
+            SELECT FROM unnest(:regions) AS r
+            WHERE NOT c.regions && ARRAY[r, split_part(r, '-', 1)]
+    ))
 """
 
 _PAUSE = """
@@ -75,22 +77,25 @@ def _related(ids: str, since: str) -> str:
     """
 
 
-def _goes_by(entities: str, names: str) -> str:
+def _is_one(values: str, condition: str) -> str:
     return f"""
-        (cardinality({entities} || {names}) > 0 AND EXISTS (
-            SELECT FROM providers p WHERE p.id = c.provider_id
-            AND (p.legal_entity = ANY ({entities}) OR p.name_key = ANY ({names}))
+        (cardinality({values}) > 0 AND EXISTS (
+            SELECT FROM providers p WHERE p.id = c.provider_id AND ({condition})
         ))
     """
 
+
+_ONE_OF_CONSULTANTS = "p.legal_entity = ANY (:consultant_entities) OR p.name_key = ANY (:names)"
 
 _IMPARTIALITY = f"""
     NOT CASE c.kind
         WHEN 'certification_body' THEN
             c.provider_id = ANY (:advisers) OR {_related(":advisers", ":since")}
             OR {_related(":consultants", ":today")}
-            OR {_goes_by(":consultant_entities", ":adviser_names")}
-        ELSE {_related(":bodies", ":today")} OR {_goes_by(":body_entities", "ARRAY[]::text[]")}
+            OR {_is_one(":consultant_entities || :names", _ONE_OF_CONSULTANTS)}
+        ELSE
+            {_related(":bodies", ":today")}
+            OR {_is_one(":body_entities", "p.legal_entity = ANY (:body_entities)")}
     END
 """
 
@@ -116,6 +121,7 @@ _TYPES: dict[str, Any] = {
     "standards": _WORDS,
     "editions": _WORDS,
     "regions": _WORDS,
+    "first_region": _WORDS,
     "remote_ok": Boolean(),
     "headcount": Integer(),
     "sector": Text(),
@@ -129,7 +135,7 @@ _TYPES: dict[str, Any] = {
     "bodies": _IDS,
     "body_entities": _WORDS,
     "advisers": _IDS,
-    "adviser_names": _WORDS,
+    "names": _WORDS,
 }
 
 Asked = Mapping[str, Any]
@@ -167,6 +173,7 @@ def asked(
         "standards": list(wanted.editions),
         "editions": list(wanted.editions.values()),
         "regions": list(wanted.regions),
+        "first_region": covering(wanted.regions[0]),
         "remote_ok": wanted.remote_ok,
         "headcount": wanted.headcount,
         "sector": wanted.sector,
@@ -180,5 +187,5 @@ def asked(
         "bodies": [each.id for each in bodies],
         "body_entities": [each.legal_entity for each in bodies if each.legal_entity],
         "advisers": [each.provider_id for each in advisers if each.provider_id is not None],
-        "adviser_names": sorted({each.name_key for each in advisers}),
+        "names": sorted({each.name_key for each in advisers}),
     }

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
 from marketplace.catalogue.rules import covering
@@ -173,7 +174,12 @@ def _regions(wanted: Wanted, provider: ProviderFacts) -> Obstacle | None:
 
 def covers(provider: ProviderFacts, region: str) -> bool:
     """Return whether a provider is present in a region, by its own code or its whole country."""
-    return any(code in provider.regions for code in covering(region))
+    return not _codes(region).isdisjoint(provider.regions)
+
+
+@lru_cache(maxsize=10_000)
+def _codes(region: str) -> frozenset[str]:
+    return frozenset(covering(region))
 
 
 def _headcount(wanted: Wanted, provider: ProviderFacts) -> Obstacle | None:

@@ -127,7 +127,7 @@ def _taken_back(ctx: Context) -> Iterator[Context]:
 def _replay(connection: psycopg.Connection, recording: Recording) -> None:
     with connection.cursor() as cursor:
         for sql, values, many in recording.statements:
-            if many:
+            if many and isinstance(values, list):
                 cursor.executemany(sql, values)
             else:
                 cursor.execute(sql, values)

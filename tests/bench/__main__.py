@@ -1,0 +1,158 @@
+"""`make bench`: print every figure beside the floor that was measured in the same run.
+
+Servers of our own, as durable as in production, in a folder that is removed afterwards.
+"""
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from marketplace.bootstrap import build
+from marketplace.catalogue.seeding import seed_catalogue
+from marketplace.core.context import Context
+from marketplace.core.db import db
+from marketplace.local.postgres import EmbeddedPostgres
+from marketplace.local.redis import EmbeddedRedis
+from marketplace.migrations.schema import upgrade
+from tests.bench.market import grow_market
+from tests.bench.one_match import Timings, time_matches
+from tests.bench.worker import Work, time_worker
+from tests.conftest import RecordingQueue, Services, settings_for
+
+console = Console(width=110)
+
+
+@contextmanager
+def installation() -> Iterator[tuple[Context, str, str]]:
+    """Start a fresh PostgreSQL and Redis with the product on them."""
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="marketplace-bench-"))
+        folder.chmod(0o711)
+        stack.callback(shutil.rmtree, folder)
+        postgres = EmbeddedPostgres(folder, durable=True)
+        stack.callback(postgres.remove_data)
+        database_url = postgres.start()
+        redis = EmbeddedRedis(folder, durable=False)
+        stack.callback(redis.remove_data)
+        redis_url = redis.start()
+        product = build(settings_for(Services(database_url, redis_url)))
+        upgrade(product.app)
+        with product.app.app_context():
+            seed_catalogue(product.ctx)
+            yield replace(product.ctx, queue=RecordingQueue()), database_url, redis_url
+            db.session.remove()
+            db.engine.dispose()
+
+
+def quantile(seconds: list[float], share: float) -> float:
+    """Return a quantile in milliseconds."""
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
+
+
+def bench_matches(sizes: list[int], leads: int, *, profile: bool) -> None:
+    """One match in markets of these sizes, against the bare statements that it issues."""
+    table = Table(title=f"One match, milliseconds ({leads} leads a market, half each way)")
+    for heading in ("providers", "match", "p99", "bare SQL", "p99", "ratio", "p99", "first touch",
+                    "p99", "statements"):  # fmt: skip
+        table.add_column(heading, justify="right")
+    medians: dict[int, Timings] = {}
+    with installation() as (ctx, database_url, _):
+        for size in sizes:
+            with console.status(f"{size:,} providers"):
+                grow_market(database_url.replace("+psycopg", ""), size)
+                timings = time_matches(ctx, database_url.replace("+psycopg", ""), leads, seed=size)
+            medians[size] = timings
+            table.add_row(f"{size:,}", *_figures(timings))
+            if profile:
+                _print_statements(timings)
+    console.print(table)
+    console.print("Asked for: both ratios at most 1.5.")
+    small, large = min(sizes), max(sizes)
+    growth = quantile(medians[large].product, 0.5) / quantile(medians[small].product, 0.5)
+    on_server = quantile(medians[large].first_touch, 0.5)
+    console.print(
+        f"Median at {large:,} over median at {small:,}: {growth:.2f} (asked for: at most 15). "
+        f"PostgreSQL's side at {large:,}, nothing warm: {on_server:.1f} ms (asked for: under 25)."
+    )
+
+
+def _figures(timings: Timings) -> list[str]:
+    product = [quantile(timings.product, share) for share in (0.5, 0.99)]
+    bare = [quantile(timings.bare, share) for share in (0.5, 0.99)]
+    first = [quantile(timings.first_touch, share) for share in (0.5, 0.99)]
+    ratios = [ours / floor for ours, floor in zip(product, bare, strict=True)]
+    return [
+        *(f"{each:.1f}" for each in (*product, *bare)),
+        *(f"{each:.2f}" for each in ratios),
+        *(f"{each:.1f}" for each in first),
+        f"{timings.statements:.1f}",
+    ]
+
+
+def _print_statements(timings: Timings) -> None:
+    count = len(timings.first_touch)
+    for statement, seconds in timings.by_statement.most_common():
+        console.print(f"{seconds / count * 1000:8.3f} ms  {statement}", highlight=False)
+
+
+def bench_worker(providers: int, early: int, leads: int) -> None:
+    """Leads per second of one worker process, against no-ops, and its memory."""
+    with installation() as (ctx, database_url, redis_url):
+        with console.status(f"one worker, {leads:,} leads, {providers:,} providers"):
+            grow_market(database_url.replace("+psycopg", ""), providers, roomy=100)
+            settings = {
+                "MARKETPLACE_DATABASE_URL": database_url,
+                "MARKETPLACE_REDIS_URL": redis_url,
+                "MARKETPLACE_SECRET_KEY": "a secret of the bench and of nobody else",
+                "MARKETPLACE_PUBLIC_URL": "http://localhost",
+                "MARKETPLACE_MAIL_BACKEND": "mailbox",
+            }
+            work = time_worker(ctx, redis_url, settings, early=early, leads=leads)
+    console.print(_table_of(work, early, leads))
+
+
+def _table_of(work: Work, early: int, leads: int) -> Table:
+    table = Table(title=f"One worker process, {leads:,} leads")
+    for heading in ("", "figure", "asked for"):
+        table.add_column(heading)
+    ratio = work.leads_per_second / work.no_ops_per_second
+    growth = work.resident_late / work.resident_early - 1
+    megabyte = 2**20
+    table.add_row("no-op jobs per second", f"{work.no_ops_per_second:.0f}", "")
+    table.add_row("leads matched per second", f"{work.leads_per_second:.0f}", "")
+    table.add_row("leads to no-ops", f"{ratio:.2f}", "at least 0.5")
+    table.add_row("invitations per lead", f"{work.invitations / leads:.2f}", "")
+    table.add_row(
+        f"memory after {early:,} and {leads:,} matches",
+        f"{work.resident_early / megabyte:.0f} and {work.resident_late / megabyte:.0f} MiB: "
+        f"{growth:+.0%}",
+        "within 20 %",
+    )
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--sizes", default="10000,100000,1000000", help="of the markets")
+    parser.add_argument("--leads", type=int, default=600, help="in each market")
+    parser.add_argument("--worker-leads", type=int, default=10_000)
+    parser.add_argument("--profile", action="store_true", help="show every statement's share")
+    parser.add_argument("--only", choices=["match", "worker"], help="one of the two")
+    wanted = parser.parse_args()
+    if wanted.only != "worker":
+        sizes = [int(size) for size in wanted.sizes.split(",")]
+        bench_matches(sizes, wanted.leads, profile=wanted.profile)
+    if wanted.only != "match":
+        bench_worker(10_000, wanted.worker_leads // 10, wanted.worker_leads)
+
+
+if __name__ == "__main__":
+    main()

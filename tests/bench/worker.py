@@ -1,0 +1,128 @@
+"""Leads matched per second by one worker process, beside jobs that do nothing; and its memory.
+
+A real `worker` process on a real Redis and PostgreSQL. Before the first batch and after the last it
+does as many no-ops, so that neither has the quieter machine. The mail that a match leads to is rung
+for on its own queue, which the worker turns to when no lead is left to match.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from redis import Redis
+from rq import Queue
+from sqlalchemy import func, select
+
+from marketplace.core.context import Context
+from marketplace.core.jobs import Job, RqJobQueue
+from marketplace.invitations.models import Invitation
+from tests.bench.leads import open_leads
+
+PATIENCE = 900
+"""Seconds after which a batch is given up."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one worker process did."""
+
+    no_ops_per_second: float
+    leads_per_second: float
+    invitations: int
+    resident_early: int
+    """Bytes, after `early` matches ..."""
+    resident_late: int
+    """... and after all of them."""
+
+
+def time_worker(
+    ctx: Context, redis_url: str, environment: dict[str, str], *, early: int, leads: int
+) -> Work:
+    """Let one worker process match so many leads."""
+    redis = Redis.from_url(redis_url)
+    redis.flushall()
+    queue = Queue("matching", connection=redis)
+    rung = RqJobQueue(redis)
+    ids = open_leads(ctx, leads, draw=random.Random(11))
+
+    def ring(some: list[UUID]) -> None:
+        for lead_id in some:
+            rung.put(Job.MATCH_LEAD, lead_id, request_id="-")
+
+    def ring_nothing() -> None:
+        for _ in range(1000):
+            queue.enqueue("tests.bench.nothing.nothing", result_ttl=0)
+
+    with _worker(environment) as pid:
+        _drained(queue, ring_nothing)  # the first jobs of a process are slower
+        before = 1000 / _drained(queue, ring_nothing)
+        first = _drained(queue, lambda: ring(ids[:early]))
+        resident_early = _resident(pid)
+        rest = _drained(queue, lambda: ring(ids[early:]))
+        resident_late = _resident(pid)
+        after = 1000 / _drained(queue, ring_nothing)
+    with ctx.reading() as session:
+        invitations = session.scalar(select(func.count()).select_from(Invitation)) or 0
+    return Work(
+        no_ops_per_second=(before + after) / 2,
+        leads_per_second=leads / (first + rest),
+        invitations=invitations,
+        resident_early=resident_early,
+        resident_late=resident_late,
+    )
+
+
+@contextmanager
+def _worker(environment: dict[str, str]) -> Iterator[int]:
+    """Run `worker`, and give the process that does the jobs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workers.run", "worker"],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        deadline = time.monotonic() + 30
+        while not children.read_text().split():
+            if time.monotonic() > deadline:
+                raise TimeoutError("the worker did not start")
+            time.sleep(0.1)
+        yield int(children.read_text().split()[0])
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _drained(queue: Queue, ring: Callable[[], None]) -> float:
+    """Ring while the queue is held, let go, and return the seconds until it is empty."""
+    suspended = "rq:suspended"
+    queue.connection.set(suspended, 1)
+    time.sleep(1.5)
+    ring()
+    queue.connection.delete(suspended)
+    waiting = queue.count
+    deadline = time.monotonic() + PATIENCE
+    while queue.count == waiting:
+        _give_up_at(deadline)
+    started = time.perf_counter()
+    while queue.count or queue.started_job_registry.get_job_count(cleanup=False):
+        _give_up_at(deadline)
+    return time.perf_counter() - started
+
+
+def _give_up_at(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise TimeoutError("the worker does not get on")
+    time.sleep(0.005)
+
+
+def _resident(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
