@@ -1,6 +1,7 @@
 """What a run reads: whom the lead wants, which leads wait; and the runs that were stored."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -32,8 +33,17 @@ def wanted_of(session: Session, lead: Lead, policy: Policy, today: date) -> Want
     )
     if ProviderKind.CERTIFICATION_BODY not in wanted.kinds:
         return wanted  # impartiality asks who advised only of those who certify
-    advisers = (*_named_advisers(session, lead), *_chosen_before(session, lead, policy.engagement))
-    return Wanted(**{**vars(wanted), "advisers": advisers})
+    advisers = [*_named_advisers(session, lead), *_chosen_before(session, lead, policy.engagement)]
+    # Advice by one entry of a legal entity is advice by all of it.
+    known = {each.provider_id for each in advisers if each.provider_id is not None}
+    others = providers.others_of_entity(session, known) if known else {}
+    advisers += [
+        replace(each, provider_id=other)
+        for each in advisers
+        if each.provider_id is not None
+        for other in others.get(each.provider_id, ())
+    ]
+    return replace(wanted, advisers=tuple(advisers))
 
 
 def _weeks(lead: Lead, weeks_of: Mapping[str, int], today: date) -> int | None:

@@ -1,4 +1,4 @@
-"""Who goes by a name."""
+"""Who goes by a name, and who is of one legal entity."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -21,10 +21,11 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from marketplace.providers.models import Provider
 from marketplace.providers.names import Search
+from marketplace.providers.rules import ProviderState
 
 READ_AT_MOST = 10_000
 """How many names one way of looking reads, should a word be in more of them."""
@@ -42,6 +43,23 @@ def ids_by_name_key(session: Session, keys: Collection[str]) -> dict[str, set[UU
         select(Provider.name_key, Provider.id).where(Provider.name_key.in_(keys))
     ):
         found[key].add(provider_id)
+    return dict(found)
+
+
+def others_of_entity(session: Session, ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
+    """Return who else, rejected ones left out, is of one legal entity with these providers."""
+    one, other = aliased(Provider), aliased(Provider)
+    same = and_(
+        other.legal_entity == one.legal_entity,
+        other.id != one.id,
+        # In so many words, or the index could not be used.
+        other.state != literal_column(f"'{ProviderState.REJECTED}'"),
+    )
+    found: dict[UUID, set[UUID]] = defaultdict(set)
+    for each, other_id in session.execute(
+        select(one.id, other.id).join(other, same).where(one.id.in_(ids))
+    ):
+        found[each].add(other_id)
     return dict(found)
 
 
