@@ -142,15 +142,16 @@ def has_not_advised(market: Market, firm: Firm) -> bool:
 
 
 def entries_of_adviser(market: Market, advice: Advice) -> list[Firm]:
-    """The firm that advised, where we know it, and whoever else is of the same legal entity."""
+    """The firm that advised, where we know it, and the entry of its legal entity that stands."""
     if advice.firm is None:
         return []
     adviser = market.firm(advice.firm)
-    return [
-        firm
-        for firm in market.firms
-        if firm == adviser or (firm.entity is not None and firm.entity == adviser.entity)
-    ]
+    return [firm for firm in market.firms if firm == adviser or stands_for(firm, adviser)]
+
+
+def stands_for(firm: Firm, other: Firm) -> bool:
+    """Both are of one legal entity, of which this entry was not turned away."""
+    return firm.entity is not None and firm.entity == other.entity and firm.state != "rejected"
 
 
 def is_two_years_ago(ended_on: date | None, today: date) -> bool:

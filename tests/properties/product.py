@@ -22,6 +22,7 @@ from marketplace.providers.rules import (
     RelationshipKind,
 )
 from tests.properties.markets import ACCREDITORS, Firm, Held, Market
+from tests.properties.oracle import stands_for
 
 
 def id_of(number: int) -> UUID:
@@ -33,15 +34,14 @@ def numbers(ids) -> list[int]:
 
 
 def wanted_of(market: Market) -> Wanted:
-    """Return the lead; an adviser of a known legal entity is every firm of that entity."""
+    """Return the lead; advice by one entry of a legal entity is advice by all of it."""
     ask = market.ask
     advisers = []
     for advice in ask.advice:
-        firm = None if advice.firm is None else market.firm(advice.firm)
-        for each in market.firms:
-            if firm and (each == firm or (firm.entity and each.entity == firm.entity)):
-                advisers.append(Adviser(advice.name, id_of(each.number), advice.ended_on))
-        advisers.append(Adviser(advice.name, None, advice.ended_on))
+        known = None if advice.firm is None else market.firm(advice.firm)
+        firms = [firm for firm in market.firms if known and stands_for(firm, known)]
+        ids = {id_of(firm.number) for firm in firms} | {known and id_of(known.number)}
+        advisers += [Adviser(advice.name, each, advice.ended_on) for each in ids]
     return Wanted(
         service=Service(ask.service),
         editions=ask.editions,

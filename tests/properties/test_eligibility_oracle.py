@@ -9,7 +9,8 @@ from marketplace.matching import candidates, conditions
 from marketplace.matching.eligibility import Filter, obstacle
 from marketplace.providers.facts import provider_facts
 from tests.properties import oracle
-from tests.properties.markets import Market, market_of, markets, storable
+from tests.properties.generated import market_of, markets
+from tests.properties.markets import Market, storable
 from tests.properties.product import facts_of, id_of, numbers, wanted_of
 
 
