@@ -1,20 +1,28 @@
-"""The product of this worker process, built on first use and so never shared across a fork."""
+"""The product of this process: built once, before any worker is forked, and connected by none yet.
+
+Connections are opened on first use, which is in the process that takes jobs or rings sweeps: no two
+processes share one. A worker keeps its connection, and what it compiled, from job to job.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
 from rq import get_current_job
+from sqlalchemy import QueuePool
+from sqlalchemy.orm import configure_mappers
 
 from config.settings import Settings
 from marketplace.bootstrap import Product, build, channel_of
 from marketplace.core.context import Context, Origin
+from marketplace.core.db import db
 from marketplace.notifications.channels import Channel
 
 
 @cache
 def product() -> Product:
-    """Return the product; connections open on first use, inside the job's own process."""
+    """Return the product, which is connected to nothing before its first use."""
+    configure_mappers()  # here already, so that processes forked later share the result
     return build(Settings.from_env())
 
 
@@ -26,8 +34,26 @@ def channel() -> Channel:
 
 @contextmanager
 def job_context() -> Iterator[Context]:
-    """Push one application context, and carry the id of the request that led to this job."""
+    """Push one application context, and carry the id of the request that led to this job.
+
+    On the way out its session is closed and the connection goes back to the pool, which ends a
+    transaction that was left open; whatever broke in between, the pool finds out before it lends
+    that connection again.
+    """
     job = get_current_job()
     request_id = (job.meta.get("request_id") if job else None) or (job.id if job else "-")
     with product().app.app_context():
         yield product().ctx.at(Origin(request_id=request_id))
+
+
+def connections_in_use() -> int:
+    """Return how many connections to PostgreSQL are out of the pool: between jobs, none."""
+    return _pool().checkedout()
+
+
+@cache
+def _pool() -> QueuePool:
+    with product().app.app_context():
+        pool = db.engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool

@@ -1,0 +1,122 @@
+"""Processes that outlive Redis, stop in order and leave nothing."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from rq import Queue, Worker
+from rq.cron import CronScheduler
+
+from marketplace.core.jobs import QUEUES
+from marketplace.core.processes import BackOff
+from marketplace.local.redis import EmbeddedRedis
+from tests.workers import deeds
+from tests.workers.conftest import PATIENCE, descendants, is_alive, stopped, wait_until
+
+
+def test_a_worker_takes_matching_before_mail_and_mail_before_sweeps(redis, start):
+    ended = [Queue(name, connection=redis).enqueue(time.time) for name in reversed(QUEUES)]
+    worker = start("worker")
+    wait_until(lambda: all(job.is_finished for job in ended), "all three jobs are done")
+    sweep, mail, match = (job.latest_result().created_at for job in ended)
+    assert match <= mail <= sweep
+    assert stopped(worker) == 0
+
+
+@pytest.mark.parametrize(
+    ("tell", "deed"),
+    [
+        (os.kill, time.sleep),
+        (os.killpg, deeds.query_for),  # Ctrl-C, and systemd, tell every process of the group
+    ],
+)
+def test_a_worker_that_is_asked_to_stop_finishes_its_job(redis, start, log, tell, deed):
+    worker = start("worker")
+    job = Queue("mail", connection=redis).enqueue(deed, 1)
+    wait_until(lambda: job.get_status() == "started", "the job runs")
+    tell(worker.pid, signal.SIGTERM)
+    assert worker.wait(PATIENCE) == 0
+    assert job.get_status(refresh=True) == "finished"
+    assert Worker.count(connection=redis) == 0
+    assert log.read_text() == ""
+
+
+def test_a_worker_that_is_asked_twice_gives_its_job_up(redis, start):
+    worker = start("worker")
+    job = Queue("mail", connection=redis).enqueue(deeds.query_for, 300)
+    wait_until(lambda: job.get_status() == "started", "the job runs")
+    worker.terminate()
+    time.sleep(1.5)  # what comes within a second, RQ takes for the same request
+    assert stopped(worker) == 0
+    assert job.get_status(refresh=True) == "failed"
+
+
+def test_a_job_does_not_outlive_a_worker_that_is_killed(redis, start):
+    worker = start("worker")
+    job = Queue("mail", connection=redis).enqueue(time.sleep, 300)
+    wait_until(lambda: job.get_status() == "started", "the job runs")
+    (at_work,) = descendants(worker.pid)
+    worker.kill()
+    wait_until(lambda: not is_alive(at_work), "the job's process is gone")
+
+
+def test_a_worker_process_that_dies_is_replaced_and_none_outlives_its_parent(redis, start):
+    worker = start("worker", "--processes", "2")
+    wait_until(lambda: len(descendants(worker.pid)) == 2, "two processes work")
+    victim = descendants(worker.pid)[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(set(descendants(worker.pid)) - {victim}) == 2, "there are two again")
+    family = descendants(worker.pid)
+    worker.kill()
+    wait_until(lambda: not any(is_alive(pid) for pid in family), "they followed their parent")
+
+
+def test_a_worker_that_was_forgotten_by_redis_signs_in_again(redis, start):
+    worker = start("worker")
+    wait_until(lambda: Worker.count(connection=redis) == 1, "the worker is registered")
+    redis.flushall()
+    job = Queue("mail", connection=redis).enqueue(time.time)
+    wait_until(lambda: job.is_finished, "the job is done")
+    wait_until(lambda: len(Worker.all(connection=redis)) == 1, "the worker is registered again")
+    assert stopped(worker) == 0
+
+
+def test_worker_and_scheduler_wait_for_a_redis_that_is_away(start, tmp_path_factory):
+    folder = Path(tmp_path_factory.mktemp("redis"))
+    for each in (folder, *list(folder.parents)[:2]):
+        each.chmod(0o711)
+    server = EmbeddedRedis(folder, durable=False)
+    try:
+        url = server.start()
+        processes = [start(what, redis_url=url) for what in ("worker", "scheduler")]
+        with Redis.from_url(url) as redis:
+            wait_until(lambda: Worker.count(connection=redis), "the worker is registered")
+            wait_until(lambda: CronScheduler.all(redis), "the scheduler is registered")
+            server.stop()
+            time.sleep(2)
+            assert [process.poll() for process in processes] == [None, None]
+            assert server.start() == url
+            wait_until(lambda: CronScheduler.all(redis), "the scheduler is back")
+            job = Queue("mail", connection=redis).enqueue(time.time)
+            wait_until(lambda: job.is_finished, "a job is done")
+        server.stop()
+        assert [stopped(process) for process in processes] == [0, 0]
+    finally:
+        server.remove_data()
+
+
+def test_wrong_settings_end_a_worker_with_one_line(start, tmp_path):
+    assert start("worker", redis_url="nonsense").wait(PATIENCE) == 1
+    said = (tmp_path / "log").read_text()
+    assert said.count("\n") == 1
+    assert "MARKETPLACE_REDIS_URL" in said
+
+
+def test_waiting_grows_up_to_a_limit_and_is_forgiven():
+    back_off = BackOff(first=1, longest=5, forgive=60)
+    assert [back_off.ended() for _ in range(4)] == [1, 2, 4, 5]
+    forgiving = BackOff(first=1, longest=5, forgive=0)
+    assert [forgiving.ended() for _ in range(3)] == [1, 1, 1]
