@@ -43,9 +43,13 @@ def record_each(tx: Transaction, actor: Actor, verb: str, subjects: Mapping[UUID
     """Write down that `actor` did `verb` to each of these, with the facts of each."""
     if subjects:
         tx.session.execute(
-            insert(Event),
+            _WRITE,
             [_written(tx, actor, verb, each, facts) for each, facts in subjects.items()],
         )
+
+
+_events: Any = Event.__table__
+_WRITE = insert(_events)
 
 
 def _written(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, facts: Json) -> Json:

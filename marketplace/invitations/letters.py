@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
-from sqlalchemy.orm import aliased
 
 from marketplace.catalogue.models import Region
 from marketplace.core.context import Transaction
@@ -13,19 +12,22 @@ from marketplace.invitations.models import Invitation
 from marketplace.notifications.service import Message, Recipient, notify_each
 from marketplace.providers.models import Coverage, Provider
 
-_first = func.coalesce(Coverage.regions[1], Provider.country)
-_region, _country = aliased(Region), aliased(Region)
+_providers: Any = Provider.__table__
+_coverage: Any = Coverage.__table__
+_region, _country = (Region.__table__.alias(name) for name in ("region", "country"))
+_first = func.coalesce(_coverage.c.regions[1], _providers.c.country)
 _HOLDERS = (
     select(
-        Provider.id,
-        Provider.contact_email,
-        Provider.contact_name,
-        func.coalesce(_region.time_zone, _country.time_zone, "UTC"),
+        _providers.c.id,
+        _providers.c.contact_email,
+        _providers.c.contact_name,
+        func.coalesce(_region.c.time_zone, _country.c.time_zone, "UTC"),
     )
-    .outerjoin(Coverage, Coverage.provider_id == Provider.id)
-    .outerjoin(_region, _region.code == _first)
-    .outerjoin(_country, _country.code == func.split_part(_first, "-", 1))
-    .where(Provider.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+    .select_from(_providers)
+    .outerjoin(_coverage, _coverage.c.provider_id == _providers.c.id)
+    .outerjoin(_region, _region.c.code == _first)
+    .outerjoin(_country, _country.c.code == func.split_part(_first, "-", 1))
+    .where(_providers.c.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
 )
 
 

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Float, Select, and_, case, cast, extract, func, or_, select, tuple_
+from sqlalchemy import (
+    Float,
+    Select,
+    and_,
+    bindparam,
+    case,
+    cast,
+    extract,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
@@ -54,14 +66,15 @@ def lead_id_of(session: Session, invitation_id: UUID) -> UUID | None:
 
 def invitations_for_lead(session: Session, lead_id: UUID) -> list[Invitation]:
     """Return every invitation that the lead ever led to, the oldest first."""
-    return list(
-        session.scalars(
-            select(Invitation)
-            .where(Invitation.lead_id == lead_id)
-            .order_by(Invitation.id)
-            .execution_options(populate_existing=True)
-        )
-    )
+    return list(session.scalars(_OF_LEAD, {"lead_id": lead_id}))
+
+
+_OF_LEAD = (
+    select(Invitation)
+    .where(Invitation.lead_id == bindparam("lead_id"))
+    .order_by(Invitation.id)
+    .execution_options(populate_existing=True)
+)
 
 
 def lock_live_invitations(session: Session, lead_id: UUID) -> list[Invitation]:

@@ -1,7 +1,10 @@
 """Hold a lead out to a provider, and take the provider's answer."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
+
+from sqlalchemy import insert
 
 from marketplace.core.actors import Actor, Kind
 from marketplace.core.context import Context, Transaction
@@ -21,6 +24,9 @@ from marketplace.providers import coverage
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderState
 
+_invitations: Any = Invitation.__table__
+_WRITE = insert(_invitations)
+
 
 def invite(
     tx: Transaction,
@@ -32,32 +38,31 @@ def invite(
 ) -> list[Invitation]:
     """Hold the lead out to a provider in each of these places, and tell them so.
 
-    The lead is locked, and so are the providers.
+    The lead is locked, and so are the providers. What is returned says what was written.
     """
     if not places:
         return []
-    promise = commitment.commitment_of(tx.session, lead.id)
     deadline = rules.respond_by(
         now=tx.now,
-        due_at=promise.due_at if promise else tx.now,
+        due_at=commitment.due_at_of(tx.session, lead.id) or tx.now,
         at_least=tx.policy.min_response_window,
     )
-    invitations = [
-        Invitation(
-            id=new_id(),
-            lead_id=lead.id,
-            provider_id=provider_id,
-            place=place,
-            state=InvitationState.SENT,
-            by_hand_because=by_hand_because,
-            sent_at=tx.now,
-            open_by=rules.open_by(now=tx.now, within=tx.policy.open_within, respond_by=deadline),
-            respond_by=deadline,
-        )
+    rows = [
+        {
+            "id": new_id(),
+            "lead_id": lead.id,
+            "provider_id": provider_id,
+            "place": place,
+            "state": InvitationState.SENT,
+            "by_hand_because": by_hand_because,
+            "sent_at": tx.now,
+            "open_by": rules.open_by(now=tx.now, within=tx.policy.open_within, respond_by=deadline),
+            "respond_by": deadline,
+        }
         for place, provider_id in places.items()
     ]
-    tx.session.add_all(invitations)
-    tx.session.flush()
+    tx.session.execute(_WRITE, rows)
+    invitations = [Invitation(**row) for row in rows]
     coverage.take_places(tx, list(places.values()))
     sent = {each.id: {"lead": str(lead.id), "place": each.place} for each in invitations}
     record_each(tx, actor, "invitation.sent", sent)

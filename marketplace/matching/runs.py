@@ -35,6 +35,10 @@ class Turn:
         return round(self.seat.credit + (self.gained or 0.0) - paid, rules.PRECISION)
 
 
+_runs: Any = MatchingRun.__table__
+_WRITE = insert(_runs)
+
+
 def store_run(
     tx: Transaction,
     lead: Lead,
@@ -54,7 +58,7 @@ def store_run(
         for seat in bench.seats
     ]
     tx.session.execute(
-        insert(MatchingRun),
+        _WRITE,
         {
             "id": new_id(),
             "lead_id": lead.id,

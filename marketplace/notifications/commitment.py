@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import SYSTEM
@@ -40,6 +40,14 @@ def start(tx: Transaction, lead_id: UUID) -> Commitment:
 def commitment_of(session: Session, lead_id: UUID) -> Commitment | None:
     """Return the commitment of a lead, or none where it has not opened."""
     return session.get(Commitment, lead_id)
+
+
+_DUE_AT = select(Commitment.due_at).where(Commitment.lead_id == bindparam("lead_id"))
+
+
+def due_at_of(session: Session, lead_id: UUID) -> datetime | None:
+    """Return when the first response to a lead is due, or none where it has not opened."""
+    return session.scalar(_DUE_AT, {"lead_id": lead_id})
 
 
 def respond(tx: Transaction, lead_id: UUID, *, is_first_of_provider: bool) -> None:

@@ -79,12 +79,13 @@ def notify(
     notify_each(tx, [message])
 
 
+_notifications: Any = Notification.__table__
+_WRITE = insert(_notifications).on_conflict_do_nothing().returning(_notifications.c.id)
+
+
 def notify_each(tx: Transaction, messages: Sequence[Message]) -> None:
     """Write these messages down as `notify` does one, in one statement."""
-    written = tx.session.execute(
-        insert(Notification).on_conflict_do_nothing().returning(Notification.id),
-        [_row(tx, message) for message in messages],
-    )
+    written = tx.session.execute(_WRITE, [_row(tx, message) for message in messages])
     if written.first() is not None:
         tx.afterwards(Job.DELIVER_NOTIFICATIONS)
 

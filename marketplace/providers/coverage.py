@@ -1,15 +1,15 @@
 """The coverage row: who takes on what, and how much of it is in use."""
 
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, literal, select, update
+from sqlalchemy import ARRAY, Date, Uuid, any_, bindparam, case, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from marketplace.core.context import Transaction
 from marketplace.core.errors import NotFound
 from marketplace.core.jobs import Job
-from marketplace.providers.facts import among
 from marketplace.providers.models import Coverage, Provider
 from marketplace.providers.rules import month_of
 
@@ -29,14 +29,19 @@ def lock_providers(session: Session, ids: Collection[UUID]) -> dict[UUID, Covera
     return {row.provider_id: row for row in rows}
 
 
+_IDS = bindparam("ids", type_=ARRAY(Uuid()))
+
+_LOCK_ROWS = (
+    select(literal(1))
+    .where(Coverage.provider_id == any_(_IDS))
+    .order_by(Coverage.provider_id)
+    .with_for_update()
+)
+
+
 def lock_rows(session: Session, ids: Collection[UUID]) -> None:
     """Hold the coverage rows of these providers, in the order of their ids, and read nothing."""
-    session.execute(
-        select(literal(1))
-        .where(among(Coverage.provider_id, ids))
-        .order_by(Coverage.provider_id)
-        .with_for_update()
-    ).all()
+    session.execute(_LOCK_ROWS, {"ids": list(ids)}).all()
 
 
 def hold_provider(tx: Transaction, provider_id: UUID) -> tuple[Provider, Coverage]:
@@ -48,27 +53,31 @@ def hold_provider(tx: Transaction, provider_id: UUID) -> tuple[Provider, Coverag
     return provider, coverage
 
 
+_MONTH = bindparam("this_month", type_=Date())
+_coverage: Any = Coverage.__table__
+
+_TAKE_PLACES = (
+    update(_coverage)
+    .where(_coverage.c.provider_id == any_(_IDS))
+    .values(
+        open_count=_coverage.c.open_count + 1,
+        month_count=case(
+            (_coverage.c.month < _MONTH, 1),
+            (_coverage.c.month == _MONTH, _coverage.c.month_count + 1),
+            else_=_coverage.c.month_count,
+        ),
+        month=func.greatest(_coverage.c.month, _MONTH),
+    )
+)
+
+
 def take_places(tx: Transaction, provider_ids: Collection[UUID]) -> None:
     """Count an invitation of each that is sent now: one more live, and one more in its month.
 
     Who waited for a lock over the turn of a month, or whose clock is behind, finds the next month
     begun: that stays so, and what belongs to the month before is counted no longer.
     """
-    month = month_of(tx.now)
-    tx.session.execute(
-        update(Coverage)
-        .where(among(Coverage.provider_id, provider_ids))
-        .values(
-            open_count=Coverage.open_count + 1,
-            month_count=case(
-                (Coverage.month < month, 1),
-                (Coverage.month == month, Coverage.month_count + 1),
-                else_=Coverage.month_count,
-            ),
-            month=func.greatest(Coverage.month, month),
-        )
-        .execution_options(synchronize_session=False)
-    )
+    tx.session.execute(_TAKE_PLACES, {"ids": list(provider_ids), "this_month": month_of(tx.now)})
 
 
 def take_place_again(tx: Transaction, provider_id: UUID) -> None:

@@ -32,6 +32,14 @@ from marketplace.providers.rules import (
     is_recognised,
 )
 
+# Tables and not entities: these rows are read by the thousand.
+_provider: Any = Provider.__table__.c
+_covers: Any = Coverage.__table__.c
+_held: Any = Accreditation.__table__.c
+_body: Any = AccreditationBody.__table__.c
+_pause: Any = Pause.__table__.c
+_related: Any = Relationship.__table__.c
+
 
 def provider_facts(
     session: Session, ids: Collection[UUID], *, now: datetime
@@ -51,20 +59,20 @@ def statement_of_facts(*, of_some_standards: bool = False) -> Select[Any]:
     accreditations `of_some_standards` are of interest, `standards` (a list).
     """
     columns: list[Any] = [
-        Provider.id, Provider.name, Provider.name_key, Provider.kind, Provider.state,
-        Provider.legal_entity, Coverage.standards, Coverage.regions, Coverage.sectors,
-        Coverage.headcount_min, Coverage.headcount_max, Coverage.remote,
-        Coverage.open_capacity, Coverage.open_count, Coverage.monthly_capacity,
-        Coverage.month, Coverage.month_count, Coverage.weeks_to_start, Coverage.languages,
+        _provider.id, _provider.name, _provider.name_key, _provider.kind, _provider.state,
+        _provider.legal_entity, _covers.standards, _covers.regions, _covers.sectors,
+        _covers.headcount_min, _covers.headcount_max, _covers.remote,
+        _covers.open_capacity, _covers.open_count, _covers.monthly_capacity,
+        _covers.month, _covers.month_count, _covers.weeks_to_start, _covers.languages,
         _accreditations(of_some_standards).label("accreditations"),
         _pauses().label("pauses"),
-        _relations(Relationship.provider_id, Relationship.other_id).label("declares"),
-        _relations(Relationship.other_id, Relationship.provider_id).label("declared_by"),
+        _relations(_related.provider_id, _related.other_id).label("declares"),
+        _relations(_related.other_id, _related.provider_id).label("declared_by"),
     ]  # fmt: skip
     return (
         select(*columns)
-        .join(Coverage, Coverage.provider_id == Provider.id)
-        .where(Provider.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+        .join(Coverage.__table__, _covers.provider_id == _provider.id)
+        .where(_provider.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
     )
 
 
@@ -113,22 +121,22 @@ def _accreditations(of_some_standards: bool) -> Any:
             func.json_agg(
                 aggregate_order_by(
                     func.json_build_array(
-                        Accreditation.id, Accreditation.body, Accreditation.standard,
-                        Accreditation.edition, Accreditation.sectors, Accreditation.state,
-                        Accreditation.valid_from, Accreditation.valid_until,
-                        AccreditationBody.recognition, AccreditationBody.recognised_for,
+                        _held.id, _held.body, _held.standard,
+                        _held.edition, _held.sectors, _held.state,
+                        _held.valid_from, _held.valid_until,
+                        _body.recognition, _body.recognised_for,
                     ),
-                    Accreditation.id,
+                    _held.id,
                 )
             )
         )
-        .join(AccreditationBody, AccreditationBody.code == Accreditation.body)
-        .where(Accreditation.provider_id == Provider.id)
-        .correlate(Provider)
+        .join(AccreditationBody.__table__, _body.code == _held.body)
+        .where(_held.provider_id == _provider.id)
+        .correlate(Provider.__table__)
     )  # fmt: skip
     if of_some_standards:
         wanted: Any = bindparam("standards", type_=ARRAY(Text()))
-        held = held.where(Accreditation.standard == any_(wanted))
+        held = held.where(_held.standard == any_(wanted))
     return held.scalar_subquery()
 
 
@@ -148,30 +156,33 @@ def _accreditation(columns: list[Any]) -> AccreditationFacts:
 
 
 def _pauses() -> Any:
-    pair = func.json_build_array(Pause.starts_at, Pause.ends_at)
+    pair = func.json_build_array(_pause.starts_at, _pause.ends_at)
     return (
-        select(func.json_agg(aggregate_order_by(pair, Pause.starts_at)))
+        select(func.json_agg(aggregate_order_by(pair, _pause.starts_at)))
         .where(
-            Pause.provider_id == Provider.id,
-            Pause.ends_at > bindparam("now", type_=DateTime(timezone=True)),
+            _pause.provider_id == _provider.id,
+            _pause.ends_at > bindparam("now", type_=DateTime(timezone=True)),
         )
-        .correlate(Provider)
+        .correlate(Provider.__table__)
         .scalar_subquery()
     )
 
 
-def _relations(own: InstrumentedAttribute[UUID], other: InstrumentedAttribute[UUID]) -> Any:
+def _relations(own: Any, other: Any) -> Any:
     """The relationships from one side: whoever declared one, both have it."""
     return (
         select(
             func.json_agg(
                 func.json_build_array(
-                    other, Relationship.kind, Relationship.valid_from, Relationship.valid_until
+                    other,
+                    _related.kind,
+                    _related.valid_from,
+                    _related.valid_until,
                 )
             )
         )
-        .where(own == Provider.id)
-        .correlate(Provider)
+        .where(own == _provider.id)
+        .correlate(Provider.__table__)
         .scalar_subquery()
     )
 
