@@ -3,27 +3,21 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn
 
 import click
 from email_validator import EmailNotValidError, validate_email
 from redis import RedisError
-from rich.console import Console
-from rich.progress import Progress
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from config.settings import Settings, SettingsError
 from marketplace.accounts.service import create_admin
-from marketplace.bootstrap import Product, build
 from marketplace.catalogue.seeding import seed_catalogue
+from marketplace.console import FILE, environment_for, on_data_dir, product_for, progress_of
 from marketplace.core.actors import OPERATOR
-from marketplace.core.db import db
 from marketplace.core.errors import MarketplaceError
 from marketplace.local.commands import scheduler_command, web_command, worker_command
-from marketplace.local.connection import read_connection
 from marketplace.local.doctor import examine
 from marketplace.local.doorway import open_door
 from marketplace.local.places import LocalError
@@ -32,35 +26,10 @@ from marketplace.matching.checking import check_coverage
 from marketplace.migrations.schema import upgrade
 from marketplace.providers.exporting import export_providers
 from marketplace.providers.importing import ImportReport, import_providers
-
-F = TypeVar("F", bound=Callable[..., Any])
+from marketplace.simulate_command import simulate_command
 
 COUNT = click.IntRange(1, 256)
 PORT = click.IntRange(0, 65535)
-FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-
-on_data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Work on the system that `marketplace up` keeps in this folder.",
-)
-
-
-def environment_for(data_dir: Path | None) -> dict[str, str]:
-    """Return the environment with what `up` keeps in the data folder, where one is named."""
-    return {**os.environ, **(read_connection(data_dir) if data_dir else {})}
-
-
-@contextmanager
-def product_for(data_dir: Path | None) -> Iterator[Product]:
-    """Open the product that the settings or the data folder name."""
-    product = build(Settings.from_env(environment_for(data_dir)))
-    with product.app.app_context():
-        try:
-            yield product
-        finally:
-            db.engine.dispose()
-            product.redis.close()
 
 
 def become(command: list[str], data_dir: Path | None) -> NoReturn:
@@ -73,6 +42,9 @@ def become(command: list[str], data_dir: Path | None) -> NoReturn:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def cli() -> None:
     """One form, up to three comparable quotes, within 24 hours."""
+
+
+cli.add_command(simulate_command)
 
 
 @cli.command()
@@ -151,7 +123,7 @@ def import_providers_command(
     file: Path, dry_run: bool, verified: bool, invite: bool, data_dir: Path | None
 ) -> None:
     """Take in every provider of a CSV file, or none; every bad row is named."""
-    with product_for(data_dir) as product, _progress(f"Reading {file.name}") as progress:
+    with product_for(data_dir) as product, progress_of(f"Reading {file.name}") as progress:
         report = import_providers(
             product.ctx,
             OPERATOR,
@@ -168,14 +140,6 @@ def import_providers_command(
             f"nothing was imported: {len(report.problems)} problems, named above"
         )
     click.echo(_summary(report))
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def _summary(report: ImportReport) -> str:
@@ -217,7 +181,7 @@ def export_providers_command(output: Path | None, data_dir: Path | None) -> None
 @on_data_dir
 def check_coverage_command(mend: bool, data_dir: Path | None) -> None:
     """Compare what matching goes by with the providers and invitations behind it."""
-    with product_for(data_dir) as product, _progress("Checking coverage") as progress:
+    with product_for(data_dir) as product, progress_of("Checking coverage") as progress:
         report = check_coverage(product.ctx, OPERATOR, mend=mend, progress=progress)
     for difference in report.differences:
         click.echo(difference)

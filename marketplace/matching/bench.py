@@ -6,10 +6,10 @@ from uuid import UUID
 
 from marketplace.core.context import Transaction
 from marketplace.matching import bands, candidates, conditions, ledger, rules
+from marketplace.matching.account import Account
 from marketplace.matching.candidates import Funnel
 from marketplace.matching.conditions import Asked
 from marketplace.matching.eligibility import Obstacle, Wanted, clashes, obstacle
-from marketplace.matching.ledger import Account
 from marketplace.matching.rules import Seat
 from marketplace.providers import coverage
 from marketplace.providers.facts import facts_of, statement_of_facts

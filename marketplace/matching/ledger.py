@@ -4,8 +4,8 @@ Whoever writes an account holds the provider's coverage row, as every step does 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +19,8 @@ from sqlalchemy import (
     Select,
     Uuid,
     bindparam,
-    func,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import insert
 
@@ -34,31 +34,12 @@ from marketplace.invitations.rules import InvitationState
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.matching import rules
+from marketplace.matching.account import Account
 from marketplace.matching.models import Credit, CreditMonth
-from marketplace.matching.rules import Choice, End, Remark
+from marketplace.matching.rules import Choice, End
 from marketplace.providers import coverage
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import month_of
-
-
-@dataclass(frozen=True)
-class Account:
-    """A provider's page of the ledger; one that was never written begins with nothing."""
-
-    balance: float = 0.0
-    invited_at: datetime | None = None
-    answered: float = 0.0
-    missed: float = 0.0
-    month: date | None = None
-    eligible: int = 0
-    entitled: float = 0.0
-
-    def in_month(self, month: date) -> "Account":
-        """Return the account with its counts of `month` open; it never goes back to an earlier."""
-        if self.month is not None and self.month >= month:
-            return self
-        return replace(self, month=month, eligible=0, entitled=0.0)
-
 
 _COLUMNS: dict[str, Any] = {
     "balance": Double(),
@@ -73,8 +54,9 @@ _COLUMNS: dict[str, Any] = {
 
 def with_account(providers: Select[Any]) -> Select[Any]:
     """Return a statement about providers with the columns that `account_of` reads."""
-    columns = [getattr(Credit, name).label(f"account_{name}") for name in _COLUMNS]
-    return providers.add_columns(*columns).outerjoin(Credit, Credit.provider_id == Provider.id)
+    credits, provider_id = Credit.__table__, Provider.__table__.c.id
+    columns = [credits.c[name].label(f"account_{name}") for name in _COLUMNS]
+    return providers.add_columns(*columns).outerjoin(credits, credits.c.provider_id == provider_id)
 
 
 def account_of(row: Row[Any]) -> Account:
@@ -98,13 +80,11 @@ def enter_turns(tx: Transaction, accounts: dict[UUID, Account], choice: Choice) 
     invited = {seat.provider_id for seat in choice.chosen}
     entered = {}
     for provider_id, gained in choice.gained.items():
-        account = accounts[provider_id].in_month(month)
-        entered[provider_id] = replace(
-            account,
+        entered[provider_id] = accounts[provider_id].after_run(
+            gained=gained,
             balance=choice.credits[provider_id],
-            invited_at=tx.now if provider_id in invited else account.invited_at,
-            eligible=account.eligible + 1,
-            entitled=round(account.entitled + gained, rules.PRECISION),
+            month=month,
+            invited_at=tx.now if provider_id in invited else None,
         )
     _close_months(tx, {each: accounts[each] for each in entered}, month)
     _write(tx, entered)
@@ -147,15 +127,11 @@ def _settle(tx: Transaction, invitation_id: UUID) -> None:
         at_most=tx.policy.decline_refunds_per_month,
         fair_time=tx.policy.min_response_window,
     )
-    remark = rules.remark(invitation.state, responded=invitation.responded_at is not None)
-    settled = replace(account, balance=round(account.balance + back, rules.PRECISION))
-    if remark is not Remark.NOTHING:
-        fading = tx.policy.record_fading
-        settled = replace(
-            settled,
-            answered=account.answered * fading + (remark is Remark.ANSWERED),
-            missed=account.missed * fading + (remark is Remark.MISSED),
-        )
+    settled = account.after_end(
+        back=back,
+        remark=rules.remark(invitation.state, responded=invitation.responded_at is not None),
+        fading=tx.policy.record_fading,
+    )
     if settled != account:
         _write(tx, {invitation.provider_id: settled})
     if back:
@@ -190,24 +166,23 @@ def _accounts(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Account]:
     return {row.id: account_of(row) for row in rows}
 
 
+_NAMES = ", ".join(_COLUMNS)
+_WRITE = text(
+    f"INSERT INTO credits (provider_id, {_NAMES}) SELECT * FROM unnest(:provider_id, "
+    + ", ".join(f":{name}" for name in _COLUMNS)
+    + ") ON CONFLICT (provider_id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
+).bindparams(
+    bindparam("provider_id", type_=ARRAY(Uuid())),
+    *(bindparam(name, type_=ARRAY(of_type)) for name, of_type in _COLUMNS.items()),
+)
+
+
 def _write(tx: Transaction, accounts: dict[UUID, Account]) -> None:
     """Write these accounts, new ones and known ones, in one statement."""
-    if not accounts:
-        return
-    values = [func.unnest(bindparam(None, list(accounts), ARRAY(Uuid())))]
-    values += [
-        func.unnest(
-            bindparam(None, [getattr(each, name) for each in accounts.values()], ARRAY(of_type))
-        )
-        for name, of_type in _COLUMNS.items()
-    ]
-    written = insert(Credit).from_select(["provider_id", *_COLUMNS], select(*values))
-    tx.session.execute(
-        written.on_conflict_do_update(
-            index_elements=["provider_id"],
-            set_={name: written.excluded[name] for name in _COLUMNS},
-        )
-    )
+    if accounts:
+        columns = {name: [getattr(each, name) for each in accounts.values()] for name in _COLUMNS}
+        tx.session.execute(_WRITE, {"provider_id": list(accounts), **columns})
 
 
 def _close_months(tx: Transaction, accounts: dict[UUID, Account], month: date) -> None:
