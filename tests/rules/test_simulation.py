@@ -25,7 +25,7 @@ from marketplace.matching.simulation.strategies import Strategy
 from marketplace.providers.rules import month_of
 from tests.rules.facts import BODY, CONSULTANT, DAY, NOW, provider, wanted
 
-FORTY = generated_market()
+FORTY = generated_market(leads_per_month=30)
 """A year of forty providers: every bench is exact."""
 
 

@@ -100,11 +100,17 @@ class _Simulation:
     def ring_for(self, provider_id: UUID | None = None) -> None:
         """Let the leads that wait be tried again; or those that this provider can have now."""
         for lead in self.waiting:
-            if provider_id is None or (
-                provider_id in self.ground.candidates(lead)
-                and self.seating.may_have(lead, provider_id, self.invited(lead), self.now)
-            ):
+            if provider_id is None or self.is_new_for(lead, provider_id):
                 self.at(self.now, self.match, lead)
+
+    def is_new_for(self, lead: int, provider_id: UUID) -> bool:
+        """Return whether a provider could have a lead now that it was not invited to before."""
+        invited = self.invited(lead)
+        return (
+            provider_id not in invited
+            and provider_id in self.ground.candidates(lead)
+            and self.seating.may_have(lead, provider_id, invited, self.now)
+        )
 
     # Matching
 
