@@ -4,7 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Double, Select, cast, extract, func, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Select,
+    case,
+    cast,
+    extract,
+    func,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
@@ -116,25 +129,35 @@ def leads_to_retry(
 ) -> list[UUID]:
     """Return open leads with an empty place that are to be tried again, the longest waiting first.
 
-    After a share of the time that each has waited, within bounds. Those that were opened and never
-    matched (their job was lost) wait as well.
+    Those that were opened and never matched (their job was lost) wait as well.
     """
-    waited = cast(extract("epoch", now - Lead.waiting_since), Double)
-    rung_before = cast(extract("epoch", now - Lead.rung_at), Double)
-    pause = func.greatest(
-        at_least.total_seconds(), func.least(waited * share, at_most.total_seconds())
-    )
+    due = next_try_at(at_least=at_least, share=share, at_most=at_most) <= now
     return list(
         session.scalars(
             select(Lead.id)
-            .where(
-                Lead.state == LeadState.OPEN,
-                Lead.waiting_since.is_not(None),
-                or_(Lead.rung_at.is_(None), rung_before >= pause),
-            )
+            .where(Lead.state == LeadState.OPEN, Lead.waiting_since.is_not(None), due)
             .order_by(Lead.waiting_since)
             .limit(limit)
         )
+    )
+
+
+def next_try_at(
+    *, at_least: timedelta, share: float, at_most: timedelta
+) -> ColumnElement[datetime | None]:
+    """Return when a sweep tries a waiting lead again; null for one that waits for nothing.
+
+    At once where it was never tried; then after a share of the time that it had waited by the last
+    try, within bounds.
+    """
+    waited = cast(extract("epoch", Lead.rung_at - Lead.waiting_since), Double)
+    pause = func.greatest(
+        at_least.total_seconds(), func.least(waited * share, at_most.total_seconds())
+    )
+    return case(
+        (Lead.waiting_since.is_(None), null()),
+        (Lead.rung_at.is_(None), Lead.waiting_since),
+        else_=Lead.rung_at + func.make_interval(0, 0, 0, 0, 0, 0, pause),
     )
 
 

@@ -10,10 +10,12 @@ from marketplace.core.actors import Kind
 from marketplace.web import operations
 from marketplace.web.api import (
     admin_catalogue,
+    admin_consultants,
     admin_events,
     admin_leads,
     admin_notifications,
     admin_providers,
+    admin_reports,
     catalogue,
     docs,
     hooks,
@@ -21,6 +23,7 @@ from marketplace.web.api import (
     portal_api_keys,
     portal_invitations,
     portal_provider,
+    portal_statement,
     provider_applications,
     sessions,
 )
@@ -50,9 +53,11 @@ ADMIN = frozenset({Kind.ADMIN})
 
 API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (admin_catalogue.blp, ADMIN),
+    (admin_consultants.blp, ADMIN),
     (admin_events.blp, ADMIN),
     (admin_leads.blp, ADMIN),
     (admin_notifications.blp, ADMIN),
+    (admin_reports.blp, ADMIN),
     (business.blp, BUSINESS),
     (admin_providers.blp, ADMIN),
     (catalogue.blp, ANYBODY),
@@ -61,6 +66,7 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (hooks.blp, ANYBODY),  # signed
     (portal_api_keys.blp, PROVIDER_PERSON),
     (portal_provider.blp, PROVIDER),
+    (portal_statement.blp, PROVIDER),
     (provider_applications.blp, ANYBODY),
     (sessions.blp, ANYBODY),
     (sessions.own, PERSON),

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -129,9 +129,12 @@ class Moment(fields.AwareDateTime):
     }
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
-        if value is None:
-            return None
-        return str(value.astimezone(UTC).isoformat()).replace("+00:00", "Z")
+        return None if value is None else in_utc(value)
+
+
+def in_utc(moment: datetime) -> str:
+    """Return a moment as RFC 3339 in UTC: `2026-11-22T09:00:00Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class Email(Text):

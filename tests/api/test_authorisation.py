@@ -42,6 +42,7 @@ PORTAL = [
     ("POST", f"/portal/invitations/{SOME_ID}/questions", {"text": "x"}),
     ("GET", "/portal/provider", None),
     ("GET", "/portal/accreditations", None),
+    ("GET", "/portal/statement", None),
 ]
 ADMIN = [
     ("GET", "/admin/leads", None),
@@ -51,12 +52,16 @@ ADMIN = [
     ("POST", f"/admin/leads/{SOME_ID}/rejection", {"reason": "x"}),
     ("POST", f"/admin/leads/{SOME_ID}/rematch", None),
     ("POST", f"/admin/leads/{SOME_ID}/closure", {"reason": "x"}),
+    ("POST", f"/admin/leads/{SOME_ID}/consultants", {"name": "x", "provider_id": None}),
     (
         "POST",
         f"/admin/leads/{SOME_ID}/invitations",
         {"provider_id": str(SOME_ID), "why": "x"},
     ),
     ("GET", "/admin/commitments", None),
+    ("GET", "/admin/waiting-leads", None),
+    ("GET", "/admin/reports/coverage", None),
+    ("GET", "/admin/reports/fairness", None),
     ("GET", "/admin/events", None),
 ]
 

@@ -41,9 +41,7 @@ class CodeCursor(fields.Field[str]):
 class CodePageArgs(PageArgs):
     """What a list takes whose entries are known by a code."""
 
-    after = CodeCursor(  # type: ignore[assignment]  # a code where other lists have an id
-        load_default=None, metadata={"type": "string"}
-    )
+    after = CodeCursor(load_default=None, metadata={"type": "string"})
 
 
 class KeptStandardSchema(Schema):

@@ -18,6 +18,7 @@ from marketplace.matching import service as matching
 from marketplace.notifications.rules import CommitmentState
 from marketplace.providers.rules import ProviderKind
 from marketplace.quotes import outcome
+from marketplace.web.api.admin_consultants import ConsultantUsedSchema
 from marketplace.web.api.common import BriefSchema, CommitmentSchema
 from marketplace.web.api.request import QuestionSchema, StatusSchema
 from marketplace.web.auth import current_actor, current_context
@@ -47,6 +48,7 @@ class LeadRowSchema(Schema):
     finished_at = Moment(allow_none=True)
     waiting_since = Moment(allow_none=True)
     waiting_reason = fields.String(allow_none=True)
+    waiting_code = fields.String(allow_none=True)
     review_reasons = fields.List(fields.String())
 
 
@@ -116,6 +118,7 @@ class LeadSchema(BriefSchema):
     business_key = fields.String()
     time_zone = fields.String()
     follows_lead_id = fields.UUID(allow_none=True)
+    consultants_used = fields.List(fields.Nested(ConsultantUsedSchema))
     created_at = Moment()
     confirm_by = Moment()
     confirmed_at = Moment(allow_none=True)
@@ -126,6 +129,7 @@ class LeadSchema(BriefSchema):
     awarded_invitation_id = fields.UUID(allow_none=True)
     waiting_since = Moment(allow_none=True)
     waiting_reason = fields.String(allow_none=True)
+    waiting_code = fields.String(allow_none=True)
     commitment = fields.Nested(CommitmentSchema, allow_none=True)
     invitations = fields.List(fields.Nested(InvitationRowSchema))
     questions = fields.List(fields.Nested(QuestionSchema))

@@ -1,0 +1,58 @@
+"""Of which time a figure is: the last days, or whole months (UTC)."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from marketplace.core.errors import FieldError, Invalid
+from marketplace.providers.rules import month_of
+
+RECENT = timedelta(days=90)
+"""How far a report looks back where nothing else is asked for."""
+
+
+@dataclass(frozen=True)
+class Months:
+    """Some months in a row, by the first days of the first and of the last."""
+
+    first: date
+    last: date
+
+    @property
+    def starts_at(self) -> datetime:
+        """The moment from which on they count."""
+        return _midnight(self.first)
+
+    @property
+    def ends_at(self) -> datetime:
+        """The first moment that is not theirs any more."""
+        return _midnight(_later(self.last, 1))
+
+
+def one_month(month: date | None, now: datetime) -> Months:
+    """Return the month that was asked for, the current one by default; not one to come."""
+    current = month_of(now)
+    if month is None:
+        return Months(current, current)
+    if month > current:
+        raise Invalid([FieldError("/month", "must not be a month that has not begun")])
+    return Months(month, month)
+
+
+def last_months(count: int, now: datetime) -> Months:
+    """Return so many months, of which the current one is the last."""
+    current = month_of(now)
+    return Months(_later(current, 1 - count), current)
+
+
+def recent_months(now: datetime) -> Months:
+    """Return the months that the last `RECENT` days touch: the ledger counts by months."""
+    return Months(month_of(now - RECENT), month_of(now))
+
+
+def _later(month: date, by: int) -> date:
+    years, months = divmod(month.year * 12 + month.month - 1 + by, 12)
+    return date(years, months + 1, 1)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

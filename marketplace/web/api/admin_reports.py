@@ -1,0 +1,232 @@
+"""Reports, and the queue of leads that wait for a provider."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from flask.views import MethodView
+from marshmallow import Schema, fields, validate
+
+from marketplace.insights.coverage import coverage_report
+from marketplace.insights.fairness import fairness
+from marketplace.insights.worklist import waiting_leads
+from marketplace.providers.rules import ProviderKind
+from marketplace.web.auth import current_actor, current_context
+from marketplace.web.fields import Choice, Moment
+from marketplace.web.paging import CursorOf, PageArgs, cursor, cursor_of
+from marketplace.web.reporting import Format, Month, ReportArgs, also_as_csv, csv_answer, wanted
+from marketplace.web.requests import Blueprint
+
+blp = Blueprint(
+    "admin reports",
+    __name__,
+    url_prefix="/api/v1/admin",
+    description="Reports and the waiting queue, for administrators",
+)
+
+
+class CoverageCellSchema(Schema):
+    """A standard, a region and a kind of provider: who could take it, and what was asked."""
+
+    standard = fields.String()
+    region = fields.String()
+    kind = Choice(ProviderKind)
+    providers = fields.Integer(
+        metadata={"description": "verified ones, in the region or in all of its country"}
+    )
+    remote_providers = fields.Integer(
+        metadata={"description": "verified ones elsewhere that work remotely"}
+    )
+    n = fields.Integer(metadata={"description": "leads of the period"})
+    with_empty_place = fields.Integer(
+        metadata={"description": "those of them with an empty place now, or when they finished"}
+    )
+    share_with_empty_place = fields.Float(allow_none=True, metadata={"description": "of n"})
+
+
+class PeriodSchema(Schema):
+    """Of which time the figures are."""
+
+    from_ = Moment(data_key="from", attribute="since")
+    until = Moment()
+
+
+class CoverageReportSchema(PeriodSchema):
+    """Where leads come and providers are missing; the cell to recruit for next comes first."""
+
+    n = fields.Integer(metadata={"description": "leads that were opened in the period"})
+    providers = fields.Integer(metadata={"description": "verified providers"})
+    items = fields.List(fields.Nested(CoverageCellSchema))
+    next = fields.String(allow_none=True)
+
+
+class CoverageArgs(ReportArgs):
+    """Which part of it, and in which format."""
+
+    after = CursorOf(str, str, str)
+
+
+class ProviderShareSchema(Schema):
+    """What a provider was owed in the period and what it had; its account as it is now."""
+
+    provider_id = fields.UUID()
+    name = fields.String()
+    kind = Choice(ProviderKind)
+    joined_at = Moment()
+    newcomer = fields.Boolean(metadata={"description": "joined within the period"})
+    eligible = fields.Integer(
+        metadata={"description": "runs in which somebody of its band was chosen"}
+    )
+    entitled = fields.Float(metadata={"description": "turns: its fair share"})
+    invited = fields.Integer()
+    by_hand = fields.Integer(metadata={"description": "of those invited, by an administrator"})
+    difference = fields.Float(metadata={"description": "invited less entitled"})
+    balance = fields.Float()
+    answered = fields.Float(metadata={"description": "older ones count less"})
+    missed = fields.Float(metadata={"description": "older ones count less"})
+    weight = fields.Float()
+
+
+class GiniSchema(Schema):
+    """How unequally invitations follow what was owed, over providers owed a turn or more."""
+
+    value = fields.Float(allow_none=True)
+    n = fields.Integer()
+
+
+class DifferenceSchema(Schema):
+    """How far invited and entitled are apart, whichever way."""
+
+    mean = fields.Float(allow_none=True)
+    max = fields.Float(allow_none=True)
+    n = fields.Integer()
+
+
+class FairnessReportSchema(PeriodSchema):
+    """Every provider that was owed a turn or invited; the largest differences first."""
+
+    n = fields.Integer(metadata={"description": "providers"})
+    gini = fields.Nested(GiniSchema)
+    absolute_difference = fields.Nested(DifferenceSchema)
+    items = fields.List(fields.Nested(ProviderShareSchema))
+    next = fields.String(allow_none=True)
+
+
+class FairnessArgs(ReportArgs):
+    """Of which time: a month, or the last so many; else the months of the last 90 days."""
+
+    month = Month(load_default=None)
+    months = fields.Integer(
+        load_default=None,
+        validate=validate.Range(1, 12, error="must be from 1 to 12"),
+        error_messages={"invalid": "must be a whole number"},
+    )
+
+
+class WaitingLeadSchema(Schema):
+    """An open lead with an empty place that could not be filled."""
+
+    id = fields.UUID(attribute="lead.id")
+    reference = fields.String(attribute="lead.reference")
+    company_name = fields.String(attribute="lead.company_name")
+    service = fields.String(attribute="lead.service")
+    standards = fields.List(fields.String(), attribute="lead.standards")
+    regions = fields.List(fields.String(), attribute="lead.regions")
+    waiting_since = Moment(allow_none=True, attribute="lead.waiting_since")
+    waiting_seconds = fields.Integer(allow_none=True)
+    waiting_code = fields.String(allow_none=True, attribute="lead.waiting_code")
+    waiting_reason = fields.String(allow_none=True, attribute="lead.waiting_reason")
+    empty_places = fields.Integer()
+    invitations = fields.Integer()
+    invitations_at_most = fields.Integer()
+    next_try_at = Moment(
+        allow_none=True,
+        metadata={"description": "sooner if anything happens that could help; null: not again"},
+    )
+
+
+class WaitingPageSchema(Schema):
+    """A page of the waiting queue."""
+
+    items = fields.List(fields.Nested(WaitingLeadSchema))
+    next = fields.String(allow_none=True)
+
+
+def _moment(word: str) -> datetime:
+    moment = datetime.fromisoformat(word)
+    if moment.tzinfo is None:
+        raise ValueError(word)
+    return moment
+
+
+class WaitingArgs(PageArgs):
+    """Which part of the queue."""
+
+    after = CursorOf(_moment, UUID)
+
+
+@blp.route("/reports/coverage")
+class CoverageReport(MethodView):
+    @blp.arguments(CoverageArgs, location="query")
+    @blp.response(200, CoverageReportSchema)
+    @also_as_csv(blp)
+    def get(self, args: dict[str, Any]) -> dict[str, Any] | Response:
+        """Who covers what was asked for in the last 90 days: where to recruit next."""
+        found = coverage_report(current_context(), current_actor(), **wanted(args))
+        if args["format"] is Format.CSV:
+            return _csv("coverage", CoverageCellSchema(), found.cells, found.since, found.until)
+        return {
+            "since": found.since,
+            "until": found.until,
+            "n": found.n,
+            "providers": found.providers,
+            "items": found.cells,
+            "next": cursor_of(*found.following) if found.following else None,
+        }
+
+
+@blp.route("/reports/fairness")
+class FairnessReport(MethodView):
+    @blp.arguments(FairnessArgs, location="query")
+    @blp.response(200, FairnessReportSchema)
+    @also_as_csv(blp)
+    def get(self, args: dict[str, Any]) -> dict[str, Any] | Response:
+        """What every provider was owed and what it had, the largest differences first."""
+        found = fairness(current_context(), current_actor(), **wanted(args))
+        if args["format"] is Format.CSV:
+            since = found.months.starts_at
+            return _csv("fairness", ProviderShareSchema(), found.shares, since, found.until)
+        return {
+            "since": found.months.starts_at,
+            "until": found.until,
+            "n": found.n,
+            "gini": {"value": found.gini, "n": found.gini_n},
+            "absolute_difference": {
+                "mean": found.mean_difference,
+                "max": found.max_difference,
+                "n": found.n,
+            },
+            "items": found.shares,
+            "next": cursor(found.following) if found.following else None,
+        }
+
+
+def _csv(
+    name: str, schema: Schema, rows: Iterable[Any], since: datetime, until: datetime
+) -> Response:
+    """Return a report as a table that says in every row of which time it is."""
+    period = PeriodSchema().dump({"since": since, "until": until})
+    return csv_answer(f"{name}_{since:%Y-%m-%d}_{until:%Y-%m-%d}", schema, rows, beside=period)
+
+
+@blp.route("/waiting-leads")
+class WaitingLeads(MethodView):
+    @blp.arguments(WaitingArgs, location="query")
+    @blp.response(200, WaitingPageSchema)
+    def get(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Open leads with an empty place, the longest waiting first."""
+        items, last = waiting_leads(current_context(), current_actor(), **args)
+        following = cursor_of(last[0].isoformat(), str(last[1])) if last else None
+        return {"items": items, "next": following}

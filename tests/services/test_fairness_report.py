@@ -1,0 +1,116 @@
+"""The fairness report: of which time it is, who is in it, and how it is read."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from marketplace.insights.fairness import fairness, gini
+from marketplace.matching import service as matching
+from tests.factories import ADMIN
+from tests.services.market import a_market
+
+TICK = timedelta(microseconds=1)
+NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], None),
+        ([0, 0], None),
+        ([3], 0.0),
+        ([2, 2, 2], 0.0),
+        ([0, 1], 0.5),
+        ([0, 0, 0, 1], 0.75),
+        ([1, 3], 0.25),
+        ([3, 1], 0.25),
+    ],
+)
+def test_the_gini_coefficient(values, expected):
+    assert gini(values) == expected
+
+
+def test_an_invitation_by_hand_is_a_turn_that_was_not_owed(ctx, make):
+    lead = make.matched_lead()
+    provider = make.provider()
+    matching.invite_by_hand(ctx, ADMIN, lead.id, provider.id, why="the only one there")
+    report = fairness(ctx, ADMIN)
+    (share,) = report.shares
+    assert (share.eligible, share.entitled, share.invited, share.by_hand) == (0, 0.0, 1, 1)
+    assert (share.difference, share.balance) == (1.0, -1.0)
+    assert (report.gini, report.gini_n) == (None, 0)
+
+
+def test_who_could_not_be_chosen_is_not_in_it(ctx, make):
+    make.provider(regions=("NZ",))
+    provider = make.provider()
+    make.matched_lead()
+    assert [share.provider_id for share in fairness(ctx, ADMIN).shares] == [provider.id]
+
+
+def test_months_are_counted_by_themselves_and_together(ctx, make, clock):
+    provider = make.provider()
+    clock.now = datetime(2026, 11, 30, 23, 59, 59, 999999, tzinfo=UTC)
+    make.matched_lead()
+    clock.now += TICK
+    make.matched_lead()
+    make.matched_lead()
+
+    def figures(**asked):
+        return [(each.eligible, each.invited) for each in fairness(ctx, ADMIN, **asked).shares]
+
+    assert figures(month=NOVEMBER) == [(1, 1)]
+    assert figures(month=DECEMBER) == [(2, 2)]
+    assert figures(months=1) == [(2, 2)]
+    assert figures(months=2) == [(3, 3)]
+    assert figures() == [(3, 3)]
+    assert figures(month=date(2026, 10, 1)) == []
+    clock.advance(days=90)  # the first of March, which reaches back into December
+    assert figures() == [(3 - 1, 3 - 1)]
+    assert provider.id == fairness(ctx, ADMIN, months=12).shares[0].provider_id
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last", "until"),
+    [
+        ({}, date(2026, 8, 1), NOVEMBER, datetime(2026, 11, 23, 9, tzinfo=UTC)),
+        ({"months": 12}, date(2025, 12, 1), NOVEMBER, datetime(2026, 11, 23, 9, tzinfo=UTC)),
+        ({"month": NOVEMBER}, NOVEMBER, NOVEMBER, datetime(2026, 11, 23, 9, tzinfo=UTC)),
+        (
+            {"month": date(2025, 12, 1)},
+            date(2025, 12, 1),
+            date(2025, 12, 1),
+            datetime(2026, 1, 1, tzinfo=UTC),
+        ),
+    ],
+)
+def test_the_period_is_told(ctx, asked, first, last, until):
+    report = fairness(ctx, ADMIN, **asked)
+    assert (report.months.first, report.months.last, report.until) == (first, last, until)
+    assert (report.n, report.shares, report.following) == (0, [], None)
+    assert (report.gini, report.mean_difference, report.max_difference) == (None, None, None)
+
+
+def test_newcomers_are_marked(ctx, make, clock):
+    old = make.provider()
+    clock.now = datetime(2027, 3, 1, tzinfo=UTC)
+    new = make.provider()
+    make.matched_lead()
+    marked = {each.provider_id: each.newcomer for each in fairness(ctx, ADMIN, months=1).shares}
+    assert marked == {old.id: False, new.id: True}
+    assert all(each.newcomer for each in fairness(ctx, ADMIN, months=5).shares)
+
+
+def test_pages_of_fairness_fit_together_and_have_the_figures_of_the_whole(ctx, make, clock):
+    a_market(ctx, make, clock, 4, leads=4)
+    whole = fairness(ctx, ADMIN)
+    paged, after = [], None
+    while after is not None or not paged:
+        part = fairness(ctx, ADMIN, limit=2, after=after)
+        assert len(part.shares) <= 2
+        paged += part.shares
+        after = part.following
+        same = ("n", "gini", "gini_n", "mean_difference", "max_difference")
+        assert [getattr(part, name) for name in same] == [getattr(whole, name) for name in same]
+    assert paged == whole.shares
+    assert len(paged) > 2
