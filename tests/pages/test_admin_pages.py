@@ -195,3 +195,37 @@ def test_what_does_not_exist_is_not_found(admin, make):
     assert admin.open("/admin/leads/0190a000-0000-7000-8000-000000000000").status == 404
     assert admin.open("/admin/providers/0190a000-0000-7000-8000-000000000000").status == 404
     assert admin.open(f"/admin/leads/{lead.id}").status == 200
+
+
+def test_an_adviser_that_resembles_a_provider_is_decided_from_the_case(admin, make):
+    one = make.provider(name="Harbour Quality Pty Ltd")
+    make.provider(name="Harbour Quality Training")
+    lead = make.lead(consultants_used=[{"name": "Harbor Quality", "ended_on": None}])
+    page = admin.open(f"/admin/leads/{lead.id}")
+    for said in ("Is Harbor Quality a provider here?", "It is Harbour Quality Pty Ltd",
+                 "It is Harbour Quality Training", "It is none of these"):  # fmt: skip
+        assert said in page.text
+    page = admin.send("/consultants", ("provider_id", str(one.id)))
+    assert "counts for who may be invited" in page.text
+    assert "it is Harbour Quality Pty Ltd. This may be changed" in page.text
+    assert "Harbor Quality (which is Harbour Quality Pty Ltd)" in page.text
+    page = admin.send("/consultants", ("provider_id", ""))
+    assert "it is none of these. This may be changed" in page.text
+    admin.send("/close", reason="Asked to by telephone.")
+    assert "a provider here?" not in admin.page.text
+
+
+def test_a_doubt_is_shown_with_its_names_as_they_are_written(admin, ctx, make):
+    make.provider(name="Harbour Quality Pty Ltd")
+    careful = replace(ctx, policy=replace(ctx.policy, lead_confirmation="off"))
+    used = [{"name": "Harbor <Quality>", "ended_on": None}]
+    form = lead_form(7, consultants_used=used, service="certification")
+    receipt = leads.submit_lead(careful, load(LeadIn(), form))
+    said = (
+        "A consultant that is named, Harbor <Quality>, may be Harbour Quality Pty Ltd, "
+        "a provider here"
+    )
+    assert said in admin.open("/admin").text
+    lead = make.lead_called(receipt.reference)
+    assert said in admin.open(f"/admin/leads/{lead.id}").text
+    assert "Consultants in doubt" not in admin.page.text

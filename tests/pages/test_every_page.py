@@ -30,7 +30,8 @@ def pages(ctx, make, browser, signed_in, admin, clock):
     consultant = make.provider()
     make.provider(state="applied")
     certification = make.matched_lead(service="certification")
-    consulting = make.matched_lead()
+    advised = [{"name": "Consulting Number", "ended_on": None}]
+    consulting = make.matched_lead(consultants_used=advised)
     first, second, third = held_by(make, certification)
     for invitation in (first, second):
         form = load(QuoteIn(), CERTIFICATION)
