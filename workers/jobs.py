@@ -8,7 +8,7 @@ from uuid import UUID
 from marketplace.core import idempotency
 from marketplace.invitations import endings
 from marketplace.leads import clock as leads
-from marketplace.matching import ledger, waiting
+from marketplace.matching import settling, waiting
 from marketplace.matching import service as matching
 from marketplace.notifications import delivery
 from marketplace.quotes import outcome
@@ -52,7 +52,7 @@ def retry_waiting_leads() -> None:
 
 def settle_ended_invitations() -> None:
     with job_context() as ctx:
-        ledger.settle_ended_invitations(ctx)
+        settling.settle_ended_invitations(ctx)
 
 
 def expire_due_invitations() -> None:

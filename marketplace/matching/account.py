@@ -37,6 +37,14 @@ class Account:
             entitled=round(opened.entitled + gained, PRECISION),
         )
 
+    def after_undoing(self, share: float) -> "Account":
+        """Return the account after a turn came back of which it had gained a share."""
+        return replace(
+            self,
+            balance=round(self.balance - share, PRECISION),
+            entitled=round(self.entitled - share, PRECISION),
+        )
+
     def after_end(self, *, back: float, remark: Remark, fading: float) -> "Account":
         """Return the account after an invitation ended: its turn given `back`, and remembered.
 

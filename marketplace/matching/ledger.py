@@ -3,7 +3,7 @@
 Whoever writes an account holds the provider's coverage row, as every step does that concerns it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -24,20 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from marketplace.core.actors import SYSTEM
-from marketplace.core.context import Context, Transaction
-from marketplace.core.events import record
-from marketplace.core.sweeps import sweep
-from marketplace.invitations import queries as invitations
-from marketplace.invitations.models import Invitation
-from marketplace.invitations.rules import InvitationState
-from marketplace.leads import queries as leads
-from marketplace.leads.models import Lead
+from marketplace.core.context import Transaction
 from marketplace.matching import rules
 from marketplace.matching.account import Account
 from marketplace.matching.models import Credit, CreditMonth
-from marketplace.matching.rules import Choice, End
-from marketplace.providers import coverage
+from marketplace.matching.rules import Choice
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import month_of
 
@@ -87,81 +78,18 @@ def enter_turns(tx: Transaction, accounts: dict[UUID, Account], choice: Choice) 
             invited_at=tx.now if provider_id in invited else None,
         )
     _close_months(tx, {each: accounts[each] for each in entered}, month)
-    _write(tx, entered)
+    write(tx, entered)
 
 
 def charge_by_hand(tx: Transaction, provider_id: UUID) -> None:
     """Let a provider that was invited by hand pay for its turn. It is locked."""
-    account = _accounts(tx, [provider_id])[provider_id]
+    account = accounts_of(tx, [provider_id])[provider_id]
     charged = replace(account, balance=account.balance - rules.COST_OF_A_TURN, invited_at=tx.now)
-    _write(tx, {provider_id: charged})
+    write(tx, {provider_id: charged})
 
 
-def settle_ended_invitations(ctx: Context) -> int:
-    """Enter in the ledger how invitations ended; return how many were.
-
-    Each once: on its holder's record, and its turn given back where the table says so.
-    """
-    return sweep(
-        ctx,
-        "settle_ended_invitations",
-        lambda session, _now, limit: invitations.unsettled_invitations(session, limit=limit),
-        _settle,
-    )
-
-
-def _settle(tx: Transaction, invitation_id: UUID) -> None:
-    lead_id = invitations.lead_id_of(tx.session, invitation_id)
-    if lead_id is None:
-        return
-    lead = leads.lock_lead(tx.session, lead_id)
-    invitation = invitations.lock_invitation(tx.session, invitation_id)
-    if invitation.settled_at is not None or invitation.state not in rules.SETTLEMENTS:
-        return
-    coverage.lock_rows(tx.session, [invitation.provider_id])
-    account = _accounts(tx, [invitation.provider_id])[invitation.provider_id]
-    back = rules.refund(
-        _end_of(invitation, lead),
-        refunds_this_month=_refunds(tx, invitation),
-        soon=tx.policy.decline_refund_within,
-        at_most=tx.policy.decline_refunds_per_month,
-        fair_time=tx.policy.min_response_window,
-    )
-    settled = account.after_end(
-        back=back,
-        remark=rules.remark(invitation.state, responded=invitation.responded_at is not None),
-        fading=tx.policy.record_fading,
-    )
-    if settled != account:
-        _write(tx, {invitation.provider_id: settled})
-    if back:
-        record(tx, SYSTEM, "invitation.turn_given_back", invitation.id)
-    invitation.settled_at = tx.now
-
-
-def _end_of(invitation: Invitation, lead: Lead) -> End:
-    ended_at = invitation.ended_at or invitation.sent_at
-    return End(
-        state=invitation.state,
-        lasted=ended_at - invitation.sent_at,
-        decline_reason=invitation.decline_reason,
-        request_finished=lead.finished_at is not None and ended_at >= lead.finished_at,
-    )
-
-
-def _refunds(tx: Transaction, invitation: Invitation) -> int:
-    """Return how many declines of the same month (UTC) have had their turn back before."""
-    if invitation.state is not InvitationState.DECLINED or invitation.ended_at is None:
-        return 0
-    return invitations.refundable_declines(
-        tx.session,
-        invitation.provider_id,
-        month=month_of(invitation.ended_at),
-        within=tx.policy.decline_refund_within,
-    )
-
-
-def _accounts(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Account]:
+def accounts_of(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Account]:
+    """Return the accounts of these providers, each of them locked."""
     rows = tx.session.execute(with_account(select(Provider.id)).where(Provider.id.in_(ids)))
     return {row.id: account_of(row) for row in rows}
 
@@ -178,7 +106,7 @@ _WRITE = text(
 )
 
 
-def _write(tx: Transaction, accounts: dict[UUID, Account]) -> None:
+def write(tx: Transaction, accounts: Mapping[UUID, Account]) -> None:
     """Write these accounts, new ones and known ones, in one statement."""
     if accounts:
         columns = {name: [getattr(each, name) for each in accounts.values()] for name in _COLUMNS}

@@ -126,6 +126,17 @@ _service_of_kind = case(
 )
 
 
+def runs_at(session: Session, invitation: Invitation) -> list[MatchingRun]:
+    """Return the runs for its lead of the moment at which an invitation was sent."""
+    return list(
+        session.scalars(
+            select(MatchingRun).where(
+                MatchingRun.lead_id == invitation.lead_id, MatchingRun.at == invitation.sent_at
+            )
+        )
+    )
+
+
 def last_outcome(session: Session, lead_id: UUID) -> str | None:
     """Return what the last stored run for a lead came to."""
     return session.scalar(

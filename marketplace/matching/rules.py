@@ -6,7 +6,7 @@ ties by the longest wait, then by a seeded draw. Credits never reset. Money is n
 """
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -174,6 +174,16 @@ def gains(weights: Sequence[float], places: int) -> list[float]:
         left -= len(capped)
         rest = [index for index in rest if index not in capped]
     return shares
+
+
+def shares_of_a_turn(gained: Mapping[UUID, float]) -> dict[UUID, float]:
+    """Return what everybody in a band gained of one of the turns that a run shared out: together 1.
+
+    A turn that comes back was never dealt, so it is taken from all who had a share of it. Otherwise
+    credit would be made from nothing, and whoever joins, with none, would wait behind everybody.
+    """
+    turns = sum(gained.values())
+    return {each: round(share / turns, PRECISION) for each, share in gained.items()}
 
 
 def choose(

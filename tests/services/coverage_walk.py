@@ -26,8 +26,8 @@ from marketplace.invitations.rules import (
 )
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import UNFINISHED, CloseReason
-from marketplace.matching import ledger, waiting
 from marketplace.matching import service as matching
+from marketplace.matching import settling, waiting
 from marketplace.providers import profile, service
 from marketplace.providers.importing import import_providers
 from marketplace.providers.models import Provider
@@ -186,7 +186,7 @@ class Walk:
     def sweep(self) -> None:
         endings.expire_due_invitations(self.ctx)
         outcome.expire_due_leads(self.ctx)
-        ledger.settle_ended_invitations(self.ctx)
+        settling.settle_ended_invitations(self.ctx)
 
     def let_hours_pass(self) -> None:
         self.clock.advance(hours=self.draw.uniform(0, 8))

@@ -11,8 +11,8 @@ from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationEvent, InvitationState, free_places
 from marketplace.leads.models import Lead
-from marketplace.matching import ledger
 from marketplace.matching import service as matching
+from marketplace.matching import settling
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import AccreditationState, ProviderKind
 from marketplace.quotes import outcome

@@ -14,8 +14,8 @@ from marketplace.invitations import endings, queries, questions
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState
-from marketplace.matching import ledger
 from marketplace.matching import service as matching
+from marketplace.matching import settling
 from marketplace.matching.models import Credit
 from marketplace.notifications.models import Commitment, Notification
 from marketplace.providers.models import Coverage, Provider
@@ -335,7 +335,7 @@ def test_an_expiry_is_a_miss_though_a_question_was_asked(ctx, three, clock):
     decline(ctx, three_)
     clock.now = one.respond_by
     endings.expire_due_invitations(ctx)
-    assert ledger.settle_ended_invitations(ctx) == 3
+    assert settling.settle_ended_invitations(ctx) == 3
     with ctx.reading() as session:
         credits = [session.get_one(Credit, each.provider_id) for each in (one, two, three_)]
         found = [(each.answered, each.missed) for each in credits]

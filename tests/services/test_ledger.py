@@ -8,8 +8,8 @@ from sqlalchemy import select
 from marketplace.core.events import Event
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
-from marketplace.matching import ledger
 from marketplace.matching import service as matching
+from marketplace.matching import settling
 from marketplace.matching.models import Credit, CreditMonth
 from marketplace.providers import service as providers
 from marketplace.quotes import outcome
@@ -35,15 +35,23 @@ def decline(ctx, make, lead, provider, reason="out_of_scope"):
     invitations.decline_invitation(ctx, person_of(provider.id), held.id, reason=reason)
 
 
+def balances(make):
+    return sorted(make.ask(lambda s: s.scalars(select(Credit.balance)).all()))
+
+
 def test_an_end_is_entered_once_however_often_the_sweep_runs(ctx, make):
-    provider = make.provider()
-    decline(ctx, make, make.matched_lead(), provider)
-    before = credit_of(make, provider).balance
-    assert ledger.settle_ended_invitations(ctx) == 1
-    assert ledger.settle_ended_invitations(ctx) == 0
+    four = [make.provider() for _ in range(4)]
+    lead = make.matched_lead()
+    assert balances(make) == [-0.25, -0.25, -0.25, 0.75]
+    provider = next(each for each in four if credit_of(make, each).invited_at)
+    decline(ctx, make, lead, provider)
+    assert settling.settle_ended_invitations(ctx) == 1
+    assert settling.settle_ended_invitations(ctx) == 0
+    # Of three turns two were dealt: everybody has half a turn, and two have paid one.
+    assert balances(make) == [-0.5, -0.5, 0.5, 0.5]
     after = credit_of(make, provider)
-    assert after.balance == before + 1
-    assert (after.answered, after.missed) == (1, 0)
+    assert (after.balance, after.answered, after.missed) == (0.5, 1, 0)
+    assert after.entitled == 0.5
     given_back = select(Event).where(Event.verb == "invitation.turn_given_back")
     assert len(make.ask(lambda s: s.scalars(given_back).all())) == 1
 
@@ -52,39 +60,47 @@ def test_what_has_not_ended_is_not_settled(ctx, make):
     for _ in range(3):
         make.provider()
     make.matched_lead()
-    assert ledger.settle_ended_invitations(ctx) == 0
+    assert settling.settle_ended_invitations(ctx) == 0
 
 
-def test_the_third_decline_as_out_of_scope_in_a_month_costs_its_turn(ctx, make, clock):
-    provider = make.provider()
+@pytest.mark.parametrize("at_once", [False, True])
+def test_the_third_decline_as_out_of_scope_in_a_month_costs_its_turn(ctx, make, clock, at_once):
+    choosy, other = make.provider(), make.provider()
     for _ in range(3):
-        decline(ctx, make, make.matched_lead(), provider)
-        ledger.settle_ended_invitations(ctx)
-    assert credit_of(make, provider).balance == 2 - 3 + 3  # gained 3, paid 3, two came back
+        decline(ctx, make, make.matched_lead(), choosy)
+        if not at_once:
+            settling.settle_ended_invitations(ctx)
+    settling.settle_ended_invitations(ctx)
+    back = select(Event).where(Event.verb == "invitation.turn_given_back")
+    assert len(make.ask(lambda s: s.scalars(back).all())) == 2
+    # Six turns were dealt, three each; two of the first's came back, half of each from the other.
+    assert (credit_of(make, choosy).balance, credit_of(make, other).balance) == (1, -1)
     clock.now = clock.now.replace(month=12, day=1)
-    decline(ctx, make, make.matched_lead(), provider)
-    ledger.settle_ended_invitations(ctx)
-    assert credit_of(make, provider).balance == 3
+    decline(ctx, make, make.matched_lead(), choosy)
+    settling.settle_ended_invitations(ctx)
+    assert (credit_of(make, choosy).balance, credit_of(make, other).balance) == (1.5, -1.5)
 
 
-def test_three_declines_that_are_settled_in_one_sweep_are_refunded_twice(ctx, make):
-    provider = make.provider()
-    for _ in range(3):
-        decline(ctx, make, make.matched_lead(), provider)
-    assert ledger.settle_ended_invitations(ctx) == 3
-    assert credit_of(make, provider).balance == 2
-
-
-@pytest.mark.parametrize(("hours", "balance"), [(7.9, 1), (8, 0)])
+@pytest.mark.parametrize(("hours", "comes_back"), [(7.9, True), (8, False)])
 def test_a_request_that_ends_before_there_was_a_fair_time_gives_the_turn_back(
-    ctx, make, clock, hours, balance
+    ctx, make, clock, hours, comes_back
 ):
-    provider = make.provider()
+    make.provider()
     lead = make.matched_lead()
     clock.advance(hours=hours)
     outcome.close_request(ctx, business_of(lead), reason="not_now")
-    ledger.settle_ended_invitations(ctx)
-    assert credit_of(make, provider).balance == balance
+    settling.settle_ended_invitations(ctx)
+    back = select(Event).where(Event.verb == "invitation.turn_given_back")
+    assert len(make.ask(lambda s: s.scalars(back).all())) == comes_back
+
+
+def test_a_turn_by_hand_that_comes_back_is_taken_from_nobody(ctx, make):
+    lead = make.matched_lead()
+    provider = make.provider()
+    matching.invite_by_hand(ctx, ADMIN, lead.id, provider.id, why="the only one there")
+    decline(ctx, make, lead, provider)
+    settling.settle_ended_invitations(ctx)
+    assert balances(make) == [0]
 
 
 def test_whoever_may_not_stay_pays_for_its_turn(ctx, make):
@@ -93,7 +109,7 @@ def test_whoever_may_not_stay_pays_for_its_turn(ctx, make):
     providers.suspend_provider(ctx, ADMIN, provider.id, reason="complaint under investigation")
     matching.match_lead(ctx, lead.id)
     assert held_of(make, lead, provider).state == "withdrawn"
-    ledger.settle_ended_invitations(ctx)
+    settling.settle_ended_invitations(ctx)
     credit = credit_of(make, provider)
     assert (credit.balance, credit.answered, credit.missed) == (0, 0, 0)
 

@@ -12,7 +12,7 @@ from marketplace.invitations import endings, questions
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationEvent
-from marketplace.matching import ledger
+from marketplace.matching import settling
 from tests.factories import ADMIN, person_of
 from tests.services.road import a_quote, held
 

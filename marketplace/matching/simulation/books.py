@@ -1,7 +1,7 @@
 """What a simulation keeps of its providers, and leaves behind: capacity, accounts, every turn."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from marketplace.invitations import rules as invitations
 from marketplace.invitations.rules import DeclineReason, Holding, InvitationEvent, InvitationState
 from marketplace.matching import rules
 from marketplace.matching.account import Account
+from marketplace.matching.bands import Fit
 from marketplace.matching.rules import COST_OF_A_TURN, Choice, End
 from marketplace.matching.simulation.answering import Window
 from marketplace.matching.simulation.markets import Member
@@ -92,6 +93,7 @@ class Books:
         self.facts = {each.facts.id: each.facts for each in members}
         self.served = dict.fromkeys(self.facts, 0)
         self.outcome = Outcome(strategy, dict.fromkeys(self.facts, Account()))
+        self._shares: dict[tuple[int, UUID], dict[UUID, float]] = {}
         self._refundable: Counter[tuple[UUID, date]] = Counter()
 
     def change(self, provider_id: UUID, **changes: Any) -> ProviderFacts:
@@ -120,9 +122,18 @@ class Books:
         self.change(provider_id, open_count=facts.open_count - 1)
         return facts.open_count == facts.open_capacity
 
-    def enter_turns(self, choice: Choice, now: datetime) -> None:
+    def enter_turns(
+        self, lead: int, choice: Choice, fits: Mapping[UUID, Fit], now: datetime
+    ) -> None:
         """Enter what a run decided, in the accounts and line by line."""
         invited = {seat.provider_id for seat in choice.chosen}
+        for seat in choice.chosen:
+            band = {
+                each: gained
+                for each, gained in choice.gained.items()
+                if fits[each].band == seat.fit.band
+            }
+            self._shares[lead, seat.provider_id] = rules.shares_of_a_turn(band)
         for each, gained in choice.gained.items():
             paid = COST_OF_A_TURN if each in invited else 0.0
             self.outcome.entries.append(Entry(now, each, gained, paid))
@@ -148,6 +159,9 @@ class Books:
         )
         if back:
             self.outcome.entries.append(Entry(now, sent.provider_id, 0.0, -back))
+            for each, share in self._shares[sent.lead, sent.provider_id].items():
+                self.outcome.entries.append(Entry(now, each, -share, 0.0))
+                self.outcome.accounts[each] = self.outcome.accounts[each].after_undoing(share)
         account = self.outcome.accounts[sent.provider_id]
         self.outcome.accounts[sent.provider_id] = account.after_end(
             back=back,

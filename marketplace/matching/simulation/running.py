@@ -144,16 +144,18 @@ class _Simulation:
         self.runs[lead] += 1
         turn = self.turn(lead)
         bench = self.seating.bench(turn)
+        candidates = self.seating.candidates(turn, bench)
         choice = strategies.choose(
             self.strategy,
-            self.seating.candidates(turn, bench),
+            candidates,
             len(places),
             needed_kinds=turn.needed_kinds,
             clashes=clashes(bench, today=self.now.date()),
             seed=turn.seed,
             window=self.window(lead),
         )
-        self.books.enter_turns(choice, self.now)
+        fits = {each.seat.provider_id: each.seat.fit for each in candidates}
+        self.books.enter_turns(lead, choice, fits, self.now)
         for place, seat in zip(places, choice.chosen, strict=False):
             self.invite(lead, place, seat.provider_id)
         return choice.chosen
