@@ -35,7 +35,7 @@ def lead_for(invitation: Invitation, lead: Lead) -> dict[str, Any]:
         for name in (
             "reference", "service", "standards", "editions", "country", "regions", "headcount",
             "sites", "sector", "certification_status", "timeframe", "needed_by", "remote_ok",
-            "notes",
+            "language", "notes",
         )
     }  # fmt: skip
     if not invitation.contact_is_visible:

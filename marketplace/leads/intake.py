@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
+from marketplace.catalogue.languages import languages
 from marketplace.catalogue.rules import WHERE_TO_TURN, country_of
 from marketplace.core import identity
 from marketplace.core.context import Transaction
@@ -50,6 +51,9 @@ def problems(session: Session, form: Form, *, today: date) -> list[FieldError]:
     sector = values.get("sector")
     if sector is not None and not catalogue.known_sectors(session, [sector]):
         found.append(FieldError("/sector", "is not a sector of the catalogue"))
+    language = values.get("language")
+    if language is not None and language not in languages():
+        found.append(FieldError("/language", "is not a language of the catalogue"))
     needed_by = values.get("needed_by")
     if needed_by is not None and needed_by < today:
         found.append(FieldError("/needed_by", "is in the past"))
@@ -124,6 +128,7 @@ def new_lead(
         timeframe=values.get("timeframe"),
         needed_by=values.get("needed_by"),
         remote_ok=values.get("remote_ok", True),
+        language=values.get("language"),
         consultants_used=[advisers.noted(each, doubts) for each in named],
         notes=values.get("notes"),
         consent={

@@ -203,6 +203,7 @@ def masked_brief(lead: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
     names = (
         "reference", "service", "standards", "editions", "country", "regions", "headcount", "sites",
         "sector", "certification_status", "timeframe", "needed_by", "remote_ok",
+        "language",
     )  # fmt: skip
     brief = {name: lead[name] for name in names}
     notes = lead["notes"]

@@ -14,6 +14,8 @@ from marketplace.core import identity
 from marketplace.providers.rules import (
     CAPACITY_AT_MOST,
     HEADCOUNT_RANGE,
+    LANGUAGES_AT_MOST,
+    WEEKS_TO_START_AT_MOST,
     ProviderKind,
     default_coverage,
     name_key,
@@ -27,6 +29,9 @@ COLUMNS = (
     "monthly_capacity", "related_to", "accreditations",
 )  # fmt: skip
 
+FURTHER_COLUMNS = ("languages", "weeks_to_start")
+"""Columns that a file may do without: then what is known of them is left as it is."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 _WEB = re.compile(r"https?://[^\s/?#@]+\.[^\s/?#@.]{2,}([/?#]\S*)?", re.I)
 
@@ -39,6 +44,7 @@ class Reference:
     countries: Collection[str]
     regions: Collection[str]
     sectors: Collection[str]
+    languages: Collection[str]
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ def read_row(cells: Mapping[str, str], known: Reference) -> Row:
     row = Row()
 
     def take(column: str, read: Callable[[str], Any], *, required: bool = False) -> None:
+        if column in FURTHER_COLUMNS and column not in cells:
+            return
         try:
             text = _text(cells[column])
             if required and not text:
@@ -101,6 +109,9 @@ def read_row(cells: Mapping[str, str], known: Reference) -> Row:
     take("remote", _yes_no)
     take("open_capacity", _number(0, CAPACITY_AT_MOST[0]))
     take("monthly_capacity", _number(0, CAPACITY_AT_MOST[1]))
+    take("languages", _list_of(known.languages, "a language", LANGUAGES_AT_MOST))
+    take("weeks_to_start", _number(0, WEEKS_TO_START_AT_MOST))
+    row.values["says_weeks"] = "weeks_to_start" in cells
     take("related_to", lambda text: row.related_to.extend(_entries(text, 50)))
     take("accreditations", lambda text: row.accreditations.extend(_accreditations(text, known)))
     for column, default in default_coverage().items():

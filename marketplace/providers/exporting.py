@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
-from marketplace.providers.cells import COLUMNS
+from marketplace.providers.cells import COLUMNS, FURTHER_COLUMNS
 from marketplace.providers.models import Accreditation, Coverage, Provider, Relationship
 from marketplace.providers.rules import AccreditationState, ProviderState
 
@@ -26,7 +26,7 @@ def export_providers(ctx: Context, actor: Actor, out: TextIO) -> int:
     included, or they would come back changed.
     """
     actor.require_admin()
-    writer = csv.DictWriter(out, COLUMNS)
+    writer = csv.DictWriter(out, (*COLUMNS, *FURTHER_COLUMNS))
     writer.writeheader()
     written = 0
     with ctx.reading() as session:
@@ -81,6 +81,8 @@ def _cells(
         "monthly_capacity": coverage.monthly_capacity,
         "related_to": ";".join(related),
         "accreditations": ";".join(held),
+        "languages": ";".join(coverage.languages),
+        "weeks_to_start": coverage.weeks_to_start,
     }
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from marketplace.accounts import service as accounting
 from marketplace.accounts.models import User
 from marketplace.catalogue import queries as catalogue
+from marketplace.catalogue.languages import languages
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Conflict
@@ -130,6 +131,7 @@ def _reference(session: Session) -> Reference:
         countries={code for code in regions if "-" not in code},
         regions=regions,
         sectors={sector.code for sector in catalogue.sectors(session)},
+        languages=languages().keys(),
     )
 
 

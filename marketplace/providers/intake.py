@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.accounts.rules import normal_email
 from marketplace.catalogue import queries as catalogue
+from marketplace.catalogue.languages import languages
 from marketplace.catalogue.rules import country_of
 from marketplace.core import identity
 from marketplace.core.context import Transaction
@@ -54,6 +55,7 @@ def coverage_problems(
         "standards": catalogue.standards_by_code(session, wanted.get("standards", [])).keys(),
         "regions": catalogue.known_regions(session, wanted.get("regions", [])),
         "sectors": catalogue.known_sectors(session, wanted.get("sectors", [])),
+        "languages": languages().keys() if wanted.get("languages") else (),
     }
     found = [
         FieldError(f"/coverage/{name}/{index}", f"is not a {name[:-1]} of the catalogue")

@@ -15,7 +15,7 @@ from marketplace.providers.models import Pause, Provider
 
 COVERED = (
     "standards", "regions", "sectors", "headcount_min", "headcount_max", "remote",
-    "open_capacity", "monthly_capacity",
+    "open_capacity", "monthly_capacity", "languages", "weeks_to_start",
 )  # fmt: skip
 """What a provider may change of its coverage."""
 

@@ -157,6 +157,10 @@ HEADCOUNT_RANGE = (1, 1_000_000)
 """The sizes of business that a lead can have."""
 CAPACITY_AT_MOST = (1_000, 10_000)
 """Open invitations at once, and in a month, that a provider can ask for."""
+LANGUAGES_AT_MOST = 20
+"""Languages in which a provider can say that it works."""
+WEEKS_TO_START_AT_MOST = 104
+"""Weeks until it can begin, as it can say it: two years."""
 
 
 def default_coverage() -> dict[str, Any]:
@@ -169,6 +173,8 @@ def default_coverage() -> dict[str, Any]:
         "remote": False,
         "open_capacity": 5,
         "monthly_capacity": 20,
+        "languages": [],
+        "weeks_to_start": None,
     }
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.core.db import new_id
 from marketplace.core.identity import legal_entity, normal_number
-from marketplace.providers.cells import COLUMNS, Reference, Row, read_row
+from marketplace.providers.cells import COLUMNS, FURTHER_COLUMNS, Reference, Row, read_row
 from marketplace.providers.lines import Line, read_lines
 from marketplace.providers.rules import name_key
 
@@ -58,7 +58,12 @@ PROVIDERS = {
     "remote": "boolean",
     "open_capacity": "int",
     "monthly_capacity": "int",
+    "languages": "text[]",
+    "weeks_to_start": "int",
+    "says_weeks": "boolean",
 }
+"""Of the columns that a file may do without, null `languages` say that it does; an empty list that
+the provider does not say. `says_weeks` tells the same apart for the weeks."""
 ACCREDITATIONS = {
     "line": "int",
     "id": "uuid",
@@ -144,7 +149,7 @@ def _header(line: Line | None) -> tuple[list[str], list[str]]:
     wrong = []
     for what, found in (
         ("missing", [name for name in COLUMNS if name not in names]),
-        ("unknown", sorted({name for name in names if name not in COLUMNS})),
+        ("unknown", sorted({*names} - {*COLUMNS, *FURTHER_COLUMNS})),
         ("named twice", sorted({name for name in names if names.count(name) > 1})),
     ):
         if found:

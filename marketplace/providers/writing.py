@@ -33,12 +33,14 @@ COMPARE = (
     UPDATE staged s SET changed = (
         p.name, p.country, p.registration_number, p.legal_entity, p.website, p.contact_name,
         p.contact_email, p.contact_phone, c.standards, c.regions, c.sectors, c.headcount_min,
-        c.headcount_max, c.remote, c.open_capacity, c.monthly_capacity
+        c.headcount_max, c.remote, c.open_capacity, c.monthly_capacity, c.languages,
+        c.weeks_to_start
     ) IS DISTINCT FROM (
         s.name, s.country, coalesce(s.registration_number, p.registration_number),
         coalesce(s.legal_entity, p.legal_entity), s.website, s.contact_name, s.email, s.phone,
         s.standards, s.regions, s.sectors, s.headcount_min, s.headcount_max, s.remote,
-        s.open_capacity, s.monthly_capacity
+        s.open_capacity, s.monthly_capacity, coalesce(s.languages, c.languages),
+        CASE WHEN s.says_weeks THEN s.weeks_to_start ELSE c.weeks_to_start END
     )
     FROM providers p JOIN coverage c ON c.provider_id = p.id WHERE p.id = s.match_id
     """,
@@ -84,10 +86,11 @@ WRITE = (
     """,
     """
     INSERT INTO coverage (provider_id, kind, state, standards, regions, sectors, headcount_min,
-        headcount_max, remote, open_capacity, monthly_capacity, open_count, month, month_count,
-        shuffle)
+        headcount_max, remote, open_capacity, monthly_capacity, languages, weeks_to_start,
+        open_count, month, month_count, shuffle)
     SELECT provider_id, kind, :state, standards, regions, sectors, headcount_min, headcount_max,
-        remote, open_capacity, monthly_capacity, 0, :month, 0, floor(random() * 2147483647)
+        remote, open_capacity, monthly_capacity, coalesce(languages, '{}'), weeks_to_start,
+        0, :month, 0, floor(random() * 2147483647)
     FROM staged WHERE match_id IS NULL
     """,
     """
@@ -100,7 +103,9 @@ WRITE = (
     """
     UPDATE coverage c SET standards = s.standards, regions = s.regions, sectors = s.sectors,
         headcount_min = s.headcount_min, headcount_max = s.headcount_max, remote = s.remote,
-        open_capacity = s.open_capacity, monthly_capacity = s.monthly_capacity
+        open_capacity = s.open_capacity, monthly_capacity = s.monthly_capacity,
+        languages = coalesce(s.languages, c.languages),
+        weeks_to_start = CASE WHEN s.says_weeks THEN s.weeks_to_start ELSE c.weeks_to_start END
     FROM staged s WHERE s.match_id = c.provider_id AND s.changed
     """,
     """

@@ -194,7 +194,7 @@ def _as_values(lead: Lead) -> dict[str, Any]:
         name: getattr(lead, name)
         for name in (
             "standards", "regions", "headcount", "sites", "sector", "certification_status",
-            "timeframe", "remote_ok", "notes",
+            "timeframe", "remote_ok", "language", "notes",
         )
     }  # fmt: skip
     return {

@@ -47,6 +47,17 @@ def test_a_rejected_provider_may_apply_again(client, head):
     assert again.status_code == 201
 
 
+def test_an_administrator_may_write_down_languages_and_how_soon(client, head):
+    said = {"languages": ["de"], "weeks_to_start": None}
+    made = client.post(f"{ADMIN}/providers", json=application(coverage=said), headers=head)
+    assert said.items() <= made.json["coverage"].items()
+    wrong = application("Another", coverage={"languages": ["xx"], "weeks_to_start": -1})
+    assert pointers(client.post(f"{ADMIN}/providers", json=wrong, headers=head)) == {
+        "/coverage/languages/0",
+        "/coverage/weeks_to_start",
+    }
+
+
 def test_every_wrong_field_of_a_new_provider_is_named(client, head):
     wrong = application(kind="bank", country="XX", coverage={"regions": ["XX"], "sectors": ["99"]})
     assert pointers(client.post(f"{ADMIN}/providers", json=wrong, headers=head)) == {

@@ -75,6 +75,7 @@ TABLE = [
     ("/timeframe", (*NOT_TEXT, *EMPTY, "soon", "3 months")),
     ("/needed_by", (*NOT_DATE, "2026-11-22", "0001-01-01", "10000-01-01")),
     ("/remote_ok", ("true", "yes", "", 1, 0, 1.0, [], {}, None)),
+    ("/language", (*NOT_TEXT, *EMPTY, *CONTROL, "DE", "deu", "xx", "German", "x" * 61)),
     ("/consultants_used", ("Harbour", 5, True, {}, None, [{"name": "Harbour"}] * 11)),
     ("/consultants_used/0", (*NOT_OBJECT, None)),
     (
@@ -180,6 +181,7 @@ ALL_WRONG = {
     "timeframe": "soon",
     "needed_by": "2026-11-22",
     "remote_ok": "no",
+    "language": "xx",
     "consultants_used": [{"ended_on": "x"}],
     "notes": "\x00",
     "consent": {"share_with_matched_providers": False},
@@ -211,6 +213,7 @@ def test_everything_wrong_at_once_is_named_in_one_answer(client, make):
         "/timeframe",
         "/needed_by",
         "/remote_ok",
+        "/language",
         "/consultants_used/0/name",
         "/consultants_used/0/ended_on",
         "/notes",
@@ -229,6 +232,7 @@ def test_what_only_the_catalogue_can_tell_is_all_named_at_once(client):
         "editions": {"ISO 9001": "1815", "ISO 45001": "2018"},
         "regions": ["AU-NSW", "AU-XXX"],
         "sector": "99",
+        "language": "xx",
         "needed_by": "2026-11-22",
     }
     assert pointers(client.post("/api/v1/leads", json=form)) == {
@@ -239,6 +243,7 @@ def test_what_only_the_catalogue_can_tell_is_all_named_at_once(client):
         "/editions/ISO 45001",
         "/regions/1",
         "/sector",
+        "/language",
         "/needed_by",
     }
 
@@ -282,11 +287,12 @@ def test_the_least_that_a_form_can_be_is_enough(client, make):
     assert lead.editions == {"ISO 9001": "2026"}
     assert (lead.sites, lead.certification_status, lead.remote_ok) == (1, "none", False)
     assert (lead.sector, lead.notes, lead.needed_by, lead.timeframe) == (None, None, None, None)
+    assert lead.language is None
     assert lead.consultants_used == []
 
 
 def test_what_may_be_left_out_may_be_null(client, make):
-    nothing = dict.fromkeys(("sector", "timeframe", "needed_by", "notes"))
+    nothing = dict.fromkeys(("sector", "timeframe", "needed_by", "language", "notes"))
     form = lead_form(3, **nothing)
     form["company"] |= {"registration_number": None, "website": None}
     form["contact"] |= {"phone": None, "role": None}
@@ -320,6 +326,7 @@ def test_what_may_be_left_out_may_be_null(client, make):
         ("/notes", "हिन्दी, 日本語, עברית", "notes", "हिन्दी, 日本語, עברית"),
         ("/editions", {"ISO 9001": "2015"}, "editions", {"ISO 9001": "2015"}),
         ("/service", "certification", "service", "certification"),
+        ("/language", " de ", "language", "de"),
     ],
 )  # fmt: skip
 def test_a_good_value_is_kept_in_its_normal_form(client, make, pointer, value, column, kept):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from marketplace.catalogue.languages import languages
 from marketplace.core.jobs import Job
 from tests.people import a_person, an_admin, bearer, session_token
 from tests.providers import a_body, a_provider
@@ -64,7 +65,7 @@ def test_a_provider_sees_itself(client, body, head):
     assert seen["pauses"] == []
 
 
-def test_a_change_leaves_out_what_it_does_not_name(client, head, queue):
+def test_a_change_leaves_out_what_it_does_not_name(client, body, head, queue):
     queue.jobs.clear()
     wanted = {
         "website": None,
@@ -82,7 +83,7 @@ def test_a_change_leaves_out_what_it_does_not_name(client, head, queue):
     covered = changed.json["coverage"]
     assert (covered["regions"], covered["open_capacity"]) == (["NZ"], 7)
     assert covered["standards"] == ["ISO 9001", "ISO 14001"]
-    assert queue.jobs == [(Job.REMATCH_WAITING_LEADS, None)]
+    assert queue.jobs == [(Job.REMATCH_WAITING_LEADS, body.id)]
 
 
 def test_a_change_names_every_wrong_field(client, head):
@@ -101,6 +102,49 @@ def test_a_change_names_every_wrong_field(client, head):
         "/coverage/headcount_min",
         "/coverage/remote",
     }
+
+
+def test_a_provider_says_in_which_languages_it_works_and_how_soon_it_begins(client, head):
+    seen = client.get(f"{PORTAL}/provider", headers=head).json["coverage"]
+    assert (seen["languages"], seen["weeks_to_start"]) == ([], None), "it does not say"
+    for spoken, weeks in ((["en", "de"], 0), (["mi"], 104), ([], None)):
+        said = {"languages": spoken, "weeks_to_start": weeks}
+        answer = client.patch(f"{PORTAL}/provider", json={"coverage": said}, headers=head)
+        assert answer.status_code == 200, answer.json
+        other = client.patch(f"{PORTAL}/provider", json={"coverage": {}}, headers=head)
+        for each in (answer, other):
+            assert said.items() <= each.json["coverage"].items()
+
+
+LANGUAGES = list(languages())
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"languages": None}, {"/coverage/languages"}),
+        ({"languages": "de"}, {"/coverage/languages"}),
+        ({"languages": LANGUAGES[:21]}, {"/coverage/languages"}),
+        ({"languages": ["de", "xx", "DE"]}, {"/coverage/languages/1", "/coverage/languages/2"}),
+        ({"languages": ["de", 5, ""]}, {"/coverage/languages/1", "/coverage/languages/2"}),
+        ({"languages": ["deu", "German"]}, {"/coverage/languages/0", "/coverage/languages/1"}),
+        ({"languages": ["de", "en", "de"]}, {"/coverage/languages/2"}),
+        ({"weeks_to_start": -1}, {"/coverage/weeks_to_start"}),
+        ({"weeks_to_start": 105}, {"/coverage/weeks_to_start"}),
+        ({"weeks_to_start": 1.5}, {"/coverage/weeks_to_start"}),
+        ({"weeks_to_start": "4"}, {"/coverage/weeks_to_start"}),
+        ({"weeks_to_start": True}, {"/coverage/weeks_to_start"}),
+    ],
+)
+def test_wrong_languages_and_weeks_are_named(client, head, change, wrong):
+    answer = client.patch(f"{PORTAL}/provider", json={"coverage": change}, headers=head)
+    assert pointers(answer) == wrong
+
+
+def test_as_many_languages_as_may_be_are_taken(client, head):
+    change = {"coverage": {"languages": LANGUAGES[:20]}}
+    answer = client.patch(f"{PORTAL}/provider", json=change, headers=head)
+    assert answer.json["coverage"]["languages"] == LANGUAGES[:20]
 
 
 def test_a_claim_is_listed_with_its_state(client, head):

@@ -78,6 +78,14 @@ def test_everything_but_the_required_fields_may_be_left_out(client, ctx):
     _, (coverage,) = written(ctx)
     assert (coverage.headcount_min, coverage.headcount_max) == (1, 1_000_000)
     assert coverage.sectors == []
+    assert (coverage.languages, coverage.weeks_to_start) == ([], None)
+
+
+def test_an_application_may_say_in_which_languages_and_how_soon(client, ctx):
+    said = {"languages": ["en", "de"], "weeks_to_start": 6}
+    assert client.post(URL, json=application(coverage=said)).status_code == 202
+    _, (coverage,) = written(ctx)
+    assert (coverage.languages, coverage.weeks_to_start) == (["en", "de"], 6)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +114,10 @@ def test_everything_but_the_required_fields_may_be_left_out(client, ctx):
         ({"coverage": {"remote": "yes"}}, "/coverage/remote"),
         ({"coverage": {"open_capacity": -1}}, "/coverage/open_capacity"),
         ({"coverage": {"monthly_capacity": 1.5}}, "/coverage/monthly_capacity"),
+        ({"coverage": {"languages": ["de", "xx"]}}, "/coverage/languages/1"),
+        ({"coverage": {"languages": ["de"] * 21}}, "/coverage/languages"),
+        ({"coverage": {"languages": None}}, "/coverage/languages"),
+        ({"coverage": {"weeks_to_start": 105}}, "/coverage/weeks_to_start"),
         ({"surprise": 1}, "/surprise"),
     ],
 )

@@ -126,6 +126,20 @@ def test_regions_may_be_written(browser, clock, make, written, code):
     assert leads(make)[0].regions == ["AU-NSW", code]
 
 
+def test_the_language_of_the_work_may_be_chosen_and_is_no_matter_otherwise(browser, clock, make):
+    visitor = browser()
+    assert dict(visitor.open("/").form("/").values)["language"] == ""
+    fill_in(visitor, clock, language="de")
+    assert leads(make)[0].language == "de"
+
+
+def test_a_language_that_is_not_offered_is_named(browser, clock, make):
+    page = fill_in(browser(), clock, language="xx")
+    assert page.status == 422
+    assert "The language is not a language of the catalogue" in page.text
+    assert leads(make) == []
+
+
 def test_standards_that_nobody_is_certified_to_are_not_offered(browser):
     offered = {
         attributes.get("value")

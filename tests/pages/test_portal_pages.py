@@ -177,7 +177,7 @@ def test_the_profile_is_changed(make, signed_in):
         "profile", coverage__regions="AU-NSW\nAtlantis", coverage__headcount_min="x"
     )
     assert refused.status == 422
-    assert "The regions" in refused.text
+    assert "\u201cAtlantis\u201d is not a region of the catalogue" in refused.text
     page = provider.send(
         "profile",
         ("coverage.sectors", "28"),
@@ -191,3 +191,44 @@ def test_the_profile_is_changed(make, signed_in):
     assert sorted(covered.sectors) == ["17", "28"]
     assert covered.headcount_min == 5
     assert make.ask(lambda session: session.get(Provider, body.id)).website is None
+
+
+def test_languages_are_written_by_name_or_code_and_weeks_as_a_number(make, signed_in):
+    body = make.provider()
+    provider = signed_in(body)
+    provider.open("/portal/profile")
+    provider.send(
+        "profile",
+        coverage__languages="english, DE\nNorwegian Bokmål;de",
+        coverage__weeks_to_start="6",
+    )
+    assert "Your profile is saved" in provider.page.text
+    covered = make.ask(lambda session: session.get(Coverage, body.id))
+    assert (covered.languages, covered.weeks_to_start) == (["en", "de", "nb"], 6)
+
+    shown = dict(provider.page.form("profile").values)
+    assert shown["coverage.languages"] == "English\nGerman\nNorwegian Bokmål"
+    assert shown["coverage.weeks_to_start"] == "6"
+    provider.send("profile")
+    assert make.ask(lambda session: session.get(Coverage, body.id)).columns == covered.columns
+
+    refused = provider.send(
+        "profile", coverage__languages="German\nKlingon", coverage__weeks_to_start="105"
+    )
+    assert refused.status == 422
+    assert "\u201cKlingon\u201d is not a language of the catalogue" in refused.text
+    assert "The number of weeks until you can begin must be from 0 to 104" in refused.text
+    assert dict(refused.form("profile").values)["coverage.languages"] == "German\nKlingon"
+
+    provider.send("profile", coverage__languages="", coverage__weeks_to_start="")
+    covered = make.ask(lambda session: session.get(Coverage, body.id))
+    assert (covered.languages, covered.weeks_to_start) == ([], None)
+
+
+def test_the_language_asked_for_stands_in_the_brief_before_acceptance(make, signed_in):
+    provider = make.provider()
+    lead = make.matched_lead(language="de")
+    (invitation,) = held_by(make, lead)
+    page = signed_in(provider).open(f"/portal/invitations/{invitation.id}")
+    assert "Language" in page.text
+    assert "German" in page.text

@@ -2,6 +2,7 @@ from datetime import date
 
 import pytest
 
+from marketplace.catalogue.languages import languages
 from marketplace.catalogue.reading import day, short_edition, time_zone
 from marketplace.catalogue.rules import Editions, covering
 
@@ -74,3 +75,14 @@ def test_an_edition_whose_transition_end_is_unknown_is_not_offered():
 def test_a_region_is_covered_by_itself_and_by_its_country():
     assert covering("AU-NSW") == ["AU-NSW", "AU"]
     assert covering("AU") == ["AU"]
+
+
+def test_languages_have_two_letters_a_name_of_their_own_and_the_order_of_the_names():
+    known = languages()
+    names = list(known.values())
+    assert len(known) >= 183
+    assert all(len(code) == 2 and code.islower() for code in known)
+    assert names == sorted(set(names))
+    assert not [name for name in names if set("(),;") & set(name)], "people write them into lists"
+    assert (known["de"], known["el"], known["bn"]) == ("German", "Modern Greek", "Bangla")
+    assert "deu" not in known

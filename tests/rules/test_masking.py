@@ -237,6 +237,7 @@ def test_the_brief_holds_what_a_quote_needs_and_nothing_else():
         (
             "reference", "service", "standards", "editions", "country", "regions", "headcount",
             "sites", "sector", "certification_status", "timeframe", "needed_by", "remote_ok",
+            "language",
         ),
         "x",
     )  # fmt: skip

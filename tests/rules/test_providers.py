@@ -172,6 +172,7 @@ def test_a_row_is_read_with_the_defaults_of_empty_cells():
         countries={"DK"},
         regions={"DK"},
         sectors={"17"},
+        languages={"da"},
     )
     cells = dict.fromkeys(COLUMNS, "") | {
         "name": "Nordlys ApS",
@@ -189,3 +190,26 @@ def test_a_row_is_read_with_the_defaults_of_empty_cells():
     assert (row.values["email"], row.values["remote"]) == ("bo@nordlys.example", False)
     assert (row.values["headcount_min"], row.values["headcount_max"]) == (1, 1_000_000)
     assert [(a.edition, a.sectors) for a in row.accreditations] == [("2015", ["17"]), (None, None)]
+    assert "languages" not in row.values, "a file without the column says nothing of it"
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "value", "problem"),
+    [
+        ("languages", "", [], None),
+        ("languages", " a0 ;a1; a0 ", ["a0", "a1"], None),
+        ("languages", ";".join(f"a{n}" for n in range(20)), [f"a{n}" for n in range(20)], None),
+        ("languages", ";".join(f"a{n}" for n in range(21)), None, "must have at most 20 entries"),
+        ("languages", "a0;A0;xx", None, "not a language of the catalogue: A0, xx"),
+        ("weeks_to_start", "", None, None),
+        ("weeks_to_start", "0", 0, None),
+        ("weeks_to_start", "104", 104, None),
+        ("weeks_to_start", "105", None, "must be a whole number from 0 to 104"),
+        ("weeks_to_start", "soon", None, "must be a whole number from 0 to 104"),
+    ],
+)
+def test_a_cell_of_a_further_column_is_read_by_itself(column, cell, value, problem):
+    reference = Reference({}, (), (), (), languages={f"a{n}" for n in range(21)})
+    row = read_row(dict.fromkeys(COLUMNS, "") | {column: cell}, reference)
+    assert row.values.get(column) == value
+    assert dict(row.problems).get(column) == problem

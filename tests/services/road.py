@@ -40,10 +40,10 @@ def a_quote(ctx, invitation, fee="1000.00", **changes):
     return quotes.put_quote(ctx, person_of(invitation.provider_id), invitation.id, form)
 
 
-def an_awarded_lead(ctx, make):
+def an_awarded_lead(ctx, make, **changes):
     """Return a consulting request that was given to the one that quoted."""
     make.provider()
-    lead = make.matched_lead()
+    lead = make.matched_lead(**changes)
     (invitation,) = held(make, lead)
     a_quote(ctx, invitation)
     return outcome.choose_provider(ctx, business_of(lead), invitation.id)

@@ -15,8 +15,9 @@ from marketplace.core.errors import NotAllowed
 from marketplace.core.events import Event
 from marketplace.notifications.models import Notification
 from marketplace.providers import service
-from marketplace.providers.cells import COLUMNS
+from marketplace.providers.cells import COLUMNS, FURTHER_COLUMNS
 from marketplace.providers.exporting import export_providers
+from marketplace.providers.facts import provider_facts
 from marketplace.providers.importing import import_providers
 from marketplace.providers.models import (
     Accreditation,
@@ -25,8 +26,9 @@ from marketplace.providers.models import (
     Provider,
     Relationship,
 )
-from marketplace.providers.facts import provider_facts
 from tests.people import an_admin
+
+WHOLE = (*COLUMNS, *FURTHER_COLUMNS)
 
 CONSULTANT = {
     "name": "Harbour Quality Pty Ltd",
@@ -77,7 +79,7 @@ def file(tmp_path):
             writer = csv.writer(out)
             writer.writerow(header)
             writer.writerows(
-                [row[name] for name in COLUMNS] if isinstance(row, dict) else row for row in rows
+                [row[name] for name in header] if isinstance(row, dict) else row for row in rows
             )
         return path
 
@@ -238,11 +240,17 @@ def test_what_is_exported_can_be_imported_and_changes_nothing(ctx, file):
         "email": "odd@quoted.example",
         "related_to": "Southern Certification;Harbour Quality",
     }
-    run(ctx, file(CONSULTANT, BODY, quoted), verified=True)
+    rows = (
+        CONSULTANT | {"languages": "en;de", "weeks_to_start": "0"},
+        BODY | {"languages": "", "weeks_to_start": ""},
+        quoted | {"languages": "mi", "weeks_to_start": ""},
+    )
+    run(ctx, file(*rows, header=WHOLE), verified=True)
     before = everything(ctx)
     out = io.StringIO(newline="")
     assert export_providers(ctx, OPERATOR, out) == 3
     exported = out.getvalue()
+    assert exported.splitlines()[0] == ",".join(WHOLE)
     report = run(ctx, file(raw=exported.encode()), verified=True)
     assert words(report) == []
     assert (report.created, report.changed, report.relationships) == (0, 0, 0)
@@ -250,6 +258,28 @@ def test_what_is_exported_can_be_imported_and_changes_nothing(ctx, file):
     again = io.StringIO(newline="")
     export_providers(ctx, OPERATOR, again)
     assert again.getvalue() == exported
+
+
+def said(ctx):
+    """Return the languages and the weeks of the one provider that there is."""
+    with ctx.reading() as session:
+        return session.execute(select(Coverage.languages, Coverage.weeks_to_start)).one()
+
+
+def test_columns_that_a_file_does_without_leave_alone_what_is_known(ctx, file):
+    run(ctx, file(CONSULTANT))
+    assert said(ctx) == ([], None)
+    for further, kept in (
+        ({"languages": "en; de;en", "weeks_to_start": "6"}, (["en", "de"], 6)),
+        ({"phone": "1"}, (["en", "de"], 6)),
+        ({"languages": "mi"}, (["mi"], 6)),
+        ({"weeks_to_start": "0"}, (["mi"], 0)),
+        ({"languages": ""}, ([], 0)),
+        ({"weeks_to_start": ""}, ([], None)),
+    ):
+        header = (*COLUMNS, *(name for name in further if name in FURTHER_COLUMNS))
+        report = run(ctx, file(CONSULTANT | further, header=header))
+        assert (report.changed, said(ctx)) == (1, kept), further
 
 
 def test_a_body_that_nobody_has_heard_of_is_imported_as_it_is_and_makes_nobody_eligible(ctx, file):
@@ -310,10 +340,13 @@ def test_one_bad_row_keeps_all_of_them_out(ctx, file):
         ("related_to", "Nobody at all", "no provider 'Nobody at all'"),
         ("related_to", "Harbour Quality", "the provider itself"),
         ("accreditations", "JASANZ|1|ISO 9001|2027-01-01", "only a certification body"),
+        ("languages", "en;xx;German", "not a language of the catalogue: xx, German"),
+        ("weeks_to_start", "105", "from 0 to 104"),
     ],
 )
 def test_a_bad_cell_is_named_with_its_line(ctx, file, column, cell, reason):
-    report = run(ctx, file(CONSULTANT | {column: cell}))
+    further = dict.fromkeys(FURTHER_COLUMNS, "")
+    report = run(ctx, file(CONSULTANT | further | {column: cell}, header=WHOLE))
     assert not report.is_accepted
     assert report.problems[0].line == 2
     if reason is not None:

@@ -449,6 +449,17 @@ def test_a_request_is_followed_on_once_at_a_time_and_knows_who_advised(ctx, make
     assert second.status == "superseded"
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"), [({}, "de"), ({"language": "fr"}, "fr"), ({"language": None}, None)]
+)
+def test_a_request_that_follows_on_is_in_the_language_of_the_first_unless_it_says(
+    ctx, make, said, kept
+):
+    lead = an_awarded_lead(ctx, make, language="de")
+    receipt = outcome.follow_on(ctx, business_of(lead), load(FollowOnIn(), said))
+    assert make.lead_called(receipt.reference).language == kept
+
+
 def test_only_an_awarded_request_is_followed_on(ctx, make):
     lead = make.lead()
     with pytest.raises(Conflict):

@@ -7,6 +7,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 
 from marketplace.catalogue import queries
+from marketplace.catalogue.languages import languages
 from marketplace.invitations.rules import DeclineReason
 from marketplace.leads.rules import CloseReason, Service, Timeframe
 from marketplace.providers.rules import RelationshipKind
@@ -41,12 +42,20 @@ class SectorSchema(Schema):
     name = fields.String()
 
 
+class LanguageSchema(Schema):
+    """A language, by its ISO 639-1 code."""
+
+    code = fields.String()
+    name = fields.String()
+
+
 class CatalogueSchema(Schema):
     """Everything that a form may be filled in with."""
 
     standards = fields.List(fields.Nested(StandardSchema))
     regions = fields.List(fields.Nested(RegionSchema))
     sectors = fields.List(fields.Nested(SectorSchema))
+    languages = fields.List(fields.Nested(LanguageSchema))
     services = fields.List(fields.String())
     timeframes = fields.List(fields.String())
     decline_reasons = fields.List(fields.String())
@@ -64,6 +73,7 @@ class Catalogue(MethodView):
                 "standards": queries.standards(session),
                 "regions": queries.regions(session),
                 "sectors": queries.sectors(session),
+                "languages": [{"code": code, "name": name} for code, name in languages().items()],
                 "services": list(Service),
                 "timeframes": list(Timeframe),
                 "decline_reasons": list(DeclineReason),

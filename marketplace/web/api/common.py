@@ -67,6 +67,7 @@ class NeedIn(In):
     timeframe = Choice(Timeframe, **optional())
     needed_by = Day(**optional())
     remote_ok = YesNo(load_default=False)
+    language = code(**optional(), metadata={"example": "en"})
     notes = Text(at_most=4000, lines=True, **optional())
 
 
@@ -132,4 +133,5 @@ class BriefSchema(Schema):
     timeframe = Choice(Timeframe, allow_none=True)
     needed_by = fields.Date(allow_none=True)
     remote_ok = fields.Boolean()
+    language = fields.String(allow_none=True)
     notes = fields.String(allow_none=True)

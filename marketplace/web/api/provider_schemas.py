@@ -5,6 +5,8 @@ from marshmallow import Schema, fields, validate
 from marketplace.providers.rules import (
     CAPACITY_AT_MOST,
     HEADCOUNT_RANGE,
+    LANGUAGES_AT_MOST,
+    WEEKS_TO_START_AT_MOST,
     AccreditationState,
     CheckResult,
     ProviderKind,
@@ -51,6 +53,8 @@ class NewCoverageSchema(In):
     monthly_capacity = WholeNumber(
         least=0, most=_in_a_month, load_default=_default["monthly_capacity"]
     )
+    languages = ListOf(Text(at_most=60), most=LANGUAGES_AT_MOST, load_default=list)
+    weeks_to_start = WholeNumber(least=0, most=WEEKS_TO_START_AT_MOST, **optional())
 
 
 class NewProviderSchema(In):
@@ -88,6 +92,8 @@ class ChangedCoverageSchema(In):
     remote = YesNo()
     open_capacity = WholeNumber(least=0, most=_at_once)
     monthly_capacity = WholeNumber(least=0, most=_in_a_month)
+    languages = ListOf(Text(at_most=60), most=LANGUAGES_AT_MOST)
+    weeks_to_start = WholeNumber(least=0, most=WEEKS_TO_START_AT_MOST, allow_none=True)
 
 
 class ChangedProviderSchema(In):
@@ -117,6 +123,8 @@ class CoverageSchema(Schema):
     remote = fields.Boolean()
     open_capacity = fields.Integer()
     monthly_capacity = fields.Integer()
+    languages = fields.List(fields.String())
+    weeks_to_start = fields.Integer(allow_none=True)
     open_count = fields.Integer()
 
 

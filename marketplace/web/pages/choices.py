@@ -1,12 +1,13 @@
 """What forms offer to choose from, and what codes are called: the catalogue, for pages."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
+from marketplace.catalogue.languages import languages
 from marketplace.catalogue.models import Region, Sector, Standard
 from marketplace.core.context import Context
 
@@ -42,6 +43,7 @@ class Choices:
     """... and the rest of them."""
     states: list[Region]
     """The parts of Australia."""
+    languages: Mapping[str, str]
 
     @property
     def standards(self) -> list[Standard]:
@@ -60,6 +62,7 @@ def choices(ctx: Context) -> Choices:
             near=[each for each in countries if each.code in NEAREST],
             countries=[each for each in countries if each.code not in NEAREST],
             states=catalogue.subdivisions(session, "AU"),
+            languages=languages(),
         )
 
 
@@ -89,6 +92,23 @@ def _region_code(session: Session, text: str) -> str:
     called = catalogue.regions_called(session, text)
     countries = [code for code in called if "-" not in code]
     return called[0] if len(called) == 1 else countries[0] if countries else text
+
+
+def language_codes(typed: Iterable[str]) -> list[str]:
+    """Return languages as codes: each a code or a name, of which a comma is no part.
+
+    What is neither stays as it was typed, to be refused in its own words.
+    """
+    known = languages()
+    called = {name.casefold(): code for code, name in known.items()}
+    parts = [part.strip() for text in typed for part in re.split(r"[;,\r\n]+", text)]
+    return list(
+        dict.fromkeys(
+            part.lower() if part.lower() in known else called.get(part.casefold(), part)
+            for part in parts
+            if part
+        )
+    )
 
 
 def names(

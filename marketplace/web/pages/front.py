@@ -43,6 +43,7 @@ LABELS = {
     "needed_by": "The date by which you need it",
     "regions": "The place where the work is done",
     "remote_ok": "Remote work",
+    "language": "The language",
     "headcount": "The number of people",
     "sites": "The number of sites",
     "company.name": "The company's name",

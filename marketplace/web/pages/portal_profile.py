@@ -4,16 +4,20 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from marketplace.core.errors import Invalid, NotSignedIn
+from marketplace.core.errors import FieldError, Invalid, NotSignedIn
 from marketplace.providers import accreditations, profile
 from marketplace.web.api.provider_schemas import ChangedProviderSchema, ProfileSchema
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.pages.choices import choices, region_codes
+from marketplace.web.pages.choices import choices, language_codes, region_codes
 from marketplace.web.pages.forms import Filled, Sent, read, typed_from
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.quote_labels import PROFILE
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.words import language
 from marketplace.web.requests import load
+
+WRITTEN = ("regions", "languages")
+"""Lists of which a person writes all the entries into one field."""
 
 pages = Blueprint("portal_profile", __name__, url_prefix="/portal")
 pages.register_error_handler(NotSignedIn, to_sign_in)
@@ -23,7 +27,9 @@ pages.register_error_handler(NotSignedIn, to_sign_in)
 def form() -> str:
     """Show the profile as it is."""
     shown, _ = own_profile()
-    return show(Filled(PROFILE, typed_from(ProfileSchema().dump(shown))))
+    typed = typed_from(ProfileSchema().dump(shown))
+    typed["coverage.languages"] = [language(code) for code in shown.coverage.languages]
+    return show(Filled(PROFILE, typed))
 
 
 @pages.post("/profile")
@@ -35,18 +41,32 @@ def save() -> Response | tuple[str, int]:
             current_context(), current_actor(), load(ChangedProviderSchema(), sent.data)
         )
     except Invalid as refused:
-        return show(Filled(PROFILE).wrong(refused.errors, sent.typed)), 422
+        errors = [by_name(error, sent) for error in refused.errors]
+        return show(Filled(PROFILE).wrong(errors, sent.typed)), 422
     flash("Your profile is saved.")
     return redirect(url_for("portal_profile.form"), 303)
 
 
 def read_form(posted: MultiDict[str, str]) -> Sent:
-    """Read the form; regions are written into one field, as codes or names."""
+    """Read the form; regions and languages are written into one field each, as codes or names."""
     sent = read(ChangedProviderSchema(), posted, clears=True)
     with current_context().reading() as session:
         codes = region_codes(session, posted.getlist("coverage.regions"))
-    sent.data.setdefault("coverage", {})["regions"] = codes
+    covered = sent.data.setdefault("coverage", {})
+    covered["regions"] = codes
+    if "coverage.languages" in posted:
+        covered["languages"] = language_codes(posted.getlist("coverage.languages"))
     return sent
+
+
+def by_name(error: FieldError, sent: Sent) -> FieldError:
+    """Return what is wrong with a written entry by what was typed: all of them share a field."""
+    for name in WRITTEN:
+        index = error.pointer.removeprefix(f"/coverage/{name}/")
+        if index != error.pointer:
+            text = sent.data["coverage"][name][int(index)]
+            return FieldError(f"/coverage/{name}", f"\u201c{text}\u201d {error.detail}")
+    return error
 
 
 def show(form: Filled) -> str:

@@ -55,9 +55,11 @@ PROFILE = {
     "coverage.standards": "The standards",
     "coverage.regions": "The regions",
     "coverage.remote": "Remote work",
+    "coverage.languages": "The languages",
     "coverage.sectors": "The sectors",
     "coverage.headcount_min": "The smallest number of people",
     "coverage.headcount_max": "The largest number of people",
     "coverage.open_capacity": "The invitations at once",
     "coverage.monthly_capacity": "The invitations in a month",
+    "coverage.weeks_to_start": "The number of weeks until you can begin",
 }

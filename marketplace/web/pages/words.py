@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Undefined
 from markupsafe import Markup
 
+from marketplace.catalogue.languages import languages
 from marketplace.notifications.wording import told
 from marketplace.web.auth import current_context
 
@@ -209,6 +210,11 @@ def number(value: float | None) -> str:
     return "not stated" if value is None else f"{value:g}"
 
 
+def language(code: str) -> str:
+    """Return what a language is called."""
+    return languages().get(code, code)
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "say": say,
     "tone": tone,
@@ -220,4 +226,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "day": day,
     "money": money,
     "number": number,
+    "language": language,
 }
