@@ -6,19 +6,25 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, Numeric, cast, func, select, tuple_, union_all
+from sqlalchemy import CTE, FromClause, Numeric, cast, func, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
 from marketplace.core.errors import FieldError, Invalid
+from marketplace.core.events import Event
 from marketplace.core.policy import Policy
 from marketplace.insights.periods import Months, last_months, one_month, recent_months
 from marketplace.invitations.models import Invitation
 from marketplace.matching import rules
 from marketplace.matching.models import Credit, CreditMonth
+from marketplace.matching.simulation.figures import LEAST_SHARE, gini
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderKind
+
+_REFUNDABLE = [
+    state for state, end in rules.SETTLEMENTS.items() if end.refund is not rules.Refund.NEVER
+]
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,10 @@ class Share:
     invited: int
     by_hand: int
     """Of those invited: chosen by an administrator."""
+    turns_given_back: int
+    """Of those invited: cost it nothing in the end, and count as nothing it had."""
     difference: float
-    """Invited less entitled: above zero, more than its fair share."""
+    """Turns had less turns owed: above zero, more than its fair share."""
     balance: float
     answered: float
     missed: float
@@ -91,7 +99,7 @@ def fairness(
                 func.count(),
                 func.avg(func.abs(rows.c.difference)),
                 func.max(func.abs(rows.c.difference)),
-                func.array_agg(rows.c.invited / rows.c.entitled).filter(rows.c.entitled >= 1),
+                func.array_agg(rows.c.had / rows.c.entitled).filter(rows.c.entitled >= LEAST_SHARE),
             )
         )
         n, mean, largest, ratios = summary.one()
@@ -101,23 +109,13 @@ def fairness(
         months=period,
         until=min(period.ends_at, now),
         n=n,
-        gini=gini([float(each) for each in ratios or ()]),
+        gini=round(gini([float(each) for each in ratios]), 4) if ratios else None,
         gini_n=len(ratios or ()),
         mean_difference=_rounded(mean),
         max_difference=_rounded(largest),
         shares=shares[:limit],
         following=shares[limit - 1].provider_id if has_more and limit else None,
     )
-
-
-def gini(values: Sequence[float]) -> float | None:
-    """Return the Gini coefficient of some values, none below zero; None where all are nothing."""
-    total = sum(values)
-    if not total:
-        return None
-    ranked = sum(rank * value for rank, value in enumerate(sorted(values), start=1))
-    n = len(values)
-    return round(2 * ranked / (n * total) - (n + 1) / n, 4)
 
 
 def _rows(months: Months) -> CTE:
@@ -142,29 +140,53 @@ def _rows(months: Months) -> CTE:
         .group_by(turns.c.provider_id)
         .subquery()
     )
-    had = (
-        select(
-            Invitation.provider_id,
-            func.count().label("invited"),
-            func.count().filter(Invitation.by_hand_because.is_not(None)).label("by_hand"),
-        )
-        .where(Invitation.sent_at >= months.starts_at, Invitation.sent_at < months.ends_at)
-        .group_by(Invitation.provider_id)
-        .subquery()
-    )
-    entitled = func.coalesce(owed.c.entitled, 0)
-    invited = func.coalesce(had.c.invited, 0)
+    had = _had(months)
+    entitled, turns_had = func.coalesce(owed.c.entitled, 0), func.coalesce(had.c.had, 0)
     return (
         select(
             func.coalesce(owed.c.provider_id, had.c.provider_id).label("provider_id"),
             func.coalesce(owed.c.eligible, 0).label("eligible"),
             entitled.label("entitled"),
-            invited.label("invited"),
+            func.coalesce(had.c.invited, 0).label("invited"),
             func.coalesce(had.c.by_hand, 0).label("by_hand"),
-            (invited - entitled).label("difference"),
+            func.coalesce(had.c.given_back, 0).label("given_back"),
+            turns_had.label("had"),
+            (turns_had - entitled).label("difference"),
         )
         .select_from(owed.join(had, owed.c.provider_id == had.c.provider_id, full=True))
         .cte("shares")
+    )
+
+
+def _had(months: Months) -> FromClause:
+    """The invitations of the period by provider, and how many turns they cost."""
+    of_the_period = (Invitation.sent_at >= months.starts_at, Invitation.sent_at < months.ends_at)
+    given_back = (
+        select(Invitation.provider_id, func.count().label("turns"))
+        .join(Event, Event.subject_id == Invitation.id)
+        .where(
+            *of_the_period,
+            Invitation.state.in_(_REFUNDABLE),
+            Event.verb == "invitation.turn_given_back",
+        )
+        .group_by(Invitation.provider_id)
+        .subquery()
+    )
+    sent = (
+        select(
+            Invitation.provider_id,
+            func.count().label("invited"),
+            func.count().filter(Invitation.by_hand_because.is_not(None)).label("by_hand"),
+        )
+        .where(*of_the_period)
+        .group_by(Invitation.provider_id)
+        .subquery()
+    )
+    turns = func.coalesce(given_back.c.turns, 0)
+    return (
+        select(sent, turns.label("given_back"), (sent.c.invited - turns).label("had"))
+        .outerjoin(given_back, given_back.c.provider_id == sent.c.provider_id)
+        .subquery()
     )
 
 
@@ -213,6 +235,7 @@ def _share(row: Any, policy: Policy) -> Share:
         entitled=round(float(row.entitled), 2),
         invited=row.invited,
         by_hand=row.by_hand,
+        turns_given_back=row.given_back,
         difference=round(float(row.difference), 2),
         balance=round(row.balance, 2),
         answered=round(row.answered, 2),

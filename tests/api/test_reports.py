@@ -88,6 +88,7 @@ def test_the_fairness_report(get, make):
         "entitled": 1.0,
         "invited": 1,
         "by_hand": 0,
+        "turns_given_back": 0,
         "difference": 0.0,
         "balance": 0.0,
         "answered": 0.0,

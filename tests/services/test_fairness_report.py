@@ -4,30 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from marketplace.insights.fairness import fairness, gini
+from marketplace.insights.fairness import fairness
 from marketplace.matching import service as matching
 from tests.factories import ADMIN
 from tests.services.market import a_market
 
 TICK = timedelta(microseconds=1)
 NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([], None),
-        ([0, 0], None),
-        ([3], 0.0),
-        ([2, 2, 2], 0.0),
-        ([0, 1], 0.5),
-        ([0, 0, 0, 1], 0.75),
-        ([1, 3], 0.25),
-        ([3, 1], 0.25),
-    ],
-)
-def test_the_gini_coefficient(values, expected):
-    assert gini(values) == expected
 
 
 def test_an_invitation_by_hand_is_a_turn_that_was_not_owed(ctx, make):

@@ -18,10 +18,10 @@ from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.leads.models import Lead
 from marketplace.leads.service import submit_lead
-from marketplace.matching import rules, runs
+from marketplace.matching import rules
 from marketplace.matching import service as matching
 from marketplace.matching.eligibility import covers
-from marketplace.matching.models import Credit, MatchingRun
+from marketplace.matching.models import Credit, CreditMonth
 from marketplace.providers.facts import provider_facts
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import AccreditationState, ProviderKind, ProviderState
@@ -115,21 +115,27 @@ def assert_fairness_by_hand(ctx, make, clock):
     report = fairness(ctx, ADMIN)
     start = datetime(report.months.first.year, report.months.first.month, 1, tzinfo=UTC)
     assert start <= clock.now - timedelta(days=90) < start + timedelta(days=31)
-    eligible, entitled, invited = Counter(), Counter(), Counter()
-    for run in every(make, MatchingRun):
-        for turn in runs.turns_of(run) if run.at >= start else ():
-            if turn.gained is not None:
-                eligible[turn.seat.provider_id] += 1
-                entitled[turn.seat.provider_id] += turn.gained
+    eligible, entitled, invited, back = Counter(), Counter(), Counter(), Counter()
+    given_back = {
+        each.subject_id for each in every(make, Event) if each.verb == "invitation.turn_given_back"
+    }
+    credits = make.ask(lambda s: s.scalars(select(Credit)).all())
+    for kept in (*credits, *make.ask(lambda s: s.scalars(select(CreditMonth)).all())):
+        if kept.month is not None and kept.month >= start.date():
+            eligible[kept.provider_id] += kept.eligible
+            entitled[kept.provider_id] += kept.entitled
     for each in every(make, Invitation):
         invited[each.provider_id] += each.sent_at >= start
-    concerned = {key for key in (*eligible, *invited) if eligible[key] or invited[key]}
+        back[each.provider_id] += each.sent_at >= start and each.id in given_back
+    had = invited - back
+    concerned = {each for each in (*eligible, *invited) if eligible[each] or invited[each]}
     assert concerned == {share.provider_id for share in report.shares}
     for share in report.shares:
         key = share.provider_id
         assert (share.eligible, share.invited) == (eligible[key], invited[key])
+        assert share.turns_given_back == back[key]
         assert share.entitled == pytest.approx(entitled[key], abs=0.006)
-        assert share.difference == pytest.approx(invited[key] - entitled[key], abs=0.006)
+        assert share.difference == pytest.approx(had[key] - entitled[key], abs=0.006)
         credit = make.ask(lambda s, key=key: s.get(Credit, key))
         assert share.balance == pytest.approx(credit.balance, abs=0.006)
         assert share.weight == rules.weight(
@@ -138,15 +144,18 @@ def assert_fairness_by_hand(ctx, make, clock):
             prior=ctx.policy.record_prior,
             bounds=ctx.policy.weight_bounds,
         )
-    differences = [abs(invited[key] - entitled[key]) for key in concerned]
+    differences = [abs(had[key] - entitled[key]) for key in concerned]
     assert report.n == len(concerned) > 5
     assert report.max_difference == pytest.approx(max(differences), abs=0.006)
     assert report.mean_difference == pytest.approx(sum(differences) / report.n, abs=0.006)
     sizes = [abs(share.difference) for share in report.shares]
     assert sizes == sorted(sizes, reverse=True)
-    ratios = [invited[key] / entitled[key] for key in concerned if entitled[key] >= 1]
+    ratios = [had[key] / entitled[key] for key in concerned if entitled[key] >= 1]
     assert report.gini_n == len(ratios)
     assert report.gini == pytest.approx(pairwise_gini(ratios), abs=0.001)
+    for share in fairness(ctx, ADMIN, months=12).shares:
+        # Since it all began: whoever had more than its share owes as much.
+        assert share.difference == pytest.approx(-share.balance, abs=0.011)
 
 
 def pairwise_gini(values):

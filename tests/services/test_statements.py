@@ -83,15 +83,16 @@ def test_a_release_is_not_an_answer(ctx, make):
     assert (found.invited, found.opened, found.answered, found.released) == (1, 0, 0, 1)
 
 
-def test_a_turn_that_came_back_is_told_with_what_is_owed(ctx, make):
+def test_a_turn_that_came_back_is_told(ctx, make):
     provider = make.provider()
     who = person_of(provider.id)
     (invitation,) = held(make, make.matched_lead())
     invitations.decline_invitation(ctx, who, invitation.id, reason="out_of_scope")
     settling.settle_ended_invitations(ctx)
     found = own_statement(ctx, who, month=None)
-    assert (found.turns_given_back, found.balance) == (1, 1.0)
-    assert found.balance_means.startswith("You are owed 1 turn:")
+    assert (found.invited, found.turns_given_back) == (1, 1)
+    assert (found.entitled, found.balance) == (0.0, 0.0)  # a turn that was never dealt
+    assert found.balance_means == "You have had exactly your fair share of invitations so far."
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,12 @@ class ProviderShareSchema(Schema):
     entitled = fields.Float(metadata={"description": "turns: its fair share"})
     invited = fields.Integer()
     by_hand = fields.Integer(metadata={"description": "of those invited, by an administrator"})
-    difference = fields.Float(metadata={"description": "invited less entitled"})
+    turns_given_back = fields.Integer(
+        metadata={"description": "of those invited, that cost nothing in the end"}
+    )
+    difference = fields.Float(
+        metadata={"description": "invited, less what was given back, less entitled"}
+    )
     balance = fields.Float()
     answered = fields.Float(metadata={"description": "older ones count less"})
     missed = fields.Float(metadata={"description": "older ones count less"})
@@ -90,14 +95,14 @@ class ProviderShareSchema(Schema):
 
 
 class GiniSchema(Schema):
-    """How unequally invitations follow what was owed, over providers owed a turn or more."""
+    """How unequally turns follow what was owed, over providers that were owed one or more."""
 
     value = fields.Float(allow_none=True)
     n = fields.Integer()
 
 
 class DifferenceSchema(Schema):
-    """How far invited and entitled are apart, whichever way."""
+    """How far what was had and what was owed are apart, whichever way."""
 
     mean = fields.Float(allow_none=True)
     max = fields.Float(allow_none=True)
