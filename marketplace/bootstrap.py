@@ -1,7 +1,9 @@
 """Turn settings into a working application and context: the only wiring, and no door."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from flask import Flask
@@ -71,11 +73,30 @@ def channel_of(settings: Settings) -> Channel:
     )
 
 
-def build(settings: Settings, *, engine_options: dict[str, Any] | None = None) -> Product:
+SERVER_OPTIONS = {
+    "timezone": "UTC",
+    # Compiling a statement that runs for a millisecond costs a hundred.
+    "jit": "off",
+    # Nearly everything is looked up by key, in memory or on a disk without a moving arm.
+    "random_page_cost": "1.1",
+}
+"""What every connection asks of PostgreSQL."""
+
+ALWAYS_THE_SAME = {"plan_cache_mode": "force_generic_plan"}
+"""What a process asks for besides that sends the same few statements again and again: plan once."""
+
+
+def build(
+    settings: Settings,
+    *,
+    engine_options: dict[str, Any] | None = None,
+    server_options: Mapping[str, str] = MappingProxyType({}),
+) -> Product:
     """Return a product wired up to the database and Redis that the settings name.
 
     Nothing is connected to yet: that happens on first use, so a fork shares no connection.
     """
+    asked_of_server = {**SERVER_OPTIONS, **server_options}
     app = Flask(
         "marketplace",
         root_path=__file__.rpartition("/")[0],
@@ -87,8 +108,10 @@ def build(settings: Settings, *, engine_options: dict[str, Any] | None = None) -
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "pool_pre_ping": True,
         "hide_parameters": True,  # an error's text goes to the log; what people sent does not
-        # Compiling a statement that runs for a millisecond costs a hundred: no just-in-time compiler.
-        "connect_args": {"connect_timeout": 5, "options": "-c timezone=UTC -c jit=off"},
+        "connect_args": {
+            "connect_timeout": 5,
+            "options": " ".join(f"-c {name}={value}" for name, value in asked_of_server.items()),
+        },
         **(engine_options or {}),
     }
     db.init_app(app)

@@ -13,7 +13,7 @@ from sqlalchemy import QueuePool
 from sqlalchemy.orm import configure_mappers
 
 from config.settings import Settings
-from marketplace.bootstrap import Product, build, channel_of
+from marketplace.bootstrap import ALWAYS_THE_SAME, Product, build, channel_of
 from marketplace.core.context import Context, Origin
 from marketplace.core.db import db
 from marketplace.notifications.channels import Channel
@@ -23,7 +23,7 @@ from marketplace.notifications.channels import Channel
 def product() -> Product:
     """Return the product, which is connected to nothing before its first use."""
     configure_mappers()  # here already, so that processes forked later share the result
-    return build(Settings.from_env())
+    return build(Settings.from_env(), server_options=ALWAYS_THE_SAME)
 
 
 @cache

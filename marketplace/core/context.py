@@ -90,8 +90,12 @@ class Context:
         try:
             session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             yield session
-        finally:
-            # A roll-back forgets what was loaded; what was read stays readable.
+            # What was read stays readable. It commits, having written nothing: the driver forgets
+            # all it has prepared when a transaction is rolled back.
             session.expunge_all()
+            session.commit()
+        except BaseException:
             session.rollback()
+            raise
+        finally:
             session.close()

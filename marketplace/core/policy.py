@@ -16,7 +16,7 @@ class Policy:
     """How many invitations one lead may lead to in all, replacements included."""
     bench_size: int = 64
     """Over how many eligible providers of a lead the fair turn runs."""
-    funnel_sample: int = 500
+    funnel_sample: int = 256
     """Over how many providers the funnel of a run is counted; where there are no more, over all."""
     band_points: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """What each `matching.bands.Lack` costs in bands, where it is not 1."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from marketplace.bootstrap import build
+from marketplace.bootstrap import ALWAYS_THE_SAME, Product, build
 from marketplace.catalogue.seeding import seed_catalogue
 from marketplace.core.context import Context
 from marketplace.core.db import db
@@ -42,13 +42,19 @@ def installation() -> Iterator[tuple[Context, str, str]]:
         redis = EmbeddedRedis(folder, durable=False)
         stack.callback(redis.remove_data)
         redis_url = redis.start()
-        product = build(settings_for(Services(database_url, redis_url)))
+        product = another(database_url, redis_url)
         upgrade(product.app)
         with product.app.app_context():
             seed_catalogue(product.ctx)
             yield replace(product.ctx, queue=RecordingQueue()), database_url, redis_url
             db.session.remove()
             db.engine.dispose()
+
+
+def another(database_url: str, redis_url: str) -> Product:
+    """Return the product as a worker has it, with connections of its own."""
+    settings = settings_for(Services(database_url, redis_url))
+    return build(settings, server_options=ALWAYS_THE_SAME)
 
 
 def quantile(seconds: list[float], share: float) -> float:
@@ -64,11 +70,13 @@ def bench_matches(sizes: list[int], leads: int, *, profile: bool) -> None:
                     "p99", "statements"):  # fmt: skip
         table.add_column(heading, justify="right")
     medians: dict[int, Timings] = {}
-    with installation() as (ctx, database_url, _):
+    with installation() as (ctx, database_url, redis_url):
+        rehearsing = another(database_url, redis_url)
         for size in sizes:
             with console.status(f"{size:,} providers"):
                 grow_market(database_url.replace("+psycopg", ""), size)
-                timings = time_matches(ctx, database_url.replace("+psycopg", ""), leads, seed=size)
+                url = database_url.replace("+psycopg", "")
+                timings = time_matches(ctx, rehearsing, url, leads, seed=size)
             medians[size] = timings
             table.add_row(f"{size:,}", *_figures(timings))
             if profile:
@@ -105,17 +113,17 @@ def _print_statements(timings: Timings) -> None:
 
 def bench_worker(providers: int, early: int, leads: int) -> None:
     """Leads per second of one worker process, against no-ops, and its memory."""
-    with installation() as (ctx, database_url, redis_url):
-        with console.status(f"one worker, {leads:,} leads, {providers:,} providers"):
-            grow_market(database_url.replace("+psycopg", ""), providers, roomy=100)
-            settings = {
-                "MARKETPLACE_DATABASE_URL": database_url,
-                "MARKETPLACE_REDIS_URL": redis_url,
-                "MARKETPLACE_SECRET_KEY": "a secret of the bench and of nobody else",
-                "MARKETPLACE_PUBLIC_URL": "http://localhost",
-                "MARKETPLACE_MAIL_BACKEND": "mailbox",
-            }
-            work = time_worker(ctx, redis_url, settings, early=early, leads=leads)
+    status = console.status(f"one worker, {leads:,} leads, {providers:,} providers")
+    with installation() as (ctx, database_url, redis_url), status:
+        grow_market(database_url.replace("+psycopg", ""), providers, roomy=100)
+        settings = {
+            "MARKETPLACE_DATABASE_URL": database_url,
+            "MARKETPLACE_REDIS_URL": redis_url,
+            "MARKETPLACE_SECRET_KEY": "a secret of the bench and of nobody else",
+            "MARKETPLACE_PUBLIC_URL": "http://localhost",
+            "MARKETPLACE_MAIL_BACKEND": "mailbox",
+        }
+        work = time_worker(ctx, redis_url, settings, early=early, leads=leads)
     console.print(_table_of(work, early, leads))
 
 

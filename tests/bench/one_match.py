@@ -3,7 +3,8 @@
 Every lead is matched twice: first in a transaction that is rolled back, which tells the statements
 and warms the caches for both, then for real, in turn by the product and by psycopg sending just
 those statements with just those values, reading the answers and committing. So both do the same
-work on the same data, and the difference is ours.
+work on the same data, and the difference is ours. Each of the three has a connection of its own:
+psycopg forgets what it has prepared when it rolls back.
 """
 
 import random
@@ -19,6 +20,7 @@ import psycopg
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from marketplace.bootstrap import ALWAYS_THE_SAME, SERVER_OPTIONS, Product
 from marketplace.core.context import Context
 from marketplace.core.db import db
 from marketplace.matching import service as matching
@@ -61,15 +63,19 @@ class _NotThisTime(Exception):
     pass
 
 
-def time_matches(ctx: Context, url: str, leads: int, *, seed: int) -> Timings:
-    """Match so many leads, half of them by the product and half by its bare statements."""
+def time_matches(ctx: Context, rehearsing: Product, url: str, leads: int, *, seed: int) -> Timings:
+    """Match so many leads, half of them by the product and half by its bare statements.
+
+    `rehearsing`: the product once more, with connections of its own.
+    """
     timings = Timings([], [], [], 0.0, Counter())
     counted = 0
     ids = open_leads(ctx, leads, draw=random.Random(seed))
     warm_up = leads // 10
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(url, options=_server_options()) as connection:
         for number, lead_id in enumerate(ids):
-            recording = _rehearse(ctx, lead_id)
+            with rehearsing.app.app_context():
+                recording = _rehearse(replace(rehearsing.ctx, queue=ctx.queue), lead_id)
             started = time.perf_counter()
             if number % 2:
                 matching.match_lead(ctx, lead_id)
@@ -95,6 +101,12 @@ def _rehearse(ctx: Context, lead_id: UUID) -> Recording:
         except _NotThisTime:
             return recording
     raise AssertionError("a rehearsal was committed")
+
+
+def _server_options() -> str:
+    """Return what the product's own connections ask of the server: the floor asks for the same."""
+    asked = {**SERVER_OPTIONS, **ALWAYS_THE_SAME}
+    return " ".join(f"-c {name}={value}" for name, value in asked.items())
 
 
 @contextmanager
