@@ -1,6 +1,7 @@
 """Eligibility, as a rule and as the database asks for it, beside an oracle in plain sentences."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -38,8 +39,15 @@ def test_the_rule_finds_who_may_be_invited_and_why_nobody_else(market):
         assert (found and found.filter.value) == expected
 
 
+def beginning_at_the_first(market: Market) -> Market:
+    """Put the first firm exactly where the run begins, which is where it ends as well."""
+    first, *others = market.firms
+    first = replace(first, shuffle=candidates.start_of(market.seed))
+    return replace(market, firms=(first, *others))
+
+
 @settings(deadline=None, max_examples=1_500)
-@given(market=markets().map(storable))
+@given(market=markets().map(storable).map(beginning_at_the_first))
 def test_the_database_finds_the_same_and_has_the_facts_as_they_are(stored, market):
     facts, invited = known(market)
     expected = reasons(market)

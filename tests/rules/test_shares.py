@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from marketplace.core.policy import Policy
 from marketplace.matching import rules
-from marketplace.matching.rules import gains
+from marketplace.matching.rules import gains, shares_of_a_turn
+from tests.rules.facts import provider_id
 
 
 def weight(answered, missed):
@@ -52,6 +53,17 @@ def test_gains_sum_to_the_places_and_keep_to_the_cap(some, places):
 def test_whoever_weighs_more_never_gains_less(some, places):
     pairs = sorted(zip(some, gains(some, places), strict=True))
     assert all(a[1] <= b[1] + 1e-9 for a, b in pairwise(pairs))
+
+
+@given(weights, st.integers(1, 3))
+def test_a_turn_that_comes_back_is_taken_from_all_as_they_gained_it_and_is_one_turn(some, places):
+    gained = {provider_id(n): share for n, share in enumerate(gains(some, places), start=1)}
+    shares = shares_of_a_turn(gained)
+    assert shares.keys() == gained.keys()
+    assert sum(shares.values()) == pytest.approx(1)
+    turns = min(places, len(some))
+    for each, share in shares.items():
+        assert share * turns == pytest.approx(gained[each], abs=1e-7)
 
 
 records = st.one_of(st.integers(0, 5000), st.floats(0, 60))
