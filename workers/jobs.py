@@ -8,8 +8,8 @@ from uuid import UUID
 from marketplace.core import idempotency
 from marketplace.invitations import endings
 from marketplace.leads import clock as leads
-from marketplace.matching import settling, waiting
 from marketplace.matching import service as matching
+from marketplace.matching import settling, waiting
 from marketplace.notifications import delivery
 from marketplace.quotes import outcome
 from workers.context import channel, job_context
