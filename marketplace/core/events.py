@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped
 from marketplace.core.actors import Actor
 from marketplace.core.context import Transaction
 from marketplace.core.db import Base, Id, Json, new_id
+from marketplace.core.direct import Direct
 
 
 class Event(Base):
@@ -41,15 +42,20 @@ def record(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, **facts: 
 
 def record_each(tx: Transaction, actor: Actor, verb: str, subjects: Mapping[UUID, Json]) -> None:
     """Write down that `actor` did `verb` to each of these, with the facts of each."""
-    if subjects:
-        tx.session.execute(
-            _WRITE,
-            [_written(tx, actor, verb, each, facts) for each, facts in subjects.items()],
-        )
+    _WRITE.run(
+        tx.session,
+        *(_written(tx, actor, verb, each, facts) for each, facts in subjects.items()),
+    )
 
 
 _events: Any = Event.__table__
-_WRITE = insert(_events)
+_WRITE = Direct(
+    insert(_events),
+    columns=(
+        "id", "at", "actor_kind", "actor_id", "verb", "subject_id", "facts", "request_id",
+        "address",
+    ),
+)  # fmt: skip
 
 
 def _written(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, facts: Json) -> Json:

@@ -8,6 +8,7 @@ from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
 
 from marketplace.catalogue.models import Region
 from marketplace.core.context import Transaction
+from marketplace.core.direct import Direct
 from marketplace.invitations.models import Invitation
 from marketplace.notifications.service import Message, Recipient, notify_each
 from marketplace.providers.models import Coverage, Provider
@@ -16,12 +17,12 @@ _providers: Any = Provider.__table__
 _coverage: Any = Coverage.__table__
 _region, _country = (Region.__table__.alias(name) for name in ("region", "country"))
 _first = func.coalesce(_coverage.c.regions[1], _providers.c.country)
-_HOLDERS = (
+_HOLDERS = Direct(
     select(
         _providers.c.id,
         _providers.c.contact_email,
         _providers.c.contact_name,
-        func.coalesce(_region.c.time_zone, _country.c.time_zone, "UTC"),
+        func.coalesce(_region.c.time_zone, _country.c.time_zone, "UTC").label("time_zone"),
     )
     .select_from(_providers)
     .outerjoin(_coverage, _coverage.c.provider_id == _providers.c.id)
@@ -36,7 +37,7 @@ def holders(tx: Transaction, provider_ids: Collection[UUID]) -> dict[UUID, Recip
 
     That is the first region it covers, or that region's country, or its own.
     """
-    rows = tx.session.execute(_HOLDERS, {"ids": list(provider_ids)})
+    rows = _HOLDERS.rows(tx.session, {"ids": list(provider_ids)})
     return {each: Recipient(address, name, zone) for each, address, name, zone in rows}
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import insert
 from marketplace.core.actors import Actor, Kind
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
+from marketplace.core.direct import Direct
 from marketplace.core.errors import Conflict
 from marketplace.core.events import record, record_each
 from marketplace.core.jobs import Job
@@ -25,7 +26,13 @@ from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderState
 
 _invitations: Any = Invitation.__table__
-_WRITE = insert(_invitations)
+_WRITE = Direct(
+    insert(_invitations),
+    columns=(
+        "id", "lead_id", "provider_id", "place", "state", "by_hand_because", "sent_at", "open_by",
+        "respond_by",
+    ),
+)  # fmt: skip
 
 
 def invite(
@@ -61,7 +68,7 @@ def invite(
         }
         for place, provider_id in places.items()
     ]
-    tx.session.execute(_WRITE, rows)
+    _WRITE.run(tx.session, *rows)
     invitations = [Invitation(**row) for row in rows]
     coverage.take_places(tx, list(places.values()))
     sent = {each.id: {"lead": str(lead.id), "place": each.place} for each in invitations}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from marketplace.core.context import Transaction
+from marketplace.core.direct import Direct
 from marketplace.matching import bands, candidates, conditions, ledger, rules
 from marketplace.matching.account import Account
 from marketplace.matching.candidates import Funnel
@@ -15,7 +16,7 @@ from marketplace.providers import coverage
 from marketplace.providers.facts import facts_of, statement_of_facts
 from marketplace.providers.rules import ProviderFacts, ProviderKind
 
-_FACTS_AND_ACCOUNTS = ledger.with_account(statement_of_facts(of_some_standards=True))
+_FACTS_AND_ACCOUNTS = Direct(ledger.with_account(statement_of_facts(of_some_standards=True)))
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def gather_bench(
     today = tx.now.date()
     seats, eligible, accounts, lost = [], [], {}, []
     values = {"ids": found, "now": tx.now, "standards": list(wanted.editions)}
-    for row in tx.session.execute(_FACTS_AND_ACCOUNTS, values):
+    for row in _FACTS_AND_ACCOUNTS.rows(tx.session, values):
         provider = facts_of(row)
         hindered = obstacle(
             wanted,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Text, TextClause, Uuid, text
+from sqlalchemy import ARRAY, Integer, Text, Uuid, text
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue.rules import covering
+from marketplace.core.direct import Direct
 from marketplace.matching.conditions import CONDITIONS, ELIGIBLE, Asked, statement
 from marketplace.matching.eligibility import Filter, Wanted
 from marketplace.providers.models import REMOTE
@@ -57,7 +58,7 @@ FROM found
 """
 
 
-def _statement(size: int) -> TextClause:
+def _statement(size: int) -> Direct:
     """Return the statement for chunks of a size; it is part of the text, for the plan's sake."""
     return statement(
         _ELIGIBLE.replace(":size", str(size)),
@@ -90,7 +91,7 @@ def eligible_ids(
     bench costs depends on how many of them are eligible, and not on how many there are.
     """
     start = start_of(seed)
-    under = {"entered_under": _entered_under(wanted), "of_kinds": sorted(kinds)}
+    under = {"entered_under": _entered_under(wanted), "of_kinds": sorted(map(str, kinds))}
     standard = _rarest(session, wanted, under)
     found: dict[UUID, ProviderKind] = {}
     for begin, until in ((start, SHUFFLE_RANGE), (-1, start)):
@@ -99,9 +100,9 @@ def eligible_ids(
         while after is not None and len(found) < limit:
             size = next(sizes, _SIZES[-1])
             place = {"after": after[0], "after_id": after[1], "until": until}
-            row = session.execute(
-                _STATEMENTS[size], {**asked, **under, **place, "standard": standard}
-            ).one()
+            (row,) = _STATEMENTS[size].rows(
+                session, {**asked, **under, **place, "standard": standard}
+            )
             if row.ids is not None:
                 found.update(zip(row.ids, map(ProviderKind, row.kinds), strict=True))
             after = (row.shuffle, row.last) if row.read == size else None
@@ -135,7 +136,8 @@ def _rarest(session: Session, wanted: Wanted, under: Mapping[str, Any]) -> str:
     standards = list(wanted.editions)
     if len(standards) == 1:
         return standards[0]
-    return str(session.scalar(_RAREST, {"standards": standards, **under}))
+    (row,) = _RAREST.rows(session, {"standards": standards, **under})
+    return str(row.standard)
 
 
 @dataclass(frozen=True)
@@ -195,9 +197,9 @@ def funnel(session: Session, asked: Asked, *, seed: int, sample: int, named: int
 
     Of those that a filter took out up to `named` are named, of a sample a few examples.
     """
-    rows = session.execute(
-        _FUNNEL, {**asked, "start": start_of(seed), "sample": sample, "named": named}
-    ).all()
+    rows = _FUNNEL.rows(
+        session, {**asked, "start": start_of(seed), "sample": sample, "named": named}
+    )
     looked_at = sum(row.providers for row in rows)
     farthest = max((row.farthest for row in rows), default=0)
     # So many within this part of the shuffle's range: as many again in every part as wide.
@@ -242,9 +244,9 @@ def filter_that_leaves_nobody(session: Session, wanted: Wanted, asked: Asked) ->
 
     Looks at everybody who covers the rarest of the standards where the lead is.
     """
-    under = {"entered_under": _entered_under(wanted), "of_kinds": sorted(wanted.kinds)}
+    under = {"entered_under": _entered_under(wanted), "of_kinds": sorted(map(str, wanted.kinds))}
     standard = _rarest(session, wanted, under)
-    rows = session.execute(_FUNNEL_WHERE_IT_IS, {**asked, **under, "standard": standard}).all()
+    rows = _FUNNEL_WHERE_IT_IS.rows(session, {**asked, **under, "standard": standard})
     if not rows:
         somewhere = session.scalar(_SOMEBODY, {"standard": standard, "kinds": under["of_kinds"]})
         return Filter.REGIONS if somewhere else Filter.STANDARDS

@@ -17,13 +17,13 @@ from sqlalchemy import (
     DateTime,
     Integer,
     Text,
-    TextClause,
     Uuid,
     bindparam,
     text,
 )
 
 from marketplace.catalogue.rules import covering
+from marketplace.core.direct import Direct
 from marketplace.matching.eligibility import Filter, Wanted, years_before
 from marketplace.providers.rules import ProviderFacts, ProviderKind, month_of
 
@@ -142,12 +142,12 @@ Asked = Mapping[str, Any]
 """The values of the conditions for one lead at one moment."""
 
 
-def statement(sql: str, **types: Any) -> TextClause:
+def statement(sql: str, **types: Any) -> Direct:
     """Return SQL that uses the conditions, with the types of their values and of its own."""
     named = {**_TYPES, **types}
     used = [bindparam(name, type_=of) for name, of in named.items() if f":{name}" in sql]
     # On one line: the driver remembers statements of up to 4,096 characters.
-    return text(" ".join(sql.split())).bindparams(*used)
+    return Direct(text(" ".join(sql.split())).bindparams(*used))
 
 
 def asked(
@@ -169,7 +169,7 @@ def asked(
         for kind in (ProviderKind.CONSULTANT, ProviderKind.CERTIFICATION_BODY)
     )
     return {
-        "kinds": sorted(wanted.kinds),
+        "kinds": sorted(map(str, wanted.kinds)),
         "standards": list(wanted.editions),
         "editions": list(wanted.editions.values()),
         "regions": list(wanted.regions),

@@ -15,7 +15,6 @@ from sqlalchemy import (
     DateTime,
     Double,
     Integer,
-    Row,
     Select,
     Uuid,
     bindparam,
@@ -25,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from marketplace.core.context import Transaction
+from marketplace.core.direct import Direct
 from marketplace.matching import rules
 from marketplace.matching.account import Account
 from marketplace.matching.models import Credit, CreditMonth
@@ -50,7 +50,7 @@ def with_account(providers: Select[Any]) -> Select[Any]:
     return providers.add_columns(*columns).outerjoin(credits, credits.c.provider_id == provider_id)
 
 
-def account_of(row: Row[Any]) -> Account:
+def account_of(row: Any) -> Account:
     """Return the account in a row of `with_account`."""
     if row.account_balance is None:
         return Account()
@@ -95,14 +95,16 @@ def accounts_of(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Account]:
 
 
 _NAMES = ", ".join(_COLUMNS)
-_WRITE = text(
-    f"INSERT INTO credits (provider_id, {_NAMES}) SELECT * FROM unnest(:provider_id, "
-    + ", ".join(f":{name}" for name in _COLUMNS)
-    + ") ON CONFLICT (provider_id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
-).bindparams(
-    bindparam("provider_id", type_=ARRAY(Uuid())),
-    *(bindparam(name, type_=ARRAY(of_type)) for name, of_type in _COLUMNS.items()),
+_WRITE = Direct(
+    text(
+        f"INSERT INTO credits (provider_id, {_NAMES}) SELECT * FROM unnest(:provider_id, "
+        + ", ".join(f":{name}" for name in _COLUMNS)
+        + ") ON CONFLICT (provider_id) DO UPDATE SET "
+        + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
+    ).bindparams(
+        bindparam("provider_id", type_=ARRAY(Uuid())),
+        *(bindparam(name, type_=ARRAY(of_type)) for name, of_type in _COLUMNS.items()),
+    )
 )
 
 
@@ -110,7 +112,7 @@ def write(tx: Transaction, accounts: Mapping[UUID, Account]) -> None:
     """Write these accounts, new ones and known ones, in one statement."""
     if accounts:
         columns = {name: [getattr(each, name) for each in accounts.values()] for name in _COLUMNS}
-        tx.session.execute(_WRITE, {"provider_id": list(accounts), **columns})
+        _WRITE.run(tx.session, {"provider_id": list(accounts), **columns})
 
 
 def _close_months(tx: Transaction, accounts: dict[UUID, Account], month: date) -> None:

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import insert
 
 from marketplace.core.context import Transaction
 from marketplace.core.db import Json, new_id
+from marketplace.core.direct import Direct
 from marketplace.leads.models import Lead
 from marketplace.matching import rules
 from marketplace.matching.bands import Fit
@@ -36,7 +38,13 @@ class Turn:
 
 
 _runs: Any = MatchingRun.__table__
-_WRITE = insert(_runs)
+_WRITE = Direct(
+    insert(_runs),
+    columns=(
+        "id", "lead_id", "at", "rule_version", "seed", "wanted", "funnel", "market", "bench",
+        "clashes", "excluded", "outcome",
+    ),
+)  # fmt: skip
 
 
 def store_run(
@@ -57,8 +65,8 @@ def store_run(
         Turn(seat, choice.gained.get(seat.provider_id), place_of.get(seat.provider_id))
         for seat in bench.seats
     ]
-    tx.session.execute(
-        _WRITE,
+    _WRITE.run(
+        tx.session,
         {
             "id": new_id(),
             "lead_id": lead.id,
@@ -77,20 +85,22 @@ def store_run(
                 "places": list(places),
                 "needed_kinds": list(needed_kinds),
             },
-            "funnel": [{"filter": name, "left": left} for name, left in bench.funnel.left],
+            "funnel": Jsonb([{"filter": name, "left": left} for name, left in bench.funnel.left]),
             "market": {"looked_at": bench.funnel.looked_at, "providers": bench.funnel.providers},
             "bench": _packed(turns),
-            "clashes": [[str(one), str(other)] for one, other in bench.clashes],
-            "excluded": [
-                *(
-                    {"filter": name, "provider_ids": [str(each) for each in ids]}
-                    for name, ids in bench.funnel.excluded.items()
-                ),
-                *(
-                    {"filter": found.filter, "provider_ids": [str(each)], "why": found.why}
-                    for each, found in bench.lost
-                ),
-            ],
+            "clashes": Jsonb([[str(one), str(other)] for one, other in bench.clashes]),
+            "excluded": Jsonb(
+                [
+                    *(
+                        {"filter": name, "provider_ids": [str(each) for each in ids]}
+                        for name, ids in bench.funnel.excluded.items()
+                    ),
+                    *(
+                        {"filter": found.filter, "provider_ids": [str(each)], "why": found.why}
+                        for each, found in bench.lost
+                    ),
+                ]
+            ),
             "outcome": outcome,
         },
     )

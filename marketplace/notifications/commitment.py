@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Transaction
+from marketplace.core.direct import Direct
 from marketplace.core.events import record
 from marketplace.notifications import rules
 from marketplace.notifications.models import Commitment
@@ -42,12 +43,15 @@ def commitment_of(session: Session, lead_id: UUID) -> Commitment | None:
     return session.get(Commitment, lead_id)
 
 
-_DUE_AT = select(Commitment.due_at).where(Commitment.lead_id == bindparam("lead_id"))
+_DUE_AT = Direct(select(Commitment.due_at).where(Commitment.lead_id == bindparam("lead_id")))
 
 
 def due_at_of(session: Session, lead_id: UUID) -> datetime | None:
     """Return when the first response to a lead is due, or none where it has not opened."""
-    return session.scalar(_DUE_AT, {"lead_id": lead_id})
+    due_at: datetime | None = None
+    for row in _DUE_AT.rows(session, {"lead_id": lead_id}):
+        due_at = row.due_at
+    return due_at
 
 
 def respond(tx: Transaction, lead_id: UUID, *, is_first_of_provider: bool) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
+from marketplace.core.direct import Direct
 from marketplace.core.errors import NotFound
 from marketplace.core.events import record
 from marketplace.core.jobs import Job
@@ -80,13 +81,19 @@ def notify(
 
 
 _notifications: Any = Notification.__table__
-_WRITE = insert(_notifications).on_conflict_do_nothing().returning(_notifications.c.id)
+_WRITE = Direct(
+    insert(_notifications).on_conflict_do_nothing(),
+    columns=(
+        "id", "template", "recipient", "recipient_name", "time_zone", "subject_id", "occasion",
+        "values", "path", "link_purpose", "link_subject_id", "link_expires_at", "state", "attempts",
+        "next_attempt_at", "created_at", "is_last_word",
+    ),
+)  # fmt: skip
 
 
 def notify_each(tx: Transaction, messages: Sequence[Message]) -> None:
     """Write these messages down as `notify` does one, in one statement."""
-    written = tx.session.execute(_WRITE, [_row(tx, message) for message in messages])
-    if written.first() is not None:
+    if _WRITE.run(tx.session, *(_row(tx, message) for message in messages)):
         tx.afterwards(Job.DELIVER_NOTIFICATIONS)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import ARRAY, Date, Uuid, any_, bindparam, case, func, literal, 
 from sqlalchemy.orm import Session
 
 from marketplace.core.context import Transaction
+from marketplace.core.direct import Direct
 from marketplace.core.errors import NotFound
 from marketplace.core.jobs import Job
 from marketplace.providers.models import Coverage, Provider
@@ -31,8 +32,8 @@ def lock_providers(session: Session, ids: Collection[UUID]) -> dict[UUID, Covera
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 
-_LOCK_ROWS = (
-    select(literal(1))
+_LOCK_ROWS = Direct(
+    select(literal(1).label("held"))
     .where(Coverage.provider_id == any_(_IDS))
     .order_by(Coverage.provider_id)
     .with_for_update()
@@ -41,7 +42,7 @@ _LOCK_ROWS = (
 
 def lock_rows(session: Session, ids: Collection[UUID]) -> None:
     """Hold the coverage rows of these providers, in the order of their ids, and read nothing."""
-    session.execute(_LOCK_ROWS, {"ids": list(ids)}).all()
+    _LOCK_ROWS.rows(session, {"ids": list(ids)})
 
 
 def hold_provider(tx: Transaction, provider_id: UUID) -> tuple[Provider, Coverage]:
@@ -56,7 +57,7 @@ def hold_provider(tx: Transaction, provider_id: UUID) -> tuple[Provider, Coverag
 _MONTH = bindparam("this_month", type_=Date())
 _coverage: Any = Coverage.__table__
 
-_TAKE_PLACES = (
+_TAKE_PLACES = Direct(
     update(_coverage)
     .where(_coverage.c.provider_id == any_(_IDS))
     .values(
@@ -77,7 +78,7 @@ def take_places(tx: Transaction, provider_ids: Collection[UUID]) -> None:
     Who waited for a lock over the turn of a month, or whose clock is behind, finds the next month
     begun: that stays so, and what belongs to the month before is counted no longer.
     """
-    tx.session.execute(_TAKE_PLACES, {"ids": list(provider_ids), "this_month": month_of(tx.now)})
+    _TAKE_PLACES.run(tx.session, {"ids": list(provider_ids), "this_month": month_of(tx.now)})
 
 
 def take_place_again(tx: Transaction, provider_id: UUID) -> None:

@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     DateTime,
-    Row,
     Select,
     Text,
     Uuid,
@@ -27,6 +26,8 @@ from marketplace.providers.rules import (
     AccreditationFacts,
     AccreditationState,
     ProviderFacts,
+    ProviderKind,
+    ProviderState,
     RelationFacts,
     RelationshipKind,
     is_recognised,
@@ -82,14 +83,14 @@ def among(column: InstrumentedAttribute[UUID], ids: Collection[UUID]) -> ColumnE
     return column == any_(array)
 
 
-def facts_of(row: Row[Any]) -> ProviderFacts:
+def facts_of(row: Any) -> ProviderFacts:
     """Return the facts in a row of `rows_of`."""
     return ProviderFacts(
         id=row.id,
         name=row.name,
         name_key=row.name_key,
-        kind=row.kind,
-        state=row.state,
+        kind=ProviderKind(row.kind),
+        state=ProviderState(row.state),
         legal_entity=row.legal_entity,
         standards=frozenset(row.standards),
         regions=frozenset(row.regions),

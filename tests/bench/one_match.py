@@ -33,16 +33,29 @@ class Recording:
 
     statements: list[tuple[str, Any, bool]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    _begun: float = 0.0
 
-    def before(
-        self, _connection: Any, _cursor: Any, sql: str, values: Any, _context: Any, many: bool
-    ) -> None:
-        self.statements.append((sql, values, many))
-        self._begun = time.perf_counter()
 
-    def after(self, *_: Any) -> None:
-        self.seconds.append(time.perf_counter() - self._begun)
+class RecordingCursor(psycopg.Cursor[Any]):
+    """Notes what goes to the server, whoever sends it."""
+
+    recording: Recording | None = None
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "RecordingCursor":
+        with self._noted(query, params, many=False):
+            super().execute(query, params, **options)
+        return self
+
+    def executemany(self, query: Any, params_seq: Any, *, returning: bool = False) -> None:
+        with self._noted(query, params_seq, many=True):
+            super().executemany(query, params_seq, returning=returning)
+
+    @contextmanager
+    def _noted(self, query: Any, values: Any, *, many: bool) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        if self.recording is not None:
+            self.recording.statements.append((query, values, many))
+            self.recording.seconds.append(time.perf_counter() - started)
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,8 @@ def time_matches(ctx: Context, rehearsing: Product, url: str, leads: int, *, see
     counted = 0
     ids = open_leads(ctx, leads, draw=random.Random(seed))
     warm_up = leads // 10
+    with rehearsing.app.app_context():
+        record_cursors()
     with psycopg.connect(url, options=_server_options()) as connection:
         for number, lead_id in enumerate(ids):
             with rehearsing.app.app_context():
@@ -111,13 +126,20 @@ def _server_options() -> str:
 
 @contextmanager
 def _recorded(recording: Recording) -> Iterator[None]:
-    event.listen(db.engine, "before_cursor_execute", recording.before)
-    event.listen(db.engine, "after_cursor_execute", recording.after)
+    RecordingCursor.recording = recording
     try:
         yield
     finally:
-        event.remove(db.engine, "before_cursor_execute", recording.before)
-        event.remove(db.engine, "after_cursor_execute", recording.after)
+        RecordingCursor.recording = None
+
+
+def record_cursors() -> None:
+    """Let every connection that the application opens from here on use cursors that can record."""
+
+    def use_them(connection: psycopg.Connection, _: Any) -> None:
+        connection.cursor_factory = RecordingCursor
+
+    event.listen(db.engine, "connect", use_them)
 
 
 @contextmanager
@@ -139,7 +161,7 @@ def _taken_back(ctx: Context) -> Iterator[Context]:
 def _replay(connection: psycopg.Connection, recording: Recording) -> None:
     with connection.cursor() as cursor:
         for sql, values, many in recording.statements:
-            if many and isinstance(values, list):
+            if many:
                 cursor.executemany(sql, values)
             else:
                 cursor.execute(sql, values)

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import event
 
 from marketplace.core.db import db
@@ -27,8 +28,20 @@ def match(lead_id: UUID, *, kill_at: int) -> None:
         if seen == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    class Counting(psycopg.Cursor[Any]):
+        def execute(self, *arguments: Any, **options: Any) -> Any:
+            count()
+            return super().execute(*arguments, **options)
+
+        def executemany(self, *arguments: Any, **options: Any) -> None:
+            count()
+            super().executemany(*arguments, **options)
+
+    def use_it(connection: psycopg.Connection, _: Any) -> None:
+        connection.cursor_factory = Counting
+
     with product().app.app_context():
-        event.listen(db.engine, "before_cursor_execute", count)
+        event.listen(db.engine, "connect", use_it)
         event.listen(db.engine, "commit", count)
         matching.match_lead(product().ctx, lead_id)
 
