@@ -29,10 +29,12 @@ class Account:
     ) -> "Account":
         """Return the account after a run in which it gained; `invited_at`: none if it was not."""
         opened = self.in_month(month)
-        return replace(
-            opened,
+        return Account(
             balance=balance,
             invited_at=opened.invited_at if invited_at is None else invited_at,
+            answered=opened.answered,
+            missed=opened.missed,
+            month=opened.month,
             eligible=opened.eligible + 1,
             entitled=round(opened.entitled + gained, PRECISION),
         )

@@ -96,13 +96,16 @@ def _unsaid(held: AccreditationFacts, wanted: Wanted) -> set[Lack]:
     return unsaid
 
 
+_WORDS = {
+    Lack.SECTOR: "not known to cover sector {sector}",
+    Lack.EDITION: "accreditation does not say for which edition it is",
+    Lack.PRESENCE: "works remotely, without a presence in the region",
+    Lack.INTEGRATION: "accredited for these standards by different bodies, so that one integrated "
+    "audit is not sure",
+    Lack.TIMEFRAME: "cannot start as soon as is asked for",
+    Lack.LANGUAGE: "does not say that it works in {language}",
+}
+
+
 def _words(lack: Lack, wanted: Wanted) -> str:
-    return {
-        Lack.SECTOR: f"not known to cover sector {wanted.sector}",
-        Lack.EDITION: "accreditation does not say for which edition it is",
-        Lack.PRESENCE: "works remotely, without a presence in the region",
-        Lack.INTEGRATION: "accredited for these standards by different bodies, so that one "
-        "integrated audit is not sure",
-        Lack.TIMEFRAME: "cannot start as soon as is asked for",
-        Lack.LANGUAGE: f"does not say that it works in {wanted.language}",
-    }[lack]
+    return _WORDS[lack].format(sector=wanted.sector, language=wanted.language)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from uuid import UUID
 
 from marketplace.catalogue.rules import covering
@@ -72,7 +72,7 @@ class Wanted:
     """In which language (ISO 639-1), where that is said."""
     advisers: tuple[Adviser, ...] = ()
 
-    @property
+    @cached_property
     def kinds(self) -> frozenset[ProviderKind]:
         """The kinds of provider that the service calls for."""
         wanted = {
@@ -98,7 +98,7 @@ def obstacle(
     found = _obstacles(
         wanted, provider, invited=invited, now=now, impartiality_years=impartiality_years
     )
-    return next(found, None)
+    return next((each for each in found if each is not None), None)
 
 
 def standing_obstacle(
@@ -124,25 +124,23 @@ def _obstacles(
     invited: Mapping[UUID, ProviderFacts],
     now: datetime,
     impartiality_years: int,
-) -> Iterator[Obstacle]:
+) -> Iterator[Obstacle | None]:
+    """Check after check, in the order of the filters: none is made that nobody asks for."""
     today = now.date()
-    others = [each for each in invited.values() if each.id != provider.id]
-    checks = (
-        _kind(wanted, provider),
-        _state(provider),
-        _standards(wanted, provider),
-        _regions(wanted, provider),
-        _headcount(wanted, provider),
-        _capacity(provider, now=now),
-        _pause(provider, now=now),
-        _accreditation(wanted, provider, today=today),
-        Obstacle(Filter.INVITED, "was invited to this request before")
-        if provider.id in invited
-        else None,
-        related_obstacle(provider, others, today=today),
-        _advised(wanted, provider, today=today, years=impartiality_years),
-    )
-    return (each for each in checks if each is not None)
+    yield _kind(wanted, provider)
+    yield _state(provider)
+    yield _standards(wanted, provider)
+    yield _regions(wanted, provider)
+    yield _headcount(wanted, provider)
+    yield _capacity(provider, now=now)
+    yield _pause(provider, now=now)
+    yield _accreditation(wanted, provider, today=today)
+    if provider.id in invited:
+        yield Obstacle(Filter.INVITED, "was invited to this request before")
+    if invited:
+        others = [each for each in invited.values() if each.id != provider.id]
+        yield related_obstacle(provider, others, today=today)
+    yield _advised(wanted, provider, today=today, years=impartiality_years)
 
 
 def _kind(wanted: Wanted, provider: ProviderFacts) -> Obstacle | None:
