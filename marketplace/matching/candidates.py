@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Text, Uuid, text
+from sqlalchemy import ARRAY, Integer, Text, Uuid
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue.rules import covering
@@ -233,9 +233,13 @@ _FUNNEL_WHERE_IT_IS = statement(
     standard=Text(),
 )
 
-_SOMEBODY = text(
-    "SELECT EXISTS ("
-    "SELECT FROM coverage_entries WHERE standard = :standard AND kind = ANY (:kinds))"
+_SOMEBODY = statement(
+    """
+    SELECT EXISTS (
+        SELECT FROM coverage
+        WHERE kind = ANY (:kinds) AND state = 'verified' AND standards @> :standards
+    ) AS offers_them_all
+    """
 )
 
 
@@ -247,13 +251,17 @@ def filter_that_leaves_nobody(session: Session, wanted: Wanted, asked: Asked) ->
     under = {"entered_under": _entered_under(wanted), "of_kinds": sorted(map(str, wanted.kinds))}
     standard = _rarest(session, wanted, under)
     rows = _FUNNEL_WHERE_IT_IS.rows(session, {**asked, **under, "standard": standard})
-    if not rows:
-        somewhere = session.scalar(_SOMEBODY, {"standard": standard, "kinds": under["of_kinds"]})
-        return Filter.REGIONS if somewhere else Filter.STANDARDS
     failed = {row.failed: row.providers for row in rows}
     left = sum(failed.values())
     for name in CONDITIONS:
         left -= failed.get(str(name), 0)
         if left == 0:
-            return name
-    return None
+            break
+    else:
+        return None
+    if failed and name is not Filter.STANDARDS:
+        return name
+    # Nobody there offers them all: the region is to blame where somebody elsewhere does.
+    values = {"kinds": asked["kinds"], "standards": asked["standards"]}
+    (row,) = _SOMEBODY.rows(session, values)
+    return Filter.REGIONS if row.offers_them_all else Filter.STANDARDS

@@ -19,7 +19,13 @@ from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
 from marketplace.matching import candidates, ledger, queries, rules
 from marketplace.matching.bench import Bench, gather_bench
-from marketplace.matching.eligibility import Wanted, obstacle, standing_obstacle
+from marketplace.matching.eligibility import (
+    Obstacle,
+    Wanted,
+    obstacle,
+    related_obstacle,
+    standing_obstacle,
+)
 from marketplace.matching.explanation import TOO_FEW, WAITING_WORDS, outcome_of
 from marketplace.matching.runs import store_run
 from marketplace.notifications.service import notify
@@ -118,18 +124,20 @@ def _withdraw_what_may_not_stand(
     Suspended meanwhile, say, or without the accreditation. Once accepted, the business decides.
     """
     standing = [each for each in held if each.state in invitation_rules.UNANSWERED]
-    hindered = {
-        each.id: found
-        for each in standing
-        if (
-            found := standing_obstacle(
-                wanted,
-                known[each.provider_id],
-                now=tx.now,
-                impartiality_years=tx.policy.impartiality_years,
-            )
-        )
-    }
+    hindered: dict[UUID, Obstacle] = {}
+    # The latest first: of two who have become related since, the one that was there before stays.
+    for each in reversed(standing):
+        provider = known[each.provider_id]
+        beside = [
+            known[other.provider_id]
+            for other in held
+            if other.is_live and other is not each and other.id not in hindered
+        ]
+        found = standing_obstacle(
+            wanted, provider, now=tx.now, impartiality_years=tx.policy.impartiality_years
+        ) or related_obstacle(provider, beside, today=tx.now.date())
+        if found is not None:
+            hindered[each.id] = found
     if not hindered:
         return
     locked = {each.id: each for each in invitations.lock_live_invitations(tx.session, lead.id)}

@@ -8,6 +8,7 @@ from marketplace.core.db import new_id
 from marketplace.core.errors import FieldError
 from marketplace.core.events import record
 from marketplace.core.forms import Form
+from marketplace.core.jobs import Job
 from marketplace.providers.coverage import lock_providers
 from marketplace.providers.models import Relationship
 
@@ -51,4 +52,6 @@ def declare_relationship(ctx: Context, actor: Actor, form: Form) -> Relationship
         )
         tx.session.add(relationship)
         record(tx, actor, "provider.related", pair[0], other=str(pair[1]), kind=wanted["kind"])
+        for each in pair:
+            tx.afterwards(Job.RECHECK_PROVIDER, each)
         return relationship

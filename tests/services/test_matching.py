@@ -10,6 +10,7 @@ from flask import current_app
 from sqlalchemy import func, select, update
 
 from marketplace.core.errors import Conflict
+from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
@@ -18,8 +19,10 @@ from marketplace.leads.models import Lead
 from marketplace.matching import explanation, runs, waiting
 from marketplace.matching import service as matching
 from marketplace.matching.models import Credit, MatchingRun
+from marketplace.providers import relationships
 from marketplace.providers import service as providers
 from marketplace.providers.models import Coverage
+from marketplace.providers.rules import RelationshipKind
 from marketplace.quotes import outcome
 from marketplace.quotes import service as quotes
 from marketplace.web.api.quotes import QuoteIn
@@ -331,6 +334,21 @@ def test_where_a_sample_is_too_coarse_the_reason_for_waiting_is_found_all_the_sa
     assert lead_now(make, lead.id).waiting_code == code
 
 
+@pytest.mark.parametrize(("elsewhere", "code"), [(True, "regions"), (False, "standards")])
+def test_the_region_is_to_blame_where_somebody_elsewhere_offers_all_the_standards(
+    ctx, make, elsewhere, code
+):
+    ctx = replace(ctx, policy=replace(ctx.policy, funnel_sample=2))
+    for _ in range(3):
+        make.provider(standards=("ISO 9001",), regions=("AU-NSW",))
+        make.provider(standards=("ISO 22000",), regions=("AU-NSW",))
+    if elsewhere:
+        make.provider(standards=("ISO 9001", "ISO 22000"), regions=("AU-WA",))
+    lead = make.lead(standards=["ISO 9001", "ISO 22000"])
+    matching.match_lead(ctx, lead.id)
+    assert lead_now(make, lead.id).waiting_code == code
+
+
 def test_a_rare_kind_has_a_share_of_a_full_bench(ctx, make):
     ctx = replace(ctx, policy=replace(ctx.policy, bench_size=6))
     for _ in range(40):
@@ -379,6 +397,30 @@ def test_a_provider_that_changes_rings_for_the_leads_that_it_could_fit(ctx, make
     ctx.queue.jobs.clear()
     assert waiting.rematch_waiting_leads(ctx, provider.id) == is_rung
     assert ((Job.MATCH_LEAD, lead.id) in ctx.queue.jobs) is is_rung
+
+
+@pytest.mark.parametrize("answered", ["neither", "body", "consultant"])
+def test_of_two_who_become_related_once_invited_one_that_has_not_answered_is_taken_back(
+    ctx, make, answered
+):
+    consultant, body = make.provider(), make.provider("certification_body")
+    lead = make.matched_lead(service="either")
+    held = held_by(make, lead.id)
+    by_kind = {"body": held[body.id], "consultant": held[consultant.id]}
+    if answered != "neither":
+        each = by_kind[answered]
+        invitations.accept_invitation(ctx, person_of(each.provider_id), each.id)
+    ctx.queue.jobs.clear()
+    form = {"provider_id": consultant.id, "other_id": body.id, "kind": RelationshipKind.OWNERSHIP}
+    relationships.declare_relationship(ctx, ADMIN, Form(form))
+    assert {subject for _, subject in ctx.queue.jobs} == {consultant.id, body.id}
+    assert waiting.recheck_provider(ctx, consultant.id) + waiting.recheck_provider(ctx, body.id) > 0
+    matching.match_lead(ctx, lead.id)
+    now = held_by(make, lead.id)
+    states = {kind: now[each.provider_id].state for kind, each in by_kind.items()}
+    gone = [kind for kind, state in states.items() if state is InvitationState.WITHDRAWN]
+    assert len(gone) == 1
+    assert gone != [answered]
 
 
 def test_the_oldest_waiting_lead_is_rung_first(ctx, make, clock, queue):
