@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    ColumnElement,
     DateTime,
     Select,
     Text,
@@ -17,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from marketplace.catalogue.models import AccreditationBody
 from marketplace.catalogue.rules import Recognition
@@ -75,12 +74,6 @@ def statement_of_facts(*, of_some_standards: bool = False) -> Select[Any]:
         .join(Coverage.__table__, _covers.provider_id == _provider.id)
         .where(_provider.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
     )
-
-
-def among(column: InstrumentedAttribute[UUID], ids: Collection[UUID]) -> ColumnElement[bool]:
-    """Return that the column is one of `ids`, as one parameter however many there are."""
-    array: Any = bindparam(None, list(ids), type_=ARRAY(Uuid()))
-    return column == any_(array)
 
 
 def facts_of(row: Any) -> ProviderFacts:

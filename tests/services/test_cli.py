@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text
 
 from marketplace.accounts import credentials
 from marketplace.accounts import queries as accounts
-from marketplace.cli import cli, main
+from marketplace.cli import cli
 from marketplace.local.connection import decided, read_connection, write_connection
 from marketplace.local.demo import people, stage
 from marketplace.local.doctor import examine
@@ -31,35 +31,6 @@ SOUND = (
     "Birch Cert,certification_body,AU,,,Ada Lim,ada@birch.example,,ISO 9001,AU,,,,no,,,,"
     "JASANZ|B-1|ISO 9001:2026|2029-06-30|17\n"
 )
-
-
-@pytest.fixture
-def environment(services, monkeypatch):
-    """The settings of the test installation, where a command looks for them."""
-    values = {
-        "DATABASE_URL": services.database_url,
-        "REDIS_URL": services.redis_url,
-        "SECRET_KEY": "a secret of the tests and of nobody else",
-        "PUBLIC_URL": "http://localhost",
-        "MAIL_BACKEND": "mailbox",
-        "TOTP_FOR_ADMINS": "optional",
-    }
-    for name, value in values.items():
-        monkeypatch.setenv(f"MARKETPLACE_{name}", value)
-    return monkeypatch
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command; give its exit code, what it said, and what it complained of."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(each) for each in arguments])
-        said = capsys.readouterr()
-        return ended.value.code, said.out, said.err
-
-    return run
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import pytest
 from sqlalchemy import select
 
-from marketplace.cli import main
 from marketplace.core.forms import Form
 from marketplace.invitations.models import Invitation
 from marketplace.matching import service as matching
@@ -26,34 +25,6 @@ from tests.factories import ADMIN, person_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 SMALL = ("--months", 1, "--providers", 12, "--leads-per-month", 10)
-
-
-@pytest.fixture
-def environment(services, monkeypatch):
-    """The settings of the test installation, where a command looks for them."""
-    values = {
-        "DATABASE_URL": services.database_url,
-        "REDIS_URL": services.redis_url,
-        "SECRET_KEY": "a secret of the tests and of nobody else",
-        "PUBLIC_URL": "http://localhost",
-        "MAIL_BACKEND": "mailbox",
-    }
-    for name, value in values.items():
-        monkeypatch.setenv(f"MARKETPLACE_{name}", value)
-    return monkeypatch
-
-
-@pytest.fixture
-def run(capsys):
-    """Run `simulate`; give its exit code, what it said, and what it complained of."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(["simulate", *(str(each) for each in arguments)])
-        said = capsys.readouterr()
-        return ended.value.code, said.out, said.err
-
-    return run
 
 
 def stored(ctx, *, days=400, seed=1):
@@ -175,14 +146,14 @@ def test_stored_months_are_run_by_the_command(environment, ctx, make, clock, run
     for _ in range(3):
         make.matched_lead()
     before = make.ask(lambda s: len(s.scalars(select(Invitation)).all()))
-    code, out, err = run("--stored", "--months", 1, "--strategies", "credit,oracle")
+    code, out, err = run("simulate", "--stored", "--months", 1, "--strategies", "credit,oracle")
     assert (code, err) == (0, "")
     assert "4 verified providers, 3 leads" in out
     assert make.ask(lambda s: len(s.scalars(select(Invitation)).all())) == before
 
 
 def test_where_no_lead_opened_there_is_nothing_to_simulate(environment, ctx, run):
-    code, out, err = run("--stored")
+    code, out, err = run("simulate", "--stored")
     assert (code, out) == (1, "")
     assert "nothing to simulate" in err
 
@@ -190,7 +161,7 @@ def test_where_no_lead_opened_there_is_nothing_to_simulate(environment, ctx, run
 def test_an_invented_market_needs_neither_settings_nor_a_database(monkeypatch, run):
     for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PUBLIC_URL"):
         monkeypatch.delenv(f"MARKETPLACE_{name}", raising=False)
-    code, out, err = run(*SMALL)
+    code, out, err = run("simulate", *SMALL)
     assert (code, err) == (0, "")
     for words in (
         "12 invented providers, 10 invented leads from 2026-01-01 to 2026-02-01",
@@ -203,15 +174,15 @@ def test_an_invented_market_needs_neither_settings_nor_a_database(monkeypatch, r
 
 
 def test_the_same_command_says_the_same(run):
-    assert run(*SMALL) == run(*SMALL)
-    assert run(*SMALL) != run(*SMALL, "--seed", 2)
+    assert run("simulate", *SMALL) == run("simulate", *SMALL)
+    assert run("simulate", *SMALL) != run("simulate", *SMALL, "--seed", 2)
 
 
 def test_only_the_strategies_that_are_asked_for_are_shown(run):
-    _, out, _ = run(*SMALL, "--strategies", "credit,lowest-count")
+    _, out, _ = run("simulate", *SMALL, "--strategies", "credit,lowest-count")
     assert "lowest count" in out
     assert "least recently" not in out
-    code, _, err = run(*SMALL, "--strategies", "credit,cheapest")
+    code, _, err = run("simulate", *SMALL, "--strategies", "credit,cheapest")
     assert code == 2
     assert "cheapest" in err
     assert err.count("\n") == 1
@@ -219,7 +190,7 @@ def test_only_the_strategies_that_are_asked_for_are_shown(run):
 
 def test_the_chart_is_one_plain_file_that_says_what_it_shows(run, tmp_path):
     file = tmp_path / "drift.svg"
-    code, _, _ = run(*SMALL, "--chart", file)
+    code, _, _ = run("simulate", *SMALL, "--chart", file)
     assert code == 0
     root = ElementTree.parse(file).getroot()
     assert root.tag == f"{SVG}svg"
@@ -231,7 +202,7 @@ def test_the_chart_is_one_plain_file_that_says_what_it_shows(run, tmp_path):
     assert "Credit strays" in description.text
     tags = {each.tag for each in root.iter()}
     assert not tags & {f"{SVG}{name}" for name in ("script", "image", "use", "a", "link")}
-    attributes = {name for each in root.iter() for name in each.keys()}  # noqa: SIM118
+    attributes = {name for each in root.iter() for name in each.attrib}
     assert not any("href" in name or name.startswith("on") for name in attributes)
     style = named["drift-title"] and "".join(e.text for e in root.iter(f"{SVG}style"))
     assert "@import" not in style
@@ -248,15 +219,15 @@ def test_a_chart_is_the_same_each_time_and_a_place_that_cannot_be_written_is_one
     run, tmp_path
 ):
     for name in ("one.svg", "two.svg"):
-        run(*SMALL, "--chart", tmp_path / name)
+        run("simulate", *SMALL, "--chart", tmp_path / name)
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
-    code, out, err = run(*SMALL, "--chart", tmp_path / "nowhere" / "drift.svg")
+    code, out, err = run("simulate", *SMALL, "--chart", tmp_path / "nowhere" / "drift.svg")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "nowhere" in err
 
 
 def test_a_program_gets_every_figure(run):
-    code, out, err = run(*SMALL, "--json")
+    code, out, err = run("simulate", *SMALL, "--json")
     assert (code, err) == (0, "")
     said = json.loads(out)
     assert said["market"]["providers"] == 12
@@ -272,7 +243,7 @@ def test_a_program_gets_every_figure(run):
 def test_a_policy_to_try_is_tried(run, tmp_path):
     file = tmp_path / "try.toml"
     file.write_text('places = 1\nmax_invitations = 1\nresponse_window = "PT2H"\n')
-    _, out, _ = run(*SMALL, "--policy", file, "--json", "--strategies", "credit")
+    _, out, _ = run("simulate", *SMALL, "--policy", file, "--json", "--strategies", "credit")
     (figures,) = json.loads(out)["strategies"]
     assert figures["invitations_per_lead"] <= 1
     assert figures["with_three_quotes"] == 0
@@ -282,23 +253,23 @@ def test_a_policy_to_try_is_tried(run, tmp_path):
 def test_a_bad_policy_is_one_line_with_every_wrong_name(run, tmp_path):
     file = tmp_path / "try.toml"
     file.write_text("places = 4\nplases = 3\nopen_within = 12\n")
-    code, out, err = run(*SMALL, "--policy", file)
+    code, out, err = run("simulate", *SMALL, "--policy", file)
     assert (code, out, err.count("\n")) == (1, "", 1)
     for name in ("places", "plases", "open_within"):
         assert name in err
 
 
 def test_a_policy_to_start_from_is_written_and_read_again(run, tmp_path):
-    _, written, _ = run("--print-policy")
+    _, written, _ = run("simulate", "--print-policy")
     file = tmp_path / "try.toml"
     file.write_text(written)
-    assert run(*SMALL, "--policy", file) == run(*SMALL)
-    assert run("--print-policy", "--policy", file)[1] == written
+    assert run("simulate", *SMALL, "--policy", file) == run("simulate", *SMALL)
+    assert run("simulate", "--print-policy", "--policy", file)[1] == written
 
 
 def test_a_bar_is_shown_on_a_terminal_only(monkeypatch, run):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    _, out, err = run(*SMALL)
+    _, out, err = run("simulate", *SMALL)
     assert "Simulating" in err
     assert "Simulating" not in out
