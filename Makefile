@@ -28,8 +28,8 @@ types: set-up ## Strict types
 contracts: set-up ## Imports run downwards only
 	.venv/bin/lint-imports
 
-tests: set-up ## The tests, on servers of their own
-	.venv/bin/pytest
+tests: set-up ## The tests, on servers of their own, file by file on every core
+	.venv/bin/pytest --numprocesses auto --dist loadfile
 
 bench: set-up ## Speed, as ratios to floors measured in the same run (`make bench BENCH=--help`)
 	@.venv/bin/python -m tests.bench $(BENCH)

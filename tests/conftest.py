@@ -30,6 +30,11 @@ from marketplace.web.app import create_app
 from tests.factories import Factory
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes share the tests out: one where they all empty one given Redis."""
+    return 1 if os.environ.get("MARKETPLACE_REDIS_URL") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Services:
     """Where this test run finds its servers."""
