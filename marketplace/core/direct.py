@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import psycopg
-from psycopg.rows import namedtuple_row
+from psycopg.rows import RowMaker, namedtuple_row
 from psycopg.types.json import Jsonb
 from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -27,6 +27,7 @@ class Direct:
     def __init__(self, statement: Executable, columns: Sequence[str] | None = None) -> None:
         """`columns`: those of an INSERT, which does not say by itself which it will be given."""
         self._statement, self._columns = statement, columns
+        self._made_by: RowMaker[Any] | None = None
 
     @cached_property
     def _compiled(self) -> tuple[str, dict[str, Any]]:
@@ -45,10 +46,16 @@ class Direct:
         """Send it once for each, and return how many rows it concerned in all."""
         return self._send(session, each).rowcount if each else 0
 
+    def _row_maker(self, cursor: psycopg.Cursor[Any]) -> RowMaker[Any]:
+        """Return what makes a named tuple of a row; which columns there are is looked at once."""
+        if self._made_by is None:
+            self._made_by = namedtuple_row(cursor)
+        return self._made_by
+
     def _send(self, session: Session, values: Values | Sequence[Values]) -> psycopg.Cursor[Any]:
         session.flush()  # what the session still holds back comes before
         connection: Any = session.connection().connection.driver_connection
-        cursor: psycopg.Cursor[Any] = connection.cursor(row_factory=namedtuple_row)
+        cursor: psycopg.Cursor[Any] = connection.cursor(row_factory=self._row_maker)
         sql, own = self._compiled
         each = [values] if isinstance(values, Mapping) else values
         sent = [own | {name: _as_sent(value) for name, value in one.items()} for one in each]

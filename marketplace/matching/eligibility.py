@@ -5,7 +5,7 @@ a provider was not invited; the filters stand in the order in which the funnel c
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -95,10 +95,19 @@ def obstacle(
 
     `invited`: every provider that was ever invited to this lead.
     """
-    found = _obstacles(
-        wanted, provider, invited=invited, now=now, impartiality_years=impartiality_years
+    today = now.date()
+    return (
+        _kind(wanted, provider)
+        or _state(provider)
+        or _standards(wanted, provider)
+        or _regions(wanted, provider)
+        or _headcount(wanted, provider)
+        or _capacity(provider, now=now)
+        or _pause(provider, now=now)
+        or _accreditation(wanted, provider, today=today)
+        or _invited(provider, invited, today=today)
+        or _advised(wanted, provider, today=today, years=impartiality_years)
     )
-    return next((each for each in found if each is not None), None)
 
 
 def standing_obstacle(
@@ -109,38 +118,11 @@ def standing_obstacle(
     Its capacity, its pauses and what else it covers were looked at when it was invited.
     """
     today = now.date()
-    checks = (
-        _state(provider),
-        _accreditation(wanted, provider, today=today),
-        _advised(wanted, provider, today=today, years=impartiality_years),
+    return (
+        _state(provider)
+        or _accreditation(wanted, provider, today=today)
+        or _advised(wanted, provider, today=today, years=impartiality_years)
     )
-    return next((each for each in checks if each is not None), None)
-
-
-def _obstacles(
-    wanted: Wanted,
-    provider: ProviderFacts,
-    *,
-    invited: Mapping[UUID, ProviderFacts],
-    now: datetime,
-    impartiality_years: int,
-) -> Iterator[Obstacle | None]:
-    """Check after check, in the order of the filters: none is made that nobody asks for."""
-    today = now.date()
-    yield _kind(wanted, provider)
-    yield _state(provider)
-    yield _standards(wanted, provider)
-    yield _regions(wanted, provider)
-    yield _headcount(wanted, provider)
-    yield _capacity(provider, now=now)
-    yield _pause(provider, now=now)
-    yield _accreditation(wanted, provider, today=today)
-    if provider.id in invited:
-        yield Obstacle(Filter.INVITED, "was invited to this request before")
-    if invited:
-        others = [each for each in invited.values() if each.id != provider.id]
-        yield related_obstacle(provider, others, today=today)
-    yield _advised(wanted, provider, today=today, years=impartiality_years)
 
 
 def _kind(wanted: Wanted, provider: ProviderFacts) -> Obstacle | None:
@@ -218,6 +200,17 @@ def _accreditation(wanted: Wanted, provider: ProviderFacts, *, today: date) -> O
                 f"in edition {edition}{scope}",
             )
     return None
+
+
+def _invited(
+    provider: ProviderFacts, invited: Mapping[UUID, ProviderFacts], *, today: date
+) -> Obstacle | None:
+    """Return the obstacle of one that was invited before, or beside a relative that was."""
+    if not invited:
+        return None
+    if provider.id in invited:
+        return Obstacle(Filter.INVITED, "was invited to this request before")
+    return related_obstacle(provider, invited.values(), today=today)
 
 
 def counting(

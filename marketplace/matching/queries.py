@@ -3,11 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import all_, and_, case, func, or_, select
+from sqlalchemy import (
+    Text,
+    Uuid,
+    all_,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
+from marketplace.core.direct import Direct
 from marketplace.core.policy import Policy
 from marketplace.invitations.models import Invitation
 from marketplace.leads.models import Lead
@@ -78,20 +91,31 @@ def _chosen_before(session: Session, lead: Lead, engagement: timedelta) -> list[
     By who the business is and not by the link of a follow-on alone, so that sending a new form
     does not make anybody forget. `engagement`: how long one is taken to have advised it.
     """
-    rows = session.execute(
-        select(Provider.id, Provider.name_key, Lead.finished_at)
-        .join(Invitation, Invitation.provider_id == Provider.id)
-        .join(Lead, Lead.awarded_invitation_id == Invitation.id)
-        .where(
-            or_(Lead.id == lead.follows_lead_id, Lead.business_key == lead.business_key),
-            Lead.id != lead.id,
-            Provider.kind == ProviderKind.CONSULTANT,
-        )
+    rows = _CHOSEN_BEFORE.rows(
+        session,
+        {"lead": lead.id, "follows": lead.follows_lead_id, "business": lead.business_key},
     )
     return [
         Adviser(key, provider_id, (chosen_at + engagement).date() if chosen_at else None)
         for provider_id, key, chosen_at in rows
     ]
+
+
+_advised: Any = Lead.__table__.c
+_held: Any = Invitation.__table__.c
+_CHOSEN_BEFORE = Direct(
+    select(Provider.id, Provider.name_key, _advised.finished_at)
+    .join(Invitation.__table__, _held.provider_id == Provider.id)
+    .join(Lead.__table__, _advised.awarded_invitation_id == _held.id)
+    .where(
+        or_(
+            _advised.id == bindparam("follows", type_=Uuid()),
+            _advised.business_key == bindparam("business", type_=Text()),
+        ),
+        _advised.id != bindparam("lead", type_=Uuid()),
+        Provider.kind == literal_column(f"'{ProviderKind.CONSULTANT}'"),
+    )
+)
 
 
 def waiting_leads(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -98,7 +98,7 @@ class Books:
 
     def change(self, provider_id: UUID, **changes: Any) -> ProviderFacts:
         """Note that something about a provider is otherwise from now on."""
-        changed = self.facts[provider_id] = replace(self.facts[provider_id], **changes)
+        changed = self.facts[provider_id] = self.facts[provider_id]._replace(**changes)
         return changed
 
     def take_place(self, provider_id: UUID, now: datetime) -> None:

@@ -129,7 +129,7 @@ def _member(
     whole = ends_at - starts_at
     if number % 10 == 3:
         return Member(facts, _habits(draw), joins_at=starts_at + draw.uniform(0.2, 0.8) * whole)
-    return Member(replace(facts, pauses=_pauses(draw, number, starts_at, whole)), _habits(draw))
+    return Member(facts._replace(pauses=_pauses(draw, number, starts_at, whole)), _habits(draw))
 
 
 def _regions(draw: random.Random, is_narrow: bool) -> frozenset[str]:
@@ -201,7 +201,7 @@ def _related(draw: random.Random, members: list[Member]) -> list[Member]:
                 relations.setdefault(own, set()).add(fact)
     return [
         replace(
-            each, facts=replace(each.facts, related=frozenset(relations.get(each.facts.id, ())))
+            each, facts=each.facts._replace(related=frozenset(relations.get(each.facts.id, ())))
         )
         for each in members
     ]

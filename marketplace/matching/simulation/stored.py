@@ -96,7 +96,7 @@ def _members(session: Session, policy: Policy, since: datetime) -> Iterator[Memb
 
 
 def _at_the_beginning(facts: ProviderFacts, since: datetime) -> ProviderFacts:
-    return replace(facts, open_count=0, month=month_of(since), month_count=0)
+    return facts._replace(open_count=0, month=month_of(since), month_count=0)
 
 
 def _habits(
