@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -101,8 +101,8 @@ class RecordingQueue:
     def __init__(self) -> None:
         self.jobs: list[tuple[Job, UUID | None]] = []
 
-    def put(self, job: Job, subject_id: UUID | None, *, request_id: str) -> None:
-        self.jobs.append((job, subject_id))
+    def put(self, job: Job, subject_ids: Sequence[UUID], *, request_id: str) -> None:
+        self.jobs += [(job, each) for each in subject_ids] or [(job, None)]
 
 
 CATALOGUE = ("accreditation_bodies", "audit_times", "regions", "sectors", "standards")

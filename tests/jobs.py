@@ -13,7 +13,7 @@ def do_jobs(ctx: Context, channel: Channel) -> None:
     jobs = ctx.queue.jobs
     while jobs:
         job, subject_id = jobs.pop(0)
-        if job is Job.MATCH_LEAD:
+        if job is Job.MATCH_LEADS:
             matching.match_lead(ctx, subject_id)
         elif job is Job.REMATCH_WAITING_LEADS:
             waiting.rematch_waiting_leads(ctx, subject_id)

@@ -17,9 +17,9 @@ from workers.context import channel, job_context
 # Rung by a transaction that has just committed.
 
 
-def match_lead(lead_id: str) -> None:
+def match_leads(*lead_ids: str) -> None:
     with job_context() as ctx:
-        matching.match_lead(ctx, UUID(lead_id))
+        matching.match_leads(ctx, [UUID(each) for each in lead_ids])
 
 
 def recheck_provider(provider_id: str) -> None:

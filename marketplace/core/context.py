@@ -18,8 +18,10 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from marketplace.core.jobs import Job, JobQueue
+from marketplace.core.jobs import Asked, HeldBack, Job, JobQueue, in_batches
 from marketplace.core.policy import Policy
+
+_DO_NOT_WAIT = text("SET LOCAL synchronous_commit TO off")
 
 log = structlog.get_logger(__name__)
 
@@ -40,12 +42,11 @@ class Transaction:
     now: datetime
     policy: Policy
     origin: Origin
-    jobs: dict[tuple[Job, UUID | None], None] = field(default_factory=dict)
-    """An ordered set: a job that is asked for twice is rung once."""
+    jobs: list[Asked] = field(default_factory=list)
 
     def afterwards(self, job: Job, subject_id: UUID | None = None) -> None:
         """Ask for `job` once this transaction has been committed."""
-        self.jobs[job, subject_id] = None
+        self.jobs.append((job, subject_id))
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,18 @@ class Context:
         return replace(self, origin=origin)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Commit on the way out, or roll back if anything was raised; then ring the jobs."""
+    def transaction(self, *, waits_for_disk: bool = True) -> Iterator[Transaction]:
+        """Commit on the way out, or roll back if anything was raised; then ring the jobs.
+
+        `waits_for_disk`: whether the commit returns only when PostgreSQL would remember it after a
+        power cut. What is written later can not get there earlier, so of several transactions that
+        nobody has been told of, the last one may wait for all. Everything else waits.
+        """
         session = self.sessions()
         tx = Transaction(session, self.clock(), self.policy, self.origin)
         try:
+            if not waits_for_disk:
+                session.execute(_DO_NOT_WAIT)
             yield tx
             session.commit()
         except BaseException:
@@ -76,12 +84,27 @@ class Context:
             raise
         finally:
             session.close()
-        for job, subject_id in tx.jobs:
+        self._ring(tx.jobs)
+
+    @contextmanager
+    def ringing_together(self) -> Iterator["Context"]:
+        """Yield a context whose transactions ring on the way out, all together.
+
+        So a job that each of them asks for is rung once, and one that takes many ids gets them.
+        """
+        held_back = HeldBack()
+        try:
+            yield replace(self, queue=held_back)
+        finally:
+            self._ring(held_back.asked)
+
+    def _ring(self, asked: list[Asked]) -> None:
+        for job, subject_ids in in_batches(asked):
             try:
-                self.queue.put(job, subject_id, request_id=self.origin.request_id)
+                self.queue.put(job, subject_ids, request_id=self.origin.request_id)
             except Exception as error:
                 # What was committed is safe; the next sweep will find it.
-                log.warning("job_not_rung", job=job, subject=subject_id, error=str(error))
+                log.warning("job_not_rung", job=job, subjects=len(subject_ids), error=str(error))
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -52,7 +52,7 @@ def mark_waiting(tx: Transaction, lead: Lead) -> None:
     """Note that a place of the lead is empty, and ask for it to be filled."""
     if lead.waiting_since is None:
         lead.wait("replacement", "a replacement is being looked for", now=tx.now)
-    tx.afterwards(Job.MATCH_LEAD, lead.id)
+    tx.afterwards(Job.MATCH_LEADS, lead.id)
 
 
 def expire_due_invitations(ctx: Context) -> int:

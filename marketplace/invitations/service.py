@@ -193,4 +193,4 @@ def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: I
     record(tx, actor, "invitation.returned", invitation.id, lead=str(lead.id))
     # Much may have changed while it was away: the run takes it back if it may not stand, and sees
     # whether the lead still waits for anybody.
-    tx.afterwards(Job.MATCH_LEAD, lead.id)
+    tx.afterwards(Job.MATCH_LEADS, lead.id)

@@ -90,7 +90,7 @@ def decide_consultant(
                 provider=provider_id and str(provider_id),
             )
             if lead.is_open:
-                tx.afterwards(Job.MATCH_LEAD, lead.id)
+                tx.afterwards(Job.MATCH_LEADS, lead.id)
         return advisers_of(tx.session, lead)
 
 

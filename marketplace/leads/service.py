@@ -141,7 +141,7 @@ def open_lead(tx: Transaction, actor: Actor, lead: Lead) -> None:
         standards=lead.standards,
         due_at=promise.due_at,
     )
-    tx.afterwards(Job.MATCH_LEAD, lead.id)
+    tx.afterwards(Job.MATCH_LEADS, lead.id)
 
 
 def move_expiry(tx: Transaction, lead: Lead, *, quotes_valid_until: datetime | None) -> None:

@@ -9,6 +9,7 @@ from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.events import record
 from marketplace.core.jobs import Job
+from marketplace.core.sweeps import one_by_one
 from marketplace.invitations import endings
 from marketplace.invitations import queries as invitations
 from marketplace.invitations import rules as invitation_rules
@@ -41,22 +42,42 @@ def match_lead(ctx: Context, lead_id: UUID) -> None:
     lock lets one run in, and it looks again at what is empty by then.
     """
     with ctx.transaction() as tx:
-        lead = leads.lock_lead(tx.session, lead_id)
-        if not lead.is_open or (lead.expires_at is not None and tx.now >= lead.expires_at):
-            return
-        wanted = queries.wanted_of(tx.session, lead, tx.policy, tx.now.date())
-        held = invitations.invitations_for_lead(tx.session, lead.id)
-        ids = [each.provider_id for each in held]
-        known = provider_facts(tx.session, ids, now=tx.now) if ids else {}
-        _withdraw_what_may_not_stand(tx, lead, wanted, held, known)
-        places = invitation_rules.free_places(
-            [each.holding for each in held], places=tx.policy.places
-        )
-        places = places[: max(0, tx.policy.max_invitations - len(held))]
-        if places:
-            _fill(tx, lead, wanted, held, known, places)
-        else:
-            _note_that_nothing_is_empty(tx, lead, held)
+        _match(tx, lead_id)
+
+
+def match_leads(ctx: Context, lead_ids: Sequence[UUID]) -> int:
+    """Match one lead after another, each by itself; return how many went well.
+
+    That some of them wait for the disk together loses nothing: nobody is told of an invitation
+    before a message about it was claimed, by a commit that comes later and waits; and a lead whose
+    match a power cut took back waits for one as before.
+    """
+    return one_by_one(ctx, "match_leads", lead_ids, _match)
+
+
+def _match(tx: Transaction, lead_id: UUID) -> None:
+    lead = leads.lock_lead(tx.session, lead_id)
+    if not lead.is_open or (lead.expires_at is not None and tx.now >= lead.expires_at):
+        return
+    wanted = queries.wanted_of(tx.session, lead, tx.policy, tx.now.date())
+    held = invitations.invitations_for_lead(tx.session, lead.id)
+    ids = [each.provider_id for each in held]
+    known = provider_facts(tx.session, ids, now=tx.now) if ids else {}
+    if _withdraw_what_may_not_stand(tx, lead, wanted, held, known):
+        # Another run fills the places: the providers of its bench are locked in order, and of these
+        # some are locked already.
+        endings.mark_waiting(tx, lead)
+        return
+    free = invitation_rules.free_places([each.holding for each in held], places=tx.policy.places)
+    places = free[: max(0, tx.policy.max_invitations - len(held))]
+    if places:
+        _fill(tx, lead, wanted, held, known, places)
+    else:
+        lead.wait_no_longer()
+    if len(places) < len(free) and lead.waiting_since is None:
+        # It waits for nothing: it is shown, and not tried again.
+        lead.waiting_reason = "as many providers were asked as may be for one request"
+        lead.waiting_code = "all_asked"
 
 
 def rematch_lead(ctx: Context, actor: Actor, lead_id: UUID) -> Lead:
@@ -66,7 +87,7 @@ def rematch_lead(ctx: Context, actor: Actor, lead_id: UUID) -> Lead:
         lead = leads.lock_lead(tx.session, lead_id)
         lead.require_running(tx.now)
         record(tx, actor, "lead.rematch_asked", lead.id)
-        tx.afterwards(Job.MATCH_LEAD, lead.id)
+        tx.afterwards(Job.MATCH_LEADS, lead.id)
         return lead
 
 
@@ -118,8 +139,8 @@ def _withdraw_what_may_not_stand(
     wanted: Wanted,
     held: Sequence[Invitation],
     known: dict[UUID, ProviderFacts],
-) -> None:
-    """Take back unanswered invitations of providers that may not be invited any more.
+) -> bool:
+    """Take back unanswered invitations of providers that may not be invited any more, if any.
 
     Suspended meanwhile, say, or without the accreditation. Once accepted, the business decides.
     """
@@ -139,13 +160,14 @@ def _withdraw_what_may_not_stand(
         if found is not None:
             hindered[each.id] = found
     if not hindered:
-        return
+        return False
     locked = {each.id: each for each in invitations.lock_live_invitations(tx.session, lead.id)}
     coverage.lock_providers(tx.session, [each.provider_id for each in standing])
     for each in standing:
         if each.id in hindered and each.id in locked:
             why = f"your organisation {hindered[each.id].why}"
             endings.withdraw(tx, SYSTEM, lead, locked[each.id], why)
+    return True
 
 
 def _fill(
@@ -189,7 +211,7 @@ def _fill(
         _tell_business(tx, lead)
     if bench.was_full and bench.lost:
         # Those we waited for are gone, and there are others that were not looked at.
-        tx.afterwards(Job.MATCH_LEAD, lead.id)
+        tx.afterwards(Job.MATCH_LEADS, lead.id)
 
 
 def _why_empty(tx: Transaction, wanted: Wanted, bench: Bench, still_empty: int) -> tuple[str, str]:
@@ -202,15 +224,6 @@ def _why_empty(tx: Transaction, wanted: Wanted, bench: Bench, still_empty: int) 
     if name is None:
         return TOO_FEW, "whoever fitted has just been taken; we are looking again"
     return name, WAITING_WORDS[name]
-
-
-def _note_that_nothing_is_empty(tx: Transaction, lead: Lead, held: Sequence[Invitation]) -> None:
-    lead.wait_no_longer()
-    live = sum(each.is_live for each in held)
-    if live < tx.policy.places and len(held) >= tx.policy.max_invitations:
-        # It waits for nothing: it is shown, and not tried again.
-        lead.waiting_reason = "as many providers were asked as may be for one request"
-        lead.waiting_code = "all_asked"
 
 
 def _tell_business(tx: Transaction, lead: Lead) -> None:

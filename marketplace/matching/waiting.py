@@ -25,7 +25,7 @@ def retry_waiting_leads(ctx: Context) -> int:
         )
         leads.mark_rung(tx.session, ids, now=tx.now)
         for lead_id in ids:
-            tx.afterwards(Job.MATCH_LEAD, lead_id)
+            tx.afterwards(Job.MATCH_LEADS, lead_id)
         return len(ids)
 
 
@@ -39,7 +39,7 @@ def rematch_waiting_leads(ctx: Context, provider_id: UUID | None = None) -> int:
         ids = queries.waiting_leads(tx.session, provider_id)
         leads.mark_rung(tx.session, ids, now=tx.now)
         for lead_id in ids:
-            tx.afterwards(Job.MATCH_LEAD, lead_id)
+            tx.afterwards(Job.MATCH_LEADS, lead_id)
         return len(ids)
 
 
@@ -51,7 +51,7 @@ def recheck_provider(ctx: Context, provider_id: UUID) -> int:
     with ctx.transaction() as tx:
         ids = invitations.leads_unanswered_by(tx.session, provider_id)
         for lead_id in ids:
-            tx.afterwards(Job.MATCH_LEAD, lead_id)
+            tx.afterwards(Job.MATCH_LEADS, lead_id)
         return len(ids)
 
 
@@ -60,5 +60,5 @@ def recheck_suspended_providers(ctx: Context) -> int:
     with ctx.transaction() as tx:
         ids = invitations.leads_held_by_unverified(tx.session)
         for lead_id in ids:
-            tx.afterwards(Job.MATCH_LEAD, lead_id)
+            tx.afterwards(Job.MATCH_LEADS, lead_id)
         return len(ids)

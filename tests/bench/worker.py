@@ -21,7 +21,7 @@ from rq import Queue
 from sqlalchemy import func, select
 
 from marketplace.core.context import Context
-from marketplace.core.jobs import Job, RqJobQueue
+from marketplace.core.jobs import Job, RqJobQueue, in_batches
 from marketplace.invitations.models import Invitation
 from tests.bench.leads import open_leads
 
@@ -53,8 +53,8 @@ def time_worker(
     ids = open_leads(ctx, leads, draw=random.Random(11))
 
     def ring(some: list[UUID]) -> None:
-        for lead_id in some:
-            rung.put(Job.MATCH_LEAD, lead_id, request_id="-")
+        for job, ids in in_batches((Job.MATCH_LEADS, each) for each in some):
+            rung.put(job, ids, request_id="-")
 
     def ring_nothing() -> None:
         for _ in range(1000):

@@ -95,7 +95,7 @@ def test_what_stands_for_a_token_in_a_path_is_masked_whatever_it_is(path):
         "request_running_elsewhere",
         "session_lifetime",
         "0192f3c1-7d2e-7c3b-9c37-6f3f7c1a2b3c",
-        "workers.jobs.match_lead",
+        "workers.jobs.match_leads",
         "GET /api/v1/portal/invitations",
     ],
 )

@@ -122,7 +122,7 @@ class Walk:
         """Some of it: the rest is lost, and left to the sweeps."""
         rung, self.ctx.queue.jobs[:] = list(self.ctx.queue.jobs), []
         for job, subject_id in self.draw.sample(rung, min(len(rung), 5)):
-            if job is Job.MATCH_LEAD:
+            if job is Job.MATCH_LEADS:
                 matching.match_lead(self.ctx, subject_id)
             elif job is Job.RECHECK_PROVIDER:
                 waiting.recheck_provider(self.ctx, subject_id)

@@ -124,7 +124,7 @@ def test_a_doubtful_name_is_not_applied_until_it_is_decided_and_then_it_is(
 
     assert entry["provider"] == {"id": consultant.id, "name": consultant.name}
     assert entry["decided_at"] == ctx.clock()
-    assert (Job.MATCH_LEAD, lead.id) in queue.jobs
+    assert (Job.MATCH_LEADS, lead.id) in queue.jobs
     matching.match_lead(ctx, lead.id)
     (invitation,) = held(make, lead)
     assert invitation.state == "withdrawn"
@@ -155,7 +155,7 @@ def test_what_was_decided_twice_is_decided_once_and_may_be_decided_otherwise(
     assert (entry["provider"]["id"], entry["decided_at"]) == (consultant.id, clock.now)
     assert entry["resembles"] == first[0]["resembles"]
     assert decisions(make, lead) == 2
-    assert (Job.MATCH_LEAD, lead.id) in queue.jobs
+    assert (Job.MATCH_LEADS, lead.id) in queue.jobs
 
 
 def test_a_decision_takes_its_doubt_out_of_the_reasons(ctx, make, related, queue):

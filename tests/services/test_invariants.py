@@ -407,7 +407,7 @@ def test_7_a_sweep_may_run_late_twice_and_on_two_machines(ctx, make, clock, at_o
 
 
 class NoQueue:
-    def put(self, job, subject_id, *, request_id):
+    def put(self, job, subject_ids, *, request_id):
         raise ConnectionError("Redis is away")
 
 
@@ -419,7 +419,7 @@ def test_8_with_redis_away_a_lead_is_taken_and_the_sweep_finds_it(ctx, make, que
     lead = make.lead_called(receipt.reference)
     assert lead.state is LeadState.OPEN
     assert waiting.retry_waiting_leads(ctx) == 1
-    assert (Job.MATCH_LEAD, lead.id) in queue.jobs
+    assert (Job.MATCH_LEADS, lead.id) in queue.jobs
     matching.match_lead(ctx, lead.id)
     assert len(live_invitations(make, lead.id)) == 1
 

@@ -129,7 +129,7 @@ def test_the_sweep_expires_each_once_and_frees_what_it_held(ctx, three, make, cl
     queue.jobs.clear()
     assert endings.expire_due_invitations(ctx) == 3
     assert endings.expire_due_invitations(ctx) == 0
-    assert (Job.MATCH_LEAD, lead.id) in queue.jobs
+    assert (Job.MATCH_LEADS, lead.id) in queue.jobs
     assert [open_count(make, each) for each in ids] == [0, 0, 0]
     for each in found:
         assert verbs(make, each.id) == ["invitation.sent", "invitation.expired"]
@@ -148,7 +148,7 @@ def test_a_decline_frees_the_place_and_the_capacity_at_once(ctx, three, make, qu
     lead, (one, *_) = three
     queue.jobs.clear()
     decline(ctx, one)
-    assert (Job.MATCH_LEAD, lead.id) in queue.jobs
+    assert (Job.MATCH_LEADS, lead.id) in queue.jobs
     assert open_count(make, one.provider_id) == 0
     matching.match_lead(ctx, lead.id)
     fourth = held(make, lead)[3]
@@ -235,7 +235,7 @@ def test_what_was_released_comes_back_when_its_holder_looks_and_a_place_is_free(
     assert back.ended_at is None
     assert open_count(make, one.provider_id) == 1
     assert verbs(make, one.id)[-1] == "invitation.returned"
-    assert (Job.MATCH_LEAD, lead.id) in queue.jobs
+    assert (Job.MATCH_LEADS, lead.id) in queue.jobs
     a_quote(ctx, one)
 
 

@@ -99,7 +99,7 @@ def test_the_review_policy_decides_whether_a_person_looks_first(
         assert (answer.commitment is not None) is (state == "open")
     lead = again(make, lead)
     assert lead.state == state
-    assert ((Job.MATCH_LEAD, lead.id) in queue.jobs) is (state == "open")
+    assert ((Job.MATCH_LEADS, lead.id) in queue.jobs) is (state == "open")
     # The clock starts when it opens: a slow review eats nobody's time.
     assert (commitment_of(make, lead) is not None) is (state == "open")
     assert told(make, admin.email) == (["review_needed"] if state == "in_review" else [])

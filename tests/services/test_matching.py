@@ -52,10 +52,16 @@ def test_a_suspended_provider_loses_what_it_has_not_answered_and_is_replaced(ctx
     assert (Job.RECHECK_PROVIDER, three[0].id) in queue.jobs
     queue.jobs.clear()
     assert waiting.recheck_provider(ctx, three[0].id) == 1
-    assert queue.jobs == [(Job.MATCH_LEAD, lead.id)]
+    assert queue.jobs == [(Job.MATCH_LEADS, lead.id)]
+    queue.jobs.clear()
+    assert matching.match_leads(ctx, [lead.id]) == 1
+    assert held_by(make, lead.id)[three[0].id].state is InvitationState.WITHDRAWN
+    # The run that takes back holds that provider: it locks no others, and asks for another run.
+    assert fourth.id not in held_by(make, lead.id)
+    assert (Job.MATCH_LEADS, lead.id) in queue.jobs
+    assert lead_now(make, lead.id).waiting_code == "replacement"
     matching.match_lead(ctx, lead.id)
     held = held_by(make, lead.id)
-    assert held[three[0].id].state is InvitationState.WITHDRAWN
     assert held[fourth.id].state is InvitationState.SENT
 
 
@@ -278,7 +284,7 @@ def test_a_full_bench_that_is_lost_while_the_match_waits_is_looked_for_again_at_
     lead = make.lead()
     queue.jobs.clear()
     meanwhile(ctx, lead, "UPDATE coverage SET open_count = open_capacity")
-    assert (Job.MATCH_LEAD, lead.id) in queue.jobs
+    assert (Job.MATCH_LEADS, lead.id) in queue.jobs
     with ctx.transaction() as tx:
         tx.session.execute(update(Coverage).values(open_count=0))
     matching.match_lead(ctx, lead.id)
@@ -396,7 +402,7 @@ def test_a_provider_that_changes_rings_for_the_leads_that_it_could_fit(ctx, make
     provider = make.provider(regions=("AU-NSW",), headcount=(1, 500), remote=True)
     ctx.queue.jobs.clear()
     assert waiting.rematch_waiting_leads(ctx, provider.id) == is_rung
-    assert ((Job.MATCH_LEAD, lead.id) in ctx.queue.jobs) is is_rung
+    assert ((Job.MATCH_LEADS, lead.id) in ctx.queue.jobs) is is_rung
 
 
 @pytest.mark.parametrize("answered", ["neither", "body", "consultant"])

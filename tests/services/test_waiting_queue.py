@@ -33,8 +33,7 @@ def asked_out(ctx, make):
     few = replace(ctx, policy=replace(ctx.policy, max_invitations=1))
     make.provider(regions=("NZ",))
     lead = make.lead(regions=["NZ"])
-    for _ in range(2):  # the second run sees that there is nobody left to ask
-        matching.match_lead(few, lead.id)
+    matching.match_lead(few, lead.id)
     return few, lead
 
 
@@ -90,7 +89,21 @@ def test_one_for_which_nobody_more_may_be_asked_is_shown_last_and_not_tried_agai
     queue.jobs.clear()
     clock.advance(days=1)
     waiting.retry_waiting_leads(few)
-    assert queue.jobs == [(Job.MATCH_LEAD, other.id)]
+    assert queue.jobs == [(Job.MATCH_LEADS, other.id)]
+
+
+def test_a_run_that_invites_the_last_who_may_be_asked_says_so_itself(ctx, make):
+    for _ in range(4):
+        make.provider()
+    few = replace(ctx, policy=replace(ctx.policy, max_invitations=4))
+    lead = make.lead()
+    matching.match_lead(few, lead.id)
+    for invitation in held(make, lead)[:2]:
+        who = person_of(invitation.provider_id)
+        invitations.decline_invitation(few, who, invitation.id, reason="no_capacity")
+    matching.match_lead(few, lead.id)
+    (found,) = queue_of(few)
+    assert (found.lead.waiting_code, found.empty_places, found.invitations) == ("all_asked", 1, 4)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +130,7 @@ def test_it_is_tried_again_at_the_moment_that_is_told(ctx, make, clock, queue, w
     assert waiting.retry_waiting_leads(ctx) == 0
     clock.now += TICK
     assert waiting.retry_waiting_leads(ctx) == 1
-    assert queue.jobs == [(Job.MATCH_LEAD, lead.id)]
+    assert queue.jobs == [(Job.MATCH_LEADS, lead.id)]
 
 
 def test_a_page_goes_on_behind_the_last_lead_even_if_that_waits_no_longer(ctx, make, clock):
