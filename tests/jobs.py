@@ -19,5 +19,7 @@ def do_jobs(ctx: Context, channel: Channel) -> None:
             waiting.rematch_waiting_leads(ctx, subject_id)
         elif job is Job.RECHECK_PROVIDER:
             waiting.recheck_provider(ctx, subject_id)
+        elif job is Job.RECHECK_STANDING:
+            waiting.recheck_standing(ctx)
         else:
             delivery.deliver_due_notifications(ctx, channel)

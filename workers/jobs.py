@@ -40,9 +40,9 @@ def deliver_notifications() -> None:
 # Rung by the clock. Each asks the database what is due.
 
 
-def recheck_suspended_providers() -> None:
+def recheck_standing() -> None:
     with job_context() as ctx:
-        waiting.recheck_suspended_providers(ctx)
+        waiting.recheck_standing(ctx)
 
 
 def retry_waiting_leads() -> None:

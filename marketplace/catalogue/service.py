@@ -26,7 +26,8 @@ def event_subject(table: str, code: str) -> UUID:
 def change_entry(ctx: Context, actor: Actor, table: type[Entry], code: str, form: Form) -> Entry:
     """Change what a form names of an entry; what it leaves out stays as it is.
 
-    Whether a lead can be matched may depend on it, so the waiting ones are tried again.
+    Whether a lead can be matched may depend on it, so the waiting ones are tried again; and whether
+    those who were invited may stay.
     """
     actor.require_admin()
     with ctx.transaction() as tx:
@@ -41,6 +42,7 @@ def change_entry(ctx: Context, actor: Actor, table: type[Entry], code: str, form
             subject = event_subject(table.__tablename__, code)
             record(tx, actor, "catalogue.changed", subject, code=code, fields=changed)
             tx.afterwards(Job.REMATCH_WAITING_LEADS)
+            tx.afterwards(Job.RECHECK_STANDING)
         return entry
 
 

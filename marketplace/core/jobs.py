@@ -19,6 +19,7 @@ class Job(StrEnum):
     MATCH_LEADS = "match_leads"
     REMATCH_WAITING_LEADS = "rematch_waiting_leads"
     RECHECK_PROVIDER = "recheck_provider"
+    RECHECK_STANDING = "recheck_standing"
     DELIVER_NOTIFICATIONS = "deliver_notifications"
 
 
@@ -29,6 +30,7 @@ QUEUE_OF = {
     Job.MATCH_LEADS: "matching",
     Job.REMATCH_WAITING_LEADS: "sweeps",
     Job.RECHECK_PROVIDER: "matching",
+    Job.RECHECK_STANDING: "matching",
     Job.DELIVER_NOTIFICATIONS: "mail",
 }
 

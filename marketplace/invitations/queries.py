@@ -32,8 +32,6 @@ from marketplace.invitations.rules import (
 )
 from marketplace.leads.models import Lead
 from marketplace.leads.queries import lock_lead
-from marketplace.providers.models import Coverage
-from marketplace.providers.rules import ProviderState
 
 
 def invitation_of(session: Session, actor: Actor, invitation_id: UUID) -> Invitation:
@@ -153,19 +151,6 @@ def leads_unanswered_by(session: Session, provider_id: UUID) -> list[UUID]:
             select(Invitation.lead_id).where(
                 Invitation.provider_id == provider_id, Invitation.state.in_(UNANSWERED)
             )
-        )
-    )
-
-
-def leads_held_by_unverified(session: Session, *, limit: int = 500) -> list[UUID]:
-    """Return leads in which a provider that is not verified holds an unanswered invitation."""
-    return list(
-        session.scalars(
-            select(Invitation.lead_id)
-            .join(Coverage, Coverage.provider_id == Invitation.provider_id)
-            .where(Invitation.state.in_(UNANSWERED), Coverage.state != ProviderState.VERIFIED)
-            .distinct()
-            .limit(limit)
         )
     )
 

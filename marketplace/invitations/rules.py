@@ -50,6 +50,9 @@ ANSWERABLE = (_S.SENT, _S.OPENED, _S.ACCEPTED)
 UNANSWERED = (_S.SENT, _S.OPENED)
 """The states in which the provider has said neither yes nor no."""
 
+ANSWERED_YES = (_S.ACCEPTED, _S.QUOTED)
+"""The live states in which the provider has seen the contact."""
+
 ANSWERS = (_E.OPEN, _E.ACCEPT, _E.QUOTE, _E.DECLINE)
 
 LIFECYCLE = Lifecycle(
@@ -147,7 +150,7 @@ def event_when_the_request_finishes(state: InvitationState) -> InvitationEvent |
     """Return what happens to an invitation that was not chosen when its request finishes."""
     if state in UNANSWERED:
         return InvitationEvent.WITHDRAW
-    if state in (InvitationState.ACCEPTED, InvitationState.QUOTED):
+    if state in ANSWERED_YES:
         return InvitationEvent.LOSE
     return None
 

@@ -13,7 +13,7 @@ from marketplace.core.direct import Direct
 from marketplace.core.errors import Conflict
 from marketplace.core.events import record, record_each
 from marketplace.core.jobs import Job
-from marketplace.invitations import queries, rules
+from marketplace.invitations import queries, rules, standing
 from marketplace.invitations.endings import end, pass_on
 from marketplace.invitations.letters import tell_holders
 from marketplace.invitations.models import Invitation
@@ -22,8 +22,6 @@ from marketplace.leads import rules as rules_of_leads
 from marketplace.leads.models import Lead
 from marketplace.notifications import commitment
 from marketplace.providers import coverage
-from marketplace.providers.models import Provider
-from marketplace.providers.rules import ProviderState
 
 _invitations: Any = Invitation.__table__
 _WRITE = Direct(
@@ -110,7 +108,7 @@ def accept_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invita
     """Take the provider's yes: from here on it sees who the business is. Twice is once."""
     with ctx.transaction() as tx:
         lead, invitation = _answering(tx, actor, invitation_id)
-        if invitation.state in (InvitationState.ACCEPTED, InvitationState.QUOTED):
+        if invitation.state in rules.ANSWERED_YES:
             lead.require_running(tx.now)
             invitation.require_answerable(tx.now)
             return invitation
@@ -126,11 +124,11 @@ def accept(tx: Transaction, actor: Actor, lead: Lead, invitation: Invitation) ->
 
 
 def require_may_answer(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
-    """Raise `Conflict` unless the request runs and its holder is (still) verified."""
+    """Raise `Conflict` unless the request runs and its holder may (still) take part."""
     lead.require_running(tx.now)
-    provider = tx.session.get_one(Provider, invitation.provider_id, populate_existing=True)
-    if provider.state is not ProviderState.VERIFIED:
-        raise Conflict("your organisation is not verified at present, so it cannot take part")
+    hindered = standing.obstacle_of(tx.session, invitation.id, policy=tx.policy, now=tx.now)
+    if hindered is not None:
+        raise Conflict(hindered)
 
 
 def decline_invitation(
@@ -173,11 +171,10 @@ def _answering(tx: Transaction, actor: Actor, invitation_id: UUID) -> tuple[Lead
 def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: Invitation) -> None:
     holdings = [each.holding for each in queries.invitations_for_lead(tx.session, lead.id)]
     free = rules.free_places(holdings, places=tx.policy.places)
-    provider = tx.session.get_one(Provider, invitation.provider_id, populate_existing=True)
     if (
         not free
         or not rules_of_leads.is_running(lead.state, now=tx.now, expires_at=lead.expires_at)
-        or provider.state is not ProviderState.VERIFIED
+        or standing.obstacle_of(tx.session, invitation.id, policy=tx.policy, now=tx.now)
     ):
         return
     promise = commitment.commitment_of(tx.session, lead.id)

@@ -24,8 +24,8 @@ from sqlalchemy import (
 
 from marketplace.catalogue.rules import covering
 from marketplace.core.direct import Direct
-from marketplace.matching.eligibility import Filter, Wanted, years_before
-from marketplace.providers.rules import ProviderFacts, ProviderKind, month_of
+from marketplace.matching.eligibility import Filter, Wanted
+from marketplace.providers.rules import ProviderFacts, ProviderKind, month_of, years_before
 
 _CAPACITY = """
     c.open_count < c.open_capacity AND c.monthly_capacity > 0

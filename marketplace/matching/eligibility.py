@@ -19,6 +19,7 @@ from marketplace.providers.rules import (
     ProviderFacts,
     ProviderKind,
     ProviderState,
+    years_before,
 )
 
 
@@ -310,11 +311,3 @@ def _related(provider: ProviderFacts, other_id: UUID, *, since: date, until: dat
         and (relation.valid_until is None or relation.valid_until >= since)
         for relation in provider.related
     )
-
-
-def years_before(day: date, years: int) -> date:
-    """Return the same day so many years earlier; 29 February becomes the 28th."""
-    try:
-        return day.replace(year=day.year - years)
-    except ValueError:
-        return day.replace(year=day.year - years, day=28)

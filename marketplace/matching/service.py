@@ -21,6 +21,7 @@ from marketplace.leads.models import Lead
 from marketplace.matching import candidates, ledger, queries, rules
 from marketplace.matching.bench import Bench, gather_bench
 from marketplace.matching.eligibility import (
+    Filter,
     Obstacle,
     Wanted,
     obstacle,
@@ -165,9 +166,15 @@ def _withdraw_what_may_not_stand(
     coverage.lock_providers(tx.session, [each.provider_id for each in standing])
     for each in standing:
         if each.id in hindered and each.id in locked:
-            why = f"your organisation {hindered[each.id].why}"
-            endings.withdraw(tx, SYSTEM, lead, locked[each.id], why)
+            endings.withdraw(tx, SYSTEM, lead, locked[each.id], _told(hindered[each.id]))
     return True
+
+
+def _told(hindered: Obstacle) -> str:
+    """Return why a place is taken back, as its holder may know it: of others it learns nothing."""
+    if hindered.filter is Filter.IMPARTIALITY:
+        return "impartiality (ISO/IEC 17021-1, 5.2) does not allow your organisation to take part"
+    return f"your organisation {hindered.why}"
 
 
 def _fill(

@@ -5,8 +5,12 @@ from uuid import UUID
 from marketplace.core.context import Context
 from marketplace.core.jobs import Job
 from marketplace.invitations import queries as invitations
+from marketplace.invitations import standing
 from marketplace.leads import queries as leads
 from marketplace.matching import queries
+
+RECHECKED_AT_ONCE = 500
+"""Leads at most for which one sweep rings because somebody in them may not stay."""
 
 
 def retry_waiting_leads(ctx: Context) -> int:
@@ -55,10 +59,16 @@ def recheck_provider(ctx: Context, provider_id: UUID) -> int:
         return len(ids)
 
 
-def recheck_suspended_providers(ctx: Context) -> int:
-    """Ring for every lead where a provider that is not verified holds an unanswered invitation."""
+def recheck_standing(ctx: Context) -> int:
+    """Ring for every lead where somebody who may not stay holds an unanswered invitation.
+
+    Whatever the reason, and whoever forgot to ring: an accreditation that lapsed with the day, a
+    provider that was suspended, a relationship that came to light.
+    """
     with ctx.transaction() as tx:
-        ids = invitations.leads_held_by_unverified(tx.session)
+        ids = standing.leads_to_look_at(
+            tx.session, policy=tx.policy, now=tx.now, most=RECHECKED_AT_ONCE
+        )
         for lead_id in ids:
             tx.afterwards(Job.MATCH_LEADS, lead_id)
         return len(ids)

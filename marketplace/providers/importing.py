@@ -147,6 +147,8 @@ def _write(tx: Transaction, actor: Actor, *, verified: bool) -> ImportReport:
     done = writing.write(tx, actor, verified=verified)
     if done.created or done.changed or done.approved:
         tx.afterwards(Job.REMATCH_WAITING_LEADS)
+    if done.changed or done.relationships:
+        tx.afterwards(Job.RECHECK_STANDING)
     return ImportReport(
         rows=rows,
         created=done.created,

@@ -206,6 +206,14 @@ class AccreditationFacts(NamedTuple):
         )
 
 
+def years_before(day: date, years: int) -> date:
+    """Return the same day so many years earlier; 29 February becomes the 28th."""
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:
+        return day.replace(year=day.year - years, day=28)
+
+
 @dataclass(frozen=True)
 class RelationFacts:
     """That a provider is or was related to another, from a day to a day, both inclusive."""

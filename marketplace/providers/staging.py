@@ -90,7 +90,7 @@ TABLES = {
     "staged": PROVIDERS
     | {"match_id": "uuid", "match_state": "text", "changed": "boolean", "touched": "boolean"},
     "staged_accreditations": ACCREDITATIONS
-    | {"held_id": "uuid", "is_new": "boolean", "differs": "boolean"},
+    | {"held_id": "uuid", "is_new": "boolean", "differs": "boolean", "verifies": "boolean"},
     "staged_related": RELATED,
 }
 """With what is found out about the rows once they are all there."""

@@ -46,7 +46,7 @@ COMPARE = (
     """,
     """
     UPDATE staged_accreditations SET held_id = found.held_id, is_new = found.is_new,
-        differs = found.differs
+        differs = found.differs, verifies = found.verifies
     FROM (
         WITH own AS MATERIALIZED (
             SELECT a.*, s.match_id FROM staged_accreditations a JOIN staged s ON s.line = a.line
@@ -54,7 +54,8 @@ COMPARE = (
         )
         SELECT DISTINCT ON (a.id) a.id, h.id AS held_id,
             h.state IN ('expired', 'withdrawn') AND h.valid_until <> a.valid_until AS is_new,
-            (h.valid_until, h.sectors) IS DISTINCT FROM (a.valid_until, a.sectors) AS differs
+            (h.valid_until, h.sectors) IS DISTINCT FROM (a.valid_until, a.sectors) AS differs,
+            h.state = 'claimed' AND :verified AS verifies
         FROM own a JOIN accreditations h ON h.provider_id = a.match_id AND h.body = a.body
         AND h.standard = a.standard AND h.certificate_number = a.certificate_number
         AND h.edition IS NOT DISTINCT FROM a.edition
@@ -65,7 +66,7 @@ COMPARE = (
     "UPDATE staged_accreditations SET is_new = true WHERE held_id IS NULL",
     """
     UPDATE staged SET touched = coalesce(changed, false)
-        OR line IN (SELECT line FROM staged_accreditations WHERE is_new OR differs)
+        OR line IN (SELECT line FROM staged_accreditations WHERE is_new OR differs OR verifies)
     """,
     # In the order in which everybody locks them, before anything of theirs is changed.
     """
@@ -155,7 +156,7 @@ WRITE = (
 COUNT = """
 SELECT count(*) FILTER (WHERE match_id IS NULL),
     count(*) FILTER (WHERE match_id IS NOT NULL AND touched),
-    (SELECT count(*) FROM staged_accreditations WHERE is_new OR differs)
+    (SELECT count(*) FROM staged_accreditations WHERE is_new OR differs OR verifies)
 FROM staged
 """
 
@@ -166,9 +167,7 @@ WHERE p.state = 'applied' ORDER BY s.match_id
 
 TO_LOOK_AT = """
 SELECT a.held_id, a.valid_until, a.sectors, a.differs
-FROM staged_accreditations a JOIN accreditations h ON h.id = a.held_id
-WHERE NOT a.is_new AND (a.differs OR (h.state = 'claimed' AND :verified))
-ORDER BY a.held_id
+FROM staged_accreditations a WHERE NOT a.is_new AND (a.differs OR a.verifies) ORDER BY a.held_id
 """
 
 NEW_RELATIONS = """
@@ -239,7 +238,7 @@ def _batches(tx: Transaction, rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 def _look_at_known_accreditations(tx: Transaction, actor: Actor, *, verified: bool) -> None:
     """Change what is known as the file says; without anybody's word that takes a check back."""
-    rows = tx.session.execute(text(TO_LOOK_AT), {"verified": verified}).all()
+    rows = tx.session.execute(text(TO_LOOK_AT)).all()
     for batch in _batches(tx, rows):
         for held_id, valid_until, sectors, differs in batch:
             held = tx.session.get_one(Accreditation, held_id)

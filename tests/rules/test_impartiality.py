@@ -12,9 +12,8 @@ from marketplace.matching.eligibility import (
     clashes,
     related_obstacle,
     standing_obstacle,
-    years_before,
 )
-from marketplace.providers.rules import name_key
+from marketplace.providers.rules import name_key, years_before
 from tests.rules.facts import (
     BODY,
     CONSULTANT,

@@ -13,6 +13,7 @@ from marketplace.catalogue.models import AccreditationBody
 from marketplace.core.actors import ANYBODY, OPERATOR
 from marketplace.core.errors import NotAllowed
 from marketplace.core.events import Event
+from marketplace.core.jobs import Job
 from marketplace.notifications.models import Notification
 from marketplace.providers import service
 from marketplace.providers.cells import COLUMNS, FURTHER_COLUMNS
@@ -190,6 +191,35 @@ def test_vouching_later_verifies_who_had_applied(ctx, file):
         assert set(session.scalars(select(Provider.state))) == {"verified"}
         assert set(session.scalars(select(Coverage.state))) == {"verified"}
         assert set(session.scalars(select(Accreditation.state))) == {"verified"}
+
+
+def test_vouching_for_accreditations_alone_is_a_change_that_waiting_leads_hear_of(ctx, file, queue):
+    path = file(BODY | {"related_to": ""})
+    run(ctx, path)
+    with ctx.reading() as session:
+        (provider_id,) = session.scalars(select(Provider.id))
+    service.approve_provider(ctx, OPERATOR, provider_id)
+    queue.jobs.clear()
+    report = run(ctx, path, verified=True)
+    assert (report.changed, report.unchanged, report.accreditations) == (1, 0, 3)
+    assert (Job.REMATCH_WAITING_LEADS, None) in queue.jobs
+    with ctx.reading() as session:
+        assert set(session.scalars(select(Accreditation.state))) == {"verified"}
+    queue.jobs.clear()
+    assert run(ctx, path, verified=True).unchanged == 1
+    assert queue.jobs == []
+
+
+def test_who_holds_an_invitation_is_looked_at_again_when_a_file_says_what_may_cost_it(
+    ctx, file, queue
+):
+    run(ctx, file(CONSULTANT, BODY | {"related_to": ""}), verified=True)
+    queue.jobs.clear()
+    run(ctx, file(CONSULTANT, BODY | {"related_to": "51824753556"}), verified=True)
+    assert queue.jobs == [(Job.RECHECK_STANDING, None)]
+    queue.jobs.clear()
+    run(ctx, file(BODY | {"accreditations": "JASANZ|C-1|ISO 9001:2026|2026-12-31|17,28"}))
+    assert (Job.RECHECK_STANDING, None) in queue.jobs
 
 
 def test_what_an_administrator_decided_is_left_alone(ctx, file):

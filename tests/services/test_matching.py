@@ -72,7 +72,7 @@ def test_a_suspended_provider_cannot_accept_before_anybody_has_looked(ctx, make)
     providers.suspend_provider(ctx, ADMIN, provider.id, reason="complaint under investigation")
     with pytest.raises(Conflict, match="not verified"):
         invitations.accept_invitation(ctx, person_of(provider.id), held.id)
-    assert waiting.recheck_suspended_providers(ctx) == 1
+    assert waiting.recheck_standing(ctx) == 1
 
 
 def test_a_lead_that_nobody_fits_waits_with_the_reason_and_is_filled_when_somebody_comes(

@@ -1,0 +1,144 @@
+"""Whether the holder of an invitation may (still) take part, as the database asks it.
+
+Between an invitation and its answer a provider may be suspended, lose its accreditation or let it
+lapse, or turn out to be related to somebody. One condition serves both who asks of one invitation,
+at the instant of its answer, and the sweep that looks for all who may not stay. Matching's rule
+takes the place back, and says why in words.
+
+`i` is an invitation, `l` its lead, `p` its holder.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Date, Integer, Uuid, bindparam, text
+from sqlalchemy.orm import Session
+
+from marketplace.core.direct import Direct
+from marketplace.core.policy import Policy
+from marketplace.invitations.rules import ANSWERED_YES, LIVE, UNANSWERED, InvitationState
+from marketplace.providers.rules import years_before
+
+
+def _words(states: Collection[InvitationState]) -> str:
+    return ", ".join(f"'{state}'" for state in states)
+
+
+_LACKS_AN_ACCREDITATION = """
+    p.kind = 'certification_body' AND EXISTS (
+        SELECT FROM jsonb_each_text(l.editions) AS w (standard, edition)
+        WHERE NOT EXISTS (
+            SELECT FROM accreditations a JOIN accreditation_bodies b ON b.code = a.body
+            WHERE a.provider_id = p.id AND a.standard = w.standard
+              AND a.state = 'verified'
+              AND (a.valid_from IS NULL OR a.valid_from <= :today) AND a.valid_until >= :today
+              AND (a.edition IS NULL OR a.edition = w.edition)
+              AND (l.sector IS NULL OR a.sectors IS NULL OR l.sector = ANY (a.sectors)
+                   OR NOT a.sectors && (
+                       SELECT array_agg(s.code) FROM sectors s JOIN sectors own USING (system)
+                       WHERE own.code = l.sector))
+              AND b.recognition = 'yes'
+              AND (b.recognised_for IS NULL OR a.standard = ANY (b.recognised_for))
+        )
+    )
+"""
+
+
+def _related(other: str, since: str) -> str:
+    """Whoever declared a relationship, both have it."""
+    return f"""
+        EXISTS (
+            SELECT FROM relationships r
+            WHERE (r.provider_id = p.id AND r.other_id = {other}
+                   OR r.other_id = p.id AND r.provider_id = {other})
+              AND (r.valid_from IS NULL OR r.valid_from <= :today)
+              AND (r.valid_until IS NULL OR r.valid_until >= {since})
+        )
+    """
+
+
+_YES = f"({_words(ANSWERED_YES)})"
+
+# Of two who may not both stay the one that has said yes does, or else the one that was there
+# before: the same as when their places are taken back. Who left does not come back to either.
+_BESIDE_A_RELATIVE = f"""
+    EXISTS (
+        SELECT FROM invitations o
+        JOIN providers other ON other.id = o.provider_id
+        WHERE o.lead_id = i.lead_id AND other.kind <> p.kind AND o.state IN ({_words(LIVE)})
+          AND (i.state NOT IN ({_words(LIVE)})
+               OR (o.state NOT IN {_YES}, o.id) < (i.state NOT IN {_YES}, i.id))
+          AND (other.legal_entity = p.legal_entity OR {_related("o.provider_id", ":today")})
+    )
+"""
+
+_ADVISED = f"""
+    p.kind = 'certification_body' AND EXISTS (
+        SELECT FROM jsonb_array_elements(l.consultants_used) AS adviser
+        WHERE adviser->>'provider_id' IS NOT NULL
+          AND (adviser->>'ended_on' IS NULL OR left(adviser->>'ended_on', 10)::date > :since)
+          AND (CAST(adviser->>'provider_id' AS uuid) = p.id
+               OR {_related("CAST(adviser->>'provider_id' AS uuid)", ":since")})
+    )
+"""
+
+_OBSTACLES = {
+    "your organisation is not verified at present, so it cannot take part": (
+        "p.state <> 'verified'"
+    ),
+    "your organisation holds no verified and current accreditation for what is asked for": (
+        _LACKS_AN_ACCREDITATION
+    ),
+    "impartiality (ISO/IEC 17021-1, 5.2) does not allow your organisation to take part": (
+        f"{_BESIDE_A_RELATIVE} OR ({_ADVISED})"
+    ),
+}
+"""What keeps a holder from taking part, as it is told: of others it learns nothing."""
+
+_ANY = " OR ".join(f"({condition})" for condition in _OBSTACLES.values())
+_WHICH = " ".join(
+    f"WHEN {condition} THEN {number}" for number, condition in enumerate(_OBSTACLES.values())
+)
+_FROM = """
+    FROM invitations i JOIN leads l ON l.id = i.lead_id
+    JOIN providers p ON p.id = i.provider_id
+"""
+
+_DATES = {"today": Date(), "since": Date()}
+
+
+def _statement(sql: str, **types: Any) -> Direct:
+    binds = [bindparam(name, type_=of) for name, of in {**_DATES, **types}.items()]
+    return Direct(text(" ".join(sql.split())).bindparams(*binds))
+
+
+_OF_ONE = _statement(f"SELECT CASE {_WHICH} END AS obstacle {_FROM} WHERE i.id = :id", id=Uuid())
+
+_LEADS = _statement(
+    f"""
+    SELECT DISTINCT i.lead_id {_FROM}
+    WHERE i.state IN ({_words(UNANSWERED)}) AND l.state = 'open' AND ({_ANY}) LIMIT :most
+    """,
+    most=Integer(),
+)
+
+
+def _dates(policy: Policy, now: datetime) -> Mapping[str, Any]:
+    today = now.date()
+    return {"today": today, "since": years_before(today, policy.impartiality_years)}
+
+
+def obstacle_of(
+    session: Session, invitation_id: UUID, *, policy: Policy, now: datetime
+) -> str | None:
+    """Return what keeps the holder of an invitation from taking part now, in words for it."""
+    (row,) = _OF_ONE.rows(session, {**_dates(policy, now), "id": invitation_id})
+    return None if row.obstacle is None else list(_OBSTACLES)[row.obstacle]
+
+
+def leads_to_look_at(session: Session, *, policy: Policy, now: datetime, most: int) -> list[UUID]:
+    """Return leads in which somebody who may not stay holds an invitation it has not answered."""
+    rows = _LEADS.rows(session, {**_dates(policy, now), "most": most})
+    return [row.lead_id for row in rows]
