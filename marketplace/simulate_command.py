@@ -93,6 +93,8 @@ def simulate_command(
     if print_policy:
         click.echo(written_policy(_policy(Policy(), policy_file)), nl=False)
         return
+    if chart is not None:
+        _try_to_write(chart)
     if stored:
         with product_for(data_dir) as product:
             policy = _policy(product.ctx.policy, policy_file)
@@ -115,6 +117,14 @@ def simulate_command(
         click.echo(json.dumps(_document(market, policy, shown), indent=2, default=str))
         return
     _print(market, shown)
+
+
+def _try_to_write(file: Path) -> None:
+    """Fail before anything is run where a file cannot be written; leave no trace of the trial."""
+    is_new = not file.exists()
+    file.open("ab").close()
+    if is_new:
+        file.unlink()
 
 
 def _policy(base: Policy, file: Path | None) -> Policy:

@@ -64,6 +64,9 @@ def test_what_a_file_names_is_tried(read, text, name, value):
         "max_invitations = 0", "bench_size = -1", "record_fading = 0", "record_fading = 1.1",
         "record_fading = nan", "record_fading = [1]", "record_prior = [8]", "record_prior = 8",
         "record_prior = [8, 0]", "record_prior = [inf, 1]", "record_prior = [true, 1]",
+        "record_prior = [1e308, 1e308]", "record_prior = [1e-320, 1e300]",
+        "record_prior = [nan, 1]", f"record_prior = [1{400 * '0'}, 1]",
+        "weight_bounds = [0.00001, 0.00001]", "weight_bounds = [1, 1e308]",
         "weight_bounds = [1.25, 0.5]", "response_window = 24", 'response_window = "24h"',
         'response_window = "P1Y"', 'response_window = "-PT1H"', 'response_window = "PT0S"',
         "open_within = 12:00:00", "impartiality_years = -1", "band_points = 1",
@@ -83,7 +86,17 @@ def test_everything_that_is_wrong_is_named_at_once(read):
     assert [error.pointer for error in refused.value.errors] == ["places", "plases", "open_within"]
 
 
-@pytest.mark.parametrize("text", ["places =", "places = 3\nplaces = 3", "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "places =",
+        "places = 3\nplaces = 3",
+        "\x00",
+        "places = " + 200_000 * "[",
+        "places = " + 5_000 * "9",
+    ],
+    ids=lambda text: text[:24],
+)
 def test_what_is_not_toml_is_refused(read, text):
     with pytest.raises(Invalid, match=r"try\.toml: is not TOML"):
         read(text)

@@ -226,6 +226,20 @@ def test_a_chart_is_the_same_each_time_and_a_place_that_cannot_be_written_is_one
     assert "nowhere" in err
 
 
+def test_before_anything_is_run_it_is_seen_whether_the_chart_can_be_written(
+    run, tmp_path, monkeypatch
+):
+    def refuse(*_, **__):
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr("marketplace.simulate_command.simulate", refuse)
+    with pytest.raises(AssertionError, match="it was run"):
+        run("simulate", *SMALL, "--chart", tmp_path / "drift.svg")
+    assert not (tmp_path / "drift.svg").exists()
+    code, _, err = run("simulate", *SMALL, "--chart", tmp_path / "nowhere" / "drift.svg")
+    assert (code, err.count("\n")) == (1, 1)
+
+
 def test_a_program_gets_every_figure(run):
     code, out, err = run("simulate", *SMALL, "--json")
     assert (code, err) == (0, "")

@@ -28,7 +28,7 @@ def read_policy(path: Path, base: Policy) -> Policy:
     """Return `base` with what a file says instead; `Invalid` names all that is wrong in it."""
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not text, a number or a nest too long
         raise Invalid([FieldError(path.name, f"is not TOML: {error}")]) from error
     changes: dict[str, Any] = {}
     errors = []
@@ -92,17 +92,20 @@ def _share(value: Any) -> float:
     return float(value)
 
 
-def _pair(value: Any) -> tuple[float, float]:
-    if not isinstance(value, list) or len(value) != 2 or not all(map(_is_number, value)):
-        raise ValueError("must be a list of two numbers")
-    one, other = (float(each) for each in value)
-    if not 0 < one < float("inf") or not 0 < other < float("inf"):
-        raise ValueError("must be two numbers above 0")
-    return one, other
+def _pair(least: float, most: float) -> Callable[[Any], tuple[float, float]]:
+    def read(value: Any) -> tuple[float, float]:
+        if not isinstance(value, list) or len(value) != 2 or not all(map(_is_number, value)):
+            raise ValueError("must be a list of two numbers")
+        if not all(least <= each <= most for each in value):
+            raise ValueError(f"must be two numbers from {least:,} to {most:,}")
+        return float(value[0]), float(value[1])
+
+    return read
 
 
 def _bounds(value: Any) -> tuple[float, float]:
-    least, most = _pair(value)
+    # Weights have four decimal places, and nobody's may come to nothing.
+    least, most = _pair(0.01, 100)(value)
     if least > most:
         raise ValueError("must be the least and then the most")
     return least, most
@@ -133,7 +136,7 @@ FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "places": _whole(1, 3),
     "max_invitations": _whole(1, 100),
     "bench_size": _whole(1, 10_000),
-    "record_prior": _pair,
+    "record_prior": _pair(0.001, 1_000_000),
     "record_fading": _share,
     "weight_bounds": _bounds,
     "response_window": _duration,
