@@ -38,7 +38,12 @@ class Standard(Base):
 
     @property
     def editions(self) -> Editions:
-        return Editions(self.edition, self.previous_edition, self.transition_end)
+        return Editions(
+            self.edition,
+            self.previous_edition,
+            self.last_new_certificate_to_previous,
+            self.transition_end,
+        )
 
 
 class Region(Base):

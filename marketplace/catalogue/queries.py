@@ -1,13 +1,14 @@
 """How the catalogue is asked."""
 
 from collections.abc import Collection, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue.models import AccreditationBody, Region, Sector, Standard
-from marketplace.catalogue.rules import country_of
+from marketplace.catalogue.rules import Editions, country_of
+from marketplace.core.direct import Direct
 
 Entry = TypeVar("Entry", Standard, Sector, Region, AccreditationBody)
 
@@ -31,6 +32,26 @@ def standards_by_code(session: Session, codes: Collection[str]) -> dict[str, Sta
     """Return those of the standards that exist."""
     found = session.scalars(select(Standard).where(Standard.code.in_(codes)))
     return {standard.code: standard for standard in found}
+
+
+_standard: Any = Standard.__table__.c
+_EDITIONS = Direct(
+    select(
+        _standard.code,
+        _standard.edition,
+        _standard.previous_edition,
+        _standard.last_new_certificate_to_previous,
+        _standard.transition_end,
+    ).where(_standard.code == any_(bindparam("codes", type_=ARRAY(Text()))))
+)
+
+
+def editions_of(session: Session, codes: Collection[str]) -> dict[str, Editions]:
+    """Return the editions of those of the standards that exist, as fast as can be."""
+    return {
+        code: Editions(*columns)
+        for code, *columns in _EDITIONS.rows(session, {"codes": list(codes)})
+    }
 
 
 def regions(session: Session) -> list[Region]:

@@ -72,13 +72,46 @@ class Editions:
 
     current: str
     previous: str | None
+    last_new_certificate_to_previous: date | None
     transition_end: date | None
 
-    def offered(self, today: date) -> list[str]:
-        """Return the current edition, and the previous one while its transition runs."""
-        if self.previous and self.transition_end and today <= self.transition_end:
+    def offered(self, today: date, *, is_new: bool) -> list[str]:
+        """Return the current edition, and the previous one while it can be asked for.
+
+        `is_new`: by who holds no certificate that runs on.
+        """
+        last = self._last_day_of_previous(is_new=is_new)
+        if self.previous and last and today <= last:
             return [self.current, self.previous]
         return [self.current]
+
+    def has_ended(self, edition: str, today: date, *, is_new: bool) -> bool:
+        """Return whether an edition could be asked for once, and cannot be any more."""
+        last = self._last_day_of_previous(is_new=is_new)
+        return edition == self.previous and last is not None and today > last
+
+    def refusal(self, edition: str, today: date, *, is_new: bool) -> str | None:
+        """Return why an edition cannot be asked for, and what can be; None if it can."""
+        offered = self.offered(today, is_new=is_new)
+        if edition in offered:
+            return None
+        last = self._last_day_of_previous(is_new=is_new)
+        if last is None or not self.has_ended(edition, today, is_new=is_new):
+            return f"can be certified to edition {' or '.join(offered)} now"
+        what = f"new certificates to edition {edition}" if is_new else f"edition {edition}"
+        said = f"{what} ended on {last.day} {last:%B %Y}: please ask for edition {self.current}"
+        if self.has_ended(edition, today, is_new=False):
+            return said
+        return f"{said}, or say so if you hold a certificate that runs on"
+
+    def _last_day_of_previous(self, *, is_new: bool) -> date | None:
+        """Return the last day of the previous edition, if it is known.
+
+        A certificate that runs on is kept up and transferred until the transition ends; audits for
+        a new one end before it.
+        """
+        days = [self.last_new_certificate_to_previous] if is_new else []
+        return min((day for day in (*days, self.transition_end) if day), default=None)
 
     def is_known(self, edition: str) -> bool:
         """Return whether there is or was such an edition: these two, or a year before them."""

@@ -19,7 +19,7 @@ from marketplace.core.errors import FieldError
 from marketplace.core.forms import Form
 from marketplace.leads import advisers, rules, signals
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import LeadState
+from marketplace.leads.rules import CertificationStatus, LeadState
 from marketplace.leads.signals import Telltale
 
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -71,13 +71,16 @@ def _standards_problems(session: Session, form: Form, *, today: date) -> list[Fi
             where = WHERE_TO_TURN[known[code].kind].format(code=code)
             found.append(FieldError(f"/standards/{index}", where))
     if form.is_sound("editions"):
+        status: CertificationStatus | None = form.values.get("certification_status")
+        is_new = status is not None and status.needs_a_new_one
         for code, edition in form.values.get("editions", {}).items():
             pointer = "/editions/" + code.replace("~", "~0").replace("/", "~1")
             if code not in codes:
                 found.append(FieldError(pointer, "is not one of the standards asked for"))
-            elif code in known and edition not in known[code].editions.offered(today):
-                offered = " or ".join(known[code].editions.offered(today))
-                found.append(FieldError(pointer, f"can be certified to edition {offered} now"))
+            elif code in known and (
+                why := known[code].editions.refusal(edition, today, is_new=is_new)
+            ):
+                found.append(FieldError(pointer, why))
     return found
 
 

@@ -75,6 +75,11 @@ class CertificationStatus(StrEnum):
     TRANSITION = "transition"
     LAPSED = "lapsed"
 
+    @property
+    def needs_a_new_one(self) -> bool:
+        """Return whether no certificate runs on that could be kept up or transferred."""
+        return self in (CertificationStatus.NONE, CertificationStatus.LAPSED)
+
 
 class Timeframe(StrEnum):
     ASAP = "asap"

@@ -101,6 +101,7 @@ _IMPARTIALITY = f"""
 
 CONDITIONS = {
     Filter.KIND: "c.kind = ANY (:kinds)",
+    Filter.EDITION: "cardinality(:ended) = 0",
     Filter.STATE: "c.state = 'verified'",
     Filter.STANDARDS: "c.standards @> :standards",
     Filter.REGIONS: _REGIONS,
@@ -120,6 +121,7 @@ _TYPES: dict[str, Any] = {
     "kinds": _WORDS,
     "standards": _WORDS,
     "editions": _WORDS,
+    "ended": _WORDS,
     "regions": _WORDS,
     "first_region": _WORDS,
     "remote_ok": Boolean(),
@@ -172,6 +174,7 @@ def asked(
         "kinds": sorted(map(str, wanted.kinds)),
         "standards": list(wanted.editions),
         "editions": list(wanted.editions.values()),
+        "ended": list(wanted.ended),
         "regions": list(wanted.regions),
         "first_region": covering(wanted.regions[0]),
         "remote_ok": wanted.remote_ok,

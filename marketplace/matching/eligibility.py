@@ -27,6 +27,7 @@ class Filter(StrEnum):
     """What a provider can fail by."""
 
     KIND = "kind"
+    EDITION = "edition"
     STATE = "state"
     STANDARDS = "standards"
     REGIONS = "regions"
@@ -63,6 +64,8 @@ class Wanted:
     service: Service
     editions: Mapping[str, str]
     """Every standard asked for, with the edition wanted."""
+    ended: tuple[str, ...]
+    """Those of the standards of which that edition can be asked for no longer."""
     regions: tuple[str, ...]
     headcount: int
     sector: str | None
@@ -99,6 +102,7 @@ def obstacle(
     today = now.date()
     return (
         _kind(wanted, provider)
+        or _edition(wanted)
         or _state(provider)
         or _standards(wanted, provider)
         or _regions(wanted, provider)
@@ -131,6 +135,14 @@ def _kind(wanted: Wanted, provider: ProviderFacts) -> Obstacle | None:
         return None
     kind = provider.kind.replace("_", " ")
     return Obstacle(Filter.KIND, f"is a {kind}, and the request is for {wanted.service}")
+
+
+def _edition(wanted: Wanted) -> Obstacle | None:
+    """Return the obstacle of everybody where the time to ask for an edition is over."""
+    if not wanted.ended:
+        return None
+    ended = " and ".join(f"edition {wanted.editions[code]} of {code}" for code in wanted.ended)
+    return Obstacle(Filter.EDITION, f"cannot be invited: {ended} can be asked for no longer")
 
 
 def _state(provider: ProviderFacts) -> Obstacle | None:

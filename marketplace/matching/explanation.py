@@ -22,6 +22,8 @@ from marketplace.providers.facts import provider_facts
 TOO_FEW = "too_few"
 WAITING_WORDS = {
     Filter.KIND: "no provider of the kind that is asked for has joined yet",
+    Filter.EDITION: "the time to ask for an edition that is asked for is over, so that only a new "
+    "request, for the current edition, can lead to a certificate",
     Filter.STATE: "no provider of the kind that is asked for is verified yet",
     Filter.STANDARDS: "no verified provider offers all of the standards asked for",
     Filter.REGIONS: "no provider of these standards covers the region",
@@ -175,6 +177,8 @@ def _why_excluded(name: Filter, run: MatchingRun) -> str:
     sector = f" for sector {wanted['sector']}" if wanted["sector"] else ""
     return {
         Filter.KIND: f"is not of the kind that a request for {wanted['service']} is for",
+        Filter.EDITION: "could not be invited: the time to ask for the edition of "
+        f"{' and '.join(wanted.get('ended', ()))} was over",
         Filter.STATE: "was not verified",
         Filter.STANDARDS: f"does not offer all of {', '.join(wanted['editions'])}",
         Filter.REGIONS: f"does not cover {', '.join(wanted['regions'])}"

@@ -61,8 +61,8 @@ class MatchingRun(Base):
     rule_version: Mapped[str]
     seed: Mapped[int] = mapped_column(BigInteger)
     wanted: Mapped[Json]
-    """What was asked for: `{"service", "editions", "regions", "headcount", "sector", "remote_ok",
-    "places": the empty ones}`."""
+    """What was asked for: `{"service", "editions", "ended", "regions", "headcount", "sector",
+    "remote_ok", "places": the empty ones}`."""
     funnel: Mapped[list[Json]] = mapped_column(JSONB)
     """`[{"filter", "left"}]`: how many providers each filter left, in order."""
     bench: Mapped[Any] = mapped_column(JSONB)

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from marketplace.catalogue import queries as catalogue
 from marketplace.core.direct import Direct
 from marketplace.core.policy import Policy
 from marketplace.invitations.models import Invitation
@@ -37,6 +38,7 @@ def wanted_of(session: Session, lead: Lead, policy: Policy, today: date) -> Want
     wanted = Wanted(
         service=lead.service,
         editions=lead.editions,
+        ended=_ended(session, lead, today),
         regions=tuple(lead.regions),
         headcount=lead.headcount,
         sector=lead.sector,
@@ -57,6 +59,17 @@ def wanted_of(session: Session, lead: Lead, policy: Policy, today: date) -> Want
         for other in others.get(each.provider_id, ())
     ]
     return replace(wanted, advisers=tuple(advisers))
+
+
+def _ended(session: Session, lead: Lead, today: date) -> tuple[str, ...]:
+    """Return the standards of whose edition the time is over, while the lead waited."""
+    is_new = lead.certification_status.needs_a_new_one
+    known = catalogue.editions_of(session, lead.standards)
+    return tuple(
+        code
+        for code, edition in lead.editions.items()
+        if code in known and known[code].has_ended(edition, today, is_new=is_new)
+    )
 
 
 def _weeks(lead: Lead, weeks_of: Mapping[str, int], today: date) -> int | None:

@@ -76,6 +76,7 @@ def store_run(
             "wanted": {
                 "service": wanted.service,
                 "editions": dict(wanted.editions),
+                "ended": list(wanted.ended),
                 "regions": list(wanted.regions),
                 "headcount": wanted.headcount,
                 "sector": wanted.sector,

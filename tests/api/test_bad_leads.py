@@ -2,6 +2,7 @@
 # ruff: noqa: RUF001  # letters that cannot be told apart are among what is tested
 
 import copy
+from datetime import UTC, date, datetime, time
 
 import pytest
 from sqlalchemy import func, select
@@ -262,6 +263,30 @@ def test_what_nobody_can_be_certified_to_is_refused_with_where_to_turn(client, c
     )
     assert pointers(answer) == {"/standards/0"}
     assert words in answer.json["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("today", "status", "words"),
+    [
+        (date(2028, 3, 31), "none", None),
+        (date(2028, 4, 1), "none", "new certificates to edition 2015 ended on 31 March 2028"),
+        (date(2028, 4, 1), "lapsed", "please ask for edition 2026, or say so if you hold"),
+        (date(2028, 4, 1), "certified", None),
+        (date(2029, 9, 30), "transfer", None),
+        (date(2029, 10, 1), "transfer", "edition 2015 ended on 30 September 2029"),
+    ],
+)
+def test_an_edition_whose_time_is_over_is_refused_with_what_to_ask_for(
+    client, clock, today, status, words
+):
+    clock.now = datetime.combine(today, time(9), tzinfo=UTC)
+    form = lead_form(3, editions={"ISO 9001": "2015"}, certification_status=status)
+    answer = client.post("/api/v1/leads", json=form)
+    if words is None:
+        assert answer.status_code == 202, answer.get_data(as_text=True)
+    else:
+        assert pointers(answer) == {"/editions/ISO 9001"}
+        assert words in answer.json["errors"][0]["detail"]
 
 
 def sent(client, make, **changes):

@@ -33,6 +33,9 @@ NOWS = [
     datetime(2026, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
     datetime(2027, 1, 1, 0, 0, tzinfo=UTC),
     datetime(2030, 3, 1, 0, 0, tzinfo=UTC),
+    datetime(2028, 3, 31, 23, 59, tzinfo=UTC),
+    datetime(2028, 4, 1, 0, 0, tzinfo=UTC),
+    datetime(2029, 9, 30, 12, 0, tzinfo=UTC),
 ]
 
 QUIRKS = {
@@ -119,6 +122,7 @@ def market_of(
         headcount=choose.of([10, 1, 1_000_000]),
         sector=choose.of(["17", None]),
         remote_ok=choose.of([False, True]),
+        status=choose.of(["none", "certified", "lapsed", "transfer", "transition"]),
         advice=(),
     )
     firms = tuple(
@@ -129,7 +133,7 @@ def market_of(
     advice = tuple(_advice(Choices(each), firms, days) for each in of_advice)
     return Market(
         now=now,
-        seed=int.from_bytes(head[7:]),
+        seed=int.from_bytes(head[8:]),
         ask=replace(ask, advice=advice),
         firms=firms,
         ties=tuple(tie for tie in ties if tie.one != tie.other),

@@ -95,7 +95,7 @@ def _lead(market: Market, number: int, **changes) -> dict:
         "headcount": ask.headcount,
         "sites": 1,
         "sector": ask.sector,
-        "certification_status": "none",
+        "certification_status": ask.status,
         "remote_ok": ask.remote_ok,
         "consultants_used": [],
         "consent": {},

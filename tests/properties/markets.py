@@ -15,6 +15,11 @@ ACCREDITORS = {
     "UNSURE": ("unverified", None),
 }
 """Accreditation bodies: whether they are recognised, and for which standards only."""
+LAST_DAYS = {
+    ("ISO 9001", "2015"): (date(2028, 3, 31), date(2029, 9, 30)),
+    ("ISO 14001", "2015"): (date(2029, 4, 30), date(2029, 4, 30)),
+}
+"""Until when an edition is asked for: by who needs a new certificate, and by who has one."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class Advice:
 class Ask:
     service: str
     editions: dict[str, str]
+    status: str
+    """What certificate the business holds."""
     regions: tuple[str, ...]
     headcount: int
     sector: str | None

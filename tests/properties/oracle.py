@@ -6,7 +6,17 @@ and not from the code that it checks; it shares nothing with it but plain values
 
 from datetime import date
 
-from tests.properties.markets import ACCREDITORS, BODY, CONSULTANT, Advice, Firm, Held, Market, Tie
+from tests.properties.markets import (
+    ACCREDITORS,
+    BODY,
+    CONSULTANT,
+    LAST_DAYS,
+    Advice,
+    Firm,
+    Held,
+    Market,
+    Tie,
+)
 
 
 def kind(market: Market, firm: Firm) -> bool:
@@ -16,6 +26,26 @@ def kind(market: Market, firm: Firm) -> bool:
     if market.ask.service == "certification":
         return firm.kind == BODY
     return firm.kind in (CONSULTANT, BODY)
+
+
+def edition(market: Market, firm: Firm) -> bool:
+    """Nobody is asked for an edition whose time is over, whoever offers it."""
+    return not ended(market)
+
+
+def ended(market: Market) -> list[str]:
+    """The standards of which the edition wanted has had its last day.
+
+    Audits for a new certificate end before those that keep up or transfer one that runs on.
+    """
+    over = []
+    for standard, wanted in market.ask.editions.items():
+        if (standard, wanted) in LAST_DAYS:
+            for_new, at_all = LAST_DAYS[standard, wanted]
+            last = for_new if market.ask.status in ("none", "lapsed") else at_all
+            if market.today > last:
+                over.append(standard)
+    return over
 
 
 def state(market: Market, firm: Firm) -> bool:
@@ -177,7 +207,7 @@ def same_day_two_years_ago(today: date) -> date:
 
 
 SENTENCES = (
-    kind, state, standards, regions, headcount, capacity, pause, accreditation, invited,
+    kind, edition, state, standards, regions, headcount, capacity, pause, accreditation, invited,
     impartiality,
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ from marketplace.providers.rules import (
     RelationshipKind,
 )
 from tests.properties.markets import ACCREDITORS, Firm, Held, Market
-from tests.properties.oracle import stands_for
+from tests.properties.oracle import ended, stands_for
 
 
 def id_of(number: int) -> UUID:
@@ -45,6 +45,7 @@ def wanted_of(market: Market) -> Wanted:
     return Wanted(
         service=Service(ask.service),
         editions=ask.editions,
+        ended=tuple(ended(market)),
         regions=ask.regions,
         headcount=ask.headcount,
         sector=ask.sector,

@@ -34,6 +34,7 @@ def wanted(**changes):
     values = {
         "service": Service.CONSULTING,
         "editions": {"ISO 9001": "2026"},
+        "ended": (),
         "regions": ("AU-NSW",),
         "headcount": 42,
         "sector": "17",

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -57,19 +57,77 @@ def test_a_region_has_its_own_zone_or_its_countrys(region, zone):
     assert time_zone(region) == zone
 
 
+LAST_NEW, END = date(2028, 3, 31), date(2029, 9, 30)
+OF_9001 = Editions("2026", "2015", LAST_NEW, END)
+DAY = timedelta(days=1)
+
+
 @pytest.mark.parametrize(
-    ("today", "offered"),
+    ("today", "is_new", "offered"),
     [
-        (date(2029, 9, 30), ["2026", "2015"]),
-        (date(2029, 10, 1), ["2026"]),
+        (LAST_NEW, True, ["2026", "2015"]),
+        (LAST_NEW + DAY, True, ["2026"]),
+        (LAST_NEW + DAY, False, ["2026", "2015"]),
+        (END, False, ["2026", "2015"]),
+        (END + DAY, False, ["2026"]),
+        (END + DAY, True, ["2026"]),
     ],
 )
-def test_the_previous_edition_is_offered_up_to_the_last_day_of_its_transition(today, offered):
-    assert Editions("2026", "2015", date(2029, 9, 30)).offered(today) == offered
+def test_new_certificates_to_the_previous_edition_end_first_and_those_that_run_on_later(
+    today, is_new, offered
+):
+    assert OF_9001.offered(today, is_new=is_new) == offered
+    assert OF_9001.has_ended("2015", today, is_new=is_new) is ("2015" not in offered)
+    assert not OF_9001.has_ended("2026", today, is_new=is_new)
+    assert not OF_9001.has_ended("2008", today, is_new=is_new)
 
 
-def test_an_edition_whose_transition_end_is_unknown_is_not_offered():
-    assert Editions("2025", "2018", None).offered(date(2025, 1, 1)) == ["2025"]
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize(("today", "offered"), [(END, ["2026", "2015"]), (END + DAY, ["2026"])])
+def test_where_no_last_day_of_new_certificates_is_known_the_end_is_theirs(today, offered, is_new):
+    assert Editions("2026", "2015", None, END).offered(today, is_new=is_new) == offered
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_an_edition_whose_last_day_is_unknown_is_not_offered_and_does_not_end(is_new):
+    editions = Editions("2025", "2018", None, None)
+    assert editions.offered(date(2025, 1, 1), is_new=is_new) == ["2025"]
+    assert not editions.has_ended("2018", date(2035, 1, 1), is_new=is_new)
+
+
+@pytest.mark.parametrize(
+    ("edition", "today", "is_new", "said"),
+    [
+        ("2026", END + DAY, True, None),
+        ("2015", LAST_NEW, True, None),
+        (
+            "2015",
+            LAST_NEW + DAY,
+            True,
+            "new certificates to edition 2015 ended on 31 March 2028: please ask for edition 2026, "
+            "or say so if you hold a certificate that runs on",
+        ),
+        ("2015", LAST_NEW + DAY, False, None),
+        (
+            "2015",
+            END + DAY,
+            True,
+            "new certificates to edition 2015 ended on 31 March 2028: please ask for edition 2026",
+        ),
+        (
+            "2015",
+            END + DAY,
+            False,
+            "edition 2015 ended on 30 September 2029: please ask for edition 2026",
+        ),
+        ("2008", LAST_NEW, True, "can be certified to edition 2026 or 2015 now"),
+        ("2008", END + DAY, False, "can be certified to edition 2026 now"),
+    ],
+)
+def test_an_edition_that_cannot_be_asked_for_is_refused_with_what_can_be(
+    edition, today, is_new, said
+):
+    assert OF_9001.refusal(edition, today, is_new=is_new) == said
 
 
 def test_a_region_is_covered_by_itself_and_by_its_country():

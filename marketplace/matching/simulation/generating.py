@@ -218,6 +218,7 @@ def _request(draw: random.Random, opened_at: datetime) -> Request:
                 code: STANDARDS[code][0]
                 for code in _some(draw, asked, draw.choices((1, 2, 3), (80, 15, 5))[0])
             },
+            ended=(),
             regions=tuple(_some(draw, REGIONS, 1 if draw.random() < 0.9 else 2)),
             headcount=headcount,
             sector=draw.choice(SECTORS) if draw.random() < 0.7 else None,

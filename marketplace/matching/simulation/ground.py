@@ -17,7 +17,9 @@ from marketplace.matching.simulation.markets import Market
 from marketplace.notifications.rules import commitment_times
 from marketplace.providers.rules import ProviderFacts
 
-LASTING = frozenset({Filter.KIND, Filter.STANDARDS, Filter.REGIONS, Filter.HEADCOUNT})
+LASTING = frozenset(
+    {Filter.KIND, Filter.EDITION, Filter.STANDARDS, Filter.REGIONS, Filter.HEADCOUNT}
+)
 """What keeps a provider of a simulated market from a lead keeps it from it for good."""
 
 
