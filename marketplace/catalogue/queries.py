@@ -74,6 +74,20 @@ def known_sectors(session: Session, codes: Collection[str]) -> set[str]:
     return set(session.scalars(select(Sector.code).where(Sector.code.in_(codes))))
 
 
+_sector: Any = Sector.__table__.c
+_of_system = Sector.__table__.alias()
+_CODES_BESIDE = Direct(
+    select(_of_system.c.code)
+    .join(Sector.__table__, _sector.system == _of_system.c.system)
+    .where(_sector.code == bindparam("code", type_=Text()))
+)
+
+
+def codes_beside(session: Session, sector: str) -> list[str]:
+    """Return all the codes of the system that a sector is of, as fast as can be."""
+    return [row.code for row in _CODES_BESIDE.rows(session, {"code": sector})]
+
+
 def accreditation_bodies(session: Session) -> list[AccreditationBody]:
     """Return every accreditation body, by code."""
     return list(session.scalars(select(AccreditationBody).order_by(AccreditationBody.code)))

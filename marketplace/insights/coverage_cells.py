@@ -206,7 +206,7 @@ def _wanted(asked: CTE) -> CTE:
 
 
 def _kinds(service: Service) -> frozenset[ProviderKind]:
-    return Wanted(service, {}, (), (), headcount=1, sector=None, remote_ok=False).kinds
+    return Wanted(service, {}, (), (), 1, None, frozenset(), remote_ok=False).kinds
 
 
 def _each(words: Any, name: str) -> Any:

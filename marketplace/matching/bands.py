@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from marketplace.matching.eligibility import Wanted, counting, covers
+from marketplace.matching.eligibility import Wanted, counting, covers, knows_sector
 from marketplace.providers.rules import AccreditationFacts, ProviderFacts, ProviderKind
 
 
@@ -81,8 +81,8 @@ def _lacks_of_scope(wanted: Wanted, provider: ProviderFacts, today: date, cost: 
     """
     unsaid: set[Lack] = set()
     bodies: set[str] | None = None
-    for code, edition in wanted.editions.items():
-        held = counting(provider, code, edition, wanted.sector, today=today)
+    for code in wanted.editions:
+        held = counting(wanted, provider, code, today=today)
         unsaid |= min((_unsaid(each, wanted) for each in held), key=cost, default=set())
         of_this = {each.body for each in held}
         bodies = of_this if bodies is None else bodies & of_this
@@ -91,7 +91,7 @@ def _lacks_of_scope(wanted: Wanted, provider: ProviderFacts, today: date, cost: 
 
 def _unsaid(held: AccreditationFacts, wanted: Wanted) -> set[Lack]:
     unsaid = set() if held.edition else {Lack.EDITION}
-    if wanted.sector is not None and held.sectors is None:
+    if not knows_sector(wanted, held):
         unsaid.add(Lack.SECTOR)
     return unsaid
 

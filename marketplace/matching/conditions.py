@@ -56,7 +56,8 @@ _ACCREDITATION = """
               AND a.state = 'verified'
               AND (a.valid_from IS NULL OR a.valid_from <= :today) AND a.valid_until >= :today
               AND (a.edition IS NULL OR a.edition = w.edition)
-              AND (:sector IS NULL OR a.sectors IS NULL OR :sector = ANY (a.sectors))
+              AND (:sector IS NULL OR a.sectors IS NULL OR :sector = ANY (a.sectors)
+                   OR NOT a.sectors && :sector_codes)
               AND b.recognition = 'yes'
               AND (b.recognised_for IS NULL OR a.standard = ANY (b.recognised_for))
         )
@@ -127,6 +128,7 @@ _TYPES: dict[str, Any] = {
     "remote_ok": Boolean(),
     "headcount": Integer(),
     "sector": Text(),
+    "sector_codes": _WORDS,
     "now": DateTime(timezone=True),
     "today": Date(),
     "month": Date(),
@@ -180,6 +182,7 @@ def asked(
         "remote_ok": wanted.remote_ok,
         "headcount": wanted.headcount,
         "sector": wanted.sector,
+        "sector_codes": sorted(wanted.sector_codes),
         "now": now,
         "today": today,
         "month": month_of(now),

@@ -69,6 +69,8 @@ class Wanted:
     regions: tuple[str, ...]
     headcount: int
     sector: str | None
+    sector_codes: frozenset[str]
+    """Every code of the system that the sector is of: a scope in another says nothing of it."""
     remote_ok: bool
     weeks: int | None = None
     """Within how many weeks work should begin, where that is said."""
@@ -205,7 +207,7 @@ def _accreditation(wanted: Wanted, provider: ProviderFacts, *, today: date) -> O
     if provider.kind is not ProviderKind.CERTIFICATION_BODY:
         return None
     for code, edition in wanted.editions.items():
-        if not counting(provider, code, edition, wanted.sector, today=today):
+        if not counting(wanted, provider, code, today=today):
             scope = f" for sector {wanted.sector}" if wanted.sector else ""
             return Obstacle(
                 Filter.ACCREDITATION,
@@ -227,7 +229,7 @@ def _invited(
 
 
 def counting(
-    provider: ProviderFacts, standard: str, edition: str, sector: str | None, *, today: date
+    wanted: Wanted, provider: ProviderFacts, standard: str, *, today: date
 ) -> list[AccreditationFacts]:
     """Return the accreditations that make a certification body eligible for one standard.
 
@@ -239,9 +241,22 @@ def counting(
         for held in provider.accreditations
         if held.standard == standard
         and held.counts(today)
-        and held.edition in (None, edition)
-        and (sector is None or held.sectors is None or sector in held.sectors)
+        and held.edition in (None, wanted.editions[standard])
+        and (knows_sector(wanted, held) or says_nothing_of_sector(wanted, held))
     ]
+
+
+def knows_sector(wanted: Wanted, held: AccreditationFacts) -> bool:
+    """Return whether a scope is known to cover the sector wanted, where one is."""
+    return wanted.sector is None or (held.sectors is not None and wanted.sector in held.sectors)
+
+
+def says_nothing_of_sector(wanted: Wanted, held: AccreditationFacts) -> bool:
+    """Return whether a scope is unknown as far as the sector wanted goes.
+
+    Food chain categories, say, where it is an IAF code: each standard has a system of its own.
+    """
+    return held.sectors is None or wanted.sector_codes.isdisjoint(held.sectors)
 
 
 def related_obstacle(

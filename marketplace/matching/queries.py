@@ -42,12 +42,13 @@ def wanted_of(session: Session, lead: Lead, policy: Policy, today: date) -> Want
         regions=tuple(lead.regions),
         headcount=lead.headcount,
         sector=lead.sector,
+        sector_codes=frozenset(),
         remote_ok=lead.remote_ok,
         weeks=_weeks(lead, policy.weeks_of_timeframe, today),
         language=lead.language,
     )
     if ProviderKind.CERTIFICATION_BODY not in wanted.kinds:
-        return wanted  # impartiality asks who advised only of those who certify
+        return wanted  # of those who certify alone it is asked how they are scoped, and who advised
     advisers = [*_named_advisers(session, lead), *_chosen_before(session, lead, policy.engagement)]
     # Advice by one entry of a legal entity is advice by all of it.
     known = {each.provider_id for each in advisers if each.provider_id is not None}
@@ -58,7 +59,8 @@ def wanted_of(session: Session, lead: Lead, policy: Policy, today: date) -> Want
         if each.provider_id is not None
         for other in others.get(each.provider_id, ())
     ]
-    return replace(wanted, advisers=tuple(advisers))
+    codes = catalogue.codes_beside(session, lead.sector) if lead.sector else ()
+    return replace(wanted, advisers=tuple(advisers), sector_codes=frozenset(codes))
 
 
 def _ended(session: Session, lead: Lead, today: date) -> tuple[str, ...]:

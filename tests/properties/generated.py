@@ -70,11 +70,14 @@ OFTEN = (*QUIRKS, "entity", "invitation")
 FLAWS = {
     "state": ["claimed", "suspended", "withdrawn", "expired"],
     "edition": [None, "2015", "2026", ""],
-    "sectors": [None, (), ("28",), ("17", "28")],
+    "sectors": [
+        None, (), ("28",), ("17", "28"), ("CIV",), ("CI",), ("CI", "CIV"), ("28", "CIV"),
+        ("17", "CI"),
+    ],
     "accreditor": [*ACCREDITORS],
     "since": [-1, 0, 1],
     "until": [-1, 0, 1],
-}
+}  # fmt: skip
 
 REGIONS = [("AU-NSW",), ("AU",), ("AU-NSW", "AU-VIC"), ("NZ-AUK", "AU-VIC"), ("NZ", "AU-NSW")]
 EDITIONS = [
@@ -104,7 +107,7 @@ def markets(*, most_firms: int = 12) -> st.SearchStrategy[Market]:
     return st.builds(
         market_of,
         st.binary(min_size=14, max_size=14),
-        st.lists(st.binary(min_size=24, max_size=24), min_size=1, max_size=most_firms),
+        st.lists(st.binary(min_size=27, max_size=27), min_size=1, max_size=most_firms),
         st.lists(st.binary(min_size=4, max_size=4), max_size=10),
         st.lists(st.binary(min_size=3, max_size=3), max_size=2),
     )
@@ -120,7 +123,7 @@ def market_of(
         editions=choose.of(EDITIONS),
         regions=choose.of(REGIONS),
         headcount=choose.of([10, 1, 1_000_000]),
-        sector=choose.of(["17", None]),
+        sector=choose.of(["17", None, "CIV"]),
         remote_ok=choose.of([False, True]),
         status=choose.of(["none", "certified", "lapsed", "transfer", "transition"]),
         advice=(),
@@ -222,7 +225,7 @@ def _accreditations(choose: Choices, ask: Ask, now: datetime) -> list[Held]:
         Held(
             standard=standard,
             edition=ask.editions.get(standard, "2026"),
-            sectors=("17",),
+            sectors=("17",) if ask.sector != "CIV" else choose.of([("CIV",), ("17",)]),
             state="verified",
             since=None,
             until=now.date() + 365 * DAY,

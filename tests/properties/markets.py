@@ -5,6 +5,8 @@ from datetime import date, datetime
 
 CONSULTANT, BODY = "consultant", "certification_body"
 STANDARDS = ("ISO 9001", "ISO 14001", "ISO/IEC 27001")
+SYSTEMS = {"iaf": ("3", "17", "28"), "food chain": ("CI", "CIV")}
+"""Sectors, by the system of codes that they are of."""
 ACCREDITORS = {
     "YES": ("yes", None),
     "YES FOR 9001": ("yes", ["ISO 9001"]),

@@ -11,6 +11,7 @@ from tests.properties.markets import (
     BODY,
     CONSULTANT,
     LAST_DAYS,
+    SYSTEMS,
     Advice,
     Firm,
     Held,
@@ -106,7 +107,8 @@ def accreditation(market: Market, firm: Firm) -> bool:
 def counts(market: Market, held: Held, standard: str, edition: str) -> bool:
     """It is verified, in force, by a recognised body, in the edition and for the sector wanted.
 
-    Where the scope is not known, of edition or of sector, it is not "no".
+    Where the scope is not known, of edition or of sector, it is not "no". Each standard has a
+    system of its own for sectors: what a scope says in another system says nothing of this one.
     """
     if held.standard != standard or held.state != "verified":
         return False
@@ -121,7 +123,9 @@ def counts(market: Market, held: Held, standard: str, edition: str) -> bool:
         return False
     if market.ask.sector is None or held.sectors is None:
         return True
-    return market.ask.sector in held.sectors
+    (system,) = [codes for codes in SYSTEMS.values() if market.ask.sector in codes]
+    said = [code for code in held.sectors if code in system]
+    return said == [] or market.ask.sector in said
 
 
 def invited(market: Market, firm: Firm) -> bool:

@@ -21,7 +21,7 @@ from marketplace.providers.rules import (
     RelationFacts,
     RelationshipKind,
 )
-from tests.properties.markets import ACCREDITORS, Firm, Held, Market
+from tests.properties.markets import ACCREDITORS, SYSTEMS, Firm, Held, Market
 from tests.properties.oracle import ended, stands_for
 
 
@@ -49,6 +49,9 @@ def wanted_of(market: Market) -> Wanted:
         regions=ask.regions,
         headcount=ask.headcount,
         sector=ask.sector,
+        sector_codes=frozenset(
+            code for codes in SYSTEMS.values() if ask.sector in codes for code in codes
+        ),
         remote_ok=ask.remote_ok,
         advisers=tuple(advisers),
     )

@@ -96,7 +96,7 @@ def left_behind(expected: dict[int, str | None]) -> list[tuple[Filter, int]]:
 def test_so_it_is_in_a_market_that_is_too_large_for_one_look(stored, number):
     draw = random.Random(number)
     market = storable(
-        market_of(draw.randbytes(14), [draw.randbytes(24) for _ in range(900)], [], [])
+        market_of(draw.randbytes(14), [draw.randbytes(27) for _ in range(900)], [], [])
     )
     _, invited = known(market)
     wanted = wanted_of(market)

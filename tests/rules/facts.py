@@ -38,6 +38,7 @@ def wanted(**changes):
         "regions": ("AU-NSW",),
         "headcount": 42,
         "sector": "17",
+        "sector_codes": frozenset({"3", "17", "28"}),
         "remote_ok": False,
         "advisers": (),
     }

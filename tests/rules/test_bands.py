@@ -62,6 +62,8 @@ def test_a_consultant_that_does_not_know_the_sector_is_eligible_and_ranked_lower
         ("17", [{}], set()),
         ("17", [{"sectors": None}], {Lack.SECTOR}),
         (None, [{"sectors": None}], set()),
+        ("17", [{"sectors": frozenset({"CIV"})}], {Lack.SECTOR}),  # of another system
+        ("17", [{"sectors": frozenset({"CIV"})}, {}], set()),
         ("17", [{"edition": None}], {Lack.EDITION}),
         (None, [{"edition": None}], {Lack.EDITION}),
         ("17", [{"edition": None, "sectors": None}], {Lack.EDITION, Lack.SECTOR}),

@@ -156,7 +156,10 @@ CERTIFICATION = wanted(service="certification")
         ({"sectors": None}, True),
         ({"sectors": frozenset({"17", "28"})}, True),
         ({"sectors": frozenset({"28"})}, False),
-        ({"sectors": frozenset()}, False),
+        ({"sectors": frozenset()}, True),  # says nothing
+        ({"sectors": frozenset({"CIV"})}, True),  # food chain: says nothing of an IAF code
+        ({"sectors": frozenset({"CIV", "17"})}, True),
+        ({"sectors": frozenset({"CIV", "28"})}, False),
         ({"edition": None, "sectors": None}, True),
         ({"edition": None, "sectors": frozenset({"28"})}, False),
         ({"edition": "2015", "sectors": None}, False),

@@ -11,7 +11,7 @@ from marketplace.providers import profile
 from marketplace.quotes import comparison
 from marketplace.web.api.provider_schemas import ChangedProviderSchema
 from marketplace.web.requests import load
-from tests.factories import business_of, person_of
+from tests.factories import ADMIN, business_of, person_of
 
 
 def says(ctx, provider, **coverage):
@@ -76,3 +76,28 @@ def test_the_language_is_told_to_the_provider_at_once_and_to_the_business_as_sen
     seen = brief.lead_for(held, lead)
     assert (seen["masked"], seen["language"]) == (True, "de")
     assert comparison.request_page(ctx, business_of(lead))["lead"]["language"] == "de"
+
+
+@pytest.mark.parametrize(
+    ("standards", "sector", "lacks"),
+    [
+        (["ISO 9001"], "3", []),
+        (["ISO 22000"], "CIV", []),
+        (["ISO 9001", "ISO 22000"], "3", ["not known to cover sector 3"]),
+        (["ISO 9001", "ISO 22000"], "CIV", ["not known to cover sector CIV"]),
+        (["ISO 9001"], "28", None),
+        (["ISO 9001", "ISO 22000"], "CI", None),
+    ],
+)
+def test_a_scope_in_another_system_of_codes_is_unknown_and_not_no(
+    ctx, make, standards, sector, lacks
+):
+    """ISO 9001 is scoped by IAF codes and ISO 22000 by categories of the food chain."""
+    body = make.provider(
+        "certification_body", standards=("ISO 9001", "ISO 22000"), accredited=False
+    )
+    make.accreditation(body, standard="ISO 9001", edition="2026", sectors=["3"])
+    make.accreditation(body, standard="ISO 22000", edition="2018", sectors=["CIV"])
+    lead = make.matched_lead(service="certification", standards=standards, sector=sector)
+    (run,) = explanation.explain_matching(ctx, ADMIN, lead.id)["runs"]
+    assert [each["lacks"] for each in run["bench"]] == ([] if lacks is None else [lacks])

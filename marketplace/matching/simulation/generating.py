@@ -222,6 +222,7 @@ def _request(draw: random.Random, opened_at: datetime) -> Request:
             regions=tuple(_some(draw, REGIONS, 1 if draw.random() < 0.9 else 2)),
             headcount=headcount,
             sector=draw.choice(SECTORS) if draw.random() < 0.7 else None,
+            sector_codes=frozenset(SECTORS),
             remote_ok=draw.random() < 0.5,
             weeks=draw.choice((None, 4, 13, 26)),
             language="en" if draw.random() < 0.2 else None,
