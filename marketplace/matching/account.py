@@ -39,12 +39,16 @@ class Account:
             entitled=round(opened.entitled + gained, PRECISION),
         )
 
-    def after_undoing(self, share: float) -> "Account":
-        """Return the account after a turn came back of which it had gained a share."""
+    def after_undoing(self, share: float, *, month_is_open: bool) -> "Account":
+        """Return the account after a turn came back of which it had gained a share.
+
+        `month_is_open`: it gained it in the month that is counted here, and not in one before.
+        """
+        undone = share if month_is_open else 0.0
         return replace(
             self,
             balance=round(self.balance - share, PRECISION),
-            entitled=round(self.entitled - share, PRECISION),
+            entitled=round(self.entitled - undone, PRECISION),
         )
 
     def after_end(self, *, back: float, remark: Remark, fading: float) -> "Account":

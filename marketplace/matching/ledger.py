@@ -3,7 +3,7 @@
 Whoever writes an account holds the provider's coverage row, as every step does that concerns it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -86,6 +86,30 @@ def charge_by_hand(tx: Transaction, provider_id: UUID) -> None:
     account = accounts_of(tx, [provider_id])[provider_id]
     charged = replace(account, balance=account.balance - rules.COST_OF_A_TURN, invited_at=tx.now)
     write(tx, {provider_id: charged})
+
+
+def undo_turn(
+    tx: Transaction, accounts: Mapping[UUID, Account], shares: Mapping[UUID, float], month: date
+) -> dict[UUID, Account]:
+    """Take a turn back from all who had a share of it, and return their accounts; all are locked.
+
+    It was shared out in `month`: where that is over, it is taken from what the month came to.
+    """
+    over = [each for each in shares if (accounts[each].month or month) > month]
+    closed = {kept.provider_id: kept for kept in _months(tx, over, month)}
+    for each, kept in closed.items():
+        kept.entitled = round(kept.entitled - shares[each], rules.PRECISION)
+    return {
+        each: accounts[each].after_undoing(share, month_is_open=each not in closed)
+        for each, share in shares.items()
+    }
+
+
+def _months(tx: Transaction, ids: Collection[UUID], month: date) -> Iterable[CreditMonth]:
+    if not ids:
+        return ()
+    rows = select(CreditMonth).where(CreditMonth.provider_id.in_(ids), CreditMonth.month == month)
+    return tx.session.scalars(rows.execution_options(populate_existing=True))
 
 
 def accounts_of(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Account]:

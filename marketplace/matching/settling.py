@@ -48,11 +48,8 @@ def _settle(tx: Transaction, invitation_id: UUID) -> None:
     back = _back(tx, lead, invitation)
     changed = dict(accounts)
     if back:
-        changed |= {
-            each: accounts[each].after_undoing(share)
-            for each, share in shares.items()
-            if each in accounts
-        }
+        dealt = {each: share for each, share in shares.items() if each in accounts}
+        changed |= ledger.undo_turn(tx, accounts, dealt, month_of(invitation.sent_at))
         record(tx, SYSTEM, "invitation.turn_given_back", invitation.id)
     changed[holder] = changed[holder].after_end(
         back=back,

@@ -5,9 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from marketplace.insights.fairness import fairness
+from marketplace.insights.statements import own_statement
+from marketplace.invitations import service as invitations
 from marketplace.matching import service as matching
-from tests.factories import ADMIN
+from marketplace.matching import settling
+from tests.factories import ADMIN, person_of
 from tests.services.market import a_market
+from tests.services.road import held
 
 TICK = timedelta(microseconds=1)
 NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
@@ -51,6 +55,46 @@ def test_months_are_counted_by_themselves_and_together(ctx, make, clock):
     clock.advance(days=90)  # the first of March, which reaches back into December
     assert figures() == [(3 - 1, 3 - 1)]
     assert provider.id == fairness(ctx, ADMIN, months=12).shares[0].provider_id
+
+
+def test_a_turn_that_comes_back_in_the_next_month_is_undone_in_the_one_it_belongs_to(
+    ctx, make, clock
+):
+    three = [make.provider() for _ in range(3)]
+    clock.now = datetime(2026, 11, 30, 23, tzinfo=UTC)
+    lead = make.matched_lead()
+    clock.advance(hours=2)
+    make.provider()
+    make.matched_lead()
+    for each in held(make, lead)[:2]:
+        who = person_of(each.provider_id)
+        invitations.decline_invitation(ctx, who, each.id, reason="out_of_scope")
+    settling.settle_ended_invitations(ctx)
+
+    def figures(month):
+        shares = fairness(ctx, ADMIN, month=month).shares
+        assert sum(each.difference for each in shares) == pytest.approx(0, abs=0.02)
+        return sorted(each.entitled for each in shares)
+
+    # Of the three turns that were dealt in November two came back.
+    assert figures(NOVEMBER) == pytest.approx([1 / 3] * 3, abs=0.01)
+    assert figures(DECEMBER) == [0.75] * 4
+    statement = own_statement(ctx, person_of(three[0].id), month=None)
+    assert (statement.entitled, statement.months.first) == (0.75, DECEMBER)
+
+
+def test_what_a_late_clock_dealt_into_the_next_month_is_undone_there(ctx, make, clock):
+    provider = make.provider()
+    clock.now = datetime(2026, 12, 1, tzinfo=UTC)
+    make.matched_lead()
+    clock.advance(minutes=-5)
+    (invitation,) = held(make, make.matched_lead())
+    invitations.decline_invitation(
+        ctx, person_of(provider.id), invitation.id, reason="out_of_scope"
+    )
+    settling.settle_ended_invitations(ctx)
+    clock.advance(minutes=5)
+    assert own_statement(ctx, person_of(provider.id), month=DECEMBER).entitled == 1
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,10 @@ class Books:
             self.outcome.entries.append(Entry(now, sent.provider_id, 0.0, -back))
             for each, share in self._shares[sent.lead, sent.provider_id].items():
                 self.outcome.entries.append(Entry(now, each, -share, 0.0))
-                self.outcome.accounts[each] = self.outcome.accounts[each].after_undoing(share)
+                account = self.outcome.accounts[each]
+                self.outcome.accounts[each] = account.after_undoing(
+                    share, month_is_open=account.month == month_of(sent.sent_at)
+                )
         account = self.outcome.accounts[sent.provider_id]
         self.outcome.accounts[sent.provider_id] = account.after_end(
             back=back,
