@@ -65,6 +65,8 @@ class Invitation(Base):
     responded_at: Mapped[datetime | None]
     """The first quote or question: what the commitment counts."""
     quoted_at: Mapped[datetime | None]
+    released_at: Mapped[datetime | None]
+    """When its place was passed on unopened; it stays so, even if the invitation comes back."""
     ended_at: Mapped[datetime | None]
     passed_on_at: Mapped[datetime | None]
     """When the business asked for this place to go to another, knowing one more sees it."""
@@ -102,6 +104,8 @@ class Invitation(Base):
             self.accepted_at = self.accepted_at or now
         if event is InvitationEvent.QUOTE:
             self.quoted_at = self.quoted_at or now
+        if event is InvitationEvent.RELEASE:
+            self.released_at = now
         if not self.is_live:
             self.ended_at = now
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -12,6 +12,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    exists,
     extract,
     func,
     or_,
@@ -22,12 +23,12 @@ from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
 from marketplace.core.errors import NotFound
+from marketplace.core.events import Event
 from marketplace.invitations.models import Invitation, Question
 from marketplace.invitations.rules import (
     ANSWERABLE,
     LIVE,
     UNANSWERED,
-    DeclineReason,
     InvitationState,
 )
 from marketplace.leads.models import Lead
@@ -108,21 +109,26 @@ def invitations_to_expire(session: Session, *, now: datetime, limit: int) -> lis
 
 
 def unsettled_invitations(session: Session, *, limit: int) -> list[UUID]:
-    """Return invitations whose end is not entered in the fairness ledger yet, the oldest first."""
+    """Return invitations whose end is not entered in the fairness ledger yet, the earliest first.
+
+    By when each came to what it is settled as: a late sweep enters them as one in time would have.
+    """
+    settled_as_at = func.least(Invitation.released_at, Invitation.quoted_at, Invitation.ended_at)
     return list(
         session.scalars(
             select(Invitation.id)
             .where(Invitation.settled_at.is_(None), Invitation.state.not_in(ANSWERABLE))
-            .order_by(Invitation.id)
+            .order_by(settled_as_at, Invitation.id)
             .limit(limit)
         )
     )
 
 
-def refundable_declines(
-    session: Session, provider_id: UUID, *, month: date, within: timedelta
-) -> int:
-    """Return how many of its declines of a month (UTC), settled already, could be refunded."""
+def refunded_declines(session: Session, provider_id: UUID, *, month: date) -> int:
+    """Return how many of its declines of a month (UTC) have had their turn back."""
+    given_back = exists().where(
+        Event.subject_id == Invitation.id, Event.verb == "invitation.turn_given_back"
+    )
     return (
         session.scalar(
             select(func.count())
@@ -130,10 +136,8 @@ def refundable_declines(
             .where(
                 Invitation.provider_id == provider_id,
                 Invitation.state == InvitationState.DECLINED,
-                Invitation.decline_reason == DeclineReason.OUT_OF_SCOPE,
-                Invitation.settled_at.is_not(None),
                 func.date_trunc("month", Invitation.ended_at, "UTC") == _midnight(month),
-                Invitation.ended_at - Invitation.sent_at <= within,
+                given_back,
             )
         )
         or 0

@@ -83,6 +83,18 @@ SETTLEMENTS = {
 """Every way in which an invitation can end (or be answered for good), and what that means."""
 
 
+def settled_as(state: InvitationState, *, released: bool, quoted: bool) -> InvitationState:
+    """Return the row of the table by which an invitation is settled: the first it came to.
+
+    What comes after changes nothing, so the ledger is the same whenever an end is entered in it.
+    Whoever takes a quote back has answered and had its turn. Whoever comes back after a release has
+    cost the business that time: the miss stands, once, and what coming back is worth is the lead.
+    """
+    if released:
+        return InvitationState.RELEASED
+    return InvitationState.QUOTED if quoted else state
+
+
 def remark(state: InvitationState, *, responded: bool) -> Remark:
     """Return what an end leaves on its holder's record; it had `responded` by then, or not."""
     found = SETTLEMENTS[state].remark
@@ -99,6 +111,8 @@ class End:
     lasted: timedelta
     """From when it was sent."""
     decline_reason: DeclineReason | None = None
+    took_part: bool = False
+    """It had accepted, and said something that the business could see."""
     request_finished: bool = False
     """It was taken back because the request finished, and not because its holder may not stay."""
 
@@ -115,6 +129,7 @@ def refund(
     if kind is Refund.IF_OUT_OF_SCOPE_AND_SOON:
         deserved = (
             end.decline_reason is DeclineReason.OUT_OF_SCOPE
+            and not end.took_part
             and end.lasted <= soon
             and refunds_this_month < at_most
         )

@@ -37,7 +37,8 @@ def _settle(tx: Transaction, invitation_id: UUID) -> None:
         return
     lead = leads.lock_lead(tx.session, lead_id)
     invitation = invitations.lock_invitation(tx.session, invitation_id)
-    if invitation.settled_at is not None or invitation.state not in rules.SETTLEMENTS:
+    state = _state(invitation)
+    if invitation.settled_at is not None or state not in rules.SETTLEMENTS:
         return
     holder = invitation.provider_id
     # Whom the turn was shared out among is known before: nobody is locked out of turn.
@@ -53,11 +54,19 @@ def _settle(tx: Transaction, invitation_id: UUID) -> None:
         record(tx, SYSTEM, "invitation.turn_given_back", invitation.id)
     changed[holder] = changed[holder].after_end(
         back=back,
-        remark=rules.remark(invitation.state, responded=invitation.responded_at is not None),
+        remark=rules.remark(state, responded=invitation.responded_at is not None),
         fading=tx.policy.record_fading,
     )
     ledger.write(tx, {each: found for each, found in changed.items() if found != accounts[each]})
     invitation.settled_at = tx.now
+
+
+def _state(invitation: Invitation) -> InvitationState:
+    return rules.settled_as(
+        invitation.state,
+        released=invitation.released_at is not None,
+        quoted=invitation.quoted_at is not None,
+    )
 
 
 def _may_come_back(tx: Transaction, lead: Lead, invitation: Invitation) -> bool:
@@ -74,9 +83,10 @@ def _refund(
 ) -> float:
     ended_at = invitation.ended_at or invitation.sent_at
     end = End(
-        state=invitation.state,
+        state=_state(invitation),
         lasted=ended_at - invitation.sent_at,
         decline_reason=invitation.decline_reason,
+        took_part=invitation.accepted_at is not None and invitation.responded_at is not None,
         request_finished=lead.finished_at is not None and ended_at >= lead.finished_at,
     )
     return rules.refund(
@@ -92,12 +102,8 @@ def _refunds(tx: Transaction, invitation: Invitation) -> int:
     """Return how many declines of the same month (UTC) have had their turn back before."""
     if invitation.state is not InvitationState.DECLINED or invitation.ended_at is None:
         return 0
-    return invitations.refundable_declines(
-        tx.session,
-        invitation.provider_id,
-        month=month_of(invitation.ended_at),
-        within=tx.policy.decline_refund_within,
-    )
+    month = month_of(invitation.ended_at)
+    return invitations.refunded_declines(tx.session, invitation.provider_id, month=month)
 
 
 def _shares(tx: Transaction, invitation: Invitation) -> Mapping[UUID, float]:

@@ -14,6 +14,7 @@ from marketplace.matching.rules import (
     Settlement,
     refund,
     remark,
+    settled_as,
 )
 
 SOON = timedelta(hours=4)
@@ -56,6 +57,30 @@ def test_what_every_end_means(state):
     assert SETTLEMENTS[InvitationState(state)] == Settlement(*TABLE[state])
 
 
+@pytest.mark.parametrize(
+    ("state", "released", "quoted", "counts"),
+    [
+        *((state, False, False, state) for state in TABLE),
+        # A quote is an answer for good, whatever becomes of it.
+        ("quoted", False, True, "quoted"),
+        ("won", False, True, "quoted"),
+        ("lost", False, True, "quoted"),
+        ("declined", False, True, "quoted"),
+        # What was released cost the business that time, whatever its holder does with it then.
+        ("released", True, False, "released"),
+        ("opened", True, False, "released"),
+        ("declined", True, False, "released"),
+        ("expired", True, False, "released"),
+        ("withdrawn", True, False, "released"),
+        ("quoted", True, True, "released"),
+        ("won", True, True, "released"),
+    ],
+)
+def test_the_first_thing_that_settles_an_invitation_settles_it(state, released, quoted, counts):
+    found = settled_as(InvitationState(state), released=released, quoted=quoted)
+    assert found is InvitationState(counts)
+
+
 @pytest.mark.parametrize("state", ANSWERABLE)
 def test_what_may_still_be_answered_is_not_settled(state):
     with pytest.raises(KeyError):
@@ -90,6 +115,10 @@ def test_a_decline_as_out_of_scope_gives_the_turn_back_if_it_is_soon_and_not_the
 )
 def test_a_decline_for_any_other_reason_costs_its_turn(reason):
     assert back("declined", decline_reason=reason) == 0
+
+
+def test_whoever_took_part_has_had_its_turn():
+    assert back("declined", decline_reason=OUT_OF_SCOPE, took_part=True) == 0
 
 
 def test_a_decline_is_not_refunded_because_the_request_finished_afterwards():

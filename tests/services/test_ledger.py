@@ -5,15 +5,19 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
+from marketplace.core.actors import SYSTEM
 from marketplace.core.events import Event
+from marketplace.invitations import endings, questions
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
+from marketplace.invitations.rules import InvitationEvent
 from marketplace.matching import service as matching
 from marketplace.matching import settling
 from marketplace.matching.models import Credit, CreditMonth
 from marketplace.providers import service as providers
 from marketplace.quotes import outcome
 from tests.factories import ADMIN, business_of, person_of
+from tests.services.road import a_quote
 
 
 def held_of(make, lead, provider):
@@ -35,6 +39,11 @@ def decline(ctx, make, lead, provider, reason="out_of_scope"):
     invitations.decline_invitation(ctx, person_of(provider.id), held.id, reason=reason)
 
 
+def given_back(make):
+    back = select(Event).where(Event.verb == "invitation.turn_given_back")
+    return make.ask(lambda s: s.scalars(back).all())
+
+
 def balances(make):
     return sorted(make.ask(lambda s: s.scalars(select(Credit.balance)).all()))
 
@@ -52,8 +61,7 @@ def test_an_end_is_entered_once_however_often_the_sweep_runs(ctx, make):
     after = credit_of(make, provider)
     assert (after.balance, after.answered, after.missed) == (0.5, 1, 0)
     assert after.entitled == 0.5
-    given_back = select(Event).where(Event.verb == "invitation.turn_given_back")
-    assert len(make.ask(lambda s: s.scalars(given_back).all())) == 1
+    assert len(given_back(make)) == 1
 
 
 def test_what_has_not_ended_is_not_settled(ctx, make):
@@ -71,14 +79,91 @@ def test_the_third_decline_as_out_of_scope_in_a_month_costs_its_turn(ctx, make, 
         if not at_once:
             settling.settle_ended_invitations(ctx)
     settling.settle_ended_invitations(ctx)
-    back = select(Event).where(Event.verb == "invitation.turn_given_back")
-    assert len(make.ask(lambda s: s.scalars(back).all())) == 2
+    assert len(given_back(make)) == 2
     # Six turns were dealt, three each; two of the first's came back, half of each from the other.
     assert (credit_of(make, choosy).balance, credit_of(make, other).balance) == (1, -1)
     clock.now = clock.now.replace(month=12, day=1)
     decline(ctx, make, make.matched_lead(), choosy)
     settling.settle_ended_invitations(ctx)
     assert (credit_of(make, choosy).balance, credit_of(make, other).balance) == (1.5, -1.5)
+
+
+def test_of_three_declines_the_first_two_come_back_however_late_the_sweep(ctx, make, clock):
+    choosy = make.provider()
+    leads = [make.matched_lead() for _ in range(3)]
+    for lead in reversed(leads):
+        clock.advance(minutes=1)
+        decline(ctx, make, lead, choosy)
+    settling.settle_ended_invitations(ctx)
+    back = {each.subject_id for each in given_back(make)}
+    assert back == {held_of(make, lead, choosy).id for lead in leads[1:]}
+
+
+def take_a_quote_back(ctx, make, lead, provider):
+    yield a_quote(ctx, held_of(make, lead, provider))
+    yield decline(ctx, make, lead, provider)
+
+
+def ask_and_decline(ctx, make, lead, provider):
+    who, held = person_of(provider.id), held_of(make, lead, provider)
+    yield invitations.accept_invitation(ctx, who, held.id)
+    yield questions.ask_question(ctx, who, held.id, text="How many shifts?")
+    yield decline(ctx, make, lead, provider)
+
+
+def come_back(ctx, make, lead, provider):
+    """Return to an invitation that was released."""
+    held = held_of(make, lead, provider)
+    with ctx.transaction() as tx:
+        ours = tx.session.get_one(Invitation, held.id)
+        endings.end(tx, SYSTEM, ours, InvitationEvent.RELEASE)
+    yield
+    yield invitations.look_at_invitation(ctx, person_of(provider.id), held.id)
+
+
+def come_back_and_quote(ctx, make, lead, provider):
+    yield from come_back(ctx, make, lead, provider)
+    yield a_quote(ctx, held_of(make, lead, provider))
+
+
+def come_back_and_decline(ctx, make, lead, provider):
+    yield from come_back(ctx, make, lead, provider)
+    yield decline(ctx, make, lead, provider)
+
+
+@pytest.mark.parametrize(
+    ("road", "record"),
+    [
+        (take_a_quote_back, (1, 0)),
+        (ask_and_decline, (1, 0)),
+        (come_back_and_quote, (0, 1)),
+        (come_back_and_decline, (0, 1)),
+    ],
+)
+@pytest.mark.parametrize("sweeps", ["after every step", "in the end", "twice in the end"])
+def test_what_is_entered_does_not_depend_on_when_the_sweep_runs(ctx, make, road, record, sweeps):
+    provider = make.provider()
+    for _ in road(ctx, make, make.matched_lead(), provider):
+        if sweeps == "after every step":
+            settling.settle_ended_invitations(ctx)
+    for _ in range(2 if sweeps == "twice in the end" else 1):
+        settling.settle_ended_invitations(ctx)
+    credit = credit_of(make, provider)
+    assert (credit.answered, credit.missed) == record
+    assert given_back(make) == []
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_decline_that_was_not_refunded_uses_up_no_refund_of_the_month(ctx, make, at_once):
+    provider = make.provider()
+    for road in (take_a_quote_back, ask_and_decline, come_back_and_decline):
+        for _ in road(ctx, make, make.matched_lead(), provider):
+            if not at_once:
+                settling.settle_ended_invitations(ctx)
+    for _ in range(3):
+        decline(ctx, make, make.matched_lead(), provider)
+    settling.settle_ended_invitations(ctx)
+    assert len(given_back(make)) == 2
 
 
 @pytest.mark.parametrize(("hours", "comes_back"), [(7.9, True), (8, False)])
@@ -90,8 +175,7 @@ def test_a_request_that_ends_before_there_was_a_fair_time_gives_the_turn_back(
     clock.advance(hours=hours)
     outcome.close_request(ctx, business_of(lead), reason="not_now")
     settling.settle_ended_invitations(ctx)
-    back = select(Event).where(Event.verb == "invitation.turn_given_back")
-    assert len(make.ask(lambda s: s.scalars(back).all())) == comes_back
+    assert len(given_back(make)) == comes_back
 
 
 def test_a_turn_by_hand_that_comes_back_is_taken_from_nobody(ctx, make):

@@ -94,7 +94,8 @@ class Books:
         self.served = dict.fromkeys(self.facts, 0)
         self.outcome = Outcome(strategy, dict.fromkeys(self.facts, Account()))
         self._shares: dict[tuple[int, UUID], dict[UUID, float]] = {}
-        self._refundable: Counter[tuple[UUID, date]] = Counter()
+        self._refunded: Counter[tuple[UUID, date]] = Counter()
+        """Declines that had their turn back, by provider and month."""
 
     def change(self, provider_id: UUID, **changes: Any) -> ProviderFacts:
         """Note that something about a provider is otherwise from now on."""
@@ -149,15 +150,22 @@ class Books:
         if sent.is_settled or sent.state not in rules.SETTLEMENTS:
             return
         sent.is_settled = True
-        end = End(sent.state, now - sent.sent_at, sent.reason, request_finished)
+        month = sent.provider_id, month_of(now)
         back = rules.refund(
-            end,
-            refunds_this_month=self._refunds(sent.provider_id, end, now),
+            End(
+                state=sent.state,
+                lasted=now - sent.sent_at,
+                decline_reason=sent.reason,
+                took_part=sent.accepted_at is not None and sent.responded_at is not None,
+                request_finished=request_finished,
+            ),
+            refunds_this_month=self._refunded[month],
             soon=self.policy.decline_refund_within,
             at_most=self.policy.decline_refunds_per_month,
             fair_time=self.policy.min_response_window,
         )
         if back:
+            self._refunded[month] += sent.state is InvitationState.DECLINED
             self.outcome.entries.append(Entry(now, sent.provider_id, 0.0, -back))
             for each, share in self._shares[sent.lead, sent.provider_id].items():
                 self.outcome.entries.append(Entry(now, each, -share, 0.0))
@@ -171,14 +179,3 @@ class Books:
             remark=rules.remark(sent.state, responded=sent.responded_at is not None),
             fading=self.policy.record_fading,
         )
-
-    def _refunds(self, provider_id: UUID, end: End, now: datetime) -> int:
-        """Return how many declines of this month could have had their turn back before this."""
-        key = provider_id, month_of(now)
-        before = self._refundable[key]
-        self._refundable[key] += (
-            end.state is InvitationState.DECLINED
-            and end.decline_reason is DeclineReason.OUT_OF_SCOPE
-            and end.lasted <= self.policy.decline_refund_within
-        )
-        return before

@@ -1,0 +1,18 @@
+"""What the fairness ledger asks of an invitation."""
+
+from alembic import op
+import sqlalchemy as sa
+
+revision = '0011'
+down_revision = '0005'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column('invitations', sa.Column('released_at', sa.DateTime(timezone=True), nullable=True))
+    op.execute("UPDATE invitations SET released_at = ended_at WHERE state = 'released'")
+
+
+def downgrade() -> None:
+    op.drop_column('invitations', 'released_at')
