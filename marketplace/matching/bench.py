@@ -42,16 +42,21 @@ def gather_bench(
     invited: Mapping[UUID, ProviderFacts],
     needed_kinds: Collection[ProviderKind],
     seed: int,
+    chosen: UUID | None = None,
 ) -> Bench:
     """Return the bench of a lead: found, locked in the order of ids, then looked at again.
 
     What another transaction changed while we waited for the locks counts: `eligibility` has the
-    last word on everybody, by what the database says of them now.
+    last word on everybody, by what the database says of them now; also on whom an administrator has
+    `chosen`, who is looked at wherever the bench begins.
     """
     asked = conditions.asked(
         wanted, invited=invited, now=tx.now, impartiality_years=tx.policy.impartiality_years
     )
     found = _found(tx, wanted, asked, needed_kinds, seed)
+    if chosen is not None and chosen not in found:
+        # Of a full bench the last are those of a kind that is rare: they stay.
+        found = [*found[max(0, len(found) + 1 - tx.policy.bench_size) :], chosen]
     coverage.lock_rows(tx.session, found)
     today = tx.now.date()
     seats, eligible, accounts, lost = [], [], {}, []

@@ -105,6 +105,8 @@ def _as_decided(turn: Turn) -> tuple[int, float, float]:
 
 def reason(turn: Turn, turns: Sequence[Turn], run: MatchingRun) -> str:
     """Return why a provider of the bench was invited, or why it was not."""
+    if turn.place is not None and run.by_hand_because is not None:
+        return f"was invited by hand into place {turn.place}: {run.by_hand_because}"
     if turn.place is not None:
         return f"was invited into place {turn.place}: {_why_chosen(turn, turns)}"
     chosen = [each for each in turns if each.place is not None]
@@ -113,6 +115,8 @@ def reason(turn: Turn, turns: Sequence[Turn], run: MatchingRun) -> str:
         return "was eligible, but impartiality keeps it from a lead together with one invited"
     if not chosen:
         return "was eligible, but nobody was invited by this run"
+    if run.by_hand_because is not None:
+        return "was eligible, but an administrator gave the place to another by hand"
     if all(each.seat.fit.band < turn.seat.fit.band for each in chosen):
         return "was eligible, but all the places went to a better fit: it " + (
             " and ".join(turn.seat.fit.lacks) or "fits less well"

@@ -4,7 +4,6 @@ Whoever writes an account holds the provider's coverage row, as every step does 
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -79,13 +78,6 @@ def enter_turns(tx: Transaction, accounts: dict[UUID, Account], choice: Choice) 
         )
     _close_months(tx, {each: accounts[each] for each in entered}, month)
     write(tx, entered)
-
-
-def charge_by_hand(tx: Transaction, provider_id: UUID) -> None:
-    """Let a provider that was invited by hand pay for its turn. It is locked."""
-    account = accounts_of(tx, [provider_id])[provider_id]
-    charged = replace(account, balance=account.balance - rules.COST_OF_A_TURN, invited_at=tx.now)
-    write(tx, {provider_id: charged})
 
 
 def undo_turn(

@@ -75,3 +75,5 @@ class MatchingRun(Base):
     """`[{"filter", "provider_ids"}]`: of those looked at, some that each filter took out."""
     outcome: Mapped[str]
     """In one sentence."""
+    by_hand_because: Mapped[str | None]
+    """Why an administrator chose whom it invited, if one did."""

@@ -13,7 +13,7 @@ from marketplace.core.context import Transaction
 from marketplace.core.db import Json, new_id
 from marketplace.core.direct import Direct
 from marketplace.leads.models import Lead
-from marketplace.matching import rules
+from marketplace.matching import by_hand, rules
 from marketplace.matching.bands import Fit
 from marketplace.matching.bench import Bench
 from marketplace.matching.eligibility import Filter, Wanted
@@ -42,7 +42,7 @@ _WRITE = Direct(
     insert(_runs),
     columns=(
         "id", "lead_id", "at", "rule_version", "seed", "wanted", "funnel", "market", "bench",
-        "clashes", "excluded", "outcome",
+        "clashes", "excluded", "outcome", "by_hand_because",
     ),
 )  # fmt: skip
 
@@ -58,6 +58,7 @@ def store_run(
     needed_kinds: Sequence[ProviderKind],
     seed: int,
     outcome: str,
+    by_hand_because: str | None = None,
 ) -> None:
     """Write down what the run saw, whom it chose and why."""
     place_of = {seat.provider_id: place for place, seat in zip(places, choice.chosen, strict=False)}
@@ -103,6 +104,7 @@ def store_run(
                 ]
             ),
             "outcome": outcome,
+            "by_hand_because": by_hand_because,
         },
     )
 
@@ -170,11 +172,17 @@ def _turn_of_version_1(seat: Mapping[str, Any]) -> Turn:
 
 
 def replayed(run: MatchingRun) -> Choice:
-    """Return what the rules of today choose from what a stored run saw."""
+    """Return what the rules of today choose from what a stored run saw; or make of a choice."""
+    turns = turns_of(run)
+    bench = [turn.seat for turn in turns]
+    needed_kinds = [ProviderKind(kind) for kind in run.wanted.get("needed_kinds", ())]
+    if run.by_hand_because is not None:
+        (chosen,) = (turn.seat.provider_id for turn in turns if turn.place is not None)
+        return by_hand.choice_of(bench, chosen, needed_kinds=needed_kinds)
     return rules.choose(
-        [turn.seat for turn in turns_of(run)],
+        bench,
         len(run.wanted["places"]),
-        needed_kinds=[ProviderKind(kind) for kind in run.wanted.get("needed_kinds", ())],
+        needed_kinds=needed_kinds,
         clashes=[(UUID(one), UUID(other)) for one, other in run.clashes],
         seed=run.seed,
     )

@@ -18,13 +18,12 @@ from marketplace.invitations.models import Invitation
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
-from marketplace.matching import candidates, ledger, queries, rules
+from marketplace.matching import by_hand, candidates, ledger, queries, rules
 from marketplace.matching.bench import Bench, gather_bench
 from marketplace.matching.eligibility import (
     Filter,
     Obstacle,
     Wanted,
-    obstacle,
     related_obstacle,
     standing_obstacle,
 )
@@ -33,6 +32,7 @@ from marketplace.matching.runs import store_run
 from marketplace.notifications.service import notify
 from marketplace.providers import coverage
 from marketplace.providers.facts import provider_facts
+from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderFacts
 
 
@@ -95,11 +95,15 @@ def rematch_lead(ctx: Context, actor: Actor, lead_id: UUID) -> Lead:
 def invite_by_hand(
     ctx: Context, actor: Actor, lead_id: UUID, provider_id: UUID, *, why: str
 ) -> Invitation:
-    """Invite a provider that an administrator chose. No invariant bends: `Conflict` says which."""
+    """Invite a provider that an administrator chose. No invariant bends: `Conflict` says which.
+
+    Its turn is shared out and paid for as one that a run gave it, and stored as a run.
+    """
     actor.require_admin()
     with ctx.transaction() as tx:
         lead = leads.lock_lead(tx.session, lead_id)
         lead.require_running(tx.now)
+        wanted = queries.wanted_of(tx.session, lead, tx.policy, tx.now.date())
         held = invitations.invitations_for_lead(tx.session, lead.id)
         places = invitation_rules.free_places(
             [each.holding for each in held], places=tx.policy.places
@@ -108,30 +112,37 @@ def invite_by_hand(
             raise Conflict("all places of this request are taken")
         if len(held) >= tx.policy.max_invitations:
             raise Conflict("this request has led to as many invitations as one may")
-        coverage.lock_providers(tx.session, [provider_id])
-        everybody = [provider_id, *(each.provider_id for each in held)]
-        facts = provider_facts(tx.session, everybody, now=tx.now)
-        provider = facts.pop(provider_id, None)
-        if provider is None:
-            raise NotFound("no such provider")
-        if any(each.provider_id == provider_id for each in held):
-            facts[provider_id] = provider
-        hindered = obstacle(
-            queries.wanted_of(tx.session, lead, tx.policy, tx.now.date()),
-            provider,
-            invited=facts,
-            now=tx.now,
-            impartiality_years=tx.policy.impartiality_years,
+        known = provider_facts(tx.session, [each.provider_id for each in held], now=tx.now)
+        held_kinds = {known[each.provider_id].kind for each in held if each.is_live}
+        needed_kinds = sorted(rules.places_by_kind(wanted.kinds, held_kinds))
+        seed = secrets.randbits(63)
+        bench = gather_bench(
+            tx, wanted, invited=known, needed_kinds=needed_kinds, seed=seed, chosen=provider_id
         )
-        if hindered is not None:
-            raise Conflict(f"{provider.name} {hindered.why}")
+        _require_seat(tx, bench, provider_id)
+        choice = by_hand.choice_of(bench.seats, provider_id, needed_kinds=needed_kinds)
         (invitation,) = inviting.invite(
             tx, actor, lead, {places[0]: provider_id}, by_hand_because=why
         )
-        ledger.charge_by_hand(tx, provider_id)
+        ledger.enter_turns(tx, bench.accounts, choice)
+        store_run(
+            tx, lead, wanted, bench, choice, places,
+            needed_kinds=needed_kinds, seed=seed, by_hand_because=why,
+            outcome=outcome_of(1, len(places), len(bench.seats), "by hand"),
+        )  # fmt: skip
         if len(places) == 1:
             lead.wait_no_longer()
         return invitation
+
+
+def _require_seat(tx: Transaction, bench: Bench, provider_id: UUID) -> None:
+    """Say why a provider that an administrator chose may not be invited, if it may not."""
+    if any(seat.provider_id == provider_id for seat in bench.seats):
+        return
+    hindered = dict(bench.lost).get(provider_id)
+    if hindered is None:
+        raise NotFound("no such provider")
+    raise Conflict(f"{tx.session.get_one(Provider, provider_id).name} {hindered.why}")
 
 
 def _withdraw_what_may_not_stand(

@@ -107,7 +107,10 @@ def _refunds(tx: Transaction, invitation: Invitation) -> int:
 
 
 def _shares(tx: Transaction, invitation: Invitation) -> Mapping[UUID, float]:
-    """Return who had a share of the turn: the band that it was dealt in; nobody, if by hand."""
+    """Return who had a share of the turn: the band that it was dealt in.
+
+    Nobody, where it was not: by hand, before such turns were shared out as well.
+    """
     for run in queries.runs_at(tx.session, invitation):
         turns = runs.turns_of(run)
         bands = [

@@ -17,15 +17,15 @@ TICK = timedelta(microseconds=1)
 NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
 
 
-def test_an_invitation_by_hand_is_a_turn_that_was_not_owed(ctx, make):
-    lead = make.matched_lead()
-    provider = make.provider()
-    matching.invite_by_hand(ctx, ADMIN, lead.id, provider.id, why="the only one there")
-    report = fairness(ctx, ADMIN)
-    (share,) = report.shares
-    assert (share.eligible, share.entitled, share.invited, share.by_hand) == (0, 0.0, 1, 1)
-    assert (share.difference, share.balance) == (1.0, -1.0)
-    assert (report.gini, report.gini_n) == (None, 0)
+def test_an_invitation_by_hand_is_a_turn_of_one_that_was_owed_to_all_of_its_band(ctx, make):
+    lead = make.lead()
+    provider, _ = make.provider(), make.provider()
+    matching.invite_by_hand(ctx, ADMIN, lead.id, provider.id, why="the business asked")
+    shares = {each.provider_id == provider.id: each for each in fairness(ctx, ADMIN).shares}
+    for chosen, share in shares.items():
+        had = (1, 1) if chosen else (0, 0)
+        assert (share.eligible, share.entitled, share.invited, share.by_hand) == (1, 0.5, *had)
+        assert (share.difference, share.balance) == ((0.5, -0.5) if chosen else (-0.5, 0.5))
 
 
 def test_who_could_not_be_chosen_is_not_in_it(ctx, make):

@@ -155,6 +155,23 @@ def test_1_declines_and_matches_at_once_never_give_a_place_twice(ctx, make, at_o
     assert_no_invariant_is_broken(make)
 
 
+def test_1_invitations_by_hand_and_by_turn_at_once_give_three_places_and_keep_credit_whole(
+    ctx, make, at_once
+):
+    twelve = [make.provider() for _ in range(12)]
+    leads = [make.lead(number) for number in range(2)]
+
+    def by_hand(lead, provider):
+        return matching.invite_by_hand(ctx, ADMIN, lead.id, provider.id, why="they are good")
+
+    calls = [lambda n=n, each=each: by_hand(leads[n % 2], each) for n, each in enumerate(twelve)]
+    calls += [lambda lead=lead: matching.match_lead(ctx, lead.id) for lead in leads * 2]
+    at_once(calls)
+    assert [len(live_invitations(make, lead.id)) for lead in leads] == [3, 3]
+    owed = make.ask(lambda session: session.scalar(select(func.sum(Credit.balance))))
+    assert owed == pytest.approx(0, abs=1e-6)
+
+
 def test_1_the_database_itself_refuses_a_fourth_place_and_a_place_held_twice(ctx, make):
     for _ in range(3):
         make.provider()

@@ -17,7 +17,7 @@ from marketplace.matching.models import Credit, CreditMonth
 from marketplace.providers import service as providers
 from marketplace.quotes import outcome
 from tests.factories import ADMIN, business_of, person_of
-from tests.services.road import a_quote
+from tests.services.road import a_quote, held
 
 
 def held_of(make, lead, provider):
@@ -35,8 +35,8 @@ def credit_of(make, provider):
 
 
 def decline(ctx, make, lead, provider, reason="out_of_scope"):
-    held = held_of(make, lead, provider)
-    invitations.decline_invitation(ctx, person_of(provider.id), held.id, reason=reason)
+    ours = held_of(make, lead, provider)
+    invitations.decline_invitation(ctx, person_of(provider.id), ours.id, reason=reason)
 
 
 def given_back(make):
@@ -105,20 +105,20 @@ def take_a_quote_back(ctx, make, lead, provider):
 
 
 def ask_and_decline(ctx, make, lead, provider):
-    who, held = person_of(provider.id), held_of(make, lead, provider)
-    yield invitations.accept_invitation(ctx, who, held.id)
-    yield questions.ask_question(ctx, who, held.id, text="How many shifts?")
+    who, ours = person_of(provider.id), held_of(make, lead, provider)
+    yield invitations.accept_invitation(ctx, who, ours.id)
+    yield questions.ask_question(ctx, who, ours.id, text="How many shifts?")
     yield decline(ctx, make, lead, provider)
 
 
 def come_back(ctx, make, lead, provider):
     """Return to an invitation that was released."""
-    held = held_of(make, lead, provider)
+    ours = held_of(make, lead, provider)
     with ctx.transaction() as tx:
-        ours = tx.session.get_one(Invitation, held.id)
-        endings.end(tx, SYSTEM, ours, InvitationEvent.RELEASE)
+        found = tx.session.get_one(Invitation, ours.id)
+        endings.end(tx, SYSTEM, found, InvitationEvent.RELEASE)
     yield
-    yield invitations.look_at_invitation(ctx, person_of(provider.id), held.id)
+    yield invitations.look_at_invitation(ctx, person_of(provider.id), ours.id)
 
 
 def come_back_and_quote(ctx, make, lead, provider):
@@ -178,13 +178,15 @@ def test_a_request_that_ends_before_there_was_a_fair_time_gives_the_turn_back(
     assert len(given_back(make)) == comes_back
 
 
-def test_a_turn_by_hand_that_comes_back_is_taken_from_nobody(ctx, make):
-    lead = make.matched_lead()
-    provider = make.provider()
-    matching.invite_by_hand(ctx, ADMIN, lead.id, provider.id, why="the only one there")
+def test_a_turn_by_hand_that_comes_back_is_taken_from_those_it_was_shared_out_among(ctx, make):
+    lead = make.lead()
+    provider, _ = make.provider(), make.provider()
+    matching.invite_by_hand(ctx, ADMIN, lead.id, provider.id, why="the business asked")
+    assert balances(make) == [-0.5, 0.5]
     decline(ctx, make, lead, provider)
     settling.settle_ended_invitations(ctx)
-    assert balances(make) == [0]
+    assert balances(make) == [0, 0]
+    assert {each.entitled for each in make.ask(lambda s: s.scalars(select(Credit)).all())} == {0}
 
 
 def test_whoever_may_not_stay_pays_for_its_turn(ctx, make):
@@ -203,7 +205,26 @@ def test_an_invitation_by_hand_is_a_turn_like_any_other(ctx, make):
     provider = make.provider()
     matching.invite_by_hand(ctx, ADMIN, lead.id, provider.id, why="the only one there")
     credit = credit_of(make, provider)
-    assert (credit.balance, credit.invited_at) == (-1, ctx.clock())
+    assert (credit.balance, credit.invited_at) == (0, ctx.clock())
+    assert (credit.eligible, credit.entitled) == (1, 1)
+
+
+def test_invitations_by_hand_make_no_credit_and_lose_none(ctx, make, clock):
+    """Or whoever joins afterwards, with none, would go before everybody for weeks."""
+    five = [make.provider() for _ in range(5)]
+    for number in range(20):
+        lead = make.lead()
+        chosen = five[number % 5]
+        matching.invite_by_hand(ctx, ADMIN, lead.id, chosen.id, why="the business asked")
+        outcome.close_request(ctx, business_of(lead), reason="not_now")
+        clock.advance(hours=9)
+        settling.settle_ended_invitations(ctx)
+    assert balances(make) == pytest.approx([0] * 5, abs=1e-6)
+    newcomer, invited = make.provider(), 0
+    for _ in range(12):
+        lead = make.matched_lead()
+        invited += newcomer.id in {each.provider_id for each in held(make, lead)}
+    assert invited == 6
 
 
 def test_a_month_is_kept_when_the_next_begins(ctx, make, clock):

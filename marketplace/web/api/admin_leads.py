@@ -195,6 +195,7 @@ class RunSchema(Schema):
     excluded = fields.List(fields.Dict())
     replay_agrees = fields.Boolean(allow_none=True)
     outcome = fields.String()
+    by_hand_because = fields.String(allow_none=True)
 
 
 class MatchingSchema(Schema):
