@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from marketplace.core.direct import Direct
 from marketplace.core.policy import Policy
 from marketplace.invitations.rules import ANSWERED_YES, LIVE, UNANSWERED, InvitationState
+from marketplace.providers.conditions import accredited, related
 from marketplace.providers.rules import years_before
 
 
@@ -26,40 +27,18 @@ def _words(states: Collection[InvitationState]) -> str:
     return ", ".join(f"'{state}'" for state in states)
 
 
-_LACKS_AN_ACCREDITATION = """
-    p.kind = 'certification_body' AND EXISTS (
-        SELECT FROM jsonb_each_text(l.editions) AS w (standard, edition)
-        WHERE NOT EXISTS (
-            SELECT FROM accreditations a JOIN accreditation_bodies b ON b.code = a.body
-            WHERE a.provider_id = p.id AND a.standard = w.standard
-              AND a.state = 'verified'
-              AND (a.valid_from IS NULL OR a.valid_from <= :today) AND a.valid_until >= :today
-              AND (a.edition IS NULL OR a.edition = w.edition)
-              AND (l.sector IS NULL OR a.sectors IS NULL OR l.sector = ANY (a.sectors)
-                   OR NOT a.sectors && (
-                       SELECT array_agg(s.code) FROM sectors s JOIN sectors own USING (system)
-                       WHERE own.code = l.sector))
-              AND b.recognition = 'yes'
-              AND (b.recognised_for IS NULL OR a.standard = ANY (b.recognised_for))
-        )
-    )
-"""
-
-
-def _related(other: str, since: str) -> str:
-    """Whoever declared a relationship, both have it."""
-    return f"""
-        EXISTS (
-            SELECT FROM relationships r
-            WHERE (r.provider_id = p.id AND r.other_id = {other}
-                   OR r.other_id = p.id AND r.provider_id = {other})
-              AND (r.valid_from IS NULL OR r.valid_from <= :today)
-              AND (r.valid_until IS NULL OR r.valid_until >= {since})
-        )
-    """
-
+_ACCREDITED = accredited(
+    "p.id",
+    wanted="jsonb_each_text(l.editions)",
+    sector="l.sector",
+    sector_codes="""(
+        SELECT array_agg(s.code) FROM sectors s JOIN sectors own USING (system)
+        WHERE own.code = l.sector)""",
+)
 
 _YES = f"({_words(ANSWERED_YES)})"
+
+_RELATED_NOW = related("p.id", is_other="= o.provider_id", since=":today")
 
 # Of two who may not both stay the one that has said yes does, or else the one that was there
 # before: the same as when their places are taken back. Who left does not come back to either.
@@ -70,17 +49,19 @@ _BESIDE_A_RELATIVE = f"""
         WHERE o.lead_id = i.lead_id AND other.kind <> p.kind AND o.state IN ({_words(LIVE)})
           AND (i.state NOT IN ({_words(LIVE)})
                OR (o.state NOT IN {_YES}, o.id) < (i.state NOT IN {_YES}, i.id))
-          AND (other.legal_entity = p.legal_entity OR {_related("o.provider_id", ":today")})
+          AND (other.legal_entity = p.legal_entity OR {_RELATED_NOW})
     )
 """
 
+_IS_ADVISER = "= CAST(adviser->>'provider_id' AS uuid)"
+_RELATED_TO_ADVISER = related("p.id", is_other=_IS_ADVISER, since=":since")
 _ADVISED = f"""
     p.kind = 'certification_body' AND EXISTS (
         SELECT FROM jsonb_array_elements(l.consultants_used) AS adviser
         WHERE adviser->>'provider_id' IS NOT NULL
           AND (adviser->>'ended_on' IS NULL OR left(adviser->>'ended_on', 10)::date > :since)
-          AND (CAST(adviser->>'provider_id' AS uuid) = p.id
-               OR {_related("CAST(adviser->>'provider_id' AS uuid)", ":since")})
+          AND (p.id {_IS_ADVISER}
+               OR {_RELATED_TO_ADVISER})
     )
 """
 
@@ -89,7 +70,7 @@ _OBSTACLES = {
         "p.state <> 'verified'"
     ),
     "your organisation holds no verified and current accreditation for what is asked for": (
-        _LACKS_AN_ACCREDITATION
+        f"p.kind = 'certification_body' AND NOT {_ACCREDITED}"
     ),
     "impartiality (ISO/IEC 17021-1, 5.2) does not allow your organisation to take part": (
         f"{_BESIDE_A_RELATIVE} OR ({_ADVISED})"

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from marketplace.catalogue.rules import covering
 from marketplace.core.direct import Direct
 from marketplace.matching.eligibility import Filter, Wanted
+from marketplace.providers.conditions import accredited, related
 from marketplace.providers.rules import ProviderFacts, ProviderKind, month_of, years_before
 
 _CAPACITY = """
@@ -47,35 +48,18 @@ _PAUSE = """
      LIMIT 1) IS NULL
 """
 
-_ACCREDITATION = """
-    c.kind <> 'certification_body' OR NOT EXISTS (
-        SELECT FROM unnest(:standards, :editions) AS w (standard, edition)
-        WHERE NOT EXISTS (
-            SELECT FROM accreditations a JOIN accreditation_bodies b ON b.code = a.body
-            WHERE a.provider_id = c.provider_id AND a.standard = w.standard
-              AND a.state = 'verified'
-              AND (a.valid_from IS NULL OR a.valid_from <= :today) AND a.valid_until >= :today
-              AND (a.edition IS NULL OR a.edition = w.edition)
-              AND (:sector IS NULL OR a.sectors IS NULL OR :sector = ANY (a.sectors)
-                   OR NOT a.sectors && :sector_codes)
-              AND b.recognition = 'yes'
-              AND (b.recognised_for IS NULL OR a.standard = ANY (b.recognised_for))
-        )
-    )
-"""
+_ACCREDITED = accredited(
+    "c.provider_id",
+    wanted="unnest(:standards, :editions)",
+    sector=":sector",
+    sector_codes=":sector_codes",
+)
 
 
 def _related(ids: str, since: str) -> str:
-    """Whoever declared a relationship, both have it."""
-    return f"""
-        (cardinality({ids}) > 0 AND EXISTS (
-            SELECT FROM relationships r
-            WHERE (r.provider_id = c.provider_id AND r.other_id = ANY ({ids})
-                   OR r.other_id = c.provider_id AND r.provider_id = ANY ({ids}))
-              AND (r.valid_from IS NULL OR r.valid_from <= :today)
-              AND (r.valid_until IS NULL OR r.valid_until >= {since})
-        ))
-    """
+    is_other = f"= ANY ({ids})"
+    found = related("c.provider_id", is_other=is_other, since=since)
+    return f"(cardinality({ids}) > 0 AND {found})"
 
 
 def _is_one(values: str, condition: str) -> str:
@@ -109,7 +93,7 @@ CONDITIONS = {
     Filter.HEADCOUNT: ":headcount BETWEEN c.headcount_min AND c.headcount_max",
     Filter.CAPACITY: _CAPACITY,
     Filter.PAUSE: _PAUSE,
-    Filter.ACCREDITATION: _ACCREDITATION,
+    Filter.ACCREDITATION: f"c.kind <> 'certification_body' OR {_ACCREDITED}",
     Filter.INVITED: "c.provider_id <> ALL (:invited)",
     Filter.IMPARTIALITY: _IMPARTIALITY,
 }
