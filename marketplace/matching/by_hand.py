@@ -1,10 +1,45 @@
-"""An administrator's own choice of a provider, and the turn that it is. Pure."""
+"""An administrator's own choice of a provider: whom it may not keep out, and the turn that it is.
+
+Pure. The order of turns does not bind it; who may be invited at all does, and what a turn costs.
+"""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from marketplace.matching.rules import COST_OF_A_TURN, PRECISION, Choice, Seat, gains
+from marketplace.matching.rules import COST_OF_A_TURN, PRECISION, Choice, Clashes, Seat, gains
 from marketplace.providers.rules import ProviderKind
+
+
+def kept_out(
+    bench: Sequence[Seat],
+    chosen: Seat,
+    *,
+    places: int,
+    needed_kinds: Collection[ProviderKind],
+    clashes: Clashes = (),
+) -> ProviderKind | None:
+    """Return the kind that could not come in any more beside `chosen`, though one of it is needed.
+
+    `places`: how many stay empty. As in a run, a kind is kept out only if it could have come in:
+    somebody of it is eligible; and of two that are needed, some pair could have been invited.
+    """
+    apart = {*clashes, *((other, one) for one, other in clashes)}
+
+    def leaves(seat: Seat, kind: ProviderKind) -> bool:
+        return any(
+            each.kind is kind and (seat.provider_id, each.provider_id) not in apart
+            for each in bench
+        )
+
+    for kind in sorted({*needed_kinds} - {chosen.kind}):
+        if chosen.kind in needed_kinds:
+            pairs = (leaves(each, kind) for each in bench if each.kind is chosen.kind)
+            could_have = places > 0 and any(pairs)
+        else:
+            could_have = any(each.kind is kind for each in bench)
+        if could_have and not (places > 0 and leaves(chosen, kind)):
+            return kind
+    return None
 
 
 def choice_of(

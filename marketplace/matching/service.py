@@ -28,6 +28,7 @@ from marketplace.matching.eligibility import (
     standing_obstacle,
 )
 from marketplace.matching.explanation import TOO_FEW, WAITING_WORDS, outcome_of
+from marketplace.matching.rules import Seat
 from marketplace.matching.runs import store_run
 from marketplace.notifications.service import notify
 from marketplace.providers import coverage
@@ -110,7 +111,8 @@ def invite_by_hand(
         )
         if not places:
             raise Conflict("all places of this request are taken")
-        if len(held) >= tx.policy.max_invitations:
+        left = tx.policy.max_invitations - len(held)
+        if left <= 0:
             raise Conflict("this request has led to as many invitations as one may")
         known = provider_facts(tx.session, [each.provider_id for each in held], now=tx.now)
         held_kinds = {known[each.provider_id].kind for each in held if each.is_live}
@@ -119,7 +121,17 @@ def invite_by_hand(
         bench = gather_bench(
             tx, wanted, invited=known, needed_kinds=needed_kinds, seed=seed, chosen=provider_id
         )
-        _require_seat(tx, bench, provider_id)
+        seat = _seat_by_hand(tx, bench, provider_id)
+        kept_out = by_hand.kept_out(
+            bench.seats, seat, places=min(len(places), left) - 1,
+            needed_kinds=needed_kinds, clashes=bench.clashes,
+        )  # fmt: skip
+        if kept_out is not None:
+            kind = kept_out.replace("_", " ")
+            raise Conflict(
+                f"this would leave no place for a {kind}: the request is for either kind, and one "
+                "is eligible"
+            )
         choice = by_hand.choice_of(bench.seats, provider_id, needed_kinds=needed_kinds)
         (invitation,) = inviting.invite(
             tx, actor, lead, {places[0]: provider_id}, by_hand_because=why
@@ -135,10 +147,11 @@ def invite_by_hand(
         return invitation
 
 
-def _require_seat(tx: Transaction, bench: Bench, provider_id: UUID) -> None:
-    """Say why a provider that an administrator chose may not be invited, if it may not."""
-    if any(seat.provider_id == provider_id for seat in bench.seats):
-        return
+def _seat_by_hand(tx: Transaction, bench: Bench, provider_id: UUID) -> Seat:
+    """Return the seat of a provider that an administrator chose, or say why it has none."""
+    for seat in bench.seats:
+        if seat.provider_id == provider_id:
+            return seat
     hindered = dict(bench.lost).get(provider_id)
     if hindered is None:
         raise NotFound("no such provider")

@@ -1,17 +1,79 @@
-"""What an administrator's own choice costs whom."""
+"""What an administrator's own choice may not do, and what it costs whom."""
 
+from itertools import combinations
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from marketplace.matching.by_hand import choice_of
+from marketplace.matching.by_hand import choice_of, kept_out
 from tests.rules.facts import BODY, CONSULTANT, provider_id, seat
 from tests.rules.test_fair_turn import (
     BOTH,
+    apart,
+    are_apart,
     assert_credit_is_whole,
     benches,
 )
 
+A, B, C = seat(1, CONSULTANT), seat(2, CONSULTANT), seat(3, BODY)
+
+
+@pytest.mark.parametrize(
+    ("bench", "chosen", "places", "needed", "clashes", "expected"),
+    [
+        # The last place is for the kind that the lead has not, if there is somebody.
+        ([A, C], A, 0, {BODY}, (), BODY),
+        ([A, C], A, 1, {BODY}, (), None),
+        ([A, C], C, 0, {BODY}, (), None),
+        ([A, B], A, 0, {BODY}, (), None),
+        ([A, C], A, 0, (), (), None),
+        ([A, C], A, 1, BOTH, (), None),
+        # Of the only place there is, either kind may have it.
+        ([A, C], A, 0, BOTH, (), None),
+        ([A, C], C, 0, BOTH, (), None),
+        # Its relatives could not come in beside it, however many places are left.
+        ([A, B, C], A, 2, {BODY}, apart((1, 3)), BODY),
+        ([A, B, C], A, 2, BOTH, apart((3, 1)), BODY),
+        ([A, B, C], B, 2, BOTH, apart((3, 1)), None),
+        # Where no two can be together either may be, if the lead has neither yet.
+        ([A, C], A, 2, BOTH, apart((1, 3)), None),
+        ([A, C], C, 2, BOTH, apart((1, 3)), None),
+        ([A, C], A, 2, {BODY}, apart((1, 3)), BODY),
+    ],
+)
+def test_whom_a_choice_keeps_out(bench, chosen, places, needed, clashes, expected):
+    found = kept_out(bench, chosen, places=places, needed_kinds=needed, clashes=clashes)
+    assert found is expected
+
+
 choices = (benches(), st.sampled_from([(), BOTH, {BODY}, {CONSULTANT}]), st.randoms())
+
+
+@settings(max_examples=300, deadline=None)
+@given(*choices, st.integers(1, 3))
+def test_a_choice_is_refused_exactly_where_a_lead_could_have_had_more_of_the_kinds_it_needs(
+    market, needed, draw, places
+):
+    bench, clashes = market
+    if not bench:
+        return
+    chosen = draw.choice(bench)
+
+    def kinds_had(some):
+        return len({each.kind for each in some} & {*needed})
+
+    together = [
+        some
+        for number in range(1, min(places, 2) + 1)
+        for some in combinations(bench, number)
+        if not any(are_apart(*pair, clashes) for pair in combinations(some, 2))
+    ]
+    most = max(kinds_had(some) for some in together)
+    # Of a kind that is not needed, it takes up a place that cannot be given to one that is.
+    most_beside_it = max(kinds_had(some) for some in together if chosen in some)
+    found = kept_out(bench, chosen, places=places - 1, needed_kinds=needed, clashes=clashes)
+    assert (found is None) is (most_beside_it == most)
 
 
 @settings(max_examples=300, deadline=None)

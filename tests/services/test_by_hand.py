@@ -1,4 +1,4 @@
-"""An administrator's own choice: a turn like any other."""
+"""An administrator's own choice: a turn like any other, and no way around what must be so."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from marketplace.core.db import new_id
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import Conflict, NotFound
 from marketplace.matching import explanation, runs
 from marketplace.matching import service as matching
 from marketplace.matching.models import Credit, MatchingRun
@@ -54,3 +54,42 @@ def test_nobody_is_invited_who_is_not_there(ctx, make):
     with pytest.raises(NotFound):
         matching.invite_by_hand(ctx, ADMIN, lead.id, new_id(), why="a slip of the pen")
     assert held(make, lead) == []
+
+
+def test_the_last_place_is_kept_for_the_kind_that_a_request_for_either_has_not(ctx, make):
+    body = make.provider("certification_body", standards=("ISO 9001",))
+    consultants = [make.provider() for _ in range(3)]
+    lead = make.lead(service="either")
+    for each in consultants[:2]:
+        invite(ctx, lead, each)
+    with pytest.raises(Conflict, match="no place for a certification body"):
+        invite(ctx, lead, consultants[2])
+    matching.match_lead(ctx, lead.id)
+    assert body.id in {each.provider_id for each in held(make, lead)}
+
+
+def test_where_nobody_of_the_other_kind_is_eligible_all_the_places_can_be_given(ctx, make):
+    make.provider("certification_body", regions=("NZ",))
+    lead = make.lead(service="either")
+    for each in [make.provider() for _ in range(3)]:
+        invite(ctx, lead, each)
+    assert len(held(make, lead)) == 3
+
+
+def test_of_the_last_invitation_that_a_lead_may_lead_to_the_same_is_true(ctx, make):
+    ctx = replace(ctx, policy=replace(ctx.policy, max_invitations=2))
+    make.provider("certification_body", standards=("ISO 9001",))
+    lead = make.lead(service="either")
+    invite(ctx, lead, make.provider())
+    with pytest.raises(Conflict, match="no place for a certification body"):
+        invite(ctx, lead, make.provider())
+
+
+def test_a_relative_that_would_keep_the_other_kind_out_is_not_invited(ctx, make):
+    body = make.provider("certification_body", standards=("ISO 9001",))
+    first, relative = make.provider(), make.provider()
+    make.relationship(relative, body)
+    lead = make.lead(service="either")
+    with pytest.raises(Conflict, match="no place for a certification body"):
+        invite(ctx, lead, relative)
+    invite(ctx, lead, first)
