@@ -55,9 +55,14 @@ def settle_ended_invitations() -> None:
         settling.settle_ended_invitations(ctx)
 
 
-def expire_due_invitations() -> None:
+def end_due_invitations() -> None:
     with job_context() as ctx:
-        endings.expire_due_invitations(ctx)
+        endings.end_due_invitations(ctx)
+
+
+def remind_holders() -> None:
+    with job_context() as ctx:
+        endings.remind_holders(ctx)
 
 
 def settle_due_commitments() -> None:

@@ -19,7 +19,8 @@ from workers import jobs
 
 SWEEPS = (
     # (what, how many sweep intervals apart)
-    (jobs.expire_due_invitations, 1),
+    (jobs.end_due_invitations, 1),
+    (jobs.remind_holders, 1),
     (jobs.settle_due_commitments, 1),
     (jobs.retry_waiting_leads, 1),
     (jobs.settle_ended_invitations, 1),

@@ -55,26 +55,68 @@ def mark_waiting(tx: Transaction, lead: Lead) -> None:
     tx.afterwards(Job.MATCH_LEADS, lead.id)
 
 
-def expire_due_invitations(ctx: Context) -> int:
-    """Close every invitation whose deadline has passed; return how many there were."""
+def end_due_invitations(ctx: Context) -> int:
+    """Release what was not opened in time and expire what was not answered; return how many."""
     return sweep(
         ctx,
-        "expire_due_invitations",
-        lambda session, now, limit: queries.invitations_to_expire(session, now=now, limit=limit),
-        _expire,
+        "end_due_invitations",
+        lambda session, now, limit: queries.invitations_to_end(session, now=now, limit=limit),
+        _end_due,
     )
 
 
-def _expire(tx: Transaction, invitation_id: UUID) -> None:
+def _end_due(tx: Transaction, invitation_id: UUID) -> None:
     lead_id = queries.lead_id_of(tx.session, invitation_id)
     if lead_id is None:
         return
     lead = leads.lock_lead(tx.session, lead_id)
     invitation = queries.lock_invitation(tx.session, invitation_id)
-    if invitation.state in rules.ANSWERABLE and tx.now >= invitation.respond_by:
-        end(tx, SYSTEM, invitation, InvitationEvent.EXPIRE)
-        tell_holder(tx, "invitation_expired", invitation, reference=lead.reference)
-        pass_on(tx, lead, invitation)
+    event = invitation.due_event(tx.now)
+    if event is not None:
+        end(tx, SYSTEM, invitation, event)
+        give_on(tx, lead, invitation)
+
+
+def give_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
+    """Tell the holder of what time has ended, and pass its place on."""
+    tell_holder(tx, f"invitation_{invitation.state}", invitation, reference=lead.reference)
+    pass_on(tx, lead, invitation)
+
+
+def remind_holders(ctx: Context) -> int:
+    """Remind every holder whose time for that has come; return how many there were."""
+    return sweep(
+        ctx,
+        "remind_holders",
+        lambda session, now, limit: queries.invitations_to_remind(session, now=now, limit=limit),
+        _remind,
+    )
+
+
+def _remind(tx: Transaction, invitation_id: UUID) -> None:
+    """Remind once, however many reminders were missed; of what time has ended, nobody."""
+    lead_id = queries.lead_id_of(tx.session, invitation_id)
+    if lead_id is None:
+        return
+    lead = leads.lock_lead(tx.session, lead_id)
+    invitation = queries.lock_invitation(tx.session, invitation_id)
+    moment = invitation.remind_at
+    if moment is None or moment > tx.now:
+        return
+    invitation.plan_reminders(rules.reminders_after(invitation.reminders, now=tx.now))
+    if not invitation.is_live or invitation.quoted_at or invitation.due_event(tx.now):
+        return
+    tell_holder(
+        tx,
+        "invitation_reminder",
+        invitation,
+        occasion=moment.isoformat(),
+        reference=lead.reference,
+        standards=lead.standards,
+        state=invitation.state,
+        respond_by=invitation.respond_by,
+    )
+    record(tx, SYSTEM, "invitation.reminded", invitation.id)
 
 
 def replace_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ARRAY, CheckConstraint, DateTime, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.core.db import Base, Id
@@ -38,6 +38,11 @@ class Invitation(Base):
             postgresql_where=text("state IN ('sent', 'opened', 'accepted')"),
         ),
         Index("ix_invitations_unopened", "open_by", postgresql_where=text("state = 'sent'")),
+        Index(
+            "ix_invitations_remind",
+            "remind_at",
+            postgresql_where=text("state IN ('sent', 'opened', 'accepted')"),
+        ),
         Index("ix_invitations_provider", "provider_id", "id"),
         Index(
             "ix_invitations_unsettled",
@@ -60,6 +65,10 @@ class Invitation(Base):
     open_by: Mapped[datetime]
     respond_by: Mapped[datetime]
     """Up to this moment, but not at it, a quote is in time."""
+    remind_at: Mapped[datetime | None]
+    """When its holder is reminded next, ..."""
+    reminders: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)))
+    """... and at which moments from then on: fixed when it is sent, and when it comes back."""
     opened_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     responded_at: Mapped[datetime | None]
@@ -91,14 +100,25 @@ class Invitation(Base):
 
     def require_answerable(self, now: datetime) -> None:
         """Raise `Conflict` unless its holder may still say something at `now`."""
-        late = self.state in rules.ANSWERABLE and now >= self.respond_by
-        if not self.is_live or late:
+        if not self.is_live or self.due_event(now) is not None:
             raise Conflict("the time to answer this invitation has passed")
+
+    def due_event(self, now: datetime) -> InvitationEvent | None:
+        """Return what time alone does to it at `now`, if anything."""
+        return rules.due_event(
+            self.state, now=now, open_by=self.open_by, respond_by=self.respond_by
+        )
+
+    def plan_reminders(self, moments: list[datetime]) -> None:
+        """Let its holder be reminded at these moments."""
+        self.reminders, self.remind_at = moments, moments[0] if moments else None
 
     def apply(self, event: InvitationEvent, *, now: datetime) -> None:
         """Let `event` happen at `now`, or raise `Conflict`."""
-        self.state = rules.after(self.state, event, now=now, respond_by=self.respond_by)
-        if event is not InvitationEvent.EXPIRE and self.state in rules.LIVE:
+        self.state = rules.after(
+            self.state, event, now=now, open_by=self.open_by, respond_by=self.respond_by
+        )
+        if self.state in rules.LIVE:
             self.opened_at = self.opened_at or now
         if self.state in (InvitationState.ACCEPTED, InvitationState.QUOTED):
             self.accepted_at = self.accepted_at or now

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -18,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    union_all,
 )
 from sqlalchemy.orm import Session
 
@@ -96,15 +98,29 @@ def questions_for_lead(session: Session, lead_id: UUID) -> list[Question]:
     )
 
 
-def invitations_to_expire(session: Session, *, now: datetime, limit: int) -> list[UUID]:
-    """Return invitations whose deadline has passed unanswered, the most overdue first."""
-    return list(
-        session.scalars(
-            select(Invitation.id)
-            .where(Invitation.state.in_(ANSWERABLE), Invitation.respond_by <= now)
-            .order_by(Invitation.respond_by)
-            .limit(limit)
-        )
+def invitations_to_end(session: Session, *, now: datetime, limit: int) -> list[UUID]:
+    """Return invitations that were not opened or not answered in time, the most overdue first."""
+    unopened = _due(Invitation.open_by, (InvitationState.SENT,), now, limit)
+    opened = tuple(state for state in ANSWERABLE if state is not InvitationState.SENT)
+    unanswered = _due(Invitation.respond_by, opened, now, limit)
+    due = union_all(unopened, unanswered).subquery()
+    return list(session.scalars(select(due.c.id).order_by(due.c.moment).limit(limit)))
+
+
+def invitations_to_remind(session: Session, *, now: datetime, limit: int) -> list[UUID]:
+    """Return invitations of which their holders should be reminded, the most overdue first."""
+    due = _due(Invitation.remind_at, ANSWERABLE, now, limit).subquery()
+    return list(session.scalars(select(due.c.id)))
+
+
+def _due(
+    moment: Any, states: Collection[InvitationState], now: datetime, limit: int
+) -> Select[tuple[UUID, datetime]]:
+    return (
+        select(Invitation.id, moment.label("moment"))
+        .where(Invitation.state.in_(states), moment <= now)
+        .order_by(moment)
+        .limit(limit)
     )
 
 

@@ -15,6 +15,7 @@ from marketplace.invitations import queries
 from marketplace.invitations import service as invitations
 from marketplace.invitations.letters import tell_holder
 from marketplace.invitations.models import Invitation, Question
+from marketplace.invitations.rules import InvitationEvent, InvitationState
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.masking import Identity, mask_identities, mask_text
@@ -29,6 +30,9 @@ def ask_question(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str) 
         lead, invitation = invitations.lock_for_answer(tx, actor, invitation_id)
         invitations.require_may_answer(tx, lead, invitation)
         invitation.require_answerable(tx.now)
+        if invitation.state is InvitationState.SENT:  # whoever asks has read it, by whatever means
+            invitation.apply(InvitationEvent.OPEN, now=tx.now)
+            record(tx, actor, "invitation.opened", invitation.id)
         question = Question(
             id=new_id(), lead_id=lead.id, invitation_id=invitation.id, text=text, asked_at=tx.now
         )

@@ -1,6 +1,6 @@
 """What may happen to an invitation to quote, and until when."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -71,7 +71,6 @@ LIFECYCLE = Lifecycle(
         (_S.QUOTED, _E.DECLINE): _S.DECLINED,  # takes its quote back
         (_S.SENT, _E.RELEASE): _S.RELEASED,
         (_S.RELEASED, _E.RETURN): _S.OPENED,
-        (_S.SENT, _E.EXPIRE): _S.EXPIRED,
         (_S.OPENED, _E.EXPIRE): _S.EXPIRED,
         (_S.ACCEPTED, _E.EXPIRE): _S.EXPIRED,
         (_S.SENT, _E.WITHDRAW): _S.WITHDRAWN,
@@ -94,21 +93,42 @@ class DeclineReason(StrEnum):
 
 
 def after(
-    state: InvitationState, event: InvitationEvent, *, now: datetime, respond_by: datetime
+    state: InvitationState,
+    event: InvitationEvent,
+    *,
+    now: datetime,
+    open_by: datetime,
+    respond_by: datetime,
 ) -> InvitationState:
     """Return the state that `event` at `now` leads to.
 
-    An invitation can be answered up to its deadline but not at it, and expires at it but not
-    before, so the answer never depends on how late a worker is. Once quoted, no deadline runs.
+    An invitation can be opened up to `open_by` but not at it, and answered up to `respond_by` but
+    not at it; it is released, or expires, at these moments but not before. So no answer ever
+    depends on how late a worker is. Once quoted, no deadline runs.
     """
     next_state = LIFECYCLE.after(state, event)
-    if state in ANSWERABLE:
-        is_due = now >= respond_by
-        if event is InvitationEvent.EXPIRE and not is_due:
-            raise Conflict("this invitation still has time to run")
-        if event in ANSWERS and is_due:
-            raise Conflict("the time to answer this invitation has passed")
+    due = due_event(state, now=now, open_by=open_by, respond_by=respond_by)
+    if event in (InvitationEvent.EXPIRE, InvitationEvent.RELEASE) and due is not event:
+        raise Conflict("this invitation still has time to run")
+    if event in ANSWERS and due is InvitationEvent.EXPIRE:
+        raise Conflict("the time to answer this invitation has passed")
+    if event in ANSWERS and due is InvitationEvent.RELEASE:
+        raise Conflict("this invitation was not opened in good time, so its place is passed on")
     return next_state
+
+
+def due_event(
+    state: InvitationState, *, now: datetime, open_by: datetime, respond_by: datetime
+) -> InvitationEvent | None:
+    """Return what time alone does to an invitation at `now`.
+
+    One that nobody opened is released, at its deadline as well: it was never looked at.
+    """
+    if state is InvitationState.SENT and now >= min(open_by, respond_by):
+        return InvitationEvent.RELEASE
+    if state in ANSWERABLE and now >= respond_by:
+        return InvitationEvent.EXPIRE
+    return None
 
 
 def respond_by(*, now: datetime, due_at: datetime, at_least: timedelta) -> datetime:
@@ -119,6 +139,19 @@ def respond_by(*, now: datetime, due_at: datetime, at_least: timedelta) -> datet
 def open_by(*, now: datetime, within: timedelta, respond_by: datetime) -> datetime:
     """Return until when an invitation may stay unopened before its place is passed on."""
     return min(now + within, respond_by)
+
+
+def reminder_times(
+    sent_at: datetime, respond_by: datetime, *, shares: Sequence[float]
+) -> list[datetime]:
+    """Return when the holder of an invitation is reminded: at `shares` of its window, in order."""
+    window = respond_by - sent_at
+    return [sent_at + window * share for share in sorted(shares)]
+
+
+def reminders_after(times: Sequence[datetime], *, now: datetime) -> list[datetime]:
+    """Return the reminders that are still to come; of those that were missed one is enough."""
+    return [each for each in times if each > now]
 
 
 @dataclass(frozen=True)

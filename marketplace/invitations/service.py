@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from marketplace.core.actors import Actor, Kind
+from marketplace.core.actors import SYSTEM, Actor, Kind
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.direct import Direct
@@ -14,7 +14,7 @@ from marketplace.core.errors import Conflict
 from marketplace.core.events import record, record_each
 from marketplace.core.jobs import Job
 from marketplace.invitations import queries, rules, standing
-from marketplace.invitations.endings import end, pass_on
+from marketplace.invitations.endings import end, give_on, pass_on
 from marketplace.invitations.letters import tell_holders
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState
@@ -28,7 +28,7 @@ _WRITE = Direct(
     insert(_invitations),
     columns=(
         "id", "lead_id", "provider_id", "place", "state", "by_hand_because", "sent_at", "open_by",
-        "respond_by",
+        "respond_by", "remind_at", "reminders",
     ),
 )  # fmt: skip
 
@@ -52,6 +52,7 @@ def invite(
         due_at=commitment.due_at_of(tx.session, lead.id) or tx.now,
         at_least=tx.policy.min_response_window,
     )
+    reminders = rules.reminder_times(tx.now, deadline, shares=tx.policy.remind_at)
     rows = [
         {
             "id": new_id(),
@@ -63,6 +64,8 @@ def invite(
             "sent_at": tx.now,
             "open_by": rules.open_by(now=tx.now, within=tx.policy.open_within, respond_by=deadline),
             "respond_by": deadline,
+            "remind_at": reminders[0] if reminders else None,
+            "reminders": reminders,
         }
         for place, provider_id in places.items()
     ]
@@ -96,11 +99,16 @@ def look_at_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invit
         ):
             return invitation
         lead, invitation = queries.lock_with_lead(tx.session, invitation)
-        if invitation.state is InvitationState.RELEASED:
-            _return_if_possible(tx, actor, lead, invitation)
-        elif invitation.state is InvitationState.SENT and tx.now < invitation.respond_by:
+        was_overdue = invitation.due_event(tx.now) is InvitationEvent.RELEASE
+        if was_overdue:  # and no sweep has met it yet
+            end(tx, SYSTEM, invitation, InvitationEvent.RELEASE)
+        if invitation.state is InvitationState.SENT:
             invitation.apply(InvitationEvent.OPEN, now=tx.now)
             record(tx, actor, "invitation.opened", invitation.id)
+        elif invitation.state is InvitationState.RELEASED:
+            came_back = _return_if_possible(tx, actor, lead, invitation)
+            if was_overdue and not came_back:
+                give_on(tx, lead, invitation)
         return invitation
 
 
@@ -168,7 +176,7 @@ def _answering(tx: Transaction, actor: Actor, invitation_id: UUID) -> tuple[Lead
     )
 
 
-def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: Invitation) -> None:
+def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: Invitation) -> bool:
     holdings = [each.holding for each in queries.invitations_for_lead(tx.session, lead.id)]
     free = rules.free_places(holdings, places=tx.policy.places)
     if (
@@ -176,7 +184,7 @@ def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: I
         or not rules_of_leads.is_running(lead.state, now=tx.now, expires_at=lead.expires_at)
         or standing.obstacle_of(tx.session, invitation.id, policy=tx.policy, now=tx.now)
     ):
-        return
+        return False
     promise = commitment.commitment_of(tx.session, lead.id)
     invitation.place = free[0]
     invitation.respond_by = rules.respond_by(
@@ -186,8 +194,12 @@ def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: I
     )
     invitation.apply(InvitationEvent.RETURN, now=tx.now)
     invitation.ended_at = None
+    invitation.plan_reminders(
+        rules.reminder_times(tx.now, invitation.respond_by, shares=tx.policy.remind_at)
+    )
     coverage.take_place_again(tx, invitation.provider_id)
     record(tx, actor, "invitation.returned", invitation.id, lead=str(lead.id))
     # Much may have changed while it was away: the run takes it back if it may not stand, and sees
     # whether the lead still waits for anybody.
     tx.afterwards(Job.MATCH_LEADS, lead.id)
+    return True

@@ -1,6 +1,5 @@
 """What may happen to a message, and to the commitment that a lead gets an answer in time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -192,11 +191,3 @@ def due_event(
     if now >= at_risk_at and state is CommitmentState.RUNNING:
         return CommitmentEvent.WARN
     return None
-
-
-def reminder_times(
-    sent_at: datetime, respond_by: datetime, *, shares: Sequence[float]
-) -> list[datetime]:
-    """Return when the holder of an invitation is reminded: at `shares` of its window."""
-    window = respond_by - sent_at
-    return [sent_at + window * share for share in shares]

@@ -97,6 +97,11 @@ SAMPLES: tuple[Sample, ...] = (
         respond_by=_DUE,
         places=3,
     ),
+    *(
+        _provider("invitation_reminder", each, standards=_STANDARDS, state=each, respond_by=_DUE)
+        for each in ("sent", "opened", "accepted")
+    ),
+    _provider("invitation_released"),
     _provider("invitation_expired"),
     _provider("invitation_withdrawn", reason="The request is finished."),
     _provider(

@@ -120,7 +120,7 @@ def test_a_place_is_passed_on_only_after_it_was_asked_once_more(
     *_, third = held_by(make, certification)
     invitations.accept_invitation(ctx, person_of(third.provider_id), third.id)
     clock.advance(hours=25)
-    endings.expire_due_invitations(ctx)
+    endings.end_due_invitations(ctx)
     business = browser()
     page = open_request(ctx, business, certification)
     asked = business.open(page.link("/requests/replace/"))

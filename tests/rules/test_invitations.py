@@ -19,9 +19,12 @@ from marketplace.invitations.rules import (
     InvitationState,
     after,
     contact_is_visible,
+    due_event,
     event_when_the_request_finishes,
     free_places,
     open_by,
+    reminder_times,
+    reminders_after,
     respond_by,
 )
 
@@ -36,26 +39,68 @@ ANSWERABLE_ROWS = [
 
 @pytest.mark.parametrize(("state", "event"), ANSWERABLE_ROWS)
 def test_every_answer_is_in_time_up_to_the_deadline_and_not_at_it(state, event):
-    assert after(state, event, now=DEADLINE - TICK, respond_by=DEADLINE)
+    assert after(state, event, now=DEADLINE - TICK, open_by=DEADLINE, respond_by=DEADLINE)
     for late in (DEADLINE, DEADLINE + TICK):
-        with pytest.raises(Conflict, match="time to answer"):
-            after(state, event, now=late, respond_by=DEADLINE)
+        with pytest.raises(Conflict, match=r"time to answer|not opened in good time"):
+            after(state, event, now=late, open_by=DEADLINE, respond_by=DEADLINE)
 
 
-@pytest.mark.parametrize("state", ANSWERABLE)
-def test_it_expires_at_its_deadline_and_not_before(state):
-    with pytest.raises(Conflict, match="still has time"):
-        after(state, InvitationEvent.EXPIRE, now=DEADLINE - TICK, respond_by=DEADLINE)
-    for due in (DEADLINE, DEADLINE + TICK):
-        done = after(state, InvitationEvent.EXPIRE, now=due, respond_by=DEADLINE)
-        assert done is InvitationState.EXPIRED
+OPEN_BY = DEADLINE - 12 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("state", "moment", "event"),
+    [
+        ("sent", OPEN_BY - TICK, None),
+        ("sent", OPEN_BY, "release"),
+        ("sent", DEADLINE, "release"),
+        ("opened", OPEN_BY, None),
+        ("opened", DEADLINE - TICK, None),
+        ("opened", DEADLINE, "expire"),
+        ("accepted", DEADLINE - TICK, None),
+        ("accepted", DEADLINE, "expire"),
+        ("quoted", DEADLINE + HOUR, None),
+        ("released", DEADLINE + HOUR, None),
+        ("declined", DEADLINE + HOUR, None),
+    ],
+)
+def test_time_alone_releases_what_nobody_opened_and_expires_what_nobody_answered(
+    state, moment, event
+):
+    times = {"now": moment, "open_by": OPEN_BY, "respond_by": DEADLINE}
+    assert due_event(InvitationState(state), **times) == event
+    for each in (InvitationEvent.RELEASE, InvitationEvent.EXPIRE):
+        if each == event:
+            assert after(InvitationState(state), each, **times) in ("released", "expired")
+        else:
+            with pytest.raises(Conflict):
+                after(InvitationState(state), each, **times)
+
+
+@pytest.mark.parametrize("event", ["open", "accept", "quote", "decline"])
+def test_what_was_not_opened_in_time_cannot_be_answered_though_no_sweep_has_been_there(event):
+    times = {"open_by": OPEN_BY, "respond_by": DEADLINE}
+    assert after(InvitationState.SENT, InvitationEvent(event), now=OPEN_BY - TICK, **times)
+    with pytest.raises(Conflict, match="not opened in good time"):
+        after(InvitationState.SENT, InvitationEvent(event), now=OPEN_BY, **times)
+
+
+def test_reminders_come_at_shares_of_the_window_in_order_whatever_the_order_of_the_shares():
+    sent_at = DEADLINE - 10 * HOUR
+    times = reminder_times(sent_at, DEADLINE, shares=(0.85, 0.5))
+    assert times == [sent_at + 5 * HOUR, sent_at + 8.5 * HOUR]
+    assert reminders_after(times, now=sent_at + 5 * HOUR) == times[1:]
+    assert reminders_after(times, now=DEADLINE) == []
+    assert reminder_times(sent_at, DEADLINE, shares=()) == []
 
 
 @pytest.mark.parametrize(
     "event", [InvitationEvent.QUOTE, InvitationEvent.DECLINE, InvitationEvent.WIN]
 )
 def test_once_quoted_no_deadline_runs(event):
-    assert after(InvitationState.QUOTED, event, now=DEADLINE + HOUR, respond_by=DEADLINE)
+    assert after(
+        InvitationState.QUOTED, event, now=DEADLINE + HOUR, open_by=DEADLINE, respond_by=DEADLINE
+    )
 
 
 def test_a_quoted_invitation_never_expires():
@@ -64,6 +109,7 @@ def test_a_quoted_invitation_never_expires():
             InvitationState.QUOTED,
             InvitationEvent.EXPIRE,
             now=DEADLINE + HOUR,
+            open_by=DEADLINE,
             respond_by=DEADLINE,
         )
 
@@ -73,12 +119,11 @@ def test_a_quoted_invitation_never_expires():
     [
         (InvitationEvent.WITHDRAW, InvitationState.SENT),
         (InvitationEvent.LOSE, InvitationState.ACCEPTED),
-        (InvitationEvent.RELEASE, InvitationState.SENT),
     ],
 )
 def test_what_others_do_to_it_does_not_wait_for_the_deadline(event, state):
     for now in (DEADLINE - TICK, DEADLINE, DEADLINE + TICK):
-        assert after(state, event, now=now, respond_by=DEADLINE)
+        assert after(state, event, now=now, open_by=DEADLINE, respond_by=DEADLINE)
 
 
 @pytest.mark.parametrize(
@@ -183,13 +228,13 @@ def test_when_a_request_finishes_every_live_invitation_ends_and_no_other_changes
     event = event_when_the_request_finishes(state)
     assert (event is not None) is (state in LIVE)
     if event is not None:
-        ended = after(state, event, now=DEADLINE + HOUR, respond_by=DEADLINE)
+        ended = after(state, event, now=DEADLINE + HOUR, open_by=DEADLINE, respond_by=DEADLINE)
         assert LIFECYCLE.is_final(ended)
         assert (ended is InvitationState.WITHDRAWN) is (state in UNANSWERED)
 
 
 def an_invitation(state):
-    return Invitation(state=InvitationState(state), respond_by=DEADLINE)
+    return Invitation(state=InvitationState(state), open_by=DEADLINE, respond_by=DEADLINE)
 
 
 @pytest.mark.parametrize("state", InvitationState)

@@ -85,7 +85,6 @@ MOVES = {
             ("released", "return", "opened"),
         ],
         "without a quote by its deadline it expires": [
-            ("sent", "expire", "expired"),
             ("opened", "expire", "expired"),
             ("accepted", "expire", "expired"),
         ],

@@ -276,11 +276,3 @@ def test_time_alone_warns_and_then_misses(state, now, event):
 )
 def test_a_settled_commitment_stays_settled(state):
     assert COMMITMENT_LIFECYCLE.is_final(state)
-
-
-def test_reminders_come_at_shares_of_the_window():
-    end = NOW + timedelta(hours=20)
-    assert rules.reminder_times(NOW, end, shares=(0.5, 0.85)) == [
-        NOW + timedelta(hours=10),
-        NOW + timedelta(hours=17),
-    ]

@@ -168,7 +168,7 @@ def test_a_file_is_what_its_first_bytes_say(name, content, expected):
 
 def test_a_row_is_read_with_the_defaults_of_empty_cells():
     reference = Reference(
-        standards={"ISO 9001": Editions("2026", "2015", None)},
+        standards={"ISO 9001": Editions("2026", "2015", None, None)},
         countries={"DK"},
         regions={"DK"},
         sectors={"17"},

@@ -160,6 +160,7 @@ class Walk:
         held = self._invitation(InvitationState.SENT)
         with self.ctx.transaction() as tx:
             lead, held = invitation_queries.lock_with_lead(tx.session, held)
+            held.open_by = tx.now  # it was not opened in time
             endings.end(tx, OPERATOR, held, InvitationEvent.RELEASE)
             endings.pass_on(tx, lead, held)
 
@@ -184,7 +185,7 @@ class Walk:
     # Time
 
     def sweep(self) -> None:
-        endings.expire_due_invitations(self.ctx)
+        endings.end_due_invitations(self.ctx)
         outcome.expire_due_leads(self.ctx)
         settling.settle_ended_invitations(self.ctx)
 

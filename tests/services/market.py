@@ -48,7 +48,7 @@ def a_market(ctx, make, clock, seed, *, providers=16, leads=12, days_apart=7):
         left_empty[lead.id] = empty_places(ctx, make, lead)
         _finish_perhaps(ctx, make, chance, lead)
         clock.advance(hours=chance.randrange(24 * days_apart))
-        endings.expire_due_invitations(ctx)
+        endings.end_due_invitations(ctx)
         settling.settle_ended_invitations(ctx)
     for lead in make.ask(lambda s: s.scalars(select(Lead).where(Lead.state == "open")).all()):
         left_empty[lead.id] = empty_places(ctx, make, lead)
@@ -85,14 +85,14 @@ def _join(make, clock, chance):
 
 def _act(ctx, make, clock, chance, invitation):
     """Let the holder of an invitation do one of the things that holders do."""
-    who, deed = person_of(invitation.provider_id), chance.randrange(8)
+    who, deed = person_of(invitation.provider_id), chance.randrange(9)
     clock.advance(minutes=chance.randrange(200))
-    if deed == 0:
-        return  # it never looks, and runs out of time
     if deed == 1:
         _release(ctx, invitation)
         return
     invitations.look_at_invitation(ctx, who, invitation.id)
+    if deed in (0, 8):
+        return  # it looks, says nothing, and runs out of time
     if deed in (2, 3):
         reason = chance.choice(["out_of_scope", "no_capacity"])
         invitations.decline_invitation(ctx, who, invitation.id, reason=reason)
@@ -111,6 +111,7 @@ def _release(ctx, invitation):
     with ctx.transaction() as tx:
         lead = tx.session.get_one(Lead, invitation.lead_id)
         ours = tx.session.get_one(Invitation, invitation.id)
+        ours.open_by = tx.now  # it was not opened in time
         endings.end(tx, SYSTEM, ours, InvitationEvent.RELEASE)
         endings.mark_waiting(tx, lead)
 

@@ -246,6 +246,7 @@ def test_one_that_comes_back_was_sent_once(ctx, make, clock):
     (invitation,) = held(make, lead)
     with ctx.transaction() as tx:
         row = invitation_queries.lock_invitation(tx.session, invitation.id)
+        row.open_by = tx.now  # it was not opened in time
         endings.end(tx, OPERATOR, row, InvitationEvent.RELEASE)
     invitations.look_at_invitation(ctx, person_of(provider.id), invitation.id)
     row = row_of(make, provider)

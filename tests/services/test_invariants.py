@@ -201,7 +201,7 @@ def test_1_at_most_three_see_the_contact_unless_the_business_asks_for_a_fourth(c
     for each in live_invitations(make, lead.id):
         invitations.accept_invitation(ctx, person_of(each.provider_id), each.id)
     clock.advance(hours=24)
-    assert endings.expire_due_invitations(ctx) == 3
+    assert endings.end_due_invitations(ctx) == 3
     matching.match_lead(ctx, lead.id)
     assert live_invitations(make, lead.id) == []
 
@@ -392,6 +392,8 @@ def test_7_at_its_deadline_every_answer_is_refused_and_a_moment_before_it_is_not
         make.provider()
     lead = make.matched_lead()
     first, second, third = live_invitations(make, lead.id)
+    for each in (first, second, third):
+        invitations.look_at_invitation(ctx, person_of(each.provider_id), each.id)
     clock.now = first.respond_by - timedelta(microseconds=1)
     invitations.accept_invitation(ctx, person_of(first.provider_id), first.id)
     clock.now = first.respond_by
@@ -408,14 +410,14 @@ def test_7_a_sweep_may_run_late_twice_and_on_two_machines(ctx, make, clock, at_o
         make.provider()
     lead = make.matched_lead()
     clock.advance(days=3)
-    done = at_once([lambda: endings.expire_due_invitations(ctx)] * 2)
-    assert endings.expire_due_invitations(ctx) == 0
-    expired = make.ask(
+    done = at_once([lambda: endings.end_due_invitations(ctx)] * 2)
+    assert endings.end_due_invitations(ctx) == 0
+    released = make.ask(
         lambda s: s.scalar(
-            select(func.count()).select_from(Event).where(Event.verb == "invitation.expired")
+            select(func.count()).select_from(Event).where(Event.verb == "invitation.released")
         )
     )
-    assert expired == 3
+    assert released == 3
     assert sum(done) >= 3
     assert live_invitations(make, lead.id) == []
 

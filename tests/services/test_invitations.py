@@ -25,6 +25,7 @@ from tests.factories import business_of, person_of
 from tests.services.road import a_quote, again, held
 
 TICK = timedelta(microseconds=1)
+HOUR = timedelta(hours=1)
 NO = DeclineReason.NO_CAPACITY
 
 
@@ -50,6 +51,7 @@ def release(ctx, invitation):
     """Pass on what nobody opened, as the clock will."""
     with ctx.transaction() as tx:
         row = queries.lock_invitation(tx.session, invitation.id)
+        row.open_by = tx.now  # it was not opened in time
         endings.end(tx, person_of(row.provider_id), row, InvitationEvent.RELEASE)
 
 
@@ -82,17 +84,29 @@ ANSWERS = {"accept": accept, "decline": decline, "quote": a_quote, "ask": ask}
 
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
-@pytest.mark.parametrize("first", [None, look, accept], ids=["sent", "opened", "accepted"])
+@pytest.mark.parametrize("first", [look, accept], ids=["opened", "accepted"])
 def test_a_late_answer_is_refused_though_no_worker_has_run(ctx, three, make, clock, first, answer):
     _, (one, *_) = three
-    if first:
-        first(ctx, one)
+    first(ctx, one)
     before = again(make, one)
     clock.now = one.respond_by
     with pytest.raises(Conflict, match="time to answer"):
         answer(ctx, one)
     assert again(make, one).columns == before.columns
     clock.now = one.respond_by - TICK
+    answer(ctx, one)
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_what_was_not_opened_in_time_is_not_answered_though_no_worker_has_run(
+    ctx, three, make, clock, answer
+):
+    _, (one, *_) = three
+    clock.now = one.open_by
+    with pytest.raises(Conflict, match=r"not opened in good time|has passed"):
+        answer(ctx, one)
+    assert again(make, one).columns == one.columns
+    clock.now -= TICK
     answer(ctx, one)
 
 
@@ -109,30 +123,110 @@ def test_at_the_end_of_the_request_every_answer_is_refused_though_no_worker_has_
     answer(ctx, one, days=1) if answer is a_quote else answer(ctx, one)
 
 
-def test_a_look_at_the_deadline_opens_nothing(ctx, three, make, clock):
-    _, (one, two, _) = three
+def test_a_look_in_time_opens_it_once(ctx, three, make, clock):
+    _, (one, *_) = three
+    clock.now = one.open_by - TICK
+    for _ in range(2):
+        assert look(ctx, one).state is InvitationState.OPENED
+    assert verbs(make, one.id).count("invitation.opened") == 1
+
+
+def test_a_late_look_releases_it_and_takes_the_place_again_with_fresh_time(ctx, three, make, clock):
+    _, (one, *_) = three
+    clock.now = one.open_by
+    found = look(ctx, one)
+    assert found.state is InvitationState.OPENED
+    assert found.respond_by == max(one.respond_by, clock.now + ctx.policy.min_response_window)
+    assert found.released_at == clock.now
+    assert verbs(make, one.id) == ["invitation.sent", "invitation.released", "invitation.returned"]
+    assert told(make, one.id) == ["invitation"]
+    assert open_count(make, one.provider_id) == 1
+    accept(ctx, one)
+
+
+def test_a_late_look_by_one_that_may_not_stay_passes_the_place_on(ctx, three, make, clock, queue):
+    lead, (one, *_) = three
+    with ctx.transaction() as tx:
+        tx.session.get(Provider, one.provider_id).state = ProviderState.SUSPENDED
+    clock.now = one.open_by
+    queue.jobs.clear()
+    assert look(ctx, one).state is InvitationState.RELEASED
+    assert told(make, one.id) == ["invitation", "invitation_released"]
+    assert (Job.MATCH_LEADS, lead.id) in queue.jobs
+
+
+def test_the_sweep_releases_what_nobody_opened_once_and_passes_it_on(
+    ctx, three, make, clock, queue
+):
+    lead, found = three
+    look(ctx, found[0])
+    clock.now = found[0].open_by - TICK
+    assert endings.end_due_invitations(ctx) == 0
+    clock.now += TICK
+    queue.jobs.clear()
+    assert endings.end_due_invitations(ctx) == 2
+    assert endings.end_due_invitations(ctx) == 0
+    assert [again(make, each).state for each in found] == ["opened", "released", "released"]
+    assert [open_count(make, each.provider_id) for each in found] == [1, 0, 0]
+    assert told(make, found[1].id) == ["invitation", "invitation_released"]
+    assert (Job.MATCH_LEADS, lead.id) in queue.jobs
+    matching.match_lead(ctx, lead.id)
+    fourth = held(make, lead)[3]
+    assert (fourth.place, fourth.state) == (found[1].place, InvitationState.SENT)
+    assert fourth.respond_by == max(found[0].respond_by, clock.now + ctx.policy.min_response_window)
+
+
+def test_each_reminder_comes_once_and_to_nobody_whose_time_has_ended(ctx, three, make, clock):
+    _, (one, two, three_) = three
+    look(ctx, one)
+    accept(ctx, two)
+    first, second = one.reminders
+    assert one.remind_at == first == one.sent_at + (one.respond_by - one.sent_at) * 0.5
+    clock.now = first - TICK
+    assert endings.remind_holders(ctx) == 0
+    clock.now = first
+    endings.remind_holders(ctx)
+    assert endings.remind_holders(ctx) == 0
+    assert told(make, one.id) == told(make, two.id) == ["invitation", "invitation_reminder"]
+    # Nobody opened it: its place is passed on at this very moment, so a reminder is too late.
+    assert three_.open_by == first
+    assert told(make, three_.id) == ["invitation"]
+    a_quote(ctx, two)
+    clock.now = second + HOUR
+    endings.remind_holders(ctx)
+    assert told(make, one.id).count("invitation_reminder") == 2
+    assert told(make, two.id).count("invitation_reminder") == 1
+    assert again(make, one).remind_at is None
+
+
+def test_of_reminders_that_were_missed_one_is_enough(ctx, three, make, clock):
+    _, (one, *_) = three
+    look(ctx, one)
+    clock.now = one.respond_by - TICK
+    endings.remind_holders(ctx)
+    assert told(make, one.id) == ["invitation", "invitation_reminder"]
     clock.now = one.respond_by
-    assert look(ctx, one).state is InvitationState.SENT
-    clock.now -= TICK
-    assert look(ctx, two).state is InvitationState.OPENED
-    assert look(ctx, two).state is InvitationState.OPENED
-    assert verbs(make, two.id).count("invitation.opened") == 1
+    assert endings.remind_holders(ctx) == 0
 
 
 def test_the_sweep_expires_each_once_and_frees_what_it_held(ctx, three, make, clock, queue):
     lead, found = three
+    for each in found:
+        look(ctx, each)
     ids = [each.provider_id for each in found]
     assert [open_count(make, each) for each in ids] == [1, 1, 1]
     clock.now = found[0].respond_by - TICK
-    assert endings.expire_due_invitations(ctx) == 0
+    assert endings.end_due_invitations(ctx) == 0
     clock.now += TICK
     queue.jobs.clear()
-    assert endings.expire_due_invitations(ctx) == 3
-    assert endings.expire_due_invitations(ctx) == 0
+    assert endings.end_due_invitations(ctx) == 3
+    assert endings.end_due_invitations(ctx) == 0
     assert (Job.MATCH_LEADS, lead.id) in queue.jobs
     assert [open_count(make, each) for each in ids] == [0, 0, 0]
     for each in found:
-        assert verbs(make, each.id) == ["invitation.sent", "invitation.expired"]
+        assert verbs(make, each.id) == [
+            "invitation.sent", "invitation.opened", "invitation.expired",
+        ]  # fmt: skip
         assert told(make, each.id) == ["invitation", "invitation_expired"]
 
 
@@ -140,8 +234,9 @@ def test_what_was_quoted_is_left_by_the_sweep(ctx, three, make, clock):
     _, (one, *_) = three
     a_quote(ctx, one)
     clock.advance(days=5)
-    assert endings.expire_due_invitations(ctx) == 2
+    assert endings.end_due_invitations(ctx) == 2
     assert again(make, one).state is InvitationState.QUOTED
+    assert endings.remind_holders(ctx) == 0
 
 
 def test_a_decline_frees_the_place_and_the_capacity_at_once(ctx, three, make, queue):
@@ -172,7 +267,7 @@ def test_a_place_whose_holder_saw_the_contact_is_kept_until_the_business_gives_i
         decline(ctx, one)
     else:
         clock.now = one.respond_by
-        assert endings.expire_due_invitations(ctx) == 1
+        assert endings.end_due_invitations(ctx) == 1
     assert "place_waiting" in told(make, lead.id)
     for _ in range(2):
         matching.match_lead(ctx, lead.id)
@@ -334,7 +429,7 @@ def test_an_expiry_is_a_miss_though_a_question_was_asked(ctx, three, clock):
     a_quote(ctx, two)
     decline(ctx, three_)
     clock.now = one.respond_by
-    endings.expire_due_invitations(ctx)
+    endings.end_due_invitations(ctx)
     assert settling.settle_ended_invitations(ctx) == 3
     with ctx.reading() as session:
         credits = [session.get_one(Credit, each.provider_id) for each in (one, two, three_)]
@@ -353,11 +448,11 @@ def test_a_poisoned_invitation_is_passed_over_by_the_sweep(ctx, three, make, clo
 
     monkeypatch.setattr(queries, "lock_invitation", poisoned)
     clock.now = one.respond_by
-    assert endings.expire_due_invitations(ctx) == 2
+    assert endings.end_due_invitations(ctx) == 2
     states = [again(make, each).state for each in (one, two, three_)]
-    assert states == ["expired", "sent", "expired"]
+    assert states == ["released", "sent", "released"]
     monkeypatch.undo()
-    assert endings.expire_due_invitations(ctx) == 1
+    assert endings.end_due_invitations(ctx) == 1
 
 
 # What closing says to whom, and what those that were not chosen learn.

@@ -116,6 +116,7 @@ def come_back(ctx, make, lead, provider):
     ours = held_of(make, lead, provider)
     with ctx.transaction() as tx:
         found = tx.session.get_one(Invitation, ours.id)
+        found.open_by = tx.now  # it was not opened in time
         endings.end(tx, SYSTEM, found, InvitationEvent.RELEASE)
     yield
     yield invitations.look_at_invitation(ctx, person_of(provider.id), ours.id)

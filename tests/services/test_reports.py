@@ -325,7 +325,7 @@ def test_a_place_whose_holder_saw_the_contact_is_not_empty_until_it_is_passed_on
     for each in others:
         a_quote(ctx, each)
     clock.now = first.respond_by
-    endings.expire_due_invitations(ctx)
+    endings.end_due_invitations(ctx)
     assert lacking(ctx) == (1, 0)
     endings.replace_invitation(ctx, business_of(lead), first.id)
     assert lacking(ctx) == (1, 1)

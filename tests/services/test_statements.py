@@ -58,7 +58,7 @@ def test_a_question_is_an_answer_but_not_in_time_if_no_quote_follows(ctx, make, 
     found = own_statement(ctx, who, month=None)
     assert (found.answered, found.answered_in_time, found.expired) == (1, 1, 0)
     clock.now = invitation.respond_by
-    endings.expire_due_invitations(ctx)
+    endings.end_due_invitations(ctx)
     found = own_statement(ctx, who, month=None)
     assert (found.answered, found.answered_in_time, found.expired) == (1, 0, 1)
 
@@ -78,6 +78,7 @@ def test_a_release_is_not_an_answer(ctx, make):
     (invitation,) = held(make, make.matched_lead())
     with ctx.transaction() as tx:
         ours = tx.session.get_one(Invitation, invitation.id)
+        ours.open_by = tx.now  # it was not opened in time
         endings.end(tx, SYSTEM, ours, InvitationEvent.RELEASE)
     found = own_statement(ctx, person_of(provider.id), month=None)
     assert (found.invited, found.opened, found.answered, found.released) == (1, 0, 0, 1)

@@ -51,8 +51,13 @@ class Sent:
 
     def apply(self, event: InvitationEvent, *, now: datetime) -> None:
         """Let `event` happen at `now`, or raise `Conflict`: too late, or not possible any more."""
-        respond_by = self.window.respond_by
-        self.state = invitations.after(self.state, event, now=now, respond_by=respond_by)
+        self.state = invitations.after(
+            self.state,
+            event,
+            now=now,
+            open_by=self.window.open_by,
+            respond_by=self.window.respond_by,
+        )
         if self.state in (InvitationState.ACCEPTED, InvitationState.QUOTED):
             self.accepted_at = self.accepted_at or now
         if event is InvitationEvent.QUOTE:
