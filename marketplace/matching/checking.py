@@ -4,6 +4,7 @@ Every step that touches a provider or its load keeps the row true in the same tr
 the proof, and the way back should a row have come to be wrong all the same.
 """
 
+import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.events import record
-from marketplace.matching.differences import ENTERED, ENTRIES, ROW, Difference, differences
+from marketplace.matching.differences import CODES, ENTERED, ENTRIES, ROW, Difference, differences
 from marketplace.providers.coverage import lock_rows
 from marketplace.providers.intake import SHUFFLE_TO
 from marketplace.providers.models import Coverage, Provider
@@ -39,6 +40,7 @@ MENDED: Mapping[str, Callable[[str], Any]] = {
     "month": date.fromisoformat,
     "month_count": int,
     "shuffle": lambda _: secrets.randbelow(SHUFFLE_TO),
+    **dict.fromkeys(CODES, json.loads),
 }
 """The columns that can be made again, and how from what they should be."""
 
@@ -139,11 +141,14 @@ def _mend(
         tx.session.execute(row.values(values))
     if any(each.column == ENTRIES for each in found):
         _enter_again(tx.session, provider_id)
-    done = {ROW, ENTRIES, *values}
-    facts = {each.column: [each.is_now, each.should_be] for each in found if each.column in done}
+    after = [
+        replace(each, is_mended=each.column in (ROW, ENTRIES) or _made_again(each) is not None)
+        for each in found
+    ]
+    facts = {each.column: [each.is_now, each.should_be] for each in after if each.is_mended}
     if facts:
         record(tx, actor, "coverage.mended", provider_id, **facts)
-    return [replace(each, is_mended=each.column in done) for each in found]
+    return after
 
 
 def _made_again(difference: Difference) -> Any:

@@ -11,12 +11,14 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from marketplace.catalogue.languages import languages
 from marketplace.invitations.rules import LIVE
 from marketplace.providers.intake import SHUFFLE_TO
 from marketplace.providers.models import REMOTE
 from marketplace.providers.rules import (
     CAPACITY_AT_MOST,
     HEADCOUNT_RANGE,
+    WEEKS_TO_START_AT_MOST,
     ProviderState,
     month_of,
 )
@@ -32,8 +34,13 @@ POSSIBLE = {
     "headcount_max": HEADCOUNT_RANGE,
     "open_capacity": (0, CAPACITY_AT_MOST[0]),
     "monthly_capacity": (0, CAPACITY_AT_MOST[1]),
+    "weeks_to_start": (0, WEEKS_TO_START_AT_MOST),
     "shuffle": (0, SHUFFLE_TO - 1),
 }
+
+NEEDED = ("standards", "regions")
+CODES = (*NEEDED, "sectors", "languages")
+"""The columns of codes, called as what knows them: tables of the catalogue, and the languages."""
 
 ENTERED = f"""
     SELECT DISTINCT c.provider_id, region, standard, c.kind, c.shuffle
@@ -54,8 +61,16 @@ COMPARED = {
 }
 """What the columns that have another source should be."""
 
+ONCE = {
+    name: f"ARRAY(SELECT code FROM unnest(c.{name}) WITH ORDINALITY AS of (code, place)"
+    " GROUP BY code ORDER BY min(place))"
+    for name in CODES
+}
+"""What the columns of codes should be, each code once: as JSON in words."""
+
 _is_wrong = "\n    OR ".join(
-    [f"c.{name} <> {source}" for name, source in COMPARED.items()]
+    [f"c.{name} <> {source}" for name, source in {**COMPARED, **ONCE}.items()]
+    + [f"cardinality(c.{name}) = 0" for name in NEEDED]
     + [f"c.{name} NOT BETWEEN {least} AND {most}" for name, (least, most) in POSSIBLE.items()]
 )
 _in_words = ",".join(
@@ -66,11 +81,20 @@ _in_words = ",".join(
     ]
     + [
         f"""
+        ('{name}', to_jsonb(c.{name})::text, to_jsonb({source})::text, c.{name} <> {source})"""
+        for name, source in ONCE.items()
+    ]
+    + [
+        f"""
+        ('{name}', 'empty', 'one or more', cardinality(c.{name}) = 0)"""
+        for name in NEEDED
+    ]
+    + [
+        f"""
         ('{name}', c.{name}::text, '{least} to {most}', c.{name} NOT BETWEEN {least} AND {most})"""
         for name, (least, most) in POSSIBLE.items()
     ]
 )
-# The columns of codes are called as the tables of the catalogue that know them.
 _codes = "".join(
     f"""
     UNION ALL
@@ -80,11 +104,13 @@ _codes = "".join(
     WHERE c.provider_id BETWEEN :first AND :last
     AND NOT EXISTS (SELECT FROM {name} WHERE {name}.code = of.code)
     GROUP BY c.provider_id"""
-    for name in ("standards", "regions", "sectors")
+    for name in CODES
 )
 
 _STATEMENT = f"""
-WITH used AS (
+WITH languages (code) AS (
+    SELECT unnest(CAST(:languages AS text[]))
+), used AS (
     SELECT provider_id, count(*) FILTER (WHERE state = ANY(:live)) AS live,
         count(*) FILTER (WHERE sent_at AT TIME ZONE 'UTC' >= CAST(:month AS date)
             AND sent_at AT TIME ZONE 'UTC' < CAST(:month AS date) + interval '1 month') AS sent
@@ -153,6 +179,7 @@ def differences(session: Session, first: UUID, last: UUID, *, now: datetime) -> 
         {
             "first": first,
             "last": last,
+            "languages": list(languages()),
             "live": [state.value for state in LIVE],
             "month": month_of(now),
             "ahead": month_of(now + CLOCKS_APART),

@@ -13,6 +13,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
+    literal_column,
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
@@ -46,12 +47,22 @@ _STATES = {each.value: each for each in ProviderState}
 _ACCREDITATION_STATES = {each.value: each for each in AccreditationState}
 
 
+_WITHOUT_A_ROW = {
+    **dict.fromkeys(("standards", "regions", "sectors", "languages"), "'{}'::text[]"),
+    **dict.fromkeys(("headcount_min", "headcount_max"), "0"),
+    **dict.fromkeys(("open_capacity", "open_count", "monthly_capacity", "month_count"), "0"),
+    "remote": "false",
+    "month": "'0001-01-01'::date",
+}
+
+
 def provider_facts(
     session: Session, ids: Collection[UUID], *, now: datetime
 ) -> dict[UUID, ProviderFacts]:
     """Return the facts of these providers, as the database has them now.
 
-    Nothing comes from what the session has loaded before.
+    Nothing comes from what the session has loaded before. One whose coverage row is missing covers
+    nothing and takes on nothing; what it holds already it may keep.
     """
     rows = session.execute(_ALL_FACTS, {"ids": list(ids), "now": now})
     return {row.id: facts_of(row) for row in rows}
@@ -65,10 +76,11 @@ def statement_of_facts(*, of_some_standards: bool = False) -> Select[Any]:
     """
     columns: list[Any] = [
         _provider.id, _provider.name, _provider.name_key, _provider.kind, _provider.state,
-        _provider.legal_entity, _covers.standards, _covers.regions, _covers.sectors,
-        _covers.headcount_min, _covers.headcount_max, _covers.remote,
-        _covers.open_capacity, _covers.open_count, _covers.monthly_capacity,
-        _covers.month, _covers.month_count, _covers.weeks_to_start, _covers.languages,
+        _provider.legal_entity, _covers.weeks_to_start,
+        *(
+            func.coalesce(_covers[name], literal_column(nothing)).label(name)
+            for name, nothing in _WITHOUT_A_ROW.items()
+        ),
         _accreditations(of_some_standards).label("accreditations"),
         _pauses().label("pauses"),
         _relations(_related.provider_id, _related.other_id).label("declares"),
@@ -76,7 +88,7 @@ def statement_of_facts(*, of_some_standards: bool = False) -> Select[Any]:
     ]  # fmt: skip
     return (
         select(*columns)
-        .join(Coverage.__table__, _covers.provider_id == _provider.id)
+        .outerjoin(Coverage.__table__, _covers.provider_id == _provider.id)
         .where(_provider.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
     )
 

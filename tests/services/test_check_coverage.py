@@ -18,11 +18,14 @@ from marketplace.invitations import queries as invitation_queries
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import DeclineReason, InvitationEvent
+from marketplace.leads.models import Lead
 from marketplace.matching import checking
 from marketplace.matching import service as matching
 from marketplace.matching.checking import check_coverage
-from marketplace.providers import coverage
+from marketplace.providers import coverage, profile
 from marketplace.providers.models import Coverage, CoverageEntry
+from marketplace.web.api.provider_schemas import ChangedProviderSchema
+from marketplace.web.requests import load
 from tests.factories import person_of
 from tests.services.coverage_walk import Walk
 from tests.services.road import held
@@ -108,6 +111,11 @@ DAMAGE = {
     "a month too early": ("month = '2026-10-01'", ("month", "2026-10-01", "2026-11-01")),
     "a month too late": ("month = '2027-03-01'", ("month", "2027-03-01", "2026-11-01")),
     "not a month": ("month = '2026-11-23'", ("month", "2026-11-23", "2026-11-01")),
+    "a standard twice": (
+        "standards = '{ISO 9001,ISO 14001,ISO 9001}'",
+        ("standards", '["ISO 9001", "ISO 14001", "ISO 9001"]', '["ISO 9001", "ISO 14001"]'),
+    ),
+    "a sector twice": ("sectors = '{17,17}'", ("sectors", '["17", "17"]', '["17"]')),
     "nowhere in the shuffle": ("shuffle = -5", ("shuffle", "-5", "0 to 2147483646")),
 }
 
@@ -148,6 +156,10 @@ IMPOSSIBLE = {
     "regions": ("regions = '{AU,QQ,ZZ-9}'", ("regions", "QQ, ZZ-9", "in the catalogue")),
     "sector": ("sectors = '{17,999}'", ("sectors", "999", "in the catalogue")),
     "nothing": ("sectors = '{17,NULL}'", ("sectors", "null", "in the catalogue")),
+    "language": ("languages = '{en,klingon}'", ("languages", "klingon", "in the catalogue")),
+    "no standard": ("standards = '{}'", ("standards", "empty", "one or more")),
+    "no region": ("regions = '{}'", ("regions", "empty", "one or more")),
+    "weeks": ("weeks_to_start = -5", ("weeks_to_start", "-5", "0 to 104")),
     "nobody": ("headcount_min = 0", ("headcount_min", "0", "1 to 1000000")),
     "capacity": ("open_capacity = -1", ("open_capacity", "-1", "0 to 1000")),
     "month": ("monthly_capacity = 10001", ("monthly_capacity", "10001", "0 to 10000")),
@@ -168,19 +180,51 @@ def test_what_only_the_provider_can_say_is_named_and_left(ctx, make, damage, dif
     assert events(make) == []
 
 
-def test_a_missing_row_comes_back_true_and_covering_nothing(ctx, make, invited):
+def test_a_missing_row_comes_back_covering_nothing_until_somebody_says_what_it_covers(
+    ctx, make, invited
+):
     change(ctx, "DELETE FROM coverage")
     assert columns(ctx) == [("row", "missing", "there")]
     report = check_coverage(ctx, OPERATOR, mend=True)
-    assert report.remaining == 0
+    assert report.remaining == 2
     row = row_of(make, invited)
     assert (row.kind, row.state, row.open_count, row.month_count) == (
         invited.kind, invited.state, 2, 2,
     )  # fmt: skip
     assert row.standards == row.regions == []
-    assert differences(ctx) == ()
+    nothing = [(name, "empty", "one or more") for name in ("regions", "standards")]
+    assert columns(ctx) == columns(ctx, mend=True) == nothing
     lead = make.matched_lead()
     assert held(make, lead) == []
+    says = load(
+        ChangedProviderSchema(), {"coverage": {"standards": ["ISO 9001"], "regions": ["AU"]}}
+    )
+    profile.update_provider(ctx, person_of(invited.id), says)
+    assert differences(ctx) == ()
+    matching.match_lead(ctx, lead.id)
+    assert [each.provider_id for each in held(make, lead)] == [invited.id]
+
+
+def test_what_is_twice_is_mended_where_beside_it_something_is_unknown(ctx, make):
+    provider = make.provider()
+    change(ctx, "UPDATE coverage SET sectors = '{17,999,17}'")
+    found = differences(ctx, mend=True)
+    assert {each.should_be: each.is_mended for each in found} == {
+        '["17", "999"]': True,
+        "in the catalogue": False,
+    }
+    assert row_of(make, provider).sectors == ["17", "999"]
+
+
+def test_a_lead_is_matched_though_the_row_of_one_that_was_invited_is_missing(ctx, make, invited):
+    *_, lead = make.ask(lambda s: s.scalars(select(Lead).order_by(Lead.id)).all())
+    change(ctx, "DELETE FROM coverage")
+    other = make.provider()
+    matching.match_lead(ctx, lead.id)
+    assert {each.provider_id: each.state for each in held(make, lead)} == {
+        invited.id: "sent",
+        other.id: "sent",
+    }
 
 
 ENTRIES_DAMAGED = {
