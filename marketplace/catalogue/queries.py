@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue.models import AccreditationBody, Region, Sector, Standard
-from marketplace.catalogue.rules import Editions, country_of
+from marketplace.catalogue.rules import Editions, country_of, parts_by_country
 from marketplace.core.direct import Direct
 
 Entry = TypeVar("Entry", Standard, Sector, Region, AccreditationBody)
@@ -126,6 +126,14 @@ def subdivisions(session: Session, country: str) -> list[Region]:
             .where(Region.country == country, Region.code != country)
             .order_by(Region.name, Region.code)
         )
+    )
+
+
+def parts_of_countries(session: Session, regions: Collection[str]) -> dict[str, set[str]]:
+    """Return all the parts of the countries that these regions are of, by country."""
+    countries = {country_of(region) for region in regions}
+    return parts_by_country(
+        session.scalars(select(Region.code).where(Region.country.in_(countries)))
     )
 
 

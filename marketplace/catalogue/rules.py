@@ -1,6 +1,7 @@
 """What a standard, an edition, a region may mean, given what the catalogue says of it."""
 
 import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -124,6 +125,26 @@ class Editions:
 def country_of(region: str) -> str:
     """Return the ISO 3166-1 country of a region: `AU` of `AU-NSW`, and of `AU` itself."""
     return region.partition("-")[0]
+
+
+def parts_by_country(regions: Iterable[str]) -> dict[str, set[str]]:
+    """Return the subdivisions among these regions, by country."""
+    parts: dict[str, set[str]] = {}
+    for region in regions:
+        if country_of(region) != region:
+            parts.setdefault(country_of(region), set()).add(region)
+    return parts
+
+
+def in_whole(named: Collection[str], parts: Mapping[str, set[str]]) -> list[str]:
+    """Return the regions named, with a country in place of all of its `parts`.
+
+    Who covers each of them covers the country, and so a lead that is for all of it.
+    """
+    mine = parts_by_country(named)
+    whole = {country for country, some in mine.items() if parts.get(country) == some}
+    places = (country_of(each) if country_of(each) in whole else each for each in named)
+    return list(dict.fromkeys(places))
 
 
 def covering(region: str) -> list[str]:

@@ -5,11 +5,12 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any, TypeVar
 
 from email_validator import EmailNotValidError, validate_email
 
-from marketplace.catalogue.rules import Editions
+from marketplace.catalogue.rules import Editions, in_whole, parts_by_country
 from marketplace.core import identity
 from marketplace.providers.rules import (
     CAPACITY_AT_MOST,
@@ -45,6 +46,11 @@ class Reference:
     regions: Collection[str]
     sectors: Collection[str]
     languages: Collection[str]
+
+    @cached_property
+    def parts(self) -> dict[str, set[str]]:
+        """The parts of each country."""
+        return parts_by_country(self.regions)
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,8 @@ def read_row(cells: Mapping[str, str], known: Reference) -> Row:
     take("email", _email, required=True)
     take("phone", _at_most(40))
     take("standards", _list_of(known.standards, "a standard", 100), required=True)
-    take("regions", _list_of(known.regions, "a region", 500), required=True)
+    regions = _list_of(known.regions, "a region", 500)
+    take("regions", lambda text: in_whole(regions(text), known.parts), required=True)
     take("sectors", _list_of(known.sectors, "a sector", 100))
     take("headcount_min", _number(*HEADCOUNT_RANGE))
     take("headcount_max", _number(*HEADCOUNT_RANGE))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from marketplace.accounts.rules import normal_email
 from marketplace.catalogue import queries as catalogue
 from marketplace.catalogue.languages import languages
-from marketplace.catalogue.rules import country_of
+from marketplace.catalogue.rules import country_of, in_whole
 from marketplace.core import identity
 from marketplace.core.context import Transaction
 from marketplace.core.db import new_id
@@ -137,7 +137,7 @@ def new_provider(tx: Transaction, values: dict[str, Any]) -> Provider:
     )
     tx.session.add(provider)
     tx.session.flush()
-    covered = {**default_coverage(), **_given(values["coverage"])}
+    covered = {**default_coverage(), **as_stored(tx.session, _given(values["coverage"]))}
     tx.session.add(
         Coverage(
             provider_id=provider.id,
@@ -150,6 +150,14 @@ def new_provider(tx: Transaction, values: dict[str, Any]) -> Provider:
     )
     tx.session.flush()
     return provider
+
+
+def as_stored(session: Session, coverage: dict[str, Any]) -> dict[str, Any]:
+    """Return checked coverage as it is stored: a country in place of all of its parts."""
+    if "regions" not in coverage:
+        return coverage
+    parts = catalogue.parts_of_countries(session, coverage["regions"])
+    return {**coverage, "regions": in_whole(coverage["regions"], parts)}
 
 
 def _given(coverage: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def update_provider(ctx: Context, actor: Actor, form: Form) -> Provider:
         changed += intake.change(
             provider, contact, ["contact_name", "contact_email", "contact_phone"]
         )
-        covered = intake.change(coverage, wanted.get("coverage", {}), COVERED)
+        covers = intake.as_stored(tx.session, wanted.get("coverage", {}))
+        covered = intake.change(coverage, covers, COVERED)
         if changed or covered:
             record(tx, actor, "provider.changed", provider.id, fields=changed + covered)
         if covered:

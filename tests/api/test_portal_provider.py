@@ -86,6 +86,14 @@ def test_a_change_leaves_out_what_it_does_not_name(client, body, head, queue):
     assert queue.jobs == [(Job.REMATCH_WAITING_LEADS, body.id)]
 
 
+def test_who_names_every_part_of_a_country_covers_the_country(client, head):
+    states = ["AU-NSW", "AU-VIC", "AU-QLD", "AU-SA", "AU-WA", "AU-TAS", "AU-NT"]
+    for named, covered in ((states, states), ([*states, "AU-ACT"], ["AU"])):
+        wanted = {"coverage": {"regions": named}}
+        changed = client.patch(f"{PORTAL}/provider", json=wanted, headers=head)
+        assert changed.json["coverage"]["regions"] == covered
+
+
 def test_a_change_names_every_wrong_field(client, head):
     wrong = {
         "name": "Another",

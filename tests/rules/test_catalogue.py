@@ -4,7 +4,7 @@ import pytest
 
 from marketplace.catalogue.languages import languages
 from marketplace.catalogue.reading import day, short_edition, time_zone
-from marketplace.catalogue.rules import Editions, covering
+from marketplace.catalogue.rules import Editions, covering, in_whole, parts_by_country
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,24 @@ def test_an_edition_that_cannot_be_asked_for_is_refused_with_what_can_be(
 def test_a_region_is_covered_by_itself_and_by_its_country():
     assert covering("AU-NSW") == ["AU-NSW", "AU"]
     assert covering("AU") == ["AU"]
+
+
+PARTS = parts_by_country(["AU", "AU-NSW", "AU-VIC", "AU-WA", "NZ", "NZ-AUK", "NZ-WGN", "MC"])
+
+
+@pytest.mark.parametrize(
+    ("named", "meant"),
+    [
+        (["AU-NSW", "AU-VIC"], ["AU-NSW", "AU-VIC"]),
+        (["AU-VIC", "NZ-AUK", "AU-NSW", "AU-WA"], ["AU", "NZ-AUK"]),
+        (["AU-NSW", "AU", "AU-VIC"], ["AU-NSW", "AU", "AU-VIC"]),
+        (["AU-NSW", "AU", "AU-VIC", "AU-WA"], ["AU"]),
+        (["NZ-WGN", "NZ-AUK", "MC", "AU"], ["NZ", "MC", "AU"]),
+        ([], []),
+    ],
+)
+def test_who_names_every_part_of_a_country_names_the_country(named, meant):
+    assert in_whole(named, PARTS) == meant
 
 
 def test_languages_have_two_letters_a_name_of_their_own_and_the_order_of_the_names():

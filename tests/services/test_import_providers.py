@@ -14,6 +14,7 @@ from marketplace.core.actors import ANYBODY, OPERATOR
 from marketplace.core.errors import NotAllowed
 from marketplace.core.events import Event
 from marketplace.core.jobs import Job
+from marketplace.matching import service as matching
 from marketplace.notifications.models import Notification
 from marketplace.providers import service
 from marketplace.providers.cells import COLUMNS, FURTHER_COLUMNS
@@ -28,6 +29,7 @@ from marketplace.providers.models import (
     Relationship,
 )
 from tests.people import an_admin
+from tests.services.road import held
 
 WHOLE = (*COLUMNS, *FURTHER_COLUMNS)
 
@@ -180,6 +182,21 @@ def test_a_changed_row_updates_its_provider(ctx, file):
         coverage = session.get(Coverage, provider.id)
     assert (provider.name, provider.name_key) == ("Harbour Quality Group", "harbour quality group")
     assert (coverage.regions, coverage.open_capacity) == (["AU"], 9)
+
+
+def test_a_row_that_names_every_part_of_a_country_covers_the_country(ctx, make, file):
+    states = "AU-NSW;AU-VIC;AU-QLD;AU-SA;AU-WA;AU-TAS;AU-NT"
+    seven = {**CONSULTANT, "regions": states, "remote": "no"}
+    run(ctx, file(seven), verified=True)
+    lead = make.matched_lead(regions=["AU"])
+    assert held(make, lead) == []
+    path = file({**seven, "regions": f"{states};AU-ACT;NZ-AUK"})
+    run(ctx, path, verified=True)
+    with ctx.reading() as session:
+        assert session.scalars(select(Coverage.regions)).one() == ["AU", "NZ-AUK"]
+    assert run(ctx, path, verified=True).unchanged == 1
+    matching.match_lead(ctx, lead.id)
+    assert len(held(make, lead)) == 1
 
 
 def test_vouching_later_verifies_who_had_applied(ctx, file):

@@ -54,7 +54,7 @@ def cell_of(ctx, standard, region, kind="consultant"):
 # Random markets
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [2, 4])
 def test_every_figure_is_what_counting_by_hand_gives(ctx, make, clock, seed):
     left_empty = a_market(ctx, make, clock, seed)
     assert_coverage_by_hand(ctx, make, clock, left_empty)
