@@ -1,26 +1,21 @@
 """How a company's name is read: which of its words tell it from others, and which do not.
 
 Pure. Stronger than `rules.name_key`, which is stored and so never changes: other letters, legal
-forms however they are spelt, words that are written together, trading names.
+forms however they are spelt (`legal_forms`), words that are written together, trading names, names
+in brackets, registration numbers (`name_numbers`), addresses on the web.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from rapidfuzz.distance import OSA
 
-from marketplace.providers.rules import LEGAL_SUFFIXES
-
-_FORMS = (
-    "pl lc limitada ltda eurl snc scs sro srl sl slu sau doo dd kft zrt rt zoo ooo oao pjsc jsc "
-    "cv vof eood ead aktiengesellschaft gesellschaft mbh haftungsbeschrankt ek ev gbr partg "
-    "stiftung incorporation unlimited ltee cic cio berhad tbk trust trustee"
-)
-LEGAL_FORMS = LEGAL_SUFFIXES | frozenset(_FORMS.split())
-"""How names end that say what sort of company it is, those that `name_key` leaves included."""
+from marketplace.providers.legal_forms import LEGAL_FORMS, without_form
+from marketplace.providers.name_numbers import without_numbers
 
 _JOINING = frozenset(("and", "und", "et", "of", "for", "the", "in"))
 
@@ -92,6 +87,24 @@ _ALSO_CALLED = re.compile(
 )
 """What stands between a name and another one of the same company's."""
 
+_IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]*)(?:[)\]]|$)")
+
+_PLACES = (
+    "nsw vic victoria qld queensland tas tasmania act sydney melbourne brisbane perth adelaide "
+    "hobart darwin canberra auckland wellington christchurch london dublin singapore"
+)
+_NAMES_NOBODY = LEGAL_FORMS | frozenset(_PLACES.split())
+"""What stands in brackets within one name: `Harbour Quality (Sydney) (Pty) Ltd`."""
+
+_SITE = re.compile(
+    r"\W*(?:[a-z]+://)?(?:\S*@)?(?:www\.)?(\S{3,}?)"
+    r"\.(?:(?:com|net|org|co|edu|asn|id|biz|info|io)(?:\.[a-z]{2})?|[a-z]{2})(?:[/?#]\S*)?\W*"
+)
+"""A name on the web, and around it what many have: `www.harbourquality.com.au/about`."""
+
+READINGS_AT_MOST = 6
+"""In how many ways one name is read; no real one has more."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -99,6 +112,8 @@ class Reading:
 
     words: tuple[str, ...]
     """Folded, without legal form and joining words; never empty."""
+    form: frozenset[str]
+    """What its legal form says, in full; empty where it says none."""
 
     @cached_property
     def telling(self) -> tuple[str, ...]:
@@ -121,13 +136,50 @@ class Reading:
 
 
 def readings(name: str) -> tuple[Reading, ...]:
-    """Return the names that stand in a name, a trading name by itself.
+    """Return the names that stand in a name, a trading name or one in brackets by itself.
 
-    None where there is neither letter nor digit.
+    A registration number is no part of them, unless it is the name. None where there is neither
+    letter nor digit.
     """
+    found = _readings(without_numbers(name))
+    says_nothing = all(LEGAL_FORMS.issuperset(each.words) for each in found)
+    return _readings(name) if says_nothing else found
+
+
+def _readings(name: str) -> tuple[Reading, ...]:
     parts = _ALSO_CALLED.split(folded("".join(_humps_apart(name))))
-    every = (_essential(_words(part)) for part in parts)
-    return tuple(dict.fromkeys(Reading(tuple(words)) for words in every if words))
+    every = dict.fromkeys(each for part in parts for each in _with_brackets_apart(part))
+    return tuple(islice(every, READINGS_AT_MOST))
+
+
+def _with_brackets_apart(text: str) -> Iterator[Reading]:
+    """Yield the text, and where its brackets name somebody, these and what is around them.
+
+    What is around them as well where its legal form does not end the text: `Harbour Ltd (NSW)`.
+    """
+    whole = _reading(text)
+    if whole is None:
+        return
+    yield whole
+    inside = [_reading(each) for each in _IN_BRACKETS.findall(text)]
+    named = [each for each in inside if each is not None and _names_somebody(each)]
+    around = _reading(_IN_BRACKETS.sub(" ", text))
+    if around is not None and (named or around.form != whole.form):
+        yield around
+    yield from named
+
+
+def _names_somebody(inside: Reading) -> bool:
+    """Return whether what stands in brackets is a name, and not a place, a form or a number."""
+    words = [word for word in inside.words if len(word) > 2 and word not in _NAMES_NOBODY]
+    return len(words) > 1 or any(meaning(word) is None and not word.isdigit() for word in words)
+
+
+def _reading(text: str) -> Reading | None:
+    """Return one name without legal form and joining words, unless nothing would be left."""
+    kept, form = without_form(_words(text))
+    words = [word for word in kept if word not in _JOINING] or kept
+    return Reading(tuple(words), form) if words else None
 
 
 def meaning(word: str) -> str | None:
@@ -166,27 +218,11 @@ def _words(text: str) -> list[str]:
     """Return the words of a folded text; initials with dots or slashes (`P/L`) are one word."""
     found: list[str] = []
     for token in re.sub(r"['\u2018\u2019`\u00b4]", "", text).split():
-        pieces = re.findall(r"[^\W_]+", token)
+        site = _SITE.fullmatch(token)
+        pieces = re.findall(r"[^\W_]+", site[1] if site else token)
         is_initials = len(pieces) > 1 and all(len(piece) == 1 for piece in pieces)
         found += ["".join(pieces)] if is_initials else pieces
     return found
-
-
-def _essential(words: Sequence[str]) -> list[str]:
-    """Return the words without legal form and joining words, unless nothing would be left."""
-    kept = list(words)
-    while length := _length_of_form(kept):
-        del kept[-length:]
-    return [word for word in kept if word not in _JOINING] or kept
-
-
-def _length_of_form(words: Sequence[str]) -> int:
-    """Return how many words at the end, but not all of them, say nothing but the legal form."""
-    for length in (3, 2):
-        initials = words[-length:] if len(words) > length else []
-        if max(map(len, initials), default=0) == 1 and "".join(initials) in LEGAL_FORMS:
-            return length
-    return int(len(words) > 1 and (words[-1] in LEGAL_FORMS or words[-1] in _JOINING))
 
 
 def _taken_apart(word: str) -> list[str]:

@@ -1,9 +1,10 @@
 """Whether two names may be one company's: enough alike that a person is asked; and where to look.
 
-Pure. Names with an equal `rules.name_key` are one name, and nobody is asked. Here is what lies
-between that and another name: typing errors, words in another order, one word more or fewer, words
-that are written together, other letters, other legal forms, trading names. Words that half of all
-consultants have in their names (`name_words.COMMON`) make no two names resemble by themselves.
+Pure. Names with an equal `rules.name_key` are one name, and nobody is asked unless the legal forms
+contradict each other. Here is what lies between that and another name: typing errors, words in
+another order, one word more or fewer, words that are written together, other letters, other legal
+forms, trading names. Words that half of all consultants have in their names (`name_words.COMMON`)
+make no two names resemble by themselves.
 """
 
 import string
@@ -31,6 +32,18 @@ LONGEST_WORD = 30
 def resembles(one: str, other: str) -> bool:
     """Return whether a person should be asked if these are names of one company."""
     return _resemble(readings(one), readings(other))
+
+
+def is_surely(one: str, other: str) -> bool:
+    """Return whether these names are the same but for spelling and a legal form left out.
+
+    `Nova GmbH` is not `Nova Pty Ltd`; `Nova` may be either, and people write `Ltd` for `Pty Ltd`.
+    """
+    return any(
+        mine.joined == theirs.joined and (mine.form <= theirs.form or theirs.form <= mine.form)
+        for mine in readings(one)
+        for theirs in readings(other)
+    )
 
 
 def resembling(name: str, others: Mapping[Id, str]) -> list[Id]:

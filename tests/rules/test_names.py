@@ -4,8 +4,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from marketplace.providers.name_numbers import entities_in, without_numbers
 from marketplace.providers.name_words import COMMON, LEGAL_FORMS, readings
-from marketplace.providers.names import ASKED_AT_MOST, resembles, resembling, searches
+from marketplace.providers.names import (
+    ASKED_AT_MOST,
+    is_surely,
+    resembles,
+    resembling,
+    searches,
+)
 from marketplace.providers.rules import name_key
 
 ALIKE = [
@@ -18,6 +25,29 @@ ALIKE = [
     ("Harbour Quality gmbh und co kg", "Harbour Quality AG"),
     ("Harbour Quality L.L.C.", "Harbour Quality Inc"),
     ("The Harbour Quality Company", "Harbour Quality"),
+    ("Harbour S.\u00e0 r.l.", "Harbour"),
+    ("Harbour S. \u00e0 r. l.", "Harbour SARL"),
+    ("Harbour Sp. z o.o.", "Harbour"),
+    ("Harbour S.A. de C.V.", "Harbour"),
+    ("Harbour S. de R. L. de C. V.", "Harbour S de RL de CV"),
+    ("Harbour AB (publ)", "Harbour"),
+    ("Harbour Limited Liability Company", "Harbour LLC"),
+    ("Harbour Incorporated Association", "Harbour Inc."),
+    # Registration numbers, sound or not.
+    ("Harbour Pty Ltd ACN 123 456 789", "Harbour Pty Ltd"),
+    ("Harbour Pty Ltd (ABN 51 824 753 556)", "Harbour"),
+    ("Harbour P/L A.B.N.: 51824753556", "Harbour"),
+    ("ABN 51-824-753-556 Harbour Pty Ltd", "Harbour"),
+    ("Harbour Pty Ltd 51 824 753 556", "Harbour"),
+    ("Harbour Ltd (Company No. 01234567)", "Harbour"),
+    ("Harbour Pty Ltd (NSW) [ACN 004 085 616]", "Harbour"),
+    # Whom brackets name, and what a name has on the web.
+    ("Jo Tran (Harbour)", "Harbour Pty Ltd"),
+    ("Jo Tran (Harbour Quality Pty Ltd, ABN 51 824 753 556)", "Harbour Quality"),
+    ("Jo Tran (Harbour t/a Wattle", "Harbour Pty Ltd"),
+    ("Harbour Quality (Jo Tran, Sam Doe)", "Harbour Quality Ltd"),
+    ("Jo Tran [Quality Certification Services]", "Quality Certification Service"),
+    ("harbourquality.com", "Harbour Quality"),
     # Letters.
     ("Stra\u00dfe Consulting", "STRASSE Consulting"),
     ("S\u00f8rensen Consulting", "Sorensen Consulting"),
@@ -60,6 +90,13 @@ ALIKE = [
     ("Harbour Quality Pty Ltd ATF The Smith Family Trust", "Harbour Quality"),
 ]
 
+ON_THE_WEB = [
+    ("www.Harbour-Quality.com.au", "Harbour Quality"),
+    ("https://harbourquality.com.au/about-us", "Harbour Quality"),
+    ("jo.tran@harbourquality.co.nz", "Harbour Quality"),
+]
+"""What a business may give, and no provider is called."""
+
 OUT_OF_THE_WAY = [
     ("Accreditasure Quality", "Acreditassure Quality"),
     ("Bluegum Consulting", "Blue Gun Consulting"),
@@ -88,13 +125,20 @@ DIFFERENT = [
     # What looks like "trading as" and is the name.
     ("DBA Consulting", "AKA Consulting"),
     ("DBA Consulting", "Consulting Group"),
+    # A number that is the name, or is another number.
+    ("A.C.N. 004 085 616 Pty Ltd", "A.C.N. 676 061 760 Pty Ltd"),
+    ("Harbour 2000 Quality", "Harbour 3000 Quality"),
+    # What stands in brackets and names nobody.
+    ("Harbour Quality (Sydney) Pty Ltd", "Sydney Consulting"),
+    ("Harbour Quality (Australia)", "Australian Consulting"),
+    ("Harbour Quality (2)", "2"),
     # Nothing to go by.
     ("!!!", "!!!"),
     ("", "Harbour"),
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), ALIKE + OUT_OF_THE_WAY)
+@pytest.mark.parametrize(("one", "other"), ALIKE + ON_THE_WEB + OUT_OF_THE_WAY)
 def test_these_are_near_enough_to_ask(one, other):
     assert resembles(one, other)
     assert resembles(other, one)
@@ -104,6 +148,52 @@ def test_these_are_near_enough_to_ask(one, other):
 def test_these_are_two_names(one, other):
     assert not resembles(one, other)
     assert not resembles(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one"),
+    [
+        ("Nova", "Nova GmbH", True),
+        ("NOVA, Pty. Ltd.", "Nova P/L", True),
+        ("Nova Limited", "Nova Pty Ltd", True),
+        ("Nova Inc.", "Nova Incorporated", True),
+        ("Nova L.L.C.", "Nova Limited Liability Company", True),
+        ("Nova Pty Ltd (ABN 51 824 753 556)", "Nova Pty Ltd", True),
+        ("Nova Pty Ltd", "Nova GmbH", False),
+        ("Nova Pty Ltd", "Nova Pte Ltd", False),
+        ("Nova Inc.", "Nova Corp.", False),
+        ("Nova", "Nove", False),
+    ],
+)
+def test_names_are_surely_one_companys_unless_their_legal_forms_contradict(one, other, are_one):
+    assert is_surely(one, other) is are_one
+    assert is_surely(other, one) is are_one
+
+
+@pytest.mark.parametrize(
+    ("name", "left", "entities"),
+    [
+        ("Harbour ABN 74 676 061 760", "Harbour", {"AU:676061760"}),
+        ("Harbour (A.C.N. 676 061 760)", "Harbour ( )", {"AU:676061760"}),
+        ("Harbour ABN: 51824753556 Ltd", "Harbour Ltd", {"AU:51824753556"}),
+        ("Harbour NZBN 9429041535110", "Harbour", {"NZ:9429041535110"}),
+        ("676061760 Harbour", "Harbour", {"AU:676061760"}),
+        # Of no entity, and called a number all the same.
+        ("Harbour ACN 123 456 789", "Harbour", set()),
+        ("Harbour Company Number 01234567", "Harbour", set()),
+        # No number that anybody could be known by.
+        ("Harbour 123 456 789", "Harbour 123 456 789", set()),
+        ("Harbour 1300 555 000", "Harbour 1300 555 000", set()),
+        ("Harbour ACN 2000", "Harbour ACN 2000", set()),
+    ],
+)
+def test_a_registration_number_is_told_from_the_name(name, left, entities):
+    assert without_numbers(name).split() == left.split()
+    assert entities_in(name) == entities
+
+
+def test_a_name_is_read_in_a_few_ways_however_many_brackets_it_has():
+    assert len(readings("".join(f"(firm{each})" for each in "abcdefghijklmnop"))) < 10
 
 
 def test_the_likeliest_comes_first_and_no_more_than_a_person_can_look_at():
@@ -189,6 +279,11 @@ def would_be_found(name, key):
 def test_a_search_comes_upon_whatever_resembles(one, other):
     assert would_be_found(one, name_key(other))
     assert would_be_found(other, name_key(one))
+
+
+@pytest.mark.parametrize(("given", "called"), ON_THE_WEB)
+def test_a_search_comes_upon_whoever_has_an_address_on_the_web(given, called):
+    assert would_be_found(given, name_key(called))
 
 
 @given(NAMES, st.data())
