@@ -1,11 +1,15 @@
 """Who is said to have advised a business: which providers here they may be, and who decides that.
 
-A name that is a provider's for certain (`providers.rules.name_key`) counts at the next matching,
-and nobody is asked. One that only resembles a provider's counts when an administrator says so.
+Nobody is asked where one provider bears the name (`providers.queries.bearers`), and neither its
+legal form nor its registration number contradicts it. Where they do, where several bear the name,
+or where it only resembles a provider's, an administrator is. What is decided counts, and nothing
+else. Until then whoever bears the name counts, on the safe side; whoever has one that only
+resembles it does not.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +27,8 @@ from marketplace.leads.rules import Signals
 from marketplace.providers import names
 from marketplace.providers import queries as providers
 from marketplace.providers.models import Provider
-from marketplace.providers.rules import name_key
+from marketplace.providers.name_numbers import entities_in
+from marketplace.providers.queries import Bearer
 
 LIKE_AT_MOST = 100
 """How many names are compared with one that was given, for each way of looking."""
@@ -34,23 +39,42 @@ Doubts = Mapping[str, Mapping[UUID, str]]
 
 def doubts(session: Session, named: Collection[str]) -> dict[str, dict[UUID, str]]:
     """Return which of these names may be providers', though none of them is for certain."""
-    certain = providers.ids_by_name_key(session, {name_key(name) for name in named})
     found = {}
-    for name in dict.fromkeys(named):
-        if name_key(name) in certain:
+    for name, bearers in providers.bearers(session, named).items():
+        if _are_surely_one(name, bearers):
             continue
         like: dict[UUID, str] = {}
         for search in names.searches(name):
             like |= providers.names_like(session, search, limit=LIKE_AT_MOST)
-        if resembling := names.resembling(name, like):
-            found[name] = {provider_id: like[provider_id] for provider_id in resembling}
+        may_be = {each.id: each.name for each in bearers}
+        may_be |= {each: like[each] for each in names.resembling(name, like)}
+        if may_be:
+            found[name] = dict(islice(may_be.items(), names.ASKED_AT_MOST))
     return found
 
 
+def _are_surely_one(name: str, bearers: Sequence[Bearer]) -> bool:
+    """Return whether the providers that bear a name are one company, and the name is its own."""
+    companies = {each.legal_entity or each.id for each in bearers}
+    numbers = entities_in(name)
+    return len(companies) == 1 and any(
+        names.is_surely(name, each.name)
+        and (not numbers or each.legal_entity is None or each.legal_entity in numbers)
+        for each in bearers
+    )
+
+
 def noted(adviser: dict[str, Any], doubts: Doubts) -> dict[str, Any]:
-    """Return an entry of the form as a lead keeps it: with whom it resembles, if that is so."""
-    resembles = doubts.get(adviser["name"])
-    return {**adviser, "resembles": [str(each) for each in resembles]} if resembles else adviser
+    """Return an entry as a lead keeps it: with whom it may be, if anybody, beside who is there."""
+    there = adviser.get("resembles", [])
+    may_be = [str(each) for each in doubts.get(adviser["name"], ())]
+    resembles = list(dict.fromkeys([*there, *may_be]))
+    return {**adviser, "resembles": resembles} if resembles else adviser
+
+
+def is_decided(adviser: Mapping[str, Any]) -> bool:
+    """Return whether an administrator has said which provider an entry is, or that it is none."""
+    return "provider_id" in adviser
 
 
 def told(adviser: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +126,7 @@ def _decide(lead: Lead, name: str, provider_id: UUID | None, *, now: datetime) -
     }
     stands = [
         each["name"] != name
-        or ("decided_at" in each and each["provider_id"] == decision["provider_id"])
+        or (is_decided(each) and each["provider_id"] == decision["provider_id"])
         for each in lead.consultants_used
     ]
     if all(stands):
@@ -120,8 +144,12 @@ def _no_longer_doubt(lead: Lead, *named: str) -> None:
     in_doubt = lead.signals.get("consultants_in_doubt", {})
     kept = {name: like for name, like in in_doubt.items() if name not in named}
     if kept != in_doubt:
-        lead.signals = {**lead.signals, "consultants_in_doubt": kept}
-        lead.review_reasons = rules.review_reasons(Signals(**lead.signals))
+        _doubt(lead, kept)
+
+
+def _doubt(lead: Lead, in_doubt: Mapping[str, Sequence[str]]) -> None:
+    lead.signals = {**lead.signals, "consultants_in_doubt": in_doubt}
+    lead.review_reasons = rules.review_reasons(Signals(**lead.signals))
 
 
 def forget_advisers(lead: Lead) -> None:

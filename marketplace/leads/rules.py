@@ -199,8 +199,7 @@ def review_reasons(signals: Signals) -> list[str]:
     if signals.seconds_to_fill is not None and 0 <= signals.seconds_to_fill < FASTEST_HUMAN_SECONDS:
         reasons.append("the form was filled in faster than a person can")
     for name, like in signals.consultants_in_doubt.items():
-        providers = " or ".join(like)
-        reasons.append(f"a consultant that is named, {name}, may be {providers}, a provider here")
+        reasons.append(doubt(name, like))
     slight = []
     if signals.free_mail and signals.registration_number_valid is None:
         slight.append("a free e-mail address and no registration number")
@@ -211,6 +210,11 @@ def review_reasons(signals: Signals) -> list[str]:
     if len(slight) >= SLIGHT_DOUBTS_FOR_REVIEW:
         reasons.extend(slight)
     return reasons
+
+
+def doubt(name: str, like: Sequence[str]) -> str:
+    """Return in words that a consultant may be one of the providers called like this."""
+    return f"a consultant that is named, {name}, may be {' or '.join(like)}, a provider here"
 
 
 def event_on_confirmation(policy: str, reasons: list[str]) -> LeadEvent:

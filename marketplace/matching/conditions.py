@@ -177,5 +177,5 @@ def asked(
         "bodies": [each.id for each in bodies],
         "body_entities": [each.legal_entity for each in bodies if each.legal_entity],
         "advisers": [each.provider_id for each in advisers if each.provider_id is not None],
-        "names": sorted({each.name_key for each in advisers}),
+        "names": sorted({each.name_key for each in advisers if each.name_key is not None}),
     }

@@ -51,7 +51,8 @@ class Obstacle:
 class Adviser:
     """Somebody who advised the business: a provider we know, or a name."""
 
-    name_key: str
+    name_key: str | None
+    """None: that provider and no other, whoever else bears its name."""
     provider_id: UUID | None
     ended_on: date | None
     """None: still going on, or not said, which counts the same."""

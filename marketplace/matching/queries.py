@@ -24,6 +24,7 @@ from marketplace.catalogue import queries as catalogue
 from marketplace.core.direct import Direct
 from marketplace.core.policy import Policy
 from marketplace.invitations.models import Invitation
+from marketplace.leads.advisers import is_decided
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState, Service
 from marketplace.matching.eligibility import Adviser, Wanted
@@ -84,19 +85,22 @@ def _weeks(lead: Lead, weeks_of: Mapping[str, int], today: date) -> int | None:
 
 
 def _named_advisers(session: Session, lead: Lead) -> list[Adviser]:
-    """Return those named in the form: under their own names, and as the providers they surely are.
+    """Return those named in the form: as what is decided, else as every provider of that name.
 
-    A name that only resembles a provider's counts once an administrator has said that it is it.
+    One that somebody else here bears the name of as well counts for all of them until an
+    administrator has said which it is, or that it is none: then that, and nothing else. A name that
+    only resembles a provider's counts for nobody until then.
     """
-    named = [(name_key(each["name"]), each) for each in lead.consultants_used]
-    known = providers.ids_by_name_key(session, [key for key, _ in named]) if named else {}
+    undecided = {each["name"] for each in lead.consultants_used if not is_decided(each)}
+    borne = providers.bearers(session, undecided) if undecided else {}
     advisers = []
-    for key, each in named:
+    for each in lead.consultants_used:
         ended_on = date.fromisoformat(each["ended_on"][:10]) if each.get("ended_on") else None
-        ids = {*known.get(key, ())}
-        if each.get("provider_id"):
-            ids.add(UUID(each["provider_id"]))
-        advisers += [Adviser(key, each_id, ended_on) for each_id in (*sorted(ids), None)]
+        if not is_decided(each):
+            ids = (*(bearer.id for bearer in borne[each["name"]]), None)
+            advisers += [Adviser(name_key(each["name"]), known, ended_on) for known in ids]
+        elif each["provider_id"]:
+            advisers.append(Adviser(None, UUID(each["provider_id"]), ended_on))
     return advisers
 
 

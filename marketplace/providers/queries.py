@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -24,8 +24,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
 
 from marketplace.providers.models import Provider
+from marketplace.providers.name_numbers import entities_in, without_numbers
 from marketplace.providers.names import Search
-from marketplace.providers.rules import ProviderState
+from marketplace.providers.rules import ProviderState, name_key
 
 READ_AT_MOST = 10_000
 """How many names one way of looking reads, should a word be in more of them."""
@@ -36,14 +37,42 @@ _WORDS: ColumnElement[Any] = type_coerce(
 """The words of a name, exactly as the index has them."""
 
 
-def ids_by_name_key(session: Session, keys: Collection[str]) -> dict[str, set[UUID]]:
-    """Return the providers that go by these names (`rules.name_key`), rejected ones included."""
-    found: dict[str, set[UUID]] = defaultdict(set)
-    for key, provider_id in session.execute(
-        select(Provider.name_key, Provider.id).where(Provider.name_key.in_(keys))
-    ):
-        found[key].add(provider_id)
-    return dict(found)
+class Bearer(NamedTuple):
+    """A provider that bears a name, and what it is called itself."""
+
+    id: UUID
+    name: str
+    name_key: str
+    legal_entity: str | None
+
+
+def bearers(session: Session, names: Collection[str]) -> dict[str, list[Bearer]]:
+    """Return who bears each of these names: whoever has its key, or a number that stands in it.
+
+    By key (`rules.name_key`, with such a number and without) rejected providers included, by
+    number not.
+    """
+    keys = {name: {name_key(name), name_key(without_numbers(name))} for name in names}
+    entities = {name: entities_in(name) for name in names}
+    bears: list[ColumnElement[bool]] = [Provider.name_key.in_(set().union(*keys.values()))]
+    if numbered := set().union(*entities.values()):
+        # As the index of legal entities says it, or it could not be used.
+        counts = Provider.state != literal_column(f"'{ProviderState.REJECTED}'")
+        bears.append(Provider.legal_entity.in_(numbered) & counts)
+    rows = session.execute(
+        select(Provider.id, Provider.name, Provider.name_key, Provider.legal_entity)
+        .where(or_(*bears))
+        .order_by(Provider.id)
+    )
+    found = [Bearer(*row) for row in rows]
+    return {
+        name: [
+            each
+            for each in found
+            if each.name_key in keys[name] or each.legal_entity in entities[name]
+        ]
+        for name in names
+    }
 
 
 def others_of_entity(session: Session, ids: Collection[UUID]) -> dict[UUID, set[UUID]]:

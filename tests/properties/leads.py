@@ -1,6 +1,6 @@
 """The lead of a generated market in the database, and what became of it so far."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -9,6 +9,7 @@ from marketplace.invitations.models import Invitation
 from marketplace.leads.models import Lead
 from tests.properties.markets import CONSULTANT, HOLDING, SEEN, Advice, Market
 from tests.properties.product import id_of, put
+from tests.rules.test_leads import FINE
 
 LEAD = id_of(1)
 ENGAGEMENT = timedelta(days=365)
@@ -70,11 +71,15 @@ def _consultants_used(market: Market) -> list[dict]:
         {
             "name": f"{advice.name.upper()}  Pty. Ltd" if is_named(advice) else "Somebody Else",
             "ended_on": advice.ended_on and advice.ended_on.isoformat(),
-            "provider_id": None if is_named(advice) else str(id_of(advice.firm)),
+            **({} if is_named(advice) else decided(advice)),
         }
         for advice in market.ask.advice
         if not was_chosen_here(market, advice)
     ]
+
+
+def decided(advice: Advice) -> dict:
+    return {"provider_id": str(id_of(advice.firm)), "decided_at": "2026-01-01T00:00:00Z"}
 
 
 def _lead(market: Market, number: int, **changes) -> dict:
@@ -99,7 +104,7 @@ def _lead(market: Market, number: int, **changes) -> dict:
         "remote_ok": ask.remote_ok,
         "consultants_used": [],
         "consent": {},
-        "signals": {},
+        "signals": asdict(FINE),
         "review_reasons": [],
         "time_zone": "Australia/Sydney",
         "created_at": now - HOUR,

@@ -165,6 +165,12 @@ def test_an_adviser_nobody_knows_or_is_related_to_bars_nobody():
     assert found(lead, provider(1, BODY)) is None
 
 
+def test_an_adviser_that_was_decided_bars_nobody_for_its_name():
+    lead = wanted(service="certification", advisers=(Adviser(None, provider_id(3), None),))
+    assert found(lead, provider(1, BODY, name_key="southern")) is None
+    assert found(lead, provider(3, BODY, name_key="southern")) is Filter.IMPARTIALITY
+
+
 def test_a_consultant_that_advised_may_go_on_advising():
     lead = wanted(advisers=(Adviser("number 1", provider_id(1), None),))
     assert found(lead, provider(1)) is None

@@ -90,7 +90,14 @@ def test_the_doubt_is_still_there_when_the_form_is_confirmed(ctx, make, related)
 
 
 @pytest.mark.parametrize(
-    "name", ["Harbour Quality Pty Ltd", "HARBOUR  QUALITY, Limited", "H\u00e1rbour Quality"]
+    "name",
+    [
+        "Harbour Quality Pty Ltd",
+        "HARBOUR  QUALITY, Limited",
+        "H\u00e1rbour Quality",
+        "Harbour Quality Pty Ltd ACN 123 456 789",
+        "Harbour Quality Pty Ltd (ABN 51 824 753 556)",
+    ],
 )
 def test_a_certain_name_is_applied_and_nobody_is_asked(ctx, make, related, name):
     lead = submitted(ctx, make, name, service="certification")
@@ -104,6 +111,98 @@ def test_a_name_that_resembles_nobody_is_nobody(ctx, make, related):
     lead = submitted(ctx, make, "Wattle Quality", "Quality Services", service="certification")
     assert lead.state == "open"
     assert lead.consultants_used == used("Wattle Quality", "Quality Services")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Harbour Quality P/L ACN 123 456 789",
+        "Harbour Quality S.\u00e0 r.l.",
+        "Jo Tran (Harbour Quality)",
+        "www.harbourquality.com.au",
+    ],
+)
+def test_a_name_with_more_about_it_is_asked_about(ctx, make, related, name):
+    lead = submitted(ctx, make, name, service="certification")
+    assert lead.state == "in_review"
+    assert lead.consultants_used[0]["resembles"] == [str(related[0].id)]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_asked"),
+    [
+        ("Wattle P/L, ABN 74 676 061 760", False),
+        ("ACN 676 061 760", True),
+        ("Wattle Pty Ltd, ABN 51 824 753 556", True),
+    ],
+)
+def test_a_registration_number_counts_and_is_asked_about_where_name_and_number_disagree(
+    ctx, make, name, is_asked
+):
+    consultant = make.provider(name="Wattle Pty Ltd", legal_entity="AU:676061760")
+    make.relationship(make.provider("certification_body"), consultant)
+    lead = make.matched_lead(service="certification", consultants_used=used(name))
+    assert live(make, lead) == []
+    (entry,) = again(make, lead).consultants_used
+    assert entry.get("resembles", []) == ([str(consultant.id)] if is_asked else [])
+
+
+@pytest.fixture
+def namesakes(make):
+    """A consultant that is related to a certification body, another of its name, and the body."""
+    related, other = (make.provider(name=name) for name in ("Nova GmbH", "Nova Pty Ltd"))
+    body = make.provider("certification_body")
+    make.relationship(body, related)
+    return {"Nova GmbH": related, "Nova Pty Ltd": other, "the body": body}
+
+
+@pytest.mark.parametrize(
+    ("decided", "is_invited"),
+    [("nothing yet", False), (None, True), ("Nova GmbH", False), ("Nova Pty Ltd", True)],
+)
+def test_a_name_that_several_bear_counts_for_all_until_it_is_decided_and_then_as_decided(
+    ctx, make, namesakes, decided, is_invited
+):
+    lead = submitted(ctx, make, "NOVA, Pty. Ltd.", service="certification")
+    assert lead.state == "in_review"
+    assert lead.review_reasons == [
+        "a consultant that is named, NOVA, Pty. Ltd., may be Nova GmbH or Nova Pty Ltd, "
+        "a provider here"
+    ]
+    if decided != "nothing yet":
+        decide(ctx, lead, "NOVA, Pty. Ltd.", namesakes.get(decided))
+    leads.approve_lead(ctx, ADMIN, lead.id)
+    matching.match_lead(ctx, lead.id)
+    assert live(make, lead) == ([namesakes["the body"].id] if is_invited else [])
+
+
+def test_a_name_of_another_legal_form_counts_until_an_administrator_says_that_it_is_not(ctx, make):
+    consultant, body = make.provider(name="Nova GmbH"), make.provider("certification_body")
+    make.relationship(body, consultant)
+    lead = make.matched_lead(service="certification", consultants_used=used("Nova Pty Ltd"))
+    assert live(make, lead) == []
+    assert again(make, lead).consultants_used[0]["resembles"] == [str(consultant.id)]
+    decide(ctx, lead, "Nova Pty Ltd")
+    matching.match_lead(ctx, lead.id)
+    assert live(make, lead) == [body.id]
+
+
+def test_a_body_of_a_name_is_free_again_once_another_of_that_name_is_decided(ctx, make):
+    body = make.provider("certification_body", name="Nova Certification GmbH")
+    consultant = make.provider(name="Nova Certification Pty Ltd")
+    lead = make.matched_lead(
+        service="certification", consultants_used=used("Nova Certification Pty Ltd")
+    )
+    assert live(make, lead) == []
+    decide(ctx, lead, "Nova Certification Pty Ltd", consultant)
+    matching.match_lead(ctx, lead.id)
+    assert live(make, lead) == [body.id]
+
+
+def test_two_entries_of_one_legal_entity_are_one_adviser(ctx, make):
+    make.provider(name="Wattle Pty Ltd", legal_entity="AU:676061760", state="rejected")
+    make.provider(name="Wattle", legal_entity="AU:676061760")
+    assert "resembles" not in submitted(ctx, make, "Wattle Pty Ltd").consultants_used[0]
 
 
 def test_for_consulting_it_is_noted_and_holds_nobody_up(ctx, make, related):

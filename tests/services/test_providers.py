@@ -17,7 +17,7 @@ from marketplace.notifications.models import Notification
 from marketplace.providers import accreditations, coverage, profile, relationships, service
 from marketplace.providers.facts import provider_facts
 from marketplace.providers.models import Coverage, Provider
-from marketplace.providers.queries import ids_by_name_key
+from marketplace.providers.queries import bearers
 from marketplace.providers.rules import ProviderKind, RelationshipKind
 from tests.people import an_admin
 from tests.providers import (
@@ -206,11 +206,15 @@ def test_facts_are_read_afresh_behind_a_lock(ctx, installation):
         assert found[provider.id].open_capacity == 9
 
 
-def test_providers_are_found_by_the_key_of_their_name(ctx):
+def test_providers_are_found_by_the_key_of_their_name_and_by_a_number_in_it(ctx, make):
     provider = a_provider(ctx)
+    numbered = make.provider(name="Wattle Systems", legal_entity="AU:676061760")
+    make.provider(name="Wattle", state="rejected", legal_entity="AU:676061760")
+    names = ["HARBOUR  QUALITY", "Jo Tran, ABN 74 676 061 760", "ACN 676 061 760", "nobody"]
     with ctx.reading() as session:
-        found = ids_by_name_key(session, ["harbour quality", "nobody"])
-    assert found == {"harbour quality": {provider.id}}
+        found = bearers(session, names)
+    ids = [[each.id for each in found[name]] for name in names]
+    assert ids == [[provider.id], [numbered.id], [numbered.id], []]
 
 
 def test_the_same_application_ten_times_at_once_is_one_provider(ctx, installation):
