@@ -16,8 +16,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from marketplace.core.actors import Actor
-from marketplace.core.context import Context
+from marketplace.accounts.letters import tell_admins
+from marketplace.core.actors import SYSTEM, Actor
+from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Conflict, FieldError, Invalid
 from marketplace.core.events import record
 from marketplace.core.jobs import Job
@@ -75,6 +76,38 @@ def noted(adviser: dict[str, Any], doubts: Doubts) -> dict[str, Any]:
 def is_decided(adviser: Mapping[str, Any]) -> bool:
     """Return whether an administrator has said which provider an entry is, or that it is none."""
     return "provider_id" in adviser
+
+
+def look_again(tx: Transaction, lead: Lead) -> None:
+    """Compare whom an open lead names, as far as undecided, with the providers there are by now.
+
+    Who has joined since is noted, and administrators are told once. Meanwhile the request goes on.
+    """
+    undecided = [each["name"] for each in lead.consultants_used if not is_decided(each)]
+    if not undecided or lead.service not in rules.MAY_NEED_A_BODY:
+        return
+    found = doubts(tx.session, undecided)
+    entries = [noted(each, found) for each in lead.consultants_used]
+    fresh = {
+        now["name"]: list(found[now["name"]].values())
+        for before, now in zip(lead.consultants_used, entries, strict=True)
+        if now != before
+    }
+    if not fresh:
+        return
+    lead.consultants_used = entries
+    _doubt(lead, {**lead.signals.get("consultants_in_doubt", {}), **fresh})
+    known = sum(len(each.get("resembles", ())) for each in entries)
+    record(tx, SYSTEM, "lead.consultants_doubted", lead.id, consultants=len(fresh))
+    tell_admins(
+        tx,
+        "adviser_in_doubt",
+        lead.id,
+        occasion=f"{known} known",
+        path=f"/admin/leads/{lead.id}",
+        reference=lead.reference,
+        reasons=[rules.doubt(name, like) for name, like in fresh.items()],
+    )
 
 
 def told(adviser: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from marketplace.invitations import queries as invitations
 from marketplace.invitations import rules as invitation_rules
 from marketplace.invitations import service as inviting
 from marketplace.invitations.models import Invitation
+from marketplace.leads import advisers as advising
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
@@ -61,6 +62,7 @@ def _match(tx: Transaction, lead_id: UUID) -> None:
     lead = leads.lock_lead(tx.session, lead_id)
     if not lead.is_open or (lead.expires_at is not None and tx.now >= lead.expires_at):
         return
+    advising.look_again(tx, lead)
     wanted = queries.wanted_of(tx.session, lead, tx.policy, tx.now.date())
     held = invitations.invitations_for_lead(tx.session, lead.id)
     ids = [each.provider_id for each in held]

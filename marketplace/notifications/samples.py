@@ -146,6 +146,17 @@ SAMPLES: tuple[Sample, ...] = (
         },
         path=LEAD_PATH,
     ),
+    Sample(
+        "adviser_in_doubt",
+        {
+            **_REFERENCE,
+            "reasons": [
+                "a consultant that is named, Harbor Quality, may be Harbour Quality Pty Ltd, "
+                "a provider here"
+            ],
+        },
+        path=LEAD_PATH,
+    ),
     Sample("commitment_at_risk", {**_REFERENCE, "due_at": _DUE}, path=LEAD_PATH),
     Sample("not_ours_reported", {**_REFERENCE}, path=LEAD_PATH),
     Sample("application_to_review", {**_PROVIDER}, path=f"/admin/providers/{SAMPLE_ID}"),

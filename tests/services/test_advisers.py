@@ -230,6 +230,52 @@ def test_a_doubtful_name_is_not_applied_until_it_is_decided_and_then_it_is(
     assert live(make, lead) == []
 
 
+def doubted(make, lead):
+    """Return whom a lead's advisers may be, and what administrators were told of it."""
+    told = select(Notification.values).where(Notification.template == "adviser_in_doubt")
+    reasons = [each["reasons"] for each in make.ask(lambda session: session.scalars(told).all())]
+    entries = again(make, lead).consultants_used
+    return [each.get("resembles", []) for each in entries], reasons
+
+
+def test_a_name_is_compared_with_who_has_joined_since_and_administrators_are_told_once(
+    ctx, make, clock
+):
+    an_admin(ctx)
+    lead = make.matched_lead(
+        service="certification", consultants_used=used("Harbour Qualty", "Wattle")
+    )
+    assert doubted(make, lead) == ([[], []], [])
+    one = make.provider(name="Harbour Quality Pty Ltd")
+    for _ in range(2):
+        matching.match_lead(ctx, lead.id)
+        reasons = [
+            "a consultant that is named, Harbour Qualty, may be Harbour Quality Pty Ltd, "
+            "a provider here"
+        ]
+        assert doubted(make, lead) == ([[str(one.id)], []], [reasons])
+        assert again(make, lead).review_reasons == reasons
+    other = make.provider(name="Wattle")
+    another = make.provider(name="Wattle Inc.")
+    matching.match_lead(ctx, lead.id)
+    ids, told = doubted(make, lead)
+    assert ids == [[str(one.id)], [str(other.id), str(another.id)]]
+    assert told[1:] == [
+        ["a consultant that is named, Wattle, may be Wattle or Wattle Inc., a provider here"]
+    ]
+
+
+def test_what_is_decided_or_does_not_matter_is_not_compared_again(ctx, make):
+    an_admin(ctx)
+    decided = make.matched_lead(service="certification", consultants_used=used("Harbour Qualty"))
+    consulting = make.matched_lead(service="consulting", consultants_used=used("Harbour Qualty"))
+    decide(ctx, decided, "Harbour Qualty")
+    make.provider(name="Harbour Quality Pty Ltd")
+    for lead in (decided, consulting):
+        matching.match_lead(ctx, lead.id)
+        assert doubted(make, lead) == ([[]], [])
+
+
 def test_an_adviser_that_is_no_provider_here_hinders_nobody(ctx, make, related):
     lead = make.matched_lead(service="certification", consultants_used=used("Harbor Quality"))
     (entry,) = decide(ctx, lead, "Harbor Quality")
