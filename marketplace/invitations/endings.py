@@ -103,7 +103,10 @@ def _remind(tx: Transaction, invitation_id: UUID) -> None:
     moment = invitation.remind_at
     if moment is None or moment > tx.now:
         return
-    invitation.plan_reminders(rules.reminders_after(invitation.reminders, now=tx.now))
+    if invitation.opened_at is None:
+        invitation.remind_at = None
+    else:
+        invitation.plan_reminder(tx.now)
     if not invitation.is_live or invitation.quoted_at or invitation.due_event(tx.now):
         return
     tell_holder(
@@ -114,7 +117,7 @@ def _remind(tx: Transaction, invitation_id: UUID) -> None:
         reference=lead.reference,
         standards=lead.standards,
         state=invitation.state,
-        respond_by=invitation.respond_by,
+        due_at=invitation.open_by if invitation.opened_at is None else invitation.respond_by,
     )
     record(tx, SYSTEM, "invitation.reminded", invitation.id)
 

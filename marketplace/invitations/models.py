@@ -66,9 +66,9 @@ class Invitation(Base):
     respond_by: Mapped[datetime]
     """Up to this moment, but not at it, a quote is in time."""
     remind_at: Mapped[datetime | None]
-    """When its holder is reminded next, ..."""
+    """When its holder is reminded next."""
     reminders: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)))
-    """... and at which moments from then on: fixed when it is sent, and when it comes back."""
+    """At which moments whoever has opened it is; fixed when it is sent, and when it comes back."""
     opened_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     responded_at: Mapped[datetime | None]
@@ -109,17 +109,19 @@ class Invitation(Base):
             self.state, now=now, open_by=self.open_by, respond_by=self.respond_by
         )
 
-    def plan_reminders(self, moments: list[datetime]) -> None:
-        """Let its holder be reminded at these moments."""
-        self.reminders, self.remind_at = moments, moments[0] if moments else None
+    def plan_reminder(self, now: datetime) -> None:
+        """Let its holder, who has opened it, be reminded at the next of the moments for that."""
+        left = rules.reminders_after(self.reminders, now=now)
+        self.remind_at = left[0] if left else None
 
     def apply(self, event: InvitationEvent, *, now: datetime) -> None:
         """Let `event` happen at `now`, or raise `Conflict`."""
         self.state = rules.after(
             self.state, event, now=now, open_by=self.open_by, respond_by=self.respond_by
         )
-        if self.state in rules.LIVE:
-            self.opened_at = self.opened_at or now
+        if self.state in rules.LIVE and self.opened_at is None:
+            self.opened_at = now
+            self.plan_reminder(now)
         if self.state in (InvitationState.ACCEPTED, InvitationState.QUOTED):
             self.accepted_at = self.accepted_at or now
         if event is InvitationEvent.QUOTE:

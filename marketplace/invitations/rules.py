@@ -144,9 +144,17 @@ def open_by(*, now: datetime, within: timedelta, respond_by: datetime) -> dateti
 def reminder_times(
     sent_at: datetime, respond_by: datetime, *, shares: Sequence[float]
 ) -> list[datetime]:
-    """Return when the holder of an invitation is reminded: at `shares` of its window, in order."""
+    """Return when whoever has opened an invitation is reminded: at `shares` of its window."""
     window = respond_by - sent_at
     return [sent_at + window * share for share in sorted(shares)]
+
+
+def nudge_time(sent_at: datetime, open_by: datetime, *, shares: Sequence[float]) -> datetime | None:
+    """Return when whoever has not opened it is told that it will be passed on: once, at the last.
+
+    At the last of `shares` of the time to open it: those of the whole window come too late.
+    """
+    return sent_at + (open_by - sent_at) * max(shares) if shares else None
 
 
 def reminders_after(times: Sequence[datetime], *, now: datetime) -> list[datetime]:

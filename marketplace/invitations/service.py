@@ -52,7 +52,9 @@ def invite(
         due_at=commitment.due_at_of(tx.session, lead.id) or tx.now,
         at_least=tx.policy.min_response_window,
     )
-    reminders = rules.reminder_times(tx.now, deadline, shares=tx.policy.remind_at)
+    shares = tx.policy.remind_at
+    open_by = rules.open_by(now=tx.now, within=tx.policy.open_within, respond_by=deadline)
+    reminders = rules.reminder_times(tx.now, deadline, shares=shares)
     rows = [
         {
             "id": new_id(),
@@ -62,9 +64,9 @@ def invite(
             "state": InvitationState.SENT,
             "by_hand_because": by_hand_because,
             "sent_at": tx.now,
-            "open_by": rules.open_by(now=tx.now, within=tx.policy.open_within, respond_by=deadline),
+            "open_by": open_by,
             "respond_by": deadline,
-            "remind_at": reminders[0] if reminders else None,
+            "remind_at": rules.nudge_time(tx.now, open_by, shares=shares),
             "reminders": reminders,
         }
         for place, provider_id in places.items()
@@ -194,9 +196,10 @@ def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: I
     )
     invitation.apply(InvitationEvent.RETURN, now=tx.now)
     invitation.ended_at = None
-    invitation.plan_reminders(
-        rules.reminder_times(tx.now, invitation.respond_by, shares=tx.policy.remind_at)
+    invitation.reminders = rules.reminder_times(
+        tx.now, invitation.respond_by, shares=tx.policy.remind_at
     )
+    invitation.plan_reminder(tx.now)
     coverage.take_place_again(tx, invitation.provider_id)
     record(tx, actor, "invitation.returned", invitation.id, lead=str(lead.id))
     # Much may have changed while it was away: the run takes it back if it may not stand, and sees

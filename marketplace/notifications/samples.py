@@ -98,7 +98,7 @@ SAMPLES: tuple[Sample, ...] = (
         places=3,
     ),
     *(
-        _provider("invitation_reminder", each, standards=_STANDARDS, state=each, respond_by=_DUE)
+        _provider("invitation_reminder", each, standards=_STANDARDS, state=each, due_at=_DUE)
         for each in ("sent", "opened", "accepted")
     ),
     _provider("invitation_released"),

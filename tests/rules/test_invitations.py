@@ -22,6 +22,7 @@ from marketplace.invitations.rules import (
     due_event,
     event_when_the_request_finishes,
     free_places,
+    nudge_time,
     open_by,
     reminder_times,
     reminders_after,
@@ -92,6 +93,12 @@ def test_reminders_come_at_shares_of_the_window_in_order_whatever_the_order_of_t
     assert reminders_after(times, now=sent_at + 5 * HOUR) == times[1:]
     assert reminders_after(times, now=DEADLINE) == []
     assert reminder_times(sent_at, DEADLINE, shares=()) == []
+
+
+def test_whoever_has_not_opened_it_hears_of_it_once_before_it_is_passed_on():
+    sent_at = OPEN_BY - 10 * HOUR
+    assert nudge_time(sent_at, OPEN_BY, shares=(0.85, 0.5)) == sent_at + 8.5 * HOUR
+    assert nudge_time(sent_at, OPEN_BY, shares=()) is None
 
 
 @pytest.mark.parametrize(
@@ -234,7 +241,9 @@ def test_when_a_request_finishes_every_live_invitation_ends_and_no_other_changes
 
 
 def an_invitation(state):
-    return Invitation(state=InvitationState(state), open_by=DEADLINE, respond_by=DEADLINE)
+    return Invitation(
+        state=InvitationState(state), open_by=DEADLINE, respond_by=DEADLINE, reminders=[]
+    )
 
 
 @pytest.mark.parametrize("state", InvitationState)

@@ -180,22 +180,28 @@ def test_each_reminder_comes_once_and_to_nobody_whose_time_has_ended(ctx, three,
     _, (one, two, three_) = three
     look(ctx, one)
     accept(ctx, two)
-    first, second = one.reminders
-    assert one.remind_at == first == one.sent_at + (one.respond_by - one.sent_at) * 0.5
-    clock.now = first - TICK
+    window = one.respond_by - one.sent_at
+    first, second = one.sent_at + window * 0.5, one.sent_at + window * 0.85
+    assert again(make, one).remind_at == again(make, two).remind_at == first
+    # Whoever has not opened it hears of it once, before its place is passed on.
+    clock.now = three_.sent_at + (three_.open_by - three_.sent_at) * 0.85
+    assert three_.remind_at == clock.now
+    clock.now -= TICK
+    assert endings.remind_holders(ctx) == 0
+    clock.now += TICK
+    assert endings.remind_holders(ctx) == 1
     assert endings.remind_holders(ctx) == 0
     clock.now = first
-    endings.remind_holders(ctx)
+    assert endings.remind_holders(ctx) == 2
     assert endings.remind_holders(ctx) == 0
-    assert told(make, one.id) == told(make, two.id) == ["invitation", "invitation_reminder"]
-    # Nobody opened it: its place is passed on at this very moment, so a reminder is too late.
-    assert three_.open_by == first
-    assert told(make, three_.id) == ["invitation"]
+    for each in (one, two, three_):
+        assert told(make, each.id) == ["invitation", "invitation_reminder"]
     a_quote(ctx, two)
     clock.now = second + HOUR
     endings.remind_holders(ctx)
     assert told(make, one.id).count("invitation_reminder") == 2
     assert told(make, two.id).count("invitation_reminder") == 1
+    assert told(make, three_.id).count("invitation_reminder") == 1
     assert again(make, one).remind_at is None
 
 
@@ -205,8 +211,20 @@ def test_of_reminders_that_were_missed_one_is_enough(ctx, three, make, clock):
     clock.now = one.respond_by - TICK
     endings.remind_holders(ctx)
     assert told(make, one.id) == ["invitation", "invitation_reminder"]
+    assert again(make, one).remind_at is None
+
+
+def test_nobody_is_reminded_of_what_time_has_ended_though_no_sweep_has_been_there(
+    ctx, three, make, clock
+):
+    _, (one, two, _) = three
+    look(ctx, one)
+    clock.now = two.open_by
+    endings.remind_holders(ctx)
+    assert told(make, two.id) == ["invitation"]
     clock.now = one.respond_by
-    assert endings.remind_holders(ctx) == 0
+    endings.remind_holders(ctx)
+    assert told(make, one.id).count("invitation_reminder") == 1
 
 
 def test_the_sweep_expires_each_once_and_frees_what_it_held(ctx, three, make, clock, queue):

@@ -1,12 +1,8 @@
 """SendGrid's own client against a server that speaks `POST /v3/mail/send`, well or badly."""
 
-import json
 import socket
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event as Signal
-from threading import Thread
-from typing import Any
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from sqlalchemy import select
@@ -25,69 +21,9 @@ from marketplace.notifications.rules import NotificationState, SendOutcome
 from marketplace.notifications.service import Recipient, notify
 from marketplace.notifications.wording import Words
 from tests.conftest import settings_for
+from tests.mail_service import MailService, answering, dropping, half_an_answer
 
 KEY = "SG.invented-key"
-
-
-class MailService:
-    """A server of our own in place of SendGrid's."""
-
-    def __init__(self) -> None:
-        self.posts: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.paths: list[str] = []
-        self.behave: Callable[[BaseHTTPRequestHandler], None] = answering(202)
-        self.done = Signal()
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                service.posts.append(json.loads(body))
-                service.headers.append(dict(self.headers))
-                service.paths.append(self.path)
-                service.behave(self)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def stop(self) -> None:
-        self.done.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
-def answering(status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
-    def behave(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", "2")
-        handler.end_headers()
-        handler.wfile.write(b"{}")
-
-    return behave
-
-
-def dropping(handler: BaseHTTPRequestHandler) -> None:
-    handler.connection.shutdown(socket.SHUT_RDWR)
-
-
-def half_an_answer(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(202)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b"{")
-    handler.close_connection = True
 
 
 @pytest.fixture
