@@ -16,7 +16,7 @@ from marketplace.invitations.rules import DeclineReason, InvitationState
 from marketplace.matching.bands import Fit
 from marketplace.providers.rules import ProviderKind
 
-RULE_VERSION = "2"
+RULE_VERSION = "3"
 """Written on every run; a run of another version is not replayed by these rules."""
 
 PRECISION = 9
@@ -262,13 +262,14 @@ class _Table:
         if beside:
             able = [seat for seat in able if self._leaves_one_of(seat, beside)] or able
         for band in sorted({seat.fit.band for seat in able}):
-            if places > 0:
-                pool = [
-                    seat
-                    for seat in able
-                    if seat.fit.band == band and seat.provider_id not in self._out
-                ]
+            # Until nobody is left of it: with fewer turns to share out, others may come first.
+            while places > 0 and (pool := self._left(able, band)):
                 places -= self._fill_from(pool, places)
+
+    def _left(self, able: Sequence[Seat], band: int) -> list[Seat]:
+        return [
+            seat for seat in able if seat.fit.band == band and seat.provider_id not in self._out
+        ]
 
     def _fill_from(self, pool: list[Seat], places: int) -> int:
         """Let the pool gain its turns, and take the largest credits; return how many were taken.
@@ -276,7 +277,7 @@ class _Table:
         It gains as many turns as are taken, so that credit is neither made nor lost.
         """
         places = min(places, len(pool))
-        while places > 0:
+        while True:
             shares = gains([seat.weight for seat in pool], places)
             grown = {
                 seat.provider_id: self.credit[seat.provider_id] + share
@@ -287,7 +288,6 @@ class _Table:
                 self._settle(pool, shares, taken)
                 return places
             places = len(taken)
-        return 0
 
     def _first(self, pool: list[Seat], grown: dict[UUID, float], places: int) -> list[Seat]:
         """Return up to `places` whose turn it is."""

@@ -103,6 +103,18 @@ def test_where_no_pair_can_be_together_the_places_are_filled_all_the_same():
     assert sorted(chosen(bench, 3, needed=BOTH, clashes=apart((1, 3), (2, 3)))) == [1, 2]
 
 
+@pytest.mark.parametrize("poorer", [False, True])
+def test_all_who_may_be_together_are_taken_before_a_poorer_fit_though_their_order_turns(poorer):
+    """With three turns to share out the relative of all of them comes first; with one, another."""
+    credits = {2: 0.2, 3: -0.8, 4: 0.1}
+    bodies = [seat(number, BODY, credit=each, weight=0.5) for number, each in credits.items()]
+    relative = seat(1, CONSULTANT, weight=0.9)
+    bench = [relative, *bodies, *([seat(5, BODY, band=1)] if poorer else [])]
+    clashes = apart((1, 2), (1, 3), (1, 4))
+    assert sorted(chosen(bench, 3, clashes=clashes)) == [2, 3, 4]
+    assert_credit_is_whole(bench, choose(bench, 3, needed_kinds=(), clashes=clashes, seed=1))
+
+
 def test_credit_stays_whole_where_a_relative_has_to_go_without():
     bench = [seat(1, BODY), seat(2, CONSULTANT), seat(3, CONSULTANT)]
     for seed in range(10):
