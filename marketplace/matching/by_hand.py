@@ -6,7 +6,15 @@ Pure. The order of turns does not bind it; who may be invited at all does, and w
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from marketplace.matching.rules import COST_OF_A_TURN, PRECISION, Choice, Clashes, Seat, gains
+from marketplace.matching.rules import (
+    COST_OF_A_TURN,
+    PRECISION,
+    Choice,
+    Clashes,
+    Round,
+    Seat,
+    gains,
+)
 from marketplace.providers.rules import ProviderKind
 
 
@@ -61,14 +69,14 @@ def choice_of(
     gained = {
         seat.provider_id: round(share, PRECISION) for seat, share in zip(pool, shares, strict=True)
     }
-    paid = {provider_id: COST_OF_A_TURN}
+    scores = {
+        each.provider_id: round(each.credit + gained[each.provider_id], PRECISION) for each in pool
+    }
+    paid = {provider_id: round(scores[provider_id] - COST_OF_A_TURN, PRECISION)}
+    kind = chosen.kind if chosen.kind in needed_kinds else None
     return Choice(
         chosen=(chosen,),
         gained=gained,
-        credits={
-            each.provider_id: round(
-                each.credit + gained[each.provider_id] - paid.get(each.provider_id, 0.0), PRECISION
-            )
-            for each in pool
-        },
+        credits=scores | paid,
+        rounds=(Round(kind, scores, taken=(provider_id,)),),
     )

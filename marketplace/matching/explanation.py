@@ -16,6 +16,7 @@ from marketplace.leads.models import Lead
 from marketplace.matching import queries, runs
 from marketplace.matching.eligibility import Filter, obstacle
 from marketplace.matching.models import MatchingRun
+from marketplace.matching.reasons import reasons
 from marketplace.matching.runs import Turn
 from marketplace.providers.facts import provider_facts
 
@@ -64,29 +65,28 @@ def explain_matching(
 
 def view(run: MatchingRun) -> Json:
     """Return a stored run with its packed bench unfolded, and a reason beside everybody."""
-    turns = runs.turns_of(run)
+    turns, why = runs.turns_of(run), reasons(run)
     return {
         **run.columns,
-        "market": run.market,
         "replay_agrees": runs.replay_agrees(run),
         "bench": [
             {
                 "provider_id": str(turn.seat.provider_id),
                 "kind": turn.seat.kind,
-                "band": turn.seat.fit.band,
+                "band": turn.band,
                 "lacks": list(turn.seat.fit.lacks),
                 "weight": turn.seat.weight,
                 "credit_before": turn.seat.credit,
                 "gained": turn.gained,
-                # What it stood with when the turn was decided: the largest goes first.
-                "score": round(turn.seat.credit + (turn.gained or 0.0), 6),
+                "score": turn.score,
                 "credit_after": turn.credit_after,
                 "invited_at": turn.seat.invited_at,
                 "place": turn.place,
-                "why": reason(turn, turns, run),
+                "why": why[turn.seat.provider_id],
             }
             for turn in sorted(turns, key=_as_decided)
         ],
+        "rounds": _rounds(run, turns),
         "excluded": [
             {
                 "provider_id": str(provider_id),
@@ -100,76 +100,23 @@ def view(run: MatchingRun) -> Json:
 
 def _as_decided(turn: Turn) -> tuple[int, float, float]:
     waited_since = turn.seat.invited_at.timestamp() if turn.seat.invited_at else float("-inf")
-    return (turn.seat.fit.band, -(turn.seat.credit + (turn.gained or 0.0)), waited_since)
+    return (turn.band, -turn.score, waited_since)
 
 
-def reason(turn: Turn, turns: Sequence[Turn], run: MatchingRun) -> str:
-    """Return why a provider of the bench was invited, or why it was not."""
-    if turn.place is not None and run.by_hand_because is not None:
-        return f"was invited by hand into place {turn.place}: {run.by_hand_because}"
-    if turn.place is not None:
-        return f"was invited into place {turn.place}: {_why_chosen(turn, turns)}"
-    chosen = [each for each in turns if each.place is not None]
-    apart = _kept_apart(turn, chosen, run)
-    if apart:
-        return "was eligible, but impartiality keeps it from a lead together with one invited"
-    if not chosen:
-        return "was eligible, but nobody was invited by this run"
-    if run.by_hand_because is not None:
-        return "was eligible, but an administrator gave the place to another by hand"
-    if all(each.seat.fit.band < turn.seat.fit.band for each in chosen):
-        return "was eligible, but all the places went to a better fit: it " + (
-            " and ".join(turn.seat.fit.lacks) or "fits less well"
-        )
-    rivals = [each for each in chosen if each.seat.fit.band == turn.seat.fit.band]
-    if not rivals:
-        return (
-            "was eligible, but places went to better fits, and one had to go to another kind of "
-            "provider"
-        )
-    return _why_behind(turn, min(rivals, key=_score))
-
-
-def _score(turn: Turn) -> float:
-    return round(turn.seat.credit + (turn.gained or 0.0), 6)
-
-
-def _why_chosen(turn: Turn, turns: Sequence[Turn]) -> str:
-    band = [each for each in turns if each.seat.fit.band == turn.seat.fit.band]
-    fit = "nothing is lacking" if not turn.seat.fit.lacks else " and ".join(turn.seat.fit.lacks)
-    if len(band) == 1:
-        return f"it was the only one of its band ({fit})"
-    rank = 1 + sum(_score(each) > _score(turn) for each in band)
-    return (
-        f"its credit of {_score(turn):.2f} turns was number {rank} of {len(band)} in its band "
-        f"({fit})"
-    )
-
-
-def _why_behind(turn: Turn, last: Turn) -> str:
-    own, theirs = _score(turn), _score(last)
-    if own < theirs:
-        return (
-            f"was eligible, but it was the turn of others: its credit of {own:.2f} turns came "
-            f"behind the {theirs:.2f} of the last one invited from its band"
-        )
-    if own > theirs:
-        return "was eligible, but one place had to go to another kind of provider"
-    if turn.seat.invited_at == last.seat.invited_at:
-        return (
-            f"was eligible, but at the same credit of {own:.2f} turns and the same wait, the draw "
-            "decided for another"
-        )
-    return (
-        f"was eligible, but at the same credit of {own:.2f} turns another had waited longer for "
-        "its turn"
-    )
-
-
-def _kept_apart(turn: Turn, chosen: Sequence[Turn], run: MatchingRun) -> bool:
-    invited = {str(each.seat.provider_id) for each in chosen}
-    own = str(turn.seat.provider_id)
-    return any(own in pair and invited & {*pair} for pair in run.clashes)
+def _rounds(run: MatchingRun, turns: Sequence[Turn]) -> list[Json]:
+    """Return how the turns were shared out, one round after another."""
+    by_id = {turn.seat.provider_id: turn for turn in turns}
+    return [
+        {
+            "kind": each.kind,
+            "band": by_id[each.taken[0]].band,
+            "places": [by_id[one].place for one in each.taken],
+            "scores": [
+                {"provider_id": str(one), "score": score} for one, score in each.scores.items()
+            ],
+        }
+        for each in runs.rounds_of(run)
+    ]
 
 
 def _why_excluded(name: Filter, run: MatchingRun) -> str:
@@ -212,10 +159,9 @@ def _why_not(
         if each.provider_id == provider_id:
             return f"{name} was invited, into place {each.place}."
     for run in stored:
-        turns = runs.turns_of(run)
-        for turn in turns:
-            if turn.seat.provider_id == provider_id:
-                return f"{name} {reason(turn, turns, run)}."
+        why = reasons(run).get(provider_id)
+        if why is not None:
+            return f"{name} {why}."
         found = runs.excluded_by(run).get(provider_id)
         if found is not None:
             # What it is now says more than the filter, where it is the same filter still.

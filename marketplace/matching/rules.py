@@ -157,6 +157,18 @@ Clashes = Collection[tuple[UUID, UUID]]
 
 
 @dataclass(frozen=True)
+class Round:
+    """Turns that a run shared out at once, among some of one band, and who took them."""
+
+    kind: ProviderKind | None
+    """Among this kind alone, of which one was needed."""
+    scores: dict[UUID, float]
+    """What each of them stood with when it was decided: what it had until then, and its share."""
+    taken: tuple[UUID, ...]
+    """Who took them, in order."""
+
+
+@dataclass(frozen=True)
 class Choice:
     """What a run decides: who is invited, in order, and what that does to everybody's credit."""
 
@@ -165,6 +177,8 @@ class Choice:
     """The share of turns of every provider in a band from which somebody was chosen."""
     credits: dict[UUID, float]
     """Their balances afterwards."""
+    rounds: tuple[Round, ...] = ()
+    """How it came to that, one after another; nobody is in one who was taken before."""
 
 
 def gains(weights: Sequence[float], places: int) -> list[float]:
@@ -223,6 +237,7 @@ def choose(
         chosen=tuple(table.chosen),
         gained=table.gained,
         credits={each: table.credit[each] for each in table.gained},
+        rounds=tuple(table.rounds),
     )
 
 
@@ -241,6 +256,7 @@ class _Table:
         self.credit = {seat.provider_id: seat.credit for seat in self._seats}
         self.gained: dict[UUID, float] = {}
         self.chosen: list[Seat] = []
+        self.rounds: list[Round] = []
 
     def fill(
         self,
@@ -264,14 +280,14 @@ class _Table:
         for band in sorted({seat.fit.band for seat in able}):
             # Until nobody is left of it: with fewer turns to share out, others may come first.
             while places > 0 and (pool := self._left(able, band)):
-                places -= self._fill_from(pool, places)
+                places -= self._fill_from(pool, places, kind)
 
     def _left(self, able: Sequence[Seat], band: int) -> list[Seat]:
         return [
             seat for seat in able if seat.fit.band == band and seat.provider_id not in self._out
         ]
 
-    def _fill_from(self, pool: list[Seat], places: int) -> int:
+    def _fill_from(self, pool: list[Seat], places: int, kind: ProviderKind | None) -> int:
         """Let the pool gain its turns, and take the largest credits; return how many were taken.
 
         It gains as many turns as are taken, so that credit is neither made nor lost.
@@ -279,23 +295,23 @@ class _Table:
         places = min(places, len(pool))
         while True:
             shares = gains([seat.weight for seat in pool], places)
-            grown = {
-                seat.provider_id: self.credit[seat.provider_id] + share
+            scores = {
+                seat.provider_id: round(self.credit[seat.provider_id] + share, PRECISION)
                 for seat, share in zip(pool, shares, strict=True)
             }
-            taken = self._first(pool, grown, places)
+            taken = self._first(pool, scores, places)
             if len(taken) == places:
+                self.rounds.append(Round(kind, scores, tuple(seat.provider_id for seat in taken)))
                 self._settle(pool, shares, taken)
                 return places
             places = len(taken)
 
-    def _first(self, pool: list[Seat], grown: dict[UUID, float], places: int) -> list[Seat]:
+    def _first(self, pool: list[Seat], scores: dict[UUID, float], places: int) -> list[Seat]:
         """Return up to `places` whose turn it is."""
 
         def turn(seat: Seat) -> tuple[float, float, float]:
             waited_since = seat.invited_at.timestamp() if seat.invited_at else float("-inf")
-            credit = round(grown[seat.provider_id], PRECISION)
-            return (-credit, waited_since, self._lots[seat.provider_id])
+            return (-scores[seat.provider_id], waited_since, self._lots[seat.provider_id])
 
         taken: list[Seat] = []
         apart: set[UUID] = set()

@@ -1,24 +1,16 @@
-"""What a run stores, compactly, and how it is read again: as seats, and as the same choice."""
+"""How a stored run is read again: as seats, as the rounds that decided, and as the same choice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-from sqlalchemy import insert
-
-from marketplace.core.context import Transaction
-from marketplace.core.db import Json, new_id
-from marketplace.core.direct import Direct
-from marketplace.leads.models import Lead
 from marketplace.matching import by_hand, rules
 from marketplace.matching.bands import Fit
-from marketplace.matching.bench import Bench
-from marketplace.matching.eligibility import Filter, Wanted
+from marketplace.matching.eligibility import Filter
 from marketplace.matching.models import MatchingRun
-from marketplace.matching.rules import RULE_VERSION, Choice, Seat
+from marketplace.matching.rules import RULE_VERSION, Choice, Round, Seat
 from marketplace.providers.rules import ProviderKind
 
 
@@ -32,104 +24,18 @@ class Turn:
     place: int | None
 
     @property
+    def band(self) -> int:
+        return self.seat.fit.band
+
+    @property
+    def score(self) -> float:
+        """What it stood with when the last turn that it had a share of was decided."""
+        return round(self.seat.credit + (self.gained or 0.0), rules.PRECISION)
+
+    @property
     def credit_after(self) -> float:
         paid = rules.COST_OF_A_TURN if self.place is not None else 0.0
         return round(self.seat.credit + (self.gained or 0.0) - paid, rules.PRECISION)
-
-
-_runs: Any = MatchingRun.__table__
-_WRITE = Direct(
-    insert(_runs),
-    columns=(
-        "id", "lead_id", "at", "rule_version", "seed", "wanted", "funnel", "market", "bench",
-        "clashes", "excluded", "outcome", "by_hand_because",
-    ),
-)  # fmt: skip
-
-
-def store_run(
-    tx: Transaction,
-    lead: Lead,
-    wanted: Wanted,
-    bench: Bench,
-    choice: Choice,
-    places: Sequence[int],
-    *,
-    needed_kinds: Sequence[ProviderKind],
-    seed: int,
-    outcome: str,
-    by_hand_because: str | None = None,
-) -> None:
-    """Write down what the run saw, whom it chose and why."""
-    place_of = {seat.provider_id: place for place, seat in zip(places, choice.chosen, strict=False)}
-    turns = [
-        Turn(seat, choice.gained.get(seat.provider_id), place_of.get(seat.provider_id))
-        for seat in bench.seats
-    ]
-    _WRITE.run(
-        tx.session,
-        {
-            "id": new_id(),
-            "lead_id": lead.id,
-            "at": tx.now,
-            "rule_version": RULE_VERSION,
-            "seed": seed,
-            "wanted": {
-                "service": wanted.service,
-                "editions": dict(wanted.editions),
-                "ended": list(wanted.ended),
-                "regions": list(wanted.regions),
-                "headcount": wanted.headcount,
-                "sector": wanted.sector,
-                "remote_ok": wanted.remote_ok,
-                "weeks": wanted.weeks,
-                "language": wanted.language,
-                "places": list(places),
-                "needed_kinds": list(needed_kinds),
-            },
-            "funnel": Jsonb([{"filter": name, "left": left} for name, left in bench.funnel.left]),
-            "market": {"looked_at": bench.funnel.looked_at, "providers": bench.funnel.providers},
-            "bench": _packed(turns),
-            "clashes": Jsonb([[str(one), str(other)] for one, other in bench.clashes]),
-            "excluded": Jsonb(
-                [
-                    *(
-                        {"filter": name, "provider_ids": [str(each) for each in ids]}
-                        for name, ids in bench.funnel.excluded.items()
-                    ),
-                    *(
-                        {"filter": found.filter, "provider_ids": [str(each)], "why": found.why}
-                        for each, found in bench.lost
-                    ),
-                ]
-            ),
-            "outcome": outcome,
-            "by_hand_because": by_hand_because,
-        },
-    )
-
-
-def _packed(turns: Sequence[Turn]) -> Json:
-    """Return a bench with every kind of fit written once, and a seat as a list."""
-    fits: dict[Fit, int] = {}
-    seats = [
-        [
-            str(turn.seat.provider_id),
-            turn.seat.kind,
-            fits.setdefault(turn.seat.fit, len(fits)),
-            turn.seat.weight,
-            turn.seat.credit,
-            turn.gained,
-            _utc(turn.seat.invited_at),
-            turn.place,
-        ]
-        for turn in turns
-    ]
-    return {"fits": [[fit.band, list(fit.lacks)] for fit in fits], "seats": seats}
-
-
-def _utc(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def turns_of(run: MatchingRun) -> list[Turn]:
@@ -171,6 +77,39 @@ def _turn_of_version_1(seat: Mapping[str, Any]) -> Turn:
     )
 
 
+def rounds_of(run: MatchingRun) -> list[Round]:
+    """Return how a stored run decided, round by round, whatever version of the rules stored it.
+
+    Where that was not written down yet: as the rules of today would, if they decide the same;
+    else as if every band had been decided at once.
+    """
+    turns = turns_of(run)
+    if run.rule_version == "1" or "rounds" not in run.bench:
+        again = replayed(run)
+        return [*again.rounds] if _is_the_same(again, run) else _rounds_by_band(turns)
+    ids = [turn.seat.provider_id for turn in turns]
+    return [
+        Round(
+            kind=None if kind is None else ProviderKind(kind),
+            scores={ids[at]: score for at, score in zip(seats, scores, strict=True)},
+            taken=tuple(ids[at] for at in taken),
+        )
+        for kind, taken, seats, scores in run.bench["rounds"]
+    ]
+
+
+def _rounds_by_band(turns: Sequence[Turn]) -> list[Round]:
+    chosen = sorted((turn for turn in turns if turn.place), key=lambda turn: turn.place or 0)
+    return [
+        Round(
+            kind=None,
+            scores={turn.seat.provider_id: turn.score for turn in turns if turn.band == band},
+            taken=tuple(turn.seat.provider_id for turn in chosen if turn.band == band),
+        )
+        for band in sorted({turn.band for turn in chosen})
+    ]
+
+
 def replayed(run: MatchingRun) -> Choice:
     """Return what the rules of today choose from what a stored run saw; or make of a choice."""
     turns = turns_of(run)
@@ -192,7 +131,10 @@ def replay_agrees(run: MatchingRun) -> bool | None:
     """Return whether a replay gives the same answer; None where other rules stored the run."""
     if run.rule_version != RULE_VERSION:
         return None
-    again = replayed(run)
+    return _is_the_same(replayed(run), run)
+
+
+def _is_the_same(again: Choice, run: MatchingRun) -> bool:
     chosen = {turn.place: turn.seat.provider_id for turn in turns_of(run) if turn.place}
     same_places = [seat.provider_id for seat in again.chosen] == [
         chosen[place] for place in run.wanted["places"] if place in chosen

@@ -30,7 +30,7 @@ from marketplace.matching.eligibility import (
 )
 from marketplace.matching.explanation import TOO_FEW, WAITING_WORDS, outcome_of
 from marketplace.matching.rules import Seat
-from marketplace.matching.runs import store_run
+from marketplace.matching.storing import store_run
 from marketplace.notifications.service import notify
 from marketplace.providers import coverage
 from marketplace.providers.facts import provider_facts

@@ -140,6 +140,8 @@ def it_is_written_down_why(outcome: Outcome) -> None:
         said = "was invited into place" if firm in outcome.new else "was eligible, but"
         assert row["why"].startswith(said)
         assert row["place"] == (outcome.invitations[firm.number].place if row["place"] else None)
+    given = [place for each in seen["rounds"] for place in each["places"]]
+    assert given == sorted(outcome.invitations[firm.number].place for firm in outcome.new)
     for row in seen["excluded"]:
         firm = outcome.market.firm(UUID(row["provider_id"]).int)
         assert row["filter"] == oracle.broken(outcome.market, firm)[0]

@@ -36,6 +36,31 @@ def assert_credit_is_whole(bench, choice):
     assert sum(choice.gained.values()) == pytest.approx(len(invited), abs=1e-7)
 
 
+def assert_rounds_say_it_all(bench, choice, clashes):
+    """By the rounds alone everybody's credit can be followed, and why each was taken."""
+    seats = {each.provider_id: each for each in bench}
+    credit = {each.provider_id: each.credit for each in bench}
+    taken = []
+    for each in choice.rounds:
+        among = [seats[one] for one in each.scores]
+        assert len({seat.fit.band for seat in among}) == 1
+        assert each.kind is None or {seat.kind for seat in among} == {each.kind}
+        assert not set(taken) & each.scores.keys()
+        grown = sum(score - credit[one] for one, score in each.scores.items())
+        assert grown == pytest.approx(len(each.taken), abs=1e-7)
+        lowest = min(each.scores[one] for one in each.taken)
+        for one in among:
+            assert each.scores[one.provider_id] <= lowest or any(
+                one.provider_id == other or are_apart(one, seats[other], clashes)
+                for other in each.taken
+            )
+        credit |= each.scores
+        taken += each.taken
+    assert taken == [each.provider_id for each in choice.chosen]
+    for each, after in choice.credits.items():
+        assert credit[each] - (each in taken) == pytest.approx(after, abs=1e-8)
+
+
 def test_the_largest_credit_goes_first_then_the_longest_wait():
     bench = [
         seat(1, credit=0.2, invited_at=NOW),
@@ -80,6 +105,19 @@ def test_one_of_each_kind_where_there_is_one():
 def test_one_place_is_given_once_whatever_kinds_are_needed():
     bench = [seat(1, BODY), seat(2, CONSULTANT)]
     assert len(chosen(bench, 1, needed=BOTH)) == 1
+
+
+def test_a_kind_that_is_needed_takes_its_turn_alone_and_one_band_may_have_several():
+    bench = [seat(1, BODY), seat(2, BODY), seat(3), seat(4), seat(5, band=1)]
+    first, second, third = choose(bench, 3, needed_kinds=BOTH, seed=1).rounds
+    assert (first.kind, *first.scores) == (BODY, provider_id(1), provider_id(2))
+    assert (second.kind, *second.scores) == (CONSULTANT, provider_id(3), provider_id(4))
+    assert third.kind is None
+    assert [*third.scores.values()] == [1.0, 1.0]  # half a turn, and half of another
+    assert {*third.scores} == {each.provider_id for each in bench[:4]} - {
+        *first.taken,
+        *second.taken,
+    }
 
 
 def test_relatives_on_one_bench_are_never_both_chosen():
@@ -168,6 +206,7 @@ def test_credit_is_neither_made_nor_lost(market, places, needed, seed):
     bench, clashes = market
     choice = choose(bench, places, needed_kinds=needed, clashes=clashes, seed=seed)
     assert_credit_is_whole(bench, choice)
+    assert_rounds_say_it_all(bench, choice, clashes)
 
 
 @settings(max_examples=200, deadline=None)

@@ -180,6 +180,22 @@ class SeatSchema(Schema):
     why = fields.String()
 
 
+class ScoreSchema(Schema):
+    """What a provider stood with when a round was decided: the largest goes first."""
+
+    provider_id = fields.UUID()
+    score = fields.Float()
+
+
+class RoundSchema(Schema):
+    """Turns shared out at once: in which band, among which kind alone, and for which places."""
+
+    kind = Choice(ProviderKind, allow_none=True)
+    band = fields.Integer()
+    places = fields.List(fields.Integer())
+    scores = fields.List(fields.Nested(ScoreSchema))
+
+
 class RunSchema(Schema):
     """One matching run: what it saw, whom it chose, and why."""
 
@@ -191,6 +207,7 @@ class RunSchema(Schema):
     funnel = fields.List(fields.Dict())
     market = fields.Dict(allow_none=True)
     bench = fields.List(fields.Nested(SeatSchema))
+    rounds = fields.List(fields.Nested(RoundSchema))
     clashes = fields.List(fields.List(fields.UUID()))
     excluded = fields.List(fields.Dict())
     replay_agrees = fields.Boolean(allow_none=True)

@@ -1,0 +1,127 @@
+"""What a run stores, compactly: what it saw, whom it chose, and how that was decided."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import insert
+
+from marketplace.core.context import Transaction
+from marketplace.core.db import Json, new_id
+from marketplace.core.direct import Direct
+from marketplace.leads.models import Lead
+from marketplace.matching.bands import Fit
+from marketplace.matching.bench import Bench
+from marketplace.matching.eligibility import Wanted
+from marketplace.matching.models import MatchingRun
+from marketplace.matching.rules import RULE_VERSION, Choice, Round
+from marketplace.matching.runs import Turn
+from marketplace.providers.rules import ProviderKind
+
+_runs: Any = MatchingRun.__table__
+_WRITE = Direct(
+    insert(_runs),
+    columns=(
+        "id", "lead_id", "at", "rule_version", "seed", "wanted", "funnel", "market", "bench",
+        "clashes", "excluded", "outcome", "by_hand_because",
+    ),
+)  # fmt: skip
+
+
+def store_run(
+    tx: Transaction,
+    lead: Lead,
+    wanted: Wanted,
+    bench: Bench,
+    choice: Choice,
+    places: Sequence[int],
+    *,
+    needed_kinds: Sequence[ProviderKind],
+    seed: int,
+    outcome: str,
+    by_hand_because: str | None = None,
+) -> None:
+    """Write down what the run saw, whom it chose and why."""
+    place_of = {seat.provider_id: place for place, seat in zip(places, choice.chosen, strict=False)}
+    turns = [
+        Turn(seat, choice.gained.get(seat.provider_id), place_of.get(seat.provider_id))
+        for seat in bench.seats
+    ]
+    _WRITE.run(
+        tx.session,
+        {
+            "id": new_id(),
+            "lead_id": lead.id,
+            "at": tx.now,
+            "rule_version": RULE_VERSION,
+            "seed": seed,
+            "wanted": {
+                "service": wanted.service,
+                "editions": dict(wanted.editions),
+                "ended": list(wanted.ended),
+                "regions": list(wanted.regions),
+                "headcount": wanted.headcount,
+                "sector": wanted.sector,
+                "remote_ok": wanted.remote_ok,
+                "weeks": wanted.weeks,
+                "language": wanted.language,
+                "places": list(places),
+                "needed_kinds": list(needed_kinds),
+            },
+            "funnel": Jsonb([{"filter": name, "left": left} for name, left in bench.funnel.left]),
+            "market": {"looked_at": bench.funnel.looked_at, "providers": bench.funnel.providers},
+            "bench": _packed(turns, choice.rounds),
+            "clashes": Jsonb([[str(one), str(other)] for one, other in bench.clashes]),
+            "excluded": Jsonb(
+                [
+                    *(
+                        {"filter": name, "provider_ids": [str(each) for each in ids]}
+                        for name, ids in bench.funnel.excluded.items()
+                    ),
+                    *(
+                        {"filter": found.filter, "provider_ids": [str(each)], "why": found.why}
+                        for each, found in bench.lost
+                    ),
+                ]
+            ),
+            "outcome": outcome,
+            "by_hand_because": by_hand_because,
+        },
+    )
+
+
+def _packed(turns: Sequence[Turn], rounds: Sequence[Round]) -> Json:
+    """Return a bench with every kind of fit written once, and a seat or a round as a list."""
+    fits: dict[Fit, int] = {}
+    seats = [
+        [
+            str(turn.seat.provider_id),
+            turn.seat.kind,
+            fits.setdefault(turn.seat.fit, len(fits)),
+            turn.seat.weight,
+            turn.seat.credit,
+            turn.gained,
+            _utc(turn.seat.invited_at),
+            turn.place,
+        ]
+        for turn in turns
+    ]
+    number = {turn.seat.provider_id: at for at, turn in enumerate(turns)}
+    return {
+        "fits": [[fit.band, list(fit.lacks)] for fit in fits],
+        "seats": seats,
+        "rounds": [
+            [
+                each.kind,
+                [number[one] for one in each.taken],
+                [number[one] for one in each.scores],
+                list(each.scores.values()),
+            ]
+            for each in rounds
+        ],
+    }
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
