@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.catalogue.rules import covering
 from marketplace.core.direct import Direct
-from marketplace.matching.conditions import CONDITIONS, ELIGIBLE, Asked, statement
+from marketplace.matching.conditions import CONDITIONS, ELIGIBLE, FIRST_FAILED, Asked, statement
 from marketplace.matching.eligibility import Filter, Wanted
 from marketplace.providers.models import REMOTE
 from marketplace.providers.rules import ProviderKind
@@ -91,8 +91,8 @@ def eligible_ids(
     bench costs depends on how many of them are eligible, and not on how many there are.
     """
     start = start_of(seed)
-    under = {"entered_under": _entered_under(wanted), "of_kinds": sorted(map(str, kinds))}
-    standard = _rarest(session, wanted, under)
+    under = {"entered_under": entered_under(wanted), "of_kinds": sorted(map(str, kinds))}
+    standard = rarest(session, wanted, under)
     found: dict[UUID, ProviderKind] = {}
     for begin, until in ((start, SHUFFLE_RANGE), (-1, start)):
         after: tuple[int, UUID] | None = (begin, _LAST_ID)
@@ -109,7 +109,7 @@ def eligible_ids(
     return list(found.items())[:limit]
 
 
-def _entered_under(wanted: Wanted) -> list[str]:
+def entered_under(wanted: Wanted) -> list[str]:
     """Return where everybody is entered who covers the first of the regions, or works remotely."""
     return [*covering(wanted.regions[0]), *([REMOTE] if wanted.remote_ok else [])]
 
@@ -131,7 +131,7 @@ _RAREST = statement(
 )
 
 
-def _rarest(session: Session, wanted: Wanted, under: Mapping[str, Any]) -> str:
+def rarest(session: Session, wanted: Wanted, under: Mapping[str, Any]) -> str:
     """Return the standard that the fewest cover where the lead is, as far as one look tells."""
     standards = list(wanted.editions)
     if len(standards) == 1:
@@ -156,14 +156,15 @@ class Funnel:
         return self.looked_at == self.providers
 
     @property
-    def first_empty(self) -> Filter | None:
-        """The filter that left nobody."""
-        return next((name for name, left in self.left if left == 0), None)
+    def failed(self) -> dict[Filter, int]:
+        """How many each filter took out of those that were looked at."""
+        before = [self.looked_at, *(left for _, left in self.left)]
+        return {name: had - left for had, (name, left) in zip(before, self.left, strict=False)}
 
+    @property
+    def eligible(self) -> int:
+        return self.left[-1][1]
 
-_FIRST_FAILED = " ".join(
-    f"WHEN NOT ({condition}) THEN '{name}'" for name, condition in CONDITIONS.items()
-)
 
 EXAMPLES = 5
 """How many of those that a filter took out of a mere sample are named."""
@@ -176,7 +177,7 @@ _FUNNEL = statement(
         (SELECT * FROM coverage WHERE shuffle <= :start ORDER BY shuffle LIMIT :sample)
         LIMIT :sample
     ), judged AS (
-        SELECT c.provider_id, CASE {_FIRST_FAILED} END AS failed,
+        SELECT c.provider_id, CASE {FIRST_FAILED} END AS failed,
                (c.shuffle::bigint - :start + {SHUFFLE_RANGE}) % {SHUFFLE_RANGE} AS distance
         FROM c
     )
@@ -201,9 +202,12 @@ def funnel(session: Session, asked: Asked, *, seed: int, sample: int, named: int
         session, {**asked, "start": start_of(seed), "sample": sample, "named": named}
     )
     looked_at = sum(row.providers for row in rows)
-    farthest = max((row.farthest for row in rows), default=0)
-    # So many within this part of the shuffle's range: as many again in every part as wide.
-    about = looked_at if looked_at < sample else round(looked_at * SHUFFLE_RANGE / max(farthest, 1))
+    about = looked_at
+    if looked_at >= sample:
+        # So many within this part of the shuffle's range: as many again in every part as wide. And
+        # never just so many, which would say that these are all.
+        farthest = max((row.farthest for row in rows), default=0)
+        about = max(looked_at + 1, round(looked_at * SHUFFLE_RANGE / max(farthest, 1)))
     failed = {Filter(row.failed): row for row in rows if row.failed is not None}
     left, steps = looked_at, []
     for name in CONDITIONS:
@@ -211,57 +215,7 @@ def funnel(session: Session, asked: Asked, *, seed: int, sample: int, named: int
         steps.append((name, left))
     return Funnel(
         looked_at=looked_at,
-        providers=max(about, looked_at),
+        providers=about,
         left=steps,
         excluded={name: list(row.ids) for name, row in failed.items()},
     )
-
-
-_FUNNEL_WHERE_IT_IS = statement(
-    f"""
-    WITH c AS (
-        SELECT coverage.* FROM coverage WHERE provider_id IN (
-            SELECT e.provider_id FROM coverage_entries e
-            WHERE e.standard = :standard AND e.region = ANY (:entered_under)
-              AND e.kind = ANY (:of_kinds)
-        )
-    )
-    SELECT CASE {_FIRST_FAILED} END AS failed, count(*) AS providers FROM c GROUP BY failed
-    """,
-    entered_under=ARRAY(Text()),
-    of_kinds=ARRAY(Text()),
-    standard=Text(),
-)
-
-_SOMEBODY = statement(
-    """
-    SELECT EXISTS (
-        SELECT FROM coverage
-        WHERE kind = ANY (:kinds) AND state = 'verified' AND standards @> :standards
-    ) AS offers_them_all
-    """
-)
-
-
-def filter_that_leaves_nobody(session: Session, wanted: Wanted, asked: Asked) -> Filter | None:
-    """Return the filter behind which nobody is left, where a sample is too coarse to tell.
-
-    Looks at everybody who covers the rarest of the standards where the lead is.
-    """
-    under = {"entered_under": _entered_under(wanted), "of_kinds": sorted(map(str, wanted.kinds))}
-    standard = _rarest(session, wanted, under)
-    rows = _FUNNEL_WHERE_IT_IS.rows(session, {**asked, **under, "standard": standard})
-    failed = {row.failed: row.providers for row in rows}
-    left = sum(failed.values())
-    for name in CONDITIONS:
-        left -= failed.get(str(name), 0)
-        if left == 0:
-            break
-    else:
-        return None
-    if failed and name is not Filter.STANDARDS:
-        return name
-    # Nobody there offers them all: the region is to blame where somebody elsewhere does.
-    values = {"kinds": asked["kinds"], "standards": asked["standards"]}
-    (row,) = _SOMEBODY.rows(session, values)
-    return Filter.REGIONS if row.offers_them_all else Filter.STANDARDS

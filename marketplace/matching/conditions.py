@@ -101,6 +101,11 @@ CONDITIONS = {
 
 ELIGIBLE = " AND ".join(f"({condition})" for condition in CONDITIONS.values())
 
+FIRST_FAILED = " ".join(
+    f"WHEN NOT ({condition}) THEN '{name}'" for name, condition in CONDITIONS.items()
+)
+"""The cases of the first filter that a coverage row fails by; none of one that is eligible."""
+
 _WORDS, _IDS = ARRAY(Text()), ARRAY(Uuid())
 _TYPES: dict[str, Any] = {
     "kinds": _WORDS,

@@ -20,22 +20,6 @@ from marketplace.matching.reasons import reasons
 from marketplace.matching.runs import Turn
 from marketplace.providers.facts import provider_facts
 
-TOO_FEW = "too_few"
-WAITING_WORDS = {
-    Filter.KIND: "no provider of the kind that is asked for has joined yet",
-    Filter.EDITION: "the time to ask for an edition that is asked for is over, so that only a new "
-    "request, for the current edition, can lead to a certificate",
-    Filter.STATE: "no provider of the kind that is asked for is verified yet",
-    Filter.STANDARDS: "no verified provider offers all of the standards asked for",
-    Filter.REGIONS: "no provider of these standards covers the region",
-    Filter.HEADCOUNT: "no provider of these standards takes a business of this size",
-    Filter.CAPACITY: "every fitting provider is fully booked",
-    Filter.PAUSE: "every fitting provider is on leave",
-    Filter.ACCREDITATION: "no fitting body has a current accreditation for what is asked",
-    Filter.INVITED: "every fitting provider was asked before",
-    Filter.IMPARTIALITY: "impartiality rules out every other fitting provider",
-}
-
 
 def outcome_of(chosen: int, wanted: int, eligible: int, why: str | None) -> str:
     """Return in one sentence what a run came to."""

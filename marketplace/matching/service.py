@@ -19,7 +19,7 @@ from marketplace.leads import advisers as advising
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
-from marketplace.matching import by_hand, candidates, ledger, queries, rules
+from marketplace.matching import by_hand, ledger, queries, rules
 from marketplace.matching.bench import Bench, gather_bench
 from marketplace.matching.eligibility import (
     Filter,
@@ -28,8 +28,9 @@ from marketplace.matching.eligibility import (
     related_obstacle,
     standing_obstacle,
 )
-from marketplace.matching.explanation import TOO_FEW, WAITING_WORDS, outcome_of
+from marketplace.matching.explanation import outcome_of
 from marketplace.matching.rules import Seat
+from marketplace.matching.shortage import why_empty
 from marketplace.matching.storing import store_run
 from marketplace.notifications.service import notify
 from marketplace.providers import coverage
@@ -226,7 +227,9 @@ def _fill(
     inviting.invite(tx, SYSTEM, lead, chosen)
     ledger.enter_turns(tx, bench.accounts, choice)
     still_empty = len(places) - len(chosen)
-    empty = _why_empty(tx, wanted, bench, still_empty) if still_empty else None
+    empty = None
+    if still_empty:
+        empty = why_empty(tx.session, wanted, bench, chosen=len(chosen), empty=still_empty)
     outcome = outcome_of(len(chosen), len(places), len(bench.seats), empty and empty[1])
     # A lead that waits is tried again and again: only what is new is worth a row.
     if chosen or outcome != queries.last_outcome(tx.session, lead.id):
@@ -245,18 +248,6 @@ def _fill(
     if bench.was_full and bench.lost:
         # Those we waited for are gone, and there are others that were not looked at.
         tx.afterwards(Job.MATCH_LEADS, lead.id)
-
-
-def _why_empty(tx: Transaction, wanted: Wanted, bench: Bench, still_empty: int) -> tuple[str, str]:
-    """Return as a code and in words why places stay empty: the filter that left nobody more."""
-    if bench.seats:
-        return TOO_FEW, f"{still_empty} more fitting provider(s) than there are would be needed"
-    name = bench.funnel.first_empty
-    if not bench.funnel.is_exact or name is None:
-        name = candidates.filter_that_leaves_nobody(tx.session, wanted, bench.asked)
-    if name is None:
-        return TOO_FEW, "whoever fitted has just been taken; we are looking again"
-    return name, WAITING_WORDS[name]
 
 
 def _tell_business(tx: Transaction, lead: Lead) -> None:

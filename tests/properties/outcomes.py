@@ -158,16 +158,28 @@ def it_waits_for_what_could_help(outcome: Outcome) -> None:
         assert outcome.rung_for == set()
         return
     assert lead.waiting_reason
-    if oracle.eligible(market):
-        assert lead.waiting_code == "too_few"
+    eligible = oracle.eligible(market)
+    if eligible:
+        ruled_out = any(firm not in outcome.new for firm in eligible)
+        assert lead.waiting_code == ("impartiality" if ruled_out else "too_few")
     else:
-        left = list(market.firms)
-        for sentence in oracle.SENTENCES:
-            left = [firm for firm in left if sentence(market, firm)]
-            if not left:
-                assert lead.waiting_code == sentence.__name__
-                break
+        assert lead.waiting_code == what_hinders_most(market)
     covering = (oracle.kind, oracle.standards, oracle.regions, oracle.headcount)
     assert outcome.rung_for == {
         firm.number for firm in market.firms if all(each(market, firm) for each in covering)
     }
+
+
+def what_hinders_most(market: Market) -> str:
+    """Of those of the kind, verified, with the standards and there: what most of them fail by.
+
+    Of several that as many fail by, the one that comes last; where nobody is left, what left none.
+    """
+    left = list(market.firms)
+    for sentence in oracle.SENTENCES[:5]:
+        left = [firm for firm in left if sentence(market, firm)]
+        if not left:
+            return sentence.__name__
+    reasons = [oracle.broken(market, firm)[0] for firm in left]
+    names = [sentence.__name__ for sentence in oracle.SENTENCES]
+    return max(reasons, key=lambda each: (reasons.count(each), names.index(each)))

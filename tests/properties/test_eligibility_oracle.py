@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from marketplace.matching import candidates, conditions
+from marketplace.matching import candidates, conditions, shortage
 from marketplace.matching.eligibility import Filter, obstacle
 from marketplace.providers.facts import provider_facts
 from tests.properties import oracle
@@ -57,14 +57,19 @@ def test_the_database_finds_the_same_and_has_the_facts_as_they_are(stored, marke
         assert provider_facts(session, facts, now=market.now) == facts
         found = found_in(session, market, wanted, asked, limit=64)
         funnel = candidates.funnel(session, asked, seed=market.seed, sample=500, named=64)
-        nobody = candidates.filter_that_leaves_nobody(session, wanted, asked) if not found else None
+        failed = shortage.failed_where_it_is(session, wanted, asked)
     eligible = [each for each, reason in expected.items() if reason is None]
     assert found == in_order(market, eligible)
-    failed = {each: name.value for name, ids in funnel.excluded.items() for each in numbers(ids)}
-    assert failed == {each: reason for each, reason in expected.items() if reason}
+    out = {each: name.value for name, ids in funnel.excluded.items() for each in numbers(ids)}
+    assert out == {each: reason for each, reason in expected.items() if reason}
     assert funnel.left == left_behind(expected)
     assert funnel.looked_at == funnel.providers == len(expected)
-    assert eligible or (nobody, 0) in funnel.left
+    assert (failed is None) is bool(eligible)
+    if failed is not None:
+        # Whoever suits is counted the same; where nobody does, it is a filter that left nobody.
+        hindered = shortage.hindering(failed)
+        assert hindered == shortage.hindering(funnel.failed)
+        assert hindered or (shortage.to_blame(failed)[0], 0) in funnel.left
 
 
 def found_in(session, market, wanted, asked, *, limit):

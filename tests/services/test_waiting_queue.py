@@ -52,6 +52,82 @@ def test_the_longest_waiting_comes_first_with_its_age_and_its_reason(ctx, make, 
     assert (other.empty_places, other.invitations) == (2, 1)
 
 
+FREE, BOOKED, SMALL = {}, {"open_capacity": 0}, {"headcount": (1, 5)}
+UNACCREDITED = {"accredited": False}
+
+
+@pytest.mark.parametrize(
+    ("bodies", "code", "reason"),
+    [
+        ([BOOKED, BOOKED], "capacity", "every fitting provider is fully booked"),
+        (
+            [BOOKED, BOOKED, UNACCREDITED],
+            "capacity",
+            "no provider that fits may be invited now: most are fully booked",
+        ),
+        (
+            [BOOKED, BOOKED, BOOKED, UNACCREDITED, UNACCREDITED, SMALL],
+            "capacity",
+            "no provider that fits may be invited now: the largest part are fully booked",
+        ),
+        (
+            [BOOKED, UNACCREDITED],
+            "accreditation",
+            "no provider that fits may be invited now: as many are fully booked as have no current "
+            "accreditation for what is asked",
+        ),
+        # Who does not suit is not counted, however many they are.
+        (
+            [{"regions": ("NZ",)}, {"standards": ("ISO 22000",)}, {"state": "suspended"}, BOOKED],
+            "capacity",
+            "every fitting provider is fully booked",
+        ),
+        (
+            [{"regions": ("NZ",)}, {"standards": ("ISO 22000",)}],
+            "regions",
+            "no provider of these standards covers the region",
+        ),
+        ([FREE], "too_few", "2 more fitting provider(s) than there are would be needed"),
+        (
+            [FREE, BOOKED, BOOKED],
+            "too_few",
+            "2 more fitting provider(s) than may be invited now would be needed: of the others all "
+            "are fully booked",
+        ),
+    ],
+)
+@pytest.mark.parametrize("sampled", [False, True])
+def test_what_most_of_those_who_suit_fail_by_is_to_blame(ctx, make, bodies, code, reason, sampled):
+    for each in bodies:
+        make.provider("certification_body", **each)
+    lead = make.lead(service="certification")
+    if sampled:
+        ctx = replace(ctx, policy=replace(ctx.policy, funnel_sample=1))
+    matching.match_lead(ctx, lead.id)
+    (found,) = queue_of(ctx)
+    assert found.lead.waiting_code == code
+    if not sampled or code != "too_few":
+        assert found.lead.waiting_reason == reason
+
+
+def test_where_impartiality_keeps_an_empty_place_empty_it_is_said(ctx, make):
+    consultant, body = make.provider(), make.provider("certification_body")
+    make.relationship(consultant, body)
+    lead = make.matched_lead(service="either")
+    (found,) = queue_of(ctx)
+    assert (found.lead.waiting_code, found.lead.waiting_reason) == (
+        "impartiality",
+        "impartiality rules out 1 more fitting provider(s) beside one invited",
+    )
+    matching.match_lead(ctx, lead.id)
+    (found,) = queue_of(ctx)
+    assert (found.lead.waiting_code, found.lead.waiting_reason) == (
+        "impartiality",
+        "no provider that fits may be invited now: as many were asked before as are ruled out by "
+        "impartiality",
+    )
+
+
 def test_whose_places_are_filled_or_whose_request_is_finished_does_not_wait(ctx, make):
     for _ in range(3):
         make.provider()
