@@ -95,13 +95,7 @@ def gather_bench(
         clashes=clashes(eligible, today=today),
         accounts=accounts,
         asked=asked,
-        funnel=candidates.funnel(
-            tx.session,
-            asked,
-            seed=seed,
-            sample=tx.policy.funnel_sample,
-            named=tx.policy.bench_size,
-        ),
+        funnel=candidates.funnel(tx.session, asked, seed=seed, sample=tx.policy.funnel_sample),
         lost=lost,
         was_full=len(found) >= tx.policy.bench_size,
     )

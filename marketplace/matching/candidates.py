@@ -1,6 +1,7 @@
 """Who could be invited: the eligible, from a random point of the shuffle on, and the funnel."""
 
 import random
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -149,7 +150,9 @@ class Funnel:
     """About how many there are; exactly, where all were looked at."""
     left: list[tuple[Filter, int]]
     excluded: dict[Filter, list[UUID]]
-    """Some of those that each filter took out."""
+    """Whom each filter took out: everybody, or of a mere sample a few examples."""
+    full: frozenset[UUID]
+    """Of those without capacity, who had no room at once, and not only none in that month."""
 
     @property
     def is_exact(self) -> bool:
@@ -178,29 +181,24 @@ _FUNNEL = statement(
         LIMIT :sample
     ), judged AS (
         SELECT c.provider_id, CASE {FIRST_FAILED} END AS failed,
+               c.open_count >= c.open_capacity AS is_full,
                (c.shuffle::bigint - :start + {SHUFFLE_RANGE}) % {SHUFFLE_RANGE} AS distance
         FROM c
     )
     SELECT failed, count(*) AS providers, max(distance) AS farthest,
            (array_agg(provider_id ORDER BY distance))[
-               1 : CASE WHEN sum(count(*)) OVER () < :sample THEN :named ELSE {EXAMPLES} END
-           ] AS ids
-    FROM judged GROUP BY failed
+               1 : CASE WHEN sum(count(*)) OVER () < :sample THEN :sample ELSE {EXAMPLES} END
+           ] AS ids, failed = '{Filter.CAPACITY}' AND is_full AS is_full
+    FROM judged GROUP BY failed, 5 ORDER BY failed, 5
     """,
     start=Integer(),
     sample=Integer(),
-    named=Integer(),
 )
 
 
-def funnel(session: Session, asked: Asked, *, seed: int, sample: int, named: int) -> Funnel:
-    """Count the funnel over up to `sample` providers, from a random point of the shuffle on.
-
-    Of those that a filter took out up to `named` are named, of a sample a few examples.
-    """
-    rows = _FUNNEL.rows(
-        session, {**asked, "start": start_of(seed), "sample": sample, "named": named}
-    )
+def funnel(session: Session, asked: Asked, *, seed: int, sample: int) -> Funnel:
+    """Count the funnel over up to `sample` providers, from a random point of the shuffle on."""
+    rows = _FUNNEL.rows(session, {**asked, "start": start_of(seed), "sample": sample})
     looked_at = sum(row.providers for row in rows)
     about = looked_at
     if looked_at >= sample:
@@ -208,14 +206,20 @@ def funnel(session: Session, asked: Asked, *, seed: int, sample: int, named: int
         # never just so many, which would say that these are all.
         farthest = max((row.farthest for row in rows), default=0)
         about = max(looked_at + 1, round(looked_at * SHUFFLE_RANGE / max(farthest, 1)))
-    failed = {Filter(row.failed): row for row in rows if row.failed is not None}
+    failed: Counter[Filter] = Counter()
+    excluded: dict[Filter, list[UUID]] = defaultdict(list)
+    for row in rows:
+        if row.failed is not None:
+            failed[Filter(row.failed)] += row.providers
+            excluded[Filter(row.failed)] += row.ids
     left, steps = looked_at, []
     for name in CONDITIONS:
-        left -= failed[name].providers if name in failed else 0
+        left -= failed[name]
         steps.append((name, left))
     return Funnel(
         looked_at=looked_at,
         providers=about,
         left=steps,
-        excluded={name: list(row.ids) for name, row in failed.items()},
+        excluded=dict(excluded),
+        full=frozenset(each for row in rows if row.is_full for each in row.ids),
     )

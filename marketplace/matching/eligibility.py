@@ -165,7 +165,8 @@ def _regions(wanted: Wanted, provider: ProviderFacts) -> Obstacle | None:
     outside = [region for region in wanted.regions if not covers(provider, region)]
     if not outside or (provider.remote and wanted.remote_ok):
         return None
-    return Obstacle(Filter.REGIONS, f"does not cover {', '.join(outside)}")
+    nor_remotely = " nor work remotely" if wanted.remote_ok else ""
+    return Obstacle(Filter.REGIONS, f"does not cover {', '.join(outside)}{nor_remotely}")
 
 
 def covers(provider: ProviderFacts, region: str) -> bool:

@@ -70,9 +70,11 @@ class MatchingRun(Base):
     clashes: Mapped[list[list[str]]] = mapped_column(JSONB, server_default="[]")
     """Pairs of the bench that impartiality keeps apart, by id."""
     market: Mapped[Json | None]
-    """`{"looked_at", "providers"}`: over how many of about how many the funnel was counted."""
+    """`{"looked_at", "providers", "bench_was_full"}`: over how many of about how many the funnel
+    was counted, and whether more may have been eligible than sat on the bench."""
     excluded: Mapped[list[Json]] = mapped_column(JSONB)
-    """`[{"filter", "provider_ids"}]`: of those looked at, some that each filter took out."""
+    """`[{"filter", "provider_ids"}]`: whom each filter took out, with a `why` where the filter does
+    not say it all; a few examples, where not everybody was looked at."""
     outcome: Mapped[str]
     """In one sentence."""
     by_hand_because: Mapped[str | None]

@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
+from marketplace.leads.rules import Service
 from marketplace.matching import runs
+from marketplace.matching.eligibility import Filter
 from marketplace.matching.models import MatchingRun
 from marketplace.matching.rules import PRECISION, Round
 from marketplace.matching.runs import Turn
@@ -20,6 +22,14 @@ def reasons(run: MatchingRun) -> dict[UUID, str]:
     """Return for each provider on the bench why it was invited, or why not, in a sentence."""
     bench = _Bench(run)
     return {each: bench.why(turn) for each, turn in bench.turns.items()}
+
+
+def excluded(run: MatchingRun) -> dict[UUID, tuple[Filter, str]]:
+    """Return by which filter whom a run took out, of those it names, and that in words."""
+    return {
+        each: (name, why or _why_excluded(name, run))
+        for each, (name, why) in runs.excluded_by(run).items()
+    }
 
 
 class _Bench:
@@ -48,7 +58,7 @@ class _Bench:
         if len(found) == 1:
             return f"was eligible, but {next(iter(found))}"
         return "was eligible, but " + "; ".join(
-            f"for {_places(places)}, {why}" for why, places in found.items()
+            f"for {places_in_words(places)}, {why}" for why, places in found.items()
         )
 
     def _why_taken(self, turn: Turn, decided: Round) -> str:
@@ -142,10 +152,49 @@ def _told_apart(one: float, other: float) -> tuple[str, str]:
     return next((pair for pair in told if pair[0] != pair[1]), told[-1])
 
 
-def _places(places: Collection[int]) -> str:
+def places_in_words(places: Collection[int]) -> str:
     words = [str(place) for place in sorted(places)]
     return f"place {words[0]}" if len(words) == 1 else f"places {_listed(words)}"
 
 
 def _listed(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]])
+
+
+_OTHER_KIND = {
+    Service.CONSULTING: _KINDS[ProviderKind.CERTIFICATION_BODY][0],
+    Service.CERTIFICATION: _KINDS[ProviderKind.CONSULTANT][0],
+}
+
+
+def _why_excluded(name: Filter, run: MatchingRun) -> str:
+    """Return in words what a filter asked, by what the lead wanted."""
+    wanted = run.wanted
+    standards = ", ".join(
+        f"{code} (edition {edition})" for code, edition in wanted["editions"].items()
+    )
+    sector = f" for sector {wanted['sector']}" if wanted["sector"] else ""
+    ended = " and ".join(
+        f"edition {wanted['editions'][code]} of {code}" for code in wanted.get("ended", ())
+    )
+    kind = _OTHER_KIND.get(wanted["service"], "")
+    return {
+        Filter.KIND: f"is a {kind}, and the request is for {wanted['service']}",
+        Filter.EDITION: f"cannot be invited: {ended} can be asked for no longer",
+        Filter.STATE: "was not verified",
+        Filter.STANDARDS: f"does not offer {_all_of(wanted['editions'])}",
+        Filter.REGIONS: f"does not cover {_all_of(wanted['regions'])}"
+        + (" nor work remotely" if wanted["remote_ok"] else ""),
+        Filter.HEADCOUNT: f"does not take businesses of {wanted['headcount']} people",
+        Filter.CAPACITY: "had no free capacity, at once or in that month",
+        Filter.PAUSE: "was on leave or had paused invitations",
+        Filter.ACCREDITATION: "held no verified and current accreditation by a recognised body for "
+        f"each of {standards}{sector}",
+        Filter.INVITED: "was invited to this request before",
+        Filter.IMPARTIALITY: "was related to a provider that was invited to this request, or to "
+        "one that had advised the business, or had advised it itself",
+    }[name]
+
+
+def _all_of(codes: Collection[str]) -> str:
+    return f"{'all of ' if len(codes) > 1 else ''}{', '.join(codes)}"

@@ -13,7 +13,7 @@ from marketplace.core.direct import Direct
 from marketplace.leads.models import Lead
 from marketplace.matching.bands import Fit
 from marketplace.matching.bench import Bench
-from marketplace.matching.eligibility import Wanted
+from marketplace.matching.eligibility import Filter, Wanted
 from marketplace.matching.models import MatchingRun
 from marketplace.matching.rules import RULE_VERSION, Choice, Round
 from marketplace.matching.runs import Turn
@@ -70,25 +70,41 @@ def store_run(
                 "needed_kinds": list(needed_kinds),
             },
             "funnel": Jsonb([{"filter": name, "left": left} for name, left in bench.funnel.left]),
-            "market": {"looked_at": bench.funnel.looked_at, "providers": bench.funnel.providers},
+            "market": {
+                "looked_at": bench.funnel.looked_at,
+                "providers": bench.funnel.providers,
+                "bench_was_full": bench.was_full,
+            },
             "bench": _packed(turns, choice.rounds),
             "clashes": Jsonb([[str(one), str(other)] for one, other in bench.clashes]),
-            "excluded": Jsonb(
-                [
-                    *(
-                        {"filter": name, "provider_ids": [str(each) for each in ids]}
-                        for name, ids in bench.funnel.excluded.items()
-                    ),
-                    *(
-                        {"filter": found.filter, "provider_ids": [str(each)], "why": found.why}
-                        for each, found in bench.lost
-                    ),
-                ]
-            ),
+            "excluded": Jsonb(_excluded(bench)),
             "outcome": outcome,
             "by_hand_because": by_hand_because,
         },
     )
+
+
+_NO_CAPACITY = {
+    True: "had as many open invitations as it took",
+    False: "had been invited as often that month as it took",
+}
+
+
+def _excluded(bench: Bench) -> list[Json]:
+    """Return whom each filter took out, with words where the filter alone does not say why."""
+    found: list[Json] = []
+    for name, ids in bench.funnel.excluded.items():
+        if name is not Filter.CAPACITY:
+            found.append({"filter": name, "provider_ids": [str(each) for each in ids]})
+            continue
+        for is_full, why in _NO_CAPACITY.items():
+            these = [str(each) for each in ids if (each in bench.funnel.full) is is_full]
+            if these:
+                found.append({"filter": name, "provider_ids": these, "why": why})
+    return found + [
+        {"filter": each.filter, "provider_ids": [str(one)], "why": each.why}
+        for one, each in bench.lost
+    ]
 
 
 def _packed(turns: Sequence[Turn], rounds: Sequence[Round]) -> Json:

@@ -56,12 +56,17 @@ def test_the_database_finds_the_same_and_has_the_facts_as_they_are(stored, marke
     with stored(market) as session:
         assert provider_facts(session, facts, now=market.now) == facts
         found = found_in(session, market, wanted, asked, limit=64)
-        funnel = candidates.funnel(session, asked, seed=market.seed, sample=500, named=64)
+        funnel = candidates.funnel(session, asked, seed=market.seed, sample=500)
         failed = shortage.failed_where_it_is(session, wanted, asked)
     eligible = [each for each, reason in expected.items() if reason is None]
     assert found == in_order(market, eligible)
     out = {each: name.value for name, ids in funnel.excluded.items() for each in numbers(ids)}
     assert out == {each: reason for each, reason in expected.items() if reason}
+    assert funnel.full == {
+        id_of(each)
+        for each, reason in expected.items()
+        if reason == "capacity" and market.firm(each).open[1] >= market.firm(each).open[0]
+    }
     assert funnel.left == left_behind(expected)
     assert funnel.looked_at == funnel.providers == len(expected)
     assert (failed is None) is bool(eligible)
@@ -110,7 +115,7 @@ def test_so_it_is_in_a_market_that_is_too_large_for_one_look(stored, number):
     with stored(market) as session:
         found = found_in(session, market, wanted, asked, limit=2_000)
         bench = found_in(session, market, wanted, asked, limit=64)
-        funnel = candidates.funnel(session, asked, seed=market.seed, sample=500, named=64)
+        funnel = candidates.funnel(session, asked, seed=market.seed, sample=500)
     assert found == in_order(market, eligible)
     assert bench == found[:64]
     assert funnel.looked_at == 500

@@ -8,10 +8,8 @@ from marketplace.matching.models import Credit, MatchingRun
 from tests.factories import ADMIN
 
 
-def explained(ctx, lead, provider=None):
-    return explanation.explain_matching(
-        ctx, ADMIN, lead.id, provider_id=None if provider is None else provider.id
-    )
+def explained(ctx, lead):
+    return explanation.explain_matching(ctx, ADMIN, lead.id)
 
 
 def told(ctx, lead):

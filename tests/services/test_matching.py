@@ -164,7 +164,10 @@ def test_why_not_me_is_answered_in_one_sentence(ctx, make):
     }
     assert answers["Far Consulting"] == "Far Consulting does not cover AU-NSW."
     assert answers["Some Body"].startswith("Some Body is a certification body")
-    assert answers["Late Consulting"].startswith("Late Consulting is eligible, but")
+    assert answers["Late Consulting"] == (
+        "Late Consulting had not joined yet when providers were last looked for "
+        "(2026-11-23 09:00 UTC); it would be eligible now."
+    )
 
 
 def test_every_run_is_stored_with_what_it_saw(ctx, make):
