@@ -77,5 +77,9 @@ class MatchingRun(Base):
     not say it all; a few examples, where not everybody was looked at."""
     outcome: Mapped[str]
     """In one sentence."""
+    times: Mapped[int] = mapped_column(server_default="1")
+    """How many runs on end saw and came to the very same; this one is the first of them."""
+    last_at: Mapped[datetime | None]
+    """When the last of them was, if there were several."""
     by_hand_because: Mapped[str | None]
     """Why an administrator chose whom it invited, if one did."""

@@ -180,10 +180,10 @@ def runs_at(session: Session, invitation: Invitation) -> list[MatchingRun]:
     )
 
 
-def last_outcome(session: Session, lead_id: UUID) -> str | None:
-    """Return what the last stored run for a lead came to."""
+def last_run(session: Session, lead_id: UUID) -> MatchingRun | None:
+    """Return the last stored run for a lead."""
     return session.scalar(
-        select(MatchingRun.outcome)
+        select(MatchingRun)
         .where(MatchingRun.lead_id == lead_id)
         .order_by(MatchingRun.id.desc())
         .limit(1)

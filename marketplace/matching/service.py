@@ -215,7 +215,8 @@ def _fill(
     seed = secrets.randbits(63)
     held_kinds = {known[each.provider_id].kind for each in held if each.is_live}
     needed_kinds = sorted(rules.places_by_kind(wanted.kinds, held_kinds))
-    bench = gather_bench(tx, wanted, invited=known, needed_kinds=needed_kinds, seed=seed)
+    # Each lead has a point of its own to begin at, at every try: what differs then is the market.
+    bench = gather_bench(tx, wanted, invited=known, needed_kinds=needed_kinds, seed=lead.id.int)
     choice = rules.choose(
         bench.seats,
         len(places),
@@ -231,14 +232,13 @@ def _fill(
     if still_empty:
         empty = why_empty(tx.session, wanted, bench, chosen=len(chosen), empty=still_empty)
     outcome = outcome_of(len(chosen), len(places), len(bench.seats), empty and empty[1])
-    # A lead that waits is tried again and again: only what is new is worth a row.
-    if chosen or outcome != queries.last_outcome(tx.session, lead.id):
-        store_run(
-            tx, lead, wanted, bench, choice, places,
-            needed_kinds=needed_kinds, seed=seed, outcome=outcome,
-        )  # fmt: skip
-        if still_empty:
-            record(tx, SYSTEM, "lead.waits_for_a_provider", lead.id, places=still_empty)
+    last = None if chosen else queries.last_run(tx.session, lead.id)
+    store_run(
+        tx, lead, wanted, bench, choice, places,
+        needed_kinds=needed_kinds, seed=seed, outcome=outcome, last=last,
+    )  # fmt: skip
+    if still_empty and (last is None or last.outcome != outcome):
+        record(tx, SYSTEM, "lead.waits_for_a_provider", lead.id, places=still_empty)
     if empty is None:
         lead.wait_no_longer()
         return

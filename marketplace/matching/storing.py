@@ -41,47 +41,52 @@ def store_run(
     seed: int,
     outcome: str,
     by_hand_because: str | None = None,
+    last: MatchingRun | None = None,
 ) -> None:
-    """Write down what the run saw, whom it chose and why."""
+    """Write down what the run saw, whom it chose and why.
+
+    A lead that waits is tried again and again. Where the `last` run saw and came to the very same,
+    it is noted there that it was so once more, and when.
+    """
     place_of = {seat.provider_id: place for place, seat in zip(places, choice.chosen, strict=False)}
     turns = [
         Turn(seat, choice.gained.get(seat.provider_id), place_of.get(seat.provider_id))
         for seat in bench.seats
     ]
-    _WRITE.run(
-        tx.session,
-        {
-            "id": new_id(),
-            "lead_id": lead.id,
-            "at": tx.now,
-            "rule_version": RULE_VERSION,
-            "seed": seed,
-            "wanted": {
-                "service": wanted.service,
-                "editions": dict(wanted.editions),
-                "ended": list(wanted.ended),
-                "regions": list(wanted.regions),
-                "headcount": wanted.headcount,
-                "sector": wanted.sector,
-                "remote_ok": wanted.remote_ok,
-                "weeks": wanted.weeks,
-                "language": wanted.language,
-                "places": list(places),
-                "needed_kinds": list(needed_kinds),
-            },
-            "funnel": Jsonb([{"filter": name, "left": left} for name, left in bench.funnel.left]),
-            "market": {
-                "looked_at": bench.funnel.looked_at,
-                "providers": bench.funnel.providers,
-                "bench_was_full": bench.was_full,
-            },
-            "bench": _packed(turns, choice.rounds),
-            "clashes": Jsonb([[str(one), str(other)] for one, other in bench.clashes]),
-            "excluded": Jsonb(_excluded(bench)),
-            "outcome": outcome,
-            "by_hand_because": by_hand_because,
+    seen = {
+        "rule_version": RULE_VERSION,
+        "wanted": {
+            "service": wanted.service,
+            "editions": dict(wanted.editions),
+            "ended": list(wanted.ended),
+            "regions": list(wanted.regions),
+            "headcount": wanted.headcount,
+            "sector": wanted.sector,
+            "remote_ok": wanted.remote_ok,
+            "weeks": wanted.weeks,
+            "language": wanted.language,
+            "places": list(places),
+            "needed_kinds": list(needed_kinds),
         },
-    )
+        "funnel": [{"filter": name, "left": left} for name, left in bench.funnel.left],
+        "market": {
+            "looked_at": bench.funnel.looked_at,
+            "providers": bench.funnel.providers,
+            "bench_was_full": bench.was_full,
+        },
+        "bench": _packed(turns, choice.rounds),
+        "clashes": [[str(one), str(other)] for one, other in bench.clashes],
+        "excluded": _excluded(bench),
+        "outcome": outcome,
+        "by_hand_because": by_hand_because,
+    }
+    if last is not None and all(getattr(last, name) == value for name, value in seen.items()):
+        last.times += 1
+        last.last_at = tx.now
+        return
+    lists = {name: Jsonb(value) for name, value in seen.items() if isinstance(value, list)}
+    known = {"id": new_id(), "lead_id": lead.id, "at": tx.now, "seed": seed}
+    _WRITE.run(tx.session, {**known, **seen, **lists})
 
 
 _NO_CAPACITY = {

@@ -86,7 +86,7 @@ def _said(
 
 def _unseen(provider: Provider, run: MatchingRun, policy: Policy) -> str:
     """Return why the latest run, like those before, knows nothing of a provider."""
-    looked = run.at
+    looked = run.last_at or run.at
     when = f"when providers were last looked for ({looked.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
     if provider.created_at >= looked:
         return f"had not joined yet {when}"

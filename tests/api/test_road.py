@@ -258,6 +258,10 @@ def test_administrators_see_why(road):
     runs = road.get(f"/admin/leads/{case['id']}/matching", road.admin)["runs"]
     assert len(runs[0]["bench"]) == 4
     assert runs[0]["funnel"][0]["left"] == 4
+    assert (runs[0]["times"], runs[0]["last_at"]) == (1, None)
+    (dealt,) = runs[0]["rounds"]
+    assert (dealt["kind"], dealt["band"], dealt["places"]) == (None, 0, [1, 2, 3])
+    assert [each["score"] for each in dealt["scores"]] == [0.75] * 4
     left_out = next(seat for seat in runs[0]["bench"] if seat["place"] is None)
     why = road.get(
         f"/admin/leads/{case['id']}/matching?provider_id={left_out['provider_id']}", road.admin

@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from flask import current_app
 from sqlalchemy import func, select, update
 
 from marketplace.core.errors import Conflict
+from marketplace.core.events import Event
 from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.invitations import service as invitations
@@ -107,12 +109,39 @@ def test_no_lead_leads_to_more_than_nine_invitations(ctx, make):
     assert lead_now(make, lead.id).waiting_since is None
 
 
-def test_a_waiting_lead_that_is_tried_again_in_vain_leaves_one_run_behind(ctx, make):
-    lead = make.matched_lead()
+@pytest.mark.parametrize("sample", [256, 2])
+def test_a_waiting_lead_that_is_tried_again_in_vain_leaves_one_run_that_counts(
+    ctx, make, clock, sample
+):
+    ctx = replace(ctx, policy=replace(ctx.policy, funnel_sample=sample))
+    for _ in range(4):
+        make.provider(open_capacity=0)
+    lead, first = make.lead(), clock.now
     for _ in range(5):
         matching.match_lead(ctx, lead.id)
-    runs = select(func.count()).select_from(MatchingRun).where(MatchingRun.lead_id == lead.id)
-    assert make.ask(lambda s: s.scalar(runs)) == 1
+        clock.advance(hours=1)
+    (run,) = runs_of(make, lead)
+    assert (run.at, run.times, run.last_at) == (first, 5, first + timedelta(hours=4))
+
+
+def test_a_run_in_vain_that_sees_anything_else_is_another_though_it_comes_to_the_same(ctx, make):
+    make.provider(open_capacity=0)
+    lead = make.matched_lead()
+    make.provider(open_capacity=0)
+    for _ in range(2):
+        matching.match_lead(ctx, lead.id)
+    first, second = runs_of(make, lead)
+    assert first.outcome == second.outcome
+    assert (first.times, second.times) == (1, 2)
+    assert len(runs.excluded_by(second)) == 2
+    waits = select(func.count()).where(Event.verb == "lead.waits_for_a_provider")
+    assert make.ask(lambda s: s.scalar(waits)) == 1
+
+
+def runs_of(make, lead):
+    """Return what was stored of the runs for a lead, the first one first."""
+    stored = select(MatchingRun).where(MatchingRun.lead_id == lead.id).order_by(MatchingRun.id)
+    return make.ask(lambda s: s.scalars(stored).all())
 
 
 def test_either_brings_one_of_each_kind(ctx, make):

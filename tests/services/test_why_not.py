@@ -80,6 +80,14 @@ def test_who_was_not_there_or_not_verified_yet_is_told_so(ctx, make, clock):
     )
 
 
+def test_providers_were_last_looked_for_when_the_same_was_last_seen(ctx, make, clock):
+    lead = make.matched_lead()
+    clock.advance(hours=5)
+    matching.match_lead(ctx, lead.id)
+    clock.advance(hours=1)
+    assert "last looked for (2026-11-23 14:00 UTC)" in asked_by(ctx, lead, make.provider())
+
+
 def test_everybody_whom_a_filter_took_out_is_named_where_everybody_was_looked_at(ctx, make):
     booked = [make.provider(open_capacity=0) for _ in range(70)]
     for _ in range(3):

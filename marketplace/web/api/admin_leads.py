@@ -197,10 +197,12 @@ class RoundSchema(Schema):
 
 
 class RunSchema(Schema):
-    """One matching run: what it saw, whom it chose, and why."""
+    """One matching run: what it saw, whom it chose, and why; and how often that was so on end."""
 
     id = fields.UUID()
     at = Moment()
+    times = fields.Integer()
+    last_at = Moment(allow_none=True)
     rule_version = fields.String()
     seed = fields.String()
     wanted = fields.Dict()
