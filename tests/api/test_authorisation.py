@@ -191,13 +191,16 @@ def test_at_the_deadline_every_answer_is_a_conflict_and_a_moment_before_none_is(
     held = [invitations_of(make, lead)[0] for lead in leads]
     due = held[0].respond_by
     assert {each.respond_by for each in held} == {due}
+    who = provider_door(ctx, provider)
+    for each in held:
+        ask("GET", f"/portal/invitations/{each.id}", who=who)
     clock.now = due
     who = provider_door(ctx, provider)
     for each in held:
         for method, verb, body in answers:
             path = f"/portal/invitations/{each.id}/{verb}"
             assert ask(method, path, body, who).status_code == 409, verb
-        assert ask("GET", f"/portal/invitations/{each.id}", who=who).json["state"] == "sent"
+        assert ask("GET", f"/portal/invitations/{each.id}", who=who).json["state"] == "opened"
     clock.now = due - TICK
     for each, (method, verb, body) in zip(held, answers, strict=True):
         path = f"/portal/invitations/{each.id}/{verb}"

@@ -125,5 +125,6 @@ def _invitation(market: Market, lead: int, firm: int, became: str, *, place: int
         "sent_at": sent_at,
         "open_by": sent_at + 12 * HOUR,
         "respond_by": sent_at + 24 * HOUR,
+        "reminders": [],
         "accepted_at": sent_at if became in SEEN else None,
     }

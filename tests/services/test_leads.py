@@ -15,6 +15,7 @@ from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
 from marketplace.invitations import questions
+from marketplace.invitations.service import look_at_invitation
 from marketplace.leads import clock as clocks
 from marketplace.leads import queries
 from marketplace.leads import service as leads
@@ -337,6 +338,7 @@ def test_a_quote_or_a_question_in_time_meets_it_however_late_the_sweep_is(
 ):
     lead, promise = running
     one, *_ = held(make, lead)
+    look_at_invitation(ctx, person_of(one.provider_id), one.id)
     clock.now = promise.due_at - TICK
     respond(ctx, one)
     met = commitment_of(make, lead)
