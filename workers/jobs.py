@@ -11,6 +11,7 @@ from marketplace.leads import clock as leads
 from marketplace.matching import service as matching
 from marketplace.matching import settling, waiting
 from marketplace.notifications import delivery
+from marketplace.providers import expiry
 from marketplace.quotes import outcome
 from workers.context import channel, job_context
 
@@ -78,6 +79,11 @@ def lapse_unconfirmed_leads() -> None:
 def expire_due_leads() -> None:
     with job_context() as ctx:
         outcome.expire_due_leads(ctx)
+
+
+def tell_of_expiring_accreditations() -> None:
+    with job_context() as ctx:
+        expiry.tell_of_expiring_accreditations(ctx)
 
 
 def forget_old_answers() -> None:

@@ -29,6 +29,7 @@ SWEEPS = (
     (jobs.lapse_unconfirmed_leads, 4),
     (jobs.expire_due_leads, 4),
     (jobs.forget_old_answers, 240),
+    (jobs.tell_of_expiring_accreditations, 240),
 )
 
 

@@ -63,6 +63,11 @@ class Policy:
     impartiality_years: int = 2
     """Cooling-off after consultancy by a related body (ISO/IEC 17021-1, 5.2.7 and 5.2.10)."""
 
+    expiry_told_before: tuple[int, ...] = (60, 30, 7)
+    """So many days before an accreditation expires its holder is told."""
+    expiry_told_within: timedelta = timedelta(days=7)
+    """How late it is still told that matching has stopped, where no sweep came by before."""
+
     engagement: timedelta = timedelta(days=365)
     """How long a consultant that was chosen here is taken to advise the business."""
 

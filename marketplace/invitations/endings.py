@@ -19,6 +19,7 @@ from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
 from marketplace.notifications.service import notify
 from marketplace.providers import coverage
+from marketplace.providers.models import Provider
 
 
 def end(
@@ -139,16 +140,45 @@ def replace_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> None:
             raise Conflict("this place was passed on already")
         invitation.passed_on_at = tx.now
         record(tx, actor, "invitation.passed_on", invitation.id, lead=str(lead.id))
-        tell_holder(tx, "place_passed_on", invitation, reference=lead.reference)
+        if invitation.state is not InvitationState.WITHDRAWN:  # that was told already
+            tell_holder(tx, "place_passed_on", invitation, reference=lead.reference)
         mark_waiting(tx, lead)
 
 
 def withdraw(
-    tx: Transaction, actor: Actor, lead: Lead, invitation: Invitation, reason: str
+    tx: Transaction, actor: Actor, lead: Lead, invitation: Invitation, *, reason: str, told: str
 ) -> None:
-    """Take back an invitation whose holder may not be invited any more. Both rows are locked."""
+    """Take back an invitation whose holder may not take part any more, and tell both sides.
+
+    `reason` is told to the business, `told` to the holder. Both rows are locked. What was answered
+    is taken back as well; but where the contact was seen, only the business lets one more see it.
+    """
+    had_contact = invitation.accepted_at is not None
+    invitation.withdrawn_because = reason
     end(tx, actor, invitation, InvitationEvent.WITHDRAW)
-    tell_holder(tx, "invitation_withdrawn", invitation, reference=lead.reference, reason=reason)
+    tell_holder(
+        tx,
+        "invitation_withdrawn",
+        invitation,
+        reference=lead.reference,
+        reason=told,
+        had_contact=had_contact,
+    )
+    notify(
+        tx,
+        "provider_withdrawn",
+        leading.contact_of(lead),
+        lead.id,
+        occasion=str(invitation.id),
+        link=leading.request_link(tx, lead),
+        reference=lead.reference,
+        provider=tx.session.get_one(Provider, invitation.provider_id).name,
+        reason=reason,
+        had_quoted=invitation.quoted_at is not None,
+        had_contact=had_contact,
+    )
+    if not had_contact:
+        mark_waiting(tx, lead)
 
 
 def finish_invitations(
@@ -186,7 +216,12 @@ def finish_invitations(
         end(tx, actor, invitation, event)
         if event is InvitationEvent.WITHDRAW:
             tell_holder(
-                tx, "invitation_withdrawn", invitation, reference=lead.reference, reason=outcome
+                tx,
+                "invitation_withdrawn",
+                invitation,
+                reference=lead.reference,
+                reason=outcome,
+                had_contact=False,
             )
             continue
         nothing = {"rank": None, "quotes": None, "distance": None}

@@ -81,6 +81,8 @@ class Invitation(Base):
     """When the business asked for this place to go to another, knowing one more sees it."""
     settled_at: Mapped[datetime | None]
     """When its end was entered in the fairness ledger: on the record, and refunded if it is due."""
+    withdrawn_because: Mapped[str | None]
+    """Why it was taken back, as the business is told, where that was because of its holder."""
     decline_reason: Mapped[DeclineReason | None]
     decline_comment: Mapped[str | None]
 

@@ -27,12 +27,7 @@ from marketplace.core.actors import Actor
 from marketplace.core.errors import NotFound
 from marketplace.core.events import Event
 from marketplace.invitations.models import Invitation, Question
-from marketplace.invitations.rules import (
-    ANSWERABLE,
-    LIVE,
-    UNANSWERED,
-    InvitationState,
-)
+from marketplace.invitations.rules import ANSWERABLE, LIVE, InvitationState
 from marketplace.leads.models import Lead
 from marketplace.leads.queries import lock_lead
 
@@ -164,12 +159,12 @@ def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def leads_unanswered_by(session: Session, provider_id: UUID) -> list[UUID]:
-    """Return the leads in which this provider has not answered an invitation yet."""
+def leads_held_by(session: Session, provider_id: UUID) -> list[UUID]:
+    """Return the leads in which this provider holds a live invitation."""
     return list(
         session.scalars(
             select(Invitation.lead_id).where(
-                Invitation.provider_id == provider_id, Invitation.state.in_(UNANSWERED)
+                Invitation.provider_id == provider_id, Invitation.state.in_(LIVE)
             )
         )
     )

@@ -21,6 +21,7 @@ class InvitationState(StrEnum):
     EXPIRED = "expired"
     """No quote by the deadline."""
     WITHDRAWN = "withdrawn"
+    """Taken back: its holder may not take part any more, or the request finished unanswered."""
     WON = "won"
     LOST = "lost"
 
@@ -75,6 +76,8 @@ LIFECYCLE = Lifecycle(
         (_S.ACCEPTED, _E.EXPIRE): _S.EXPIRED,
         (_S.SENT, _E.WITHDRAW): _S.WITHDRAWN,
         (_S.OPENED, _E.WITHDRAW): _S.WITHDRAWN,
+        (_S.ACCEPTED, _E.WITHDRAW): _S.WITHDRAWN,
+        (_S.QUOTED, _E.WITHDRAW): _S.WITHDRAWN,
         (_S.QUOTED, _E.WIN): _S.WON,
         (_S.ACCEPTED, _E.LOSE): _S.LOST,
         (_S.QUOTED, _E.LOSE): _S.LOST,
@@ -185,6 +188,11 @@ def free_places(holdings: Iterable[Holding], *, places: int) -> list[int]:
         if holding.state in LIVE or (holding.saw_contact and not holding.passed_on)
     }
     return [place for place in range(1, places + 1) if place not in taken]
+
+
+def precedence(state: InvitationState) -> int:
+    """Return which of two that may not both stay does: the lower, or else the one sent before."""
+    return 0 if state in ANSWERED_YES else 1
 
 
 def event_when_the_request_finishes(state: InvitationState) -> InvitationEvent | None:

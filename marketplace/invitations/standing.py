@@ -3,7 +3,7 @@
 Between an invitation and its answer a provider may be suspended, lose its accreditation or let it
 lapse, or turn out to be related to somebody. One condition serves both who asks of one invitation,
 at the instant of its answer, and the sweep that looks for all who may not stay. Matching's rule
-takes the place back, and says why in words.
+takes the place back, answered or not, and says why in words.
 
 `i` is an invitation, `l` its lead, `p` its holder.
 """
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.core.direct import Direct
 from marketplace.core.policy import Policy
-from marketplace.invitations.rules import ANSWERED_YES, LIVE, UNANSWERED, InvitationState
+from marketplace.invitations.rules import ANSWERED_YES, LIVE, InvitationState
 from marketplace.providers.conditions import accredited, related
 from marketplace.providers.rules import years_before
 
@@ -41,7 +41,8 @@ _YES = f"({_words(ANSWERED_YES)})"
 _RELATED_NOW = related("p.id", is_other="= o.provider_id", since=":today")
 
 # Of two who may not both stay the one that has said yes does, or else the one that was there
-# before: the same as when their places are taken back. Who left does not come back to either.
+# before (`rules.precedence`): the same as when their places are taken back. Who left does not come
+# back to either.
 _BESIDE_A_RELATIVE = f"""
     EXISTS (
         SELECT FROM invitations o
@@ -66,17 +67,15 @@ _ADVISED = f"""
 """
 
 _OBSTACLES = {
-    "your organisation is not verified at present, so it cannot take part": (
-        "p.state <> 'verified'"
-    ),
-    "your organisation holds no verified and current accreditation for what is asked for": (
+    "{who} is not verified at present, so it cannot take part": "p.state <> 'verified'",
+    "{who} holds no verified and current accreditation for what is asked for": (
         f"p.kind = 'certification_body' AND NOT {_ACCREDITED}"
     ),
-    "impartiality (ISO/IEC 17021-1, 5.2) does not allow your organisation to take part": (
+    "impartiality (ISO/IEC 17021-1, 5.2) does not allow {who} to take part": (
         f"{_BESIDE_A_RELATIVE} OR ({_ADVISED})"
     ),
 }
-"""What keeps a holder from taking part, as it is told: of others it learns nothing."""
+"""What keeps a holder from taking part, in words that say nothing of others."""
 
 _ANY = " OR ".join(f"({condition})" for condition in _OBSTACLES.values())
 _WHICH = " ".join(
@@ -100,7 +99,7 @@ _OF_ONE = _statement(f"SELECT CASE {_WHICH} END AS obstacle {_FROM} WHERE i.id =
 _LEADS = _statement(
     f"""
     SELECT DISTINCT i.lead_id {_FROM}
-    WHERE i.state IN ({_words(UNANSWERED)}) AND l.state = 'open' AND ({_ANY}) LIMIT :most
+    WHERE i.state IN ({_words(LIVE)}) AND l.state = 'open' AND ({_ANY}) LIMIT :most
     """,
     most=Integer(),
 )
@@ -112,14 +111,22 @@ def _dates(policy: Policy, now: datetime) -> Mapping[str, Any]:
 
 
 def obstacle_of(
-    session: Session, invitation_id: UUID, *, policy: Policy, now: datetime
+    session: Session,
+    invitation_id: UUID,
+    *,
+    policy: Policy,
+    now: datetime,
+    who: str = "your organisation",
 ) -> str | None:
-    """Return what keeps the holder of an invitation from taking part now, in words for it."""
+    """Return what keeps the holder of an invitation from taking part now.
+
+    In words for it; `who` calls it by its name for others.
+    """
     (row,) = _OF_ONE.rows(session, {**_dates(policy, now), "id": invitation_id})
-    return None if row.obstacle is None else list(_OBSTACLES)[row.obstacle]
+    return None if row.obstacle is None else list(_OBSTACLES)[row.obstacle].format(who=who)
 
 
 def leads_to_look_at(session: Session, *, policy: Policy, now: datetime, most: int) -> list[UUID]:
-    """Return leads in which somebody who may not stay holds an invitation it has not answered."""
+    """Return leads in which somebody who may not stay holds a live invitation."""
     rows = _LEADS.rows(session, {**_dates(policy, now), "most": most})
     return [row.lead_id for row in rows]

@@ -121,7 +121,7 @@ def obstacle(
 def standing_obstacle(
     wanted: Wanted, provider: ProviderFacts, *, now: datetime, impartiality_years: int
 ) -> Obstacle | None:
-    """Return why a provider that holds an unanswered invitation may not keep it, if it may not.
+    """Return why a provider that holds a live invitation may not keep it, if it may not.
 
     Its capacity, its pauses and what else it covers were looked at when it was invited.
     """

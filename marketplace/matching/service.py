@@ -71,7 +71,7 @@ def _match(tx: Transaction, lead_id: UUID) -> None:
     if _withdraw_what_may_not_stand(tx, lead, wanted, held, known):
         # Another run fills the places: the providers of its bench are locked in order, and of these
         # some are locked already.
-        endings.mark_waiting(tx, lead)
+        tx.afterwards(Job.MATCH_LEADS, lead.id)
         return
     free = invitation_rules.free_places([each.holding for each in held], places=tx.policy.places)
     places = free[: max(0, tx.policy.max_invitations - len(held))]
@@ -168,40 +168,42 @@ def _withdraw_what_may_not_stand(
     held: Sequence[Invitation],
     known: dict[UUID, ProviderFacts],
 ) -> bool:
-    """Take back unanswered invitations of providers that may not be invited any more, if any.
+    """Take back live invitations of providers that may not take part any more, if any.
 
-    Suspended meanwhile, say, or without the accreditation. Once accepted, the business decides.
+    Suspended meanwhile, say, or without the accreditation: whatever they have answered.
     """
-    standing = [each for each in held if each.state in invitation_rules.UNANSWERED]
+    live = [each for each in held if each.is_live]
+    staying: list[ProviderFacts] = []
     hindered: dict[UUID, Obstacle] = {}
-    # The latest first: of two who have become related since, the one that was there before stays.
-    for each in reversed(standing):
+    # Of two who have become related since, the one that comes before stays.
+    for each in sorted(live, key=lambda each: (invitation_rules.precedence(each.state), each.id)):
         provider = known[each.provider_id]
-        beside = [
-            known[other.provider_id]
-            for other in held
-            if other.is_live and other is not each and other.id not in hindered
-        ]
         found = standing_obstacle(
             wanted, provider, now=tx.now, impartiality_years=tx.policy.impartiality_years
-        ) or related_obstacle(provider, beside, today=tx.now.date())
-        if found is not None:
+        ) or related_obstacle(provider, staying, today=tx.now.date())
+        if found is None:
+            staying.append(provider)
+        else:
             hindered[each.id] = found
     if not hindered:
         return False
-    locked = {each.id: each for each in invitations.lock_live_invitations(tx.session, lead.id)}
-    coverage.lock_providers(tx.session, [each.provider_id for each in standing])
-    for each in standing:
-        if each.id in hindered and each.id in locked:
-            endings.withdraw(tx, SYSTEM, lead, locked[each.id], _told(hindered[each.id]))
+    locked = invitations.lock_live_invitations(tx.session, lead.id)
+    coverage.lock_providers(tx.session, [each.provider_id for each in locked])
+    for each in locked:
+        if each.id in hindered:
+            endings.withdraw(
+                tx, SYSTEM, lead, each,
+                reason=_why(hindered[each.id], "it"),
+                told=_why(hindered[each.id], "your organisation"),
+            )  # fmt: skip
     return True
 
 
-def _told(hindered: Obstacle) -> str:
-    """Return why a place is taken back, as its holder may know it: of others it learns nothing."""
+def _why(hindered: Obstacle, who: str) -> str:
+    """Return why a place is taken back, in words that say nothing of others."""
     if hindered.filter is Filter.IMPARTIALITY:
-        return "impartiality (ISO/IEC 17021-1, 5.2) does not allow your organisation to take part"
-    return f"your organisation {hindered.why}"
+        return f"impartiality (ISO/IEC 17021-1, 5.2) does not allow {who} to take part"
+    return f"{who} {hindered.why}"
 
 
 def _fill(

@@ -48,19 +48,19 @@ def rematch_waiting_leads(ctx: Context, provider_id: UUID | None = None) -> int:
 
 
 def recheck_provider(ctx: Context, provider_id: UUID) -> int:
-    """Look again at every lead in which this provider holds an invitation it has not answered.
+    """Look again at every lead in which this provider holds a live invitation.
 
     Rung when a provider or an accreditation was suspended: what may not stand is taken back.
     """
     with ctx.transaction() as tx:
-        ids = invitations.leads_unanswered_by(tx.session, provider_id)
+        ids = invitations.leads_held_by(tx.session, provider_id)
         for lead_id in ids:
             tx.afterwards(Job.MATCH_LEADS, lead_id)
         return len(ids)
 
 
 def recheck_standing(ctx: Context) -> int:
-    """Ring for every lead where somebody who may not stay holds an unanswered invitation.
+    """Ring for every lead where somebody who may not stay holds a live invitation.
 
     Whatever the reason, and whoever forgot to ring: an accreditation that lapsed with the day, a
     provider that was suspended, a relationship that came to light.

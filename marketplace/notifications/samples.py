@@ -88,6 +88,22 @@ SAMPLES: tuple[Sample, ...] = (
     _business("request_closed"),
     _business("request_expired"),
     _business("place_waiting", reason="No certification body covers ISO 45001 in this region yet."),
+    *(
+        _business(
+            "provider_withdrawn",
+            case,
+            **_PROVIDER,
+            reason="it holds no verified and current accreditation by a recognised body for "
+            "ISO 9001 in edition 2015",
+            had_contact=seen,
+            had_quoted=quoted,
+        )
+        for case, seen, quoted in (
+            ("unanswered", False, False),
+            ("accepted", True, False),
+            ("quoted", True, True),
+        )
+    ),
     Sample("data_erased", {**_REFERENCE}),
     _provider(
         "invitation",
@@ -103,7 +119,16 @@ SAMPLES: tuple[Sample, ...] = (
     ),
     _provider("invitation_released"),
     _provider("invitation_expired"),
-    _provider("invitation_withdrawn", reason="The request is finished."),
+    _provider(
+        "invitation_withdrawn", "finished", reason="the request is finished", had_contact=False
+    ),
+    _provider(
+        "invitation_withdrawn",
+        "may not stay",
+        reason="your organisation holds no verified and current accreditation by a recognised body "
+        "for ISO 9001 in edition 2015",
+        had_contact=True,
+    ),
     _provider(
         "question_answered",
         question="Do both sites work in shifts?",
@@ -135,6 +160,19 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("application_approved", {**_PROVIDER}, path="/portal"),
     Sample(
         "application_rejected", {**_PROVIDER, "reason": "The registration number is not theirs."}
+    ),
+    *(
+        Sample(
+            "accreditation_expires",
+            {**_PROVIDER, "standards": standards, "valid_until": day, "is_over": is_over},
+            path="/portal/profile",
+            case=case,
+        )
+        for case, standards, day, is_over in (
+            ("in 60 days", _STANDARDS, "2027-01-22", False),
+            ("in 7 days", ["ISO 9001"], "2026-11-30", False),
+            ("is over", ["ISO 9001"], "2026-11-22", True),
+        )
     ),
     Sample("provider_suspended", {**_PROVIDER, "reason": "An accreditation is under question."}),
     Sample("provider_reinstated", {**_PROVIDER}),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -57,6 +57,7 @@ def words(
         "sender_name": SENDER_NAME,
         "public_url": public_url,
         "when": lambda moment: told(datetime.fromisoformat(str(moment)), now, time_zone),
+        "day": lambda day: told_day(date.fromisoformat(str(day)), now, time_zone),
     }
     if action_url is not None:
         letter["action_url"] = action_url
@@ -97,6 +98,15 @@ def told(moment: datetime, now: datetime, time_zone: str) -> str:
         day = f"at the start of {near}" if midnight else near
         return f"{_clock(local)} {day}, {place} ({date})"
     return f"{_clock(local)} {'at the start of' if midnight else 'on'} {date}, {place}"
+
+
+def told_day(day: date, now: datetime, time_zone: str) -> str:
+    """Return a day as its reader would say it: `Saturday 23 January 2027, in 60 days`."""
+    date_said = f"{day:%A} {day.day} {day:%B} {day.year}"
+    away = day - now.astimezone(_zone(time_zone)).date()
+    if away in _NEAR:
+        return f"{date_said}, {_NEAR[away]}"
+    return f"{date_said}, in {away.days} days" if away.days > 0 else date_said
 
 
 _NEAR = {timedelta(days=-1): "yesterday", timedelta(0): "today", timedelta(days=1): "tomorrow"}

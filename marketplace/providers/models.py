@@ -165,6 +165,8 @@ class Accreditation(Base):
     state: Mapped[AccreditationState]
     created_at: Mapped[datetime]
     verified_at: Mapped[datetime | None]
+    expiry_told: Mapped[str | None]
+    """The last notice of its end that its holder was given: so many days before which day."""
 
     def apply(self, event: AccreditationEvent, *, now: datetime) -> None:
         """Let `event` happen, or raise `Conflict`."""

@@ -99,7 +99,7 @@ def reject_provider(ctx: Context, actor: Actor, provider_id: UUID, *, reason: st
 
 
 def suspend_provider(ctx: Context, actor: Actor, provider_id: UUID, *, reason: str) -> Provider:
-    """Stop inviting a provider. What it was invited to before runs on."""
+    """Stop inviting a provider; what it holds is taken back, answered or not."""
     return _move(ctx, actor, provider_id, ProviderEvent.SUSPEND, "suspended", reason)
 
 

@@ -62,6 +62,7 @@ def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> di
                 "state": each.state,
                 "respond_by": each.respond_by,
                 "responded_at": each.responded_at,
+                "withdrawn_because": each.withdrawn_because,
                 "may_be_replaced": _may_be_replaced(each, lead, now=now),
                 "quote": quotes[each.id].view if each.id in quotes else None,
             }
@@ -90,7 +91,8 @@ def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> di
 def quotes_of_lead(session: Session, actor: Actor, lead: Lead) -> dict[UUID, Quote]:
     """Return the counting quote of every invitation of a lead, to those who may see them all.
 
-    A quote that its provider took back, by declining, is not shown.
+    A quote that its provider took back, by declining, is not shown; one whose provider may not take
+    part any more is shown as withdrawn.
     """
     if not (actor.is_admin or (actor.kind is Kind.BUSINESS and actor.lead_id == lead.id)):
         raise NotAllowed("quotes are shown to the business that asked for them")
@@ -167,6 +169,7 @@ def _column(invitation: Invitation, provider: str, quote: Quote) -> dict[str, An
         "valid_until": quote.valid_until,
         "version": quote.version,
         "submitted_at": quote.submitted_at,
+        "withdrawn_because": invitation.withdrawn_because,
     }
 
 

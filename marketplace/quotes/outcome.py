@@ -11,7 +11,7 @@ from marketplace.core.errors import Conflict
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.sweeps import sweep
-from marketplace.invitations import endings
+from marketplace.invitations import endings, standing
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import LIFECYCLE, InvitationEvent, InvitationState
@@ -38,12 +38,11 @@ def choose_provider(ctx: Context, actor: Actor, invitation_id: UUID) -> Lead:
         if lead.is_finished:
             raise Conflict("this request is finished already")
         chosen = invitations.lock_invitation(tx.session, chosen.id)
-        # Refuses, in its own words, one that has not quoted.
-        LIFECYCLE.after(chosen.state, InvitationEvent.WIN)
+        provider = tx.session.get_one(Provider, chosen.provider_id)
+        _require_may_be_chosen(tx, chosen, provider)
         lead.apply(LeadEvent.AWARD, now=tx.now)
         lead.awarded_invitation_id = chosen.id
         _finish(tx, actor, lead, outcome="another provider was chosen", chosen_id=chosen.id)
-        provider = tx.session.get_one(Provider, chosen.provider_id)
         notify(
             tx,
             "choice_confirmed",
@@ -56,6 +55,21 @@ def choose_provider(ctx: Context, actor: Actor, invitation_id: UUID) -> Lead:
             provider_phone=provider.contact_phone,
         )
         return lead
+
+
+def _require_may_be_chosen(tx: Transaction, chosen: Invitation, provider: Provider) -> None:
+    """Raise `Conflict` for one that has not quoted, was taken back, or may not stay any more."""
+    if chosen.withdrawn_because is not None:
+        raise Conflict(
+            f"the quote of {provider.name} is withdrawn, because {chosen.withdrawn_because}"
+        )
+    # Refuses, in its own words, one that has not quoted.
+    LIFECYCLE.after(chosen.state, InvitationEvent.WIN)
+    hindered = standing.obstacle_of(
+        tx.session, chosen.id, policy=tx.policy, now=tx.now, who=provider.name
+    )
+    if hindered is not None:
+        raise Conflict(hindered)
 
 
 def close_request(ctx: Context, actor: Actor, *, reason: CloseReason) -> Lead:

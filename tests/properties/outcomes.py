@@ -59,12 +59,12 @@ class Outcome:
 
 
 def nobody_loses_an_invitation_without_a_reason(outcome: Outcome) -> None:
-    """Unanswered ones are taken back from whoever may not be invited any more."""
+    """Live ones are taken back from whoever may not take part any more."""
     market = outcome.market
     for firm in market.firms:
         if firm.was_invited:
             expected = firm.invitation.split()[0]
-            if expected in ("sent", "opened") and not (
+            if expected in LIVE and not (
                 oracle.state(market, firm)
                 and oracle.accreditation(market, firm)
                 and oracle.has_not_advised(market, firm)

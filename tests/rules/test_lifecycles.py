@@ -88,9 +88,11 @@ MOVES = {
             ("opened", "expire", "expired"),
             ("accepted", "expire", "expired"),
         ],
-        "what was not answered is withdrawn when its request finishes": [
+        "it is withdrawn when its request finishes unanswered, or its holder may not stay": [
             ("sent", "withdraw", "withdrawn"),
             ("opened", "withdraw", "withdrawn"),
+            ("accepted", "withdraw", "withdrawn"),
+            ("quoted", "withdraw", "withdrawn"),
         ],
         "only a quote wins": [("quoted", "win", "won")],
         "what was answered and not chosen is lost": [

@@ -66,6 +66,7 @@ def test_what_every_end_means(state):
         ("won", False, True, "quoted"),
         ("lost", False, True, "quoted"),
         ("declined", False, True, "quoted"),
+        ("withdrawn", False, True, "quoted"),
         # What was released cost the business that time, whatever its holder does with it then.
         ("released", True, False, "released"),
         ("opened", True, False, "released"),

@@ -134,7 +134,7 @@ class _Simulation:
         wanted, years = self.market.requests[lead].wanted, self.policy.impartiality_years
         for sent in self.held[lead]:
             facts = self.books.facts[sent.provider_id]
-            if sent.state in invitations.UNANSWERED and standing_obstacle(
+            if sent.state in invitations.LIVE and standing_obstacle(
                 wanted, facts, now=self.now, impartiality_years=years
             ):
                 self.end_or_go_on(sent, InvitationEvent.WITHDRAW)

@@ -33,6 +33,7 @@ class ColumnSchema(Schema):
     valid_until = fields.Date()
     version = fields.Integer()
     submitted_at = Moment()
+    withdrawn_because = fields.String(allow_none=True)
 
 
 class SideBySideSchema(Schema):

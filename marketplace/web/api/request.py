@@ -58,6 +58,7 @@ class InvitationSeenSchema(Schema):
     state = Choice(InvitationState)
     respond_by = Moment()
     responded_at = Moment(allow_none=True)
+    withdrawn_because = fields.String(allow_none=True)
     may_be_replaced = fields.Boolean()
     quote = fields.Raw(allow_none=True)
 
