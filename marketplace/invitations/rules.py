@@ -1,6 +1,6 @@
 """What may happen to an invitation to quote, and until when."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -202,6 +202,12 @@ def event_when_the_request_finishes(state: InvitationState) -> InvitationEvent |
     if state in ANSWERED_YES:
         return InvitationEvent.LOSE
     return None
+
+
+def all_have_quoted(states: Collection[InvitationState]) -> bool:
+    """Return whether everybody who holds a place has quoted: two at least, or it is no "all"."""
+    live = [state for state in states if state in LIVE]
+    return len(live) > 1 and all(state is InvitationState.QUOTED for state in live)
 
 
 def contact_is_visible(state: InvitationState, *, accepted: bool) -> bool:

@@ -178,6 +178,7 @@ def reject_lead(ctx: Context, actor: Actor, lead_id: UUID, *, reason: str) -> Le
             "request_rejected",
             contact_of(lead),
             lead.id,
+            path="/",
             reference=lead.reference,
             reason=reason,
         )

@@ -1,10 +1,15 @@
 """One invented message of every template: what tests render and what a gallery can show."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from marketplace.core.links import Purpose
+
+SAMPLE_NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+SAMPLE_NAME, SAMPLE_ZONE = "Jo Tran", "Australia/Sydney"
+"""When, to whom and where samples are read."""
 
 SAMPLE_ID = UUID("019ab000-0000-7000-8000-000000000001")
 
@@ -64,12 +69,15 @@ SAMPLES: tuple[Sample, ...] = (
     Sample(
         "request_rejected",
         {**_REFERENCE, "reason": "ISO 31000 is a guideline, not certified."},
+        path="/",
     ),
     _business("request_opened", standards=_STANDARDS, due_at=_DUE),
     _business("request_superseded"),
     _business("quote_received", "the first", **_PROVIDER, is_first=True, revised=False),
     _business("quote_received", "another", **_PROVIDER, is_first=False, revised=False),
     _business("quote_received", "revised", **_PROVIDER, is_first=True, revised=True),
+    _business("all_quotes_in", "three", **_PROVIDER, quotes=3, is_looking=False),
+    _business("all_quotes_in", "two so far", **_PROVIDER, quotes=2, is_looking=True),
     _business("question_asked", question="Do both sites work in shifts?\nIf so, how many people?"),
     _business("commitment_missed"),
     _business(

@@ -15,7 +15,8 @@ from marketplace.core.errors import FieldError
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.invitations import service as invitations
-from marketplace.invitations.rules import InvitationEvent
+from marketplace.invitations.queries import invitations_for_lead as held_by_lead
+from marketplace.invitations.rules import InvitationEvent, InvitationState, all_have_quoted
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
 from marketplace.notifications.service import notify
@@ -81,6 +82,21 @@ def _keep_open_while_it_stands(tx: Transaction, lead: Lead) -> None:
 def _tell_business(
     tx: Transaction, lead: Lead, provider: Provider, quote: Quote, *, is_first: bool
 ) -> None:
+    held = [each.state for each in held_by_lead(tx.session, lead.id)]
+    if quote.version == 1 and all_have_quoted(held):
+        notify(
+            tx,
+            "all_quotes_in",
+            leading.contact_of(lead),
+            lead.id,
+            occasion=str(quote.invitation_id),
+            link=leading.request_link(tx, lead),
+            reference=lead.reference,
+            provider=provider.name,
+            quotes=held.count(InvitationState.QUOTED),
+            is_looking=lead.waiting_since is not None,
+        )
+        return
     notify(
         tx,
         "quote_received",

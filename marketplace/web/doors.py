@@ -32,6 +32,7 @@ from marketplace.web.auth import api_door, page_door
 from marketplace.web.pages import (
     desk,
     front,
+    gallery,
     guard,
     lead_desk,
     links,
@@ -87,7 +88,10 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (operations.pages, ANYBODY),
 )
 
-DEVELOPMENT_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = ((mailbox.pages, ANYBODY),)
+DEVELOPMENT_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
+    (mailbox.pages, ANYBODY),
+    (gallery.pages, ANYBODY),
+)
 """There with `MAIL_BACKEND=mailbox` only."""
 
 

@@ -12,6 +12,7 @@ from marketplace.core.db import new_id
 from marketplace.core.links import Purpose
 from marketplace.notifications.channels import MailboxChannel
 from marketplace.notifications.delivery import deliver_due_notifications
+from marketplace.notifications.samples import SAMPLES
 from marketplace.notifications.service import LinkTo, Recipient, notify
 from marketplace.web.app import create_app
 from tests.conftest import settings_for
@@ -86,6 +87,21 @@ def test_one_message_can_be_shown_by_itself(client, arrived):
     assert client.get(f"/mailbox/{new_id()}").status_code == 404
 
 
+def test_the_gallery_shows_every_message_and_case_as_html_and_as_text(client):
+    index = client.get("/mailbox/gallery").text
+    for number, sample in enumerate(SAMPLES, 1):
+        assert f'href="/mailbox/gallery/{number}"' in index
+        answer = client.get(f"/mailbox/gallery/{number}")
+        assert f"<dd>{sample.template}</dd>" in answer.text
+        assert f"<dd>{sample.case}</dd>" in answer.text or not sample.case
+        frame = re.search(r'<iframe [^>]*sandbox="" srcdoc="([^"]*)"', answer.text)
+        assert "<!doctype html>" in html.unescape(frame[1])
+        assert re.search(r"<pre>Hello.*", answer.text)
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    for number in (0, len(SAMPLES) + 1):
+        assert client.get(f"/mailbox/gallery/{number}").status_code == 404
+
+
 def test_an_empty_mailbox_says_so(client):
     assert "Nothing has arrived" in client.get("/mailbox").text
     assert "Nothing has arrived for" in client.get("/mailbox?to=<b>jo").text
@@ -119,4 +135,5 @@ def test_where_mail_is_really_sent_there_is_no_mailbox(services):
     )
     app = create_app(build(settings))
     assert [rule for rule in app.url_map.iter_rules() if "mailbox" in str(rule)] == []
-    assert app.test_client().get("/mailbox/messages").status_code == 404
+    for path in ("/mailbox/messages", "/mailbox/gallery", "/mailbox/gallery/1"):
+        assert app.test_client().get(path).status_code == 404

@@ -57,6 +57,7 @@ def pages(ctx, make, browser, signed_in, admin, clock):
     anybody, business = browser(), browser()
     for path in (
         "/", "/sign-in", "/forgot-password", "/requests", "/nothing-here", "/mailbox",
+        "/mailbox/gallery/3",
         "/requests/confirm/confirm_x", "/requests/open/request_x", "/set-password/password_x",
         f"/requests/confirm/{confirm}", f"/requests/not-ours/{not_ours}",
     ):  # fmt: skip

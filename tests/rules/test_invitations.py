@@ -18,6 +18,7 @@ from marketplace.invitations.rules import (
     InvitationEvent,
     InvitationState,
     after,
+    all_have_quoted,
     contact_is_visible,
     due_event,
     event_when_the_request_finishes,
@@ -154,6 +155,22 @@ def test_the_time_to_open_never_outlasts_the_time_to_answer(within, expected):
     assert open_by(now=DEADLINE, within=within, respond_by=DEADLINE + 8 * HOUR) == (
         DEADLINE + expected
     )
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (["quoted", "quoted", "quoted"], True),
+        (["quoted", "quoted", "declined", "released"], True),
+        (["quoted", "quoted", "accepted"], False),
+        (["quoted", "quoted", "sent"], False),
+        (["quoted", "withdrawn"], False),
+        (["quoted"], False),
+        ([], False),
+    ],
+)
+def test_all_have_quoted_once_each_of_several_that_hold_a_place_has(states, expected):
+    assert all_have_quoted([InvitationState(state) for state in states]) is expected
 
 
 def held(place, state, *, saw=False, passed_on=False):

@@ -547,3 +547,22 @@ def test_only_a_quote_can_be_chosen_and_only_once(ctx, three, make):
     with pytest.raises(Conflict, match="finished already"):
         outcome.choose_provider(ctx, business_of(lead), two.id)
     assert isinstance(again(make, two), Invitation)
+
+
+def test_the_last_of_several_quotes_says_that_all_are_in_and_a_revision_does_not(ctx, make, three):
+    lead, (one, two, three_) = three
+    a_quote(ctx, one)
+    a_quote(ctx, two)
+    assert "all_quotes_in" not in told(make, lead.id)
+    a_quote(ctx, three_)
+    a_quote(ctx, three_, "900.00")
+    found = told(make, lead.id)
+    assert (found.count("quote_received"), found.count("all_quotes_in")) == (3, 1)
+
+
+def test_all_quotes_are_in_once_those_that_can_have_quoted(ctx, make, three):
+    lead, (one, two, last) = three
+    a_quote(ctx, one)
+    decline(ctx, last)
+    a_quote(ctx, two)
+    assert told(make, lead.id).count("all_quotes_in") == 1

@@ -68,7 +68,7 @@ def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
     @app.after_request
     def add_headers(response: Response) -> Response:
         if not request.path.startswith("/api/"):
-            is_mailbox = request.blueprint == "mailbox"
+            is_mailbox = request.blueprint in ("mailbox", "gallery")
             policy = MAILBOX_POLICY if is_mailbox else POLICY
             response.headers.setdefault("Content-Security-Policy", policy)
             # Forms are checked to come from here, which takes the site they came from; of a page
