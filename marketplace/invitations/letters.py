@@ -68,6 +68,7 @@ def tell_holders(
                 values,
                 occasion=occasion,
                 path=f"/portal/invitations/{each.id}",
+                provider_id=each.provider_id,
             )
             for each in invitations
         ],

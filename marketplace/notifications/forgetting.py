@@ -31,7 +31,8 @@ def forget_messages(tx: Transaction, subject_ids: Collection[UUID]) -> None:
 
 
 def empty(notification: Notification) -> None:
-    """Take out of a message to whom it went and what it said."""
+    """Take out of a message to whom it went and what it said; no inbox holds it any longer."""
     notification.recipient = f"erased:{notification.id}"
     notification.recipient_name = "erased"
     notification.values = {}
+    notification.provider_id = None

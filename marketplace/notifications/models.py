@@ -32,6 +32,12 @@ class Notification(Base):
             postgresql_where=text("state IN ('queued', 'sending')"),
         ),
         Index("ix_notifications_subject_id", "subject_id"),
+        Index(
+            "ix_notifications_inbox",
+            "provider_id",
+            "id",
+            postgresql_where=text("provider_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -60,6 +66,10 @@ class Notification(Base):
     sent_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
+    provider_id: Mapped[UUID | None]
+    """In whose inbox it stands as well, so that nothing depends on e-mail alone ..."""
+    read_at: Mapped[datetime | None]
+    """... and when one of its people looked at it there first."""
     is_last_word: Mapped[bool]
     """To somebody who asked to be forgotten: it is emptied once it has been handed on."""
 

@@ -58,6 +58,8 @@ class Message:
     link: LinkTo | None = None
     is_last_word: bool = False
     """Forget it once it is sent."""
+    provider_id: UUID | None = None
+    """Whose inbox it goes into as well; its action has to be a `path`, which lets nobody in."""
 
 
 def notify(
@@ -70,13 +72,16 @@ def notify(
     path: str | None = None,
     link: LinkTo | None = None,
     is_last_word: bool = False,
+    provider_id: UUID | None = None,
     **values: Any,
 ) -> None:
     """Write one message down; it is handed on once the transaction has been committed.
 
     The same template, recipient, subject and occasion exist once, however often this is called.
     """
-    message = Message(template, to, subject_id, values, occasion, path, link, is_last_word)
+    message = Message(
+        template, to, subject_id, values, occasion, path, link, is_last_word, provider_id
+    )
     notify_each(tx, [message])
 
 
@@ -86,7 +91,7 @@ _WRITE = Direct(
     columns=(
         "id", "template", "recipient", "recipient_name", "time_zone", "subject_id", "occasion",
         "values", "path", "link_purpose", "link_subject_id", "link_expires_at", "state", "attempts",
-        "next_attempt_at", "created_at", "is_last_word",
+        "next_attempt_at", "created_at", "is_last_word", "provider_id",
     ),
 )  # fmt: skip
 
@@ -120,6 +125,7 @@ def _row(tx: Transaction, message: Message) -> dict[str, Any]:
         "next_attempt_at": tx.now,
         "created_at": tx.now,
         "is_last_word": message.is_last_word,
+        "provider_id": message.provider_id,
     }
 
 

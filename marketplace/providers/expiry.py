@@ -69,6 +69,7 @@ def _tell(tx: Transaction, provider_id: UUID) -> None:
             held[0].id,
             occasion=occasion,
             path="/portal/profile",
+            provider_id=provider.id,
             provider=provider.name,
             standards=sorted({each.standard for each in held}),
             valid_until=valid_until.isoformat(),

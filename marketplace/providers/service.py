@@ -158,6 +158,7 @@ def tell(tx: Transaction, provider: Provider, template: str, **values: Any) -> N
         provider.id,
         occasion=tx.now.isoformat(),
         path="/portal",
+        provider_id=provider.id,
         provider=provider.name,
         **values,
     )

@@ -22,6 +22,7 @@ from marketplace.web.api import (
     leads,
     portal_api_keys,
     portal_invitations,
+    portal_messages,
     portal_provider,
     portal_statement,
     provider_applications,
@@ -42,6 +43,9 @@ from marketplace.web.pages import (
     portal_profile,
     provider_desk,
     sign_in,
+)
+from marketplace.web.pages import (
+    portal_messages as message_pages,
 )
 from marketplace.web.requests import Blueprint
 
@@ -66,6 +70,7 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (portal_invitations.blp, PROVIDER),
     (hooks.blp, ANYBODY),  # signed
     (portal_api_keys.blp, PROVIDER_PERSON),
+    (portal_messages.blp, PROVIDER),
     (portal_provider.blp, PROVIDER),
     (portal_statement.blp, PROVIDER),
     (provider_applications.blp, ANYBODY),
@@ -80,6 +85,7 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (own_request.pages, BUSINESS),
     (sign_in.pages, ANYBODY),
     (portal.pages, PROVIDER_PERSON),
+    (message_pages.pages, PROVIDER_PERSON),
     (portal_profile.pages, PROVIDER_PERSON),
     (desk.pages, ADMIN),
     (lead_desk.pages, ADMIN),

@@ -43,6 +43,7 @@ PORTAL = [
     ("GET", "/portal/provider", None),
     ("GET", "/portal/accreditations", None),
     ("GET", "/portal/statement", None),
+    ("GET", "/portal/messages", None),
 ]
 ADMIN = [
     ("GET", "/admin/leads", None),

@@ -80,6 +80,7 @@ def pages(ctx, make, browser, signed_in, admin, clock):
     for provider, lead in ((bodies[0], certification), (consultant, consulting)):
         person = signed_in(provider)
         see(person.page)
+        see(person.open("/portal/messages"))
         see(person.open("/portal/profile"))
         see(person.send("profile", coverage__regions=""))
         mine = next(i for i in held_by(make, lead) if i.provider_id == provider.id)

@@ -1,10 +1,10 @@
-"""Why an invitation was taken back, and which notice of an accreditation's end was given."""
+"""Withdrawals with their reason, notices of an accreditation's end, and the providers' inbox."""
 
 from alembic import op
 import sqlalchemy as sa
 
 revision = '0011'
-down_revision = '0007'
+down_revision = '0010'
 branch_labels = None
 depends_on = None
 
@@ -12,8 +12,17 @@ depends_on = None
 def upgrade() -> None:
     op.add_column('invitations', sa.Column('withdrawn_because', sa.Text(), nullable=True))
     op.add_column('accreditations', sa.Column('expiry_told', sa.Text(), nullable=True))
+    op.add_column('notifications', sa.Column('provider_id', sa.Uuid(), nullable=True))
+    op.add_column('notifications', sa.Column('read_at', sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        'ix_notifications_inbox', 'notifications', ['provider_id', 'id'],
+        postgresql_where=sa.text('provider_id IS NOT NULL'),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index('ix_notifications_inbox', table_name='notifications')
+    op.drop_column('notifications', 'read_at')
+    op.drop_column('notifications', 'provider_id')
     op.drop_column('accreditations', 'expiry_told')
     op.drop_column('invitations', 'withdrawn_because')
