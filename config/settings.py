@@ -41,6 +41,8 @@ class Settings:
     lead_review: str
     places: int
     response_window: timedelta
+    response_calendar: str
+    """Whether that and the windows of invitations count all time, or business days alone."""
     open_within: timedelta
     min_response_window: timedelta
     remind_at: tuple[float, ...]
@@ -82,6 +84,9 @@ class Settings:
             "lead_review": reader.read("LEAD_REVIEW", _one_of("auto", "always", "off"), "auto"),
             "places": reader.read("PLACES", _whole_number(1, 3), "3"),
             "response_window": response_window,
+            "response_calendar": reader.read(
+                "RESPONSE_CALENDAR", _one_of("clock_hours", "business_days"), "clock_hours"
+            ),
             "open_within": reader.read("OPEN_WITHIN", _duration, _iso(window / 2)),
             "min_response_window": reader.read("MIN_RESPONSE_WINDOW", _duration, _iso(window / 3)),
             "remind_at": reader.read("REMIND_AT", _shares, "0.5,0.85"),

@@ -13,6 +13,7 @@ from config.settings import Settings
 from marketplace.accounts import models as accounts_models
 from marketplace.catalogue import models as catalogue_models
 from marketplace.core import events, idempotency, links
+from marketplace.core.calendars import CalendarKind
 from marketplace.core.context import Context
 from marketplace.core.db import db
 from marketplace.core.jobs import RqJobQueue
@@ -50,6 +51,7 @@ def policy_of(settings: Settings) -> Policy:
     return Policy(
         places=settings.places,
         response_window=settings.response_window,
+        calendar=CalendarKind(settings.response_calendar),
         open_within=settings.open_within,
         min_response_window=settings.min_response_window,
         remind_at=settings.remind_at,

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
+from marketplace.core.calendars import CalendarKind
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -47,8 +49,8 @@ class Policy:
     """Shares of an invitation's window at which its holder is reminded."""
     at_risk_share: float = 0.25
     """A commitment without a response is at risk once less than this share of its time is left."""
-    calendar: str = "clock_hours"
-    """What the response window counts in."""
+    calendar: CalendarKind = CalendarKind.CLOCK_HOURS
+    """In which time the windows of a lead and of its invitations count."""
 
     lead_confirmation: str = "required"
     lead_review: str = "auto"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from marketplace.core.calendars import CLOCK_HOURS, Calendar
 from marketplace.core.errors import Conflict
 from marketplace.core.lifecycle import Lifecycle
 
@@ -134,30 +135,48 @@ def due_event(
     return None
 
 
-def respond_by(*, now: datetime, due_at: datetime, at_least: timedelta) -> datetime:
+def respond_by(
+    *, now: datetime, due_at: datetime, at_least: timedelta, calendar: Calendar = CLOCK_HOURS
+) -> datetime:
     """Return the deadline of an invitation sent `now`: the lead's, or a fair time, the later."""
-    return max(due_at, now + at_least)
+    return max(due_at, calendar.after(now, at_least))
 
 
-def open_by(*, now: datetime, within: timedelta, respond_by: datetime) -> datetime:
+def open_by(
+    *, now: datetime, within: timedelta, respond_by: datetime, calendar: Calendar = CLOCK_HOURS
+) -> datetime:
     """Return until when an invitation may stay unopened before its place is passed on."""
-    return min(now + within, respond_by)
+    return min(calendar.after(now, within), respond_by)
 
 
 def reminder_times(
-    sent_at: datetime, respond_by: datetime, *, shares: Sequence[float]
+    sent_at: datetime,
+    respond_by: datetime,
+    *,
+    shares: Sequence[float],
+    calendar: Calendar = CLOCK_HOURS,
 ) -> list[datetime]:
-    """Return when whoever has opened an invitation is reminded: at `shares` of its window."""
-    window = respond_by - sent_at
-    return [sent_at + window * share for share in sorted(shares)]
+    """Return when whoever has opened an invitation is reminded, in order.
+
+    At these shares of its window as the calendar counts it, so of business days never between them.
+    """
+    window = calendar.between(sent_at, respond_by)
+    return [calendar.after(sent_at, window * share) for share in sorted(shares)]
 
 
-def nudge_time(sent_at: datetime, open_by: datetime, *, shares: Sequence[float]) -> datetime | None:
+def nudge_time(
+    sent_at: datetime,
+    open_by: datetime,
+    *,
+    shares: Sequence[float],
+    calendar: Calendar = CLOCK_HOURS,
+) -> datetime | None:
     """Return when whoever has not opened it is told that it will be passed on: once, at the last.
 
     At the last of `shares` of the time to open it: those of the whole window come too late.
     """
-    return sent_at + (open_by - sent_at) * max(shares) if shares else None
+    times = reminder_times(sent_at, open_by, shares=shares, calendar=calendar)
+    return times[-1] if times else None
 
 
 def reminders_after(times: Sequence[datetime], *, now: datetime) -> list[datetime]:

@@ -1,6 +1,7 @@
 """Hold a lead out to a provider, and take the provider's answer."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from marketplace.invitations.rules import DeclineReason, InvitationEvent, Invita
 from marketplace.leads import rules as rules_of_leads
 from marketplace.leads.models import Lead
 from marketplace.notifications import commitment
+from marketplace.notifications.commitment import Terms
 from marketplace.providers import coverage
 
 _invitations: Any = Invitation.__table__
@@ -47,14 +49,15 @@ def invite(
     """
     if not places:
         return []
-    deadline = rules.respond_by(
+    terms = commitment.terms_of(tx.session, lead.id, otherwise=tx.now)
+    deadline, reminders = _deadline(tx, terms)
+    open_by = rules.open_by(
         now=tx.now,
-        due_at=commitment.due_at_of(tx.session, lead.id) or tx.now,
-        at_least=tx.policy.min_response_window,
+        within=tx.policy.open_within,
+        respond_by=deadline,
+        calendar=terms.calendar,
     )
-    shares = tx.policy.remind_at
-    open_by = rules.open_by(now=tx.now, within=tx.policy.open_within, respond_by=deadline)
-    reminders = rules.reminder_times(tx.now, deadline, shares=shares)
+    nudge = rules.nudge_time(tx.now, open_by, shares=tx.policy.remind_at, calendar=terms.calendar)
     rows = [
         {
             "id": new_id(),
@@ -66,7 +69,7 @@ def invite(
             "sent_at": tx.now,
             "open_by": open_by,
             "respond_by": deadline,
-            "remind_at": rules.nudge_time(tx.now, open_by, shares=shares),
+            "remind_at": nudge,
             "reminders": reminders,
         }
         for place, provider_id in places.items()
@@ -86,6 +89,19 @@ def invite(
     }
     tell_holders(tx, "invitation", invitations, values)
     return invitations
+
+
+def _deadline(tx: Transaction, terms: Terms) -> tuple[datetime, list[datetime]]:
+    """Return until when an invitation of now can be answered, and when its holder is reminded."""
+    deadline = rules.respond_by(
+        now=tx.now,
+        due_at=terms.due_at,
+        at_least=tx.policy.min_response_window,
+        calendar=terms.calendar,
+    )
+    return deadline, rules.reminder_times(
+        tx.now, deadline, shares=tx.policy.remind_at, calendar=terms.calendar
+    )
 
 
 def look_at_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invitation:
@@ -187,18 +203,12 @@ def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: I
         or standing.obstacle_of(tx.session, invitation.id, policy=tx.policy, now=tx.now)
     ):
         return False
-    promise = commitment.commitment_of(tx.session, lead.id)
     invitation.place = free[0]
-    invitation.respond_by = rules.respond_by(
-        now=tx.now,
-        due_at=promise.due_at if promise else tx.now,
-        at_least=tx.policy.min_response_window,
+    invitation.respond_by, invitation.reminders = _deadline(
+        tx, commitment.terms_of(tx.session, lead.id, otherwise=tx.now)
     )
     invitation.apply(InvitationEvent.RETURN, now=tx.now)
     invitation.ended_at = None
-    invitation.reminders = rules.reminder_times(
-        tx.now, invitation.respond_by, shares=tx.policy.remind_at
-    )
     invitation.plan_reminder(tx.now)
     coverage.take_place_again(tx, invitation.provider_id)
     record(tx, actor, "invitation.returned", invitation.id, lead=str(lead.id))

@@ -129,7 +129,7 @@ def open_lead(tx: Transaction, actor: Actor, lead: Lead) -> None:
     move_expiry(tx, lead, quotes_valid_until=None)
     # Every place is empty: should the job that is rung below be lost, the sweep finds it waiting.
     lead.wait("searching", "providers are being looked for", now=tx.now)
-    promise = commitment.start(tx, lead.id)
+    promise = commitment.start(tx, lead.id, time_zone=lead.time_zone, region=lead.regions[0])
     record(tx, actor, "lead.opened", lead.id)
     notify(
         tx,

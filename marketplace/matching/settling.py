@@ -14,6 +14,7 @@ from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.matching import ledger, queries, rules, runs
 from marketplace.matching.rules import End
+from marketplace.notifications import commitment
 from marketplace.providers import coverage
 from marketplace.providers.rules import month_of
 
@@ -82,9 +83,10 @@ def _refund(
     tx: Transaction, lead: Lead, invitation: Invitation, *, refunds_this_month: int
 ) -> float:
     ended_at = invitation.ended_at or invitation.sent_at
+    calendar = commitment.terms_of(tx.session, lead.id, otherwise=invitation.sent_at).calendar
     end = End(
         state=_state(invitation),
-        lasted=ended_at - invitation.sent_at,
+        lasted=calendar.between(invitation.sent_at, ended_at),
         decline_reason=invitation.decline_reason,
         took_part=invitation.accepted_at is not None and invitation.responded_at is not None,
         request_finished=lead.finished_at is not None and ended_at >= lead.finished_at,

@@ -1,12 +1,16 @@
 """The 24-hour commitment: made when a lead opens, moved by the steps that cause it to move."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from marketplace.catalogue.holidays import holidays_of
 from marketplace.core.actors import SYSTEM
+from marketplace.core.calendars import CLOCK_HOURS, BusinessDays, Calendar, CalendarKind
 from marketplace.core.context import Transaction
 from marketplace.core.direct import Direct
 from marketplace.core.events import record
@@ -15,11 +19,16 @@ from marketplace.notifications.models import Commitment
 from marketplace.notifications.rules import CommitmentEvent, CommitmentState
 
 
-def start(tx: Transaction, lead_id: UUID) -> Commitment:
-    """Make the commitment of a lead that opens now."""
+def start(tx: Transaction, lead_id: UUID, *, time_zone: str, region: str) -> Commitment:
+    """Make the commitment of a lead that opens now, in the calendar of this place."""
+    calendar = _calendar(tx.policy.calendar, time_zone, region)
     times = rules.commitment_times(
-        tx.now, window=tx.policy.response_window, at_risk_share=tx.policy.at_risk_share
+        tx.now,
+        window=tx.policy.response_window,
+        at_risk_share=tx.policy.at_risk_share,
+        calendar=calendar,
     )
+    skipped = calendar.skipped(times.started_at, times.due_at)
     commitment = Commitment(
         lead_id=lead_id,
         state=CommitmentState.RUNNING,
@@ -30,6 +39,9 @@ def start(tx: Transaction, lead_id: UUID) -> Commitment:
         policy={
             "response_window_seconds": tx.policy.response_window.total_seconds(),
             "at_risk_share": tx.policy.at_risk_share,
+            "time_zone": time_zone,
+            "region": region,
+            "holidays": [{"date": day.isoformat(), "name": name} for day, name in skipped.items()],
         },
         target=tx.policy.places,
         responses=0,
@@ -43,15 +55,35 @@ def commitment_of(session: Session, lead_id: UUID) -> Commitment | None:
     return session.get(Commitment, lead_id)
 
 
-_DUE_AT = Direct(select(Commitment.due_at).where(Commitment.lead_id == bindparam("lead_id")))
+@dataclass(frozen=True)
+class Terms:
+    """What the invitations of a lead go by."""
+
+    due_at: datetime
+    """When the first response to it is due."""
+    calendar: Calendar
+    """In which time their windows count: the same as its own."""
 
 
-def due_at_of(session: Session, lead_id: UUID) -> datetime | None:
-    """Return when the first response to a lead is due, or none where it has not opened."""
-    due_at: datetime | None = None
-    for row in _DUE_AT.rows(session, {"lead_id": lead_id}):
-        due_at = row.due_at
-    return due_at
+_TERMS = Direct(
+    select(Commitment.due_at, Commitment.calendar, Commitment.policy).where(
+        Commitment.lead_id == bindparam("lead_id")
+    )
+)
+
+
+def terms_of(session: Session, lead_id: UUID, *, otherwise: datetime) -> Terms:
+    """Return the terms of a lead; where it has not opened, it is due `otherwise`."""
+    for due_at, calendar, made_under in _TERMS.rows(session, {"lead_id": lead_id}):
+        place = made_under.get("time_zone", "UTC"), made_under.get("region", "")
+        return Terms(due_at, _calendar(calendar, *place))
+    return Terms(otherwise, CLOCK_HOURS)
+
+
+def _calendar(kind: str, time_zone: str, region: str) -> Calendar:
+    if kind == CalendarKind.BUSINESS_DAYS:
+        return BusinessDays(ZoneInfo(time_zone), holidays_of(region))
+    return CLOCK_HOURS
 
 
 def respond(tx: Transaction, lead_id: UUID, *, is_first_of_provider: bool) -> None:

@@ -121,6 +121,7 @@ class Commitment(Base):
             "met_iff_in_time",
         ),
         CheckConstraint("started_at < due_at", "runs_forwards"),
+        Index("ix_commitments_decided", text("LEAST(first_response_at, settled_at, due_at)")),
     )  # fmt: skip
 
     lead_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -131,7 +132,10 @@ class Commitment(Base):
     """Up to this moment, but not at it, a response is in time."""
     calendar: Mapped[str]
     policy: Mapped[Json]
-    """The numbers it was made under; a later change of policy does not move it."""
+    """What it was made under, so that it can be explained: `{"response_window_seconds",
+    "at_risk_share", "time_zone", "region", "holidays": [{"date", "name"}]}`, of the holidays those
+    that did not count. None of its times moves any more, whatever changes later: the database
+    refuses it."""
     target: Mapped[int]
     responses: Mapped[int] = mapped_column(default=0)
     """How many providers have responded."""

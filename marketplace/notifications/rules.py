@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from marketplace.core.calendars import CLOCK_HOURS, Calendar
 from marketplace.core.lifecycle import Lifecycle
 
 
@@ -173,11 +174,17 @@ class CommitmentTimes:
 
 
 def commitment_times(
-    started_at: datetime, *, window: timedelta, at_risk_share: float
+    started_at: datetime,
+    *,
+    window: timedelta,
+    at_risk_share: float,
+    calendar: Calendar = CLOCK_HOURS,
 ) -> CommitmentTimes:
-    """Return when a commitment is at risk without a response, and when it is due."""
-    due_at = started_at + window
-    return CommitmentTimes(started_at, due_at - window * at_risk_share, due_at)
+    """Return when a commitment is due, and when it is at risk: this share of the time is left."""
+    safe = window - window * at_risk_share
+    return CommitmentTimes(
+        started_at, calendar.after(started_at, safe), calendar.after(started_at, window)
+    )
 
 
 def due_event(

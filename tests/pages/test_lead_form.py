@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from marketplace.core.calendars import CalendarKind
 from marketplace.leads.models import Lead
 from tests.conftest import Client
 from tests.pages.steps import FILLED, NEED, fill_in
@@ -28,11 +29,21 @@ def test_the_form_says_beforehand_what_will_happen(browser):
         assert said in text
 
 
-def test_the_promise_is_the_one_that_is_kept(app, ctx, browser):
-    policy = replace(ctx.policy, response_window=timedelta(hours=4, minutes=30))
+@pytest.mark.parametrize(
+    ("calendar", "said"),
+    [
+        (CalendarKind.CLOCK_HOURS, "4 hours 30 minutes."),
+        (CalendarKind.BUSINESS_DAYS, "4 hours 30 minutes on business days."),
+    ],
+)
+def test_the_promise_is_the_one_that_is_kept(app, ctx, browser, calendar, said):
+    window = timedelta(hours=4, minutes=30)
+    policy = replace(ctx.policy, response_window=window, calendar=calendar)
     product = app.extensions["marketplace"]
     app.extensions["marketplace"] = replace(product, ctx=replace(ctx, policy=policy))
-    assert "First response within 4 hours 30 minutes." in browser().open("/").text
+    text = browser().open("/").text
+    assert f"First response within {said}" in text
+    assert ("public holidays" in text) is (calendar is CalendarKind.BUSINESS_DAYS)
 
 
 def test_a_form_is_confirmed_and_opens_the_page_of_the_request(browser, clock, make, link_to):

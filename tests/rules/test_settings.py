@@ -40,6 +40,7 @@ def problems(values=LEAST, **changes):
 def test_what_has_a_default_has_the_contracts():
     settings = read()
     assert settings.response_window == timedelta(hours=24)
+    assert settings.response_calendar == "clock_hours"
     assert settings.open_within == timedelta(hours=12)
     assert settings.min_response_window == timedelta(hours=8)
     assert settings.remind_at == (0.5, 0.85)
@@ -91,6 +92,7 @@ def test_every_wrong_setting_is_named_at_once():
         "LEAD_REVIEW": "sometimes",
         "PLACES": "4",
         "RESPONSE_WINDOW": "24h",
+        "RESPONSE_CALENDAR": "weekdays",
         "OPEN_WITHIN": "PT0S",
         "MIN_RESPONSE_WINDOW": "P1M",
         "REMIND_AT": "0.85,0.5",

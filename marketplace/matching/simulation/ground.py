@@ -76,7 +76,7 @@ class Ground:
         return self._fits[key]
 
     def due_at(self, lead: int) -> datetime:
-        """Return when the first response to a lead is due."""
+        """Return when the first response to a lead is due; a simulated market has clock hours."""
         times = commitment_times(
             self.market.requests[lead].opened_at,
             window=self.policy.response_window,

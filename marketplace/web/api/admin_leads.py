@@ -249,6 +249,7 @@ class ClockSchema(CommitmentSchema):
 
     lead_id = fields.UUID()
     reference = fields.String()
+    at_risk_at = Moment()
 
 
 class ClockPageSchema(Schema):

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from marketplace.core.calendars import CalendarKind
 from marketplace.leads.rules import CertificationStatus, Service, Timeframe
 from marketplace.notifications.rules import CommitmentState
 from marketplace.web.fields import (
@@ -98,12 +99,36 @@ class LeadIn(NeedIn):
     consent = fields.Nested(ConsentIn, required=True, error_messages={"required": "is required"})
 
 
+class HolidaySchema(Schema):
+    """A public holiday."""
+
+    date = fields.String(metadata={"format": "date"})
+    name = fields.String()
+
+
+class MadeUnderSchema(Schema):
+    """What a commitment was made under; later changes of policy do not move it."""
+
+    response_window_seconds = fields.Float()
+    at_risk_share = fields.Float(metadata={"description": "at risk once this share is left"})
+    time_zone = fields.String(metadata={"description": "whose midnights part business days"})
+    region = fields.String(metadata={"description": "whose public holidays do not count"})
+    holidays = fields.List(
+        fields.Nested(HolidaySchema),
+        metadata={"description": "those that did not count between its start and its due time"},
+    )
+
+
 class CommitmentSchema(Schema):
     """The promise of a first response in time, and how it stands."""
 
     state = Choice(CommitmentState)
     started_at = Moment()
     due_at = Moment()
+    calendar = Choice(
+        CalendarKind, metadata={"description": "in which time its windows are counted"}
+    )
+    policy = fields.Nested(MadeUnderSchema)
     first_response_at = Moment(allow_none=True)
     responses = fields.Integer()
     target = fields.Integer()

@@ -20,9 +20,11 @@ from werkzeug.wrappers import Response
 
 from marketplace.catalogue import queries as catalogue
 from marketplace.core import idempotency
+from marketplace.core.calendars import CalendarKind
 from marketplace.core.errors import Conflict, FieldError, Invalid
 from marketplace.core.idempotency import Answer
 from marketplace.core.links import new_token
+from marketplace.core.policy import Policy
 from marketplace.leads import service
 from marketplace.leads.rules import CertificationStatus, Service, Timeframe
 from marketplace.leads.signals import Telltale
@@ -30,6 +32,7 @@ from marketplace.web.api.common import LeadIn
 from marketplace.web.auth import current_context
 from marketplace.web.pages.choices import COMMON, choices, region_codes
 from marketplace.web.pages.forms import Filled, Sent, read
+from marketplace.web.pages.words import span
 from marketplace.web.requests import load
 
 pages = Blueprint("front", __name__)
@@ -117,7 +120,14 @@ def show(filled: Filled, *, begun: str) -> str:
         honeypot=HONEYPOT,
         begun=begun,
         policy=ctx.policy,
+        promised=promised(ctx.policy),
     )
+
+
+def promised(policy: Policy) -> str:
+    """Return within what time a first response is promised."""
+    within = span(policy.response_window)
+    return f"{within} on business days" if policy.calendar is CalendarKind.BUSINESS_DAYS else within
 
 
 def read_form(posted: MultiDict[str, str]) -> Sent:
