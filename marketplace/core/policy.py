@@ -52,6 +52,9 @@ class Policy:
     calendar: CalendarKind = CalendarKind.CLOCK_HOURS
     """In which time the windows of a lead and of its invitations count."""
 
+    public_figures_from: int = 30
+    """Over fewer requests than this the front page shows no figures of how the promise is kept."""
+
     lead_confirmation: str = "required"
     lead_review: str = "auto"
     confirm_within: timedelta = timedelta(hours=72)

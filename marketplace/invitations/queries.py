@@ -220,13 +220,18 @@ def invitations_of_provider(
     return kept, kept[-1][0].id if more else None
 
 
+RESPONSE_HOURS = cast(
+    extract("epoch", Invitation.responded_at - Invitation.sent_at) / 3600.0, Float
+)
+"""How long a provider took to its first response: everything that is said of it comes from here."""
+
+
 def response_hours(session: Session, provider_ids: Collection[UUID]) -> dict[UUID, float]:
     """Return the median hours to a response of each provider that has responded three times."""
-    hours = extract("epoch", Invitation.responded_at - Invitation.sent_at) / 3600.0
     rows = session.execute(
         select(
             Invitation.provider_id,
-            func.percentile_cont(0.5).within_group(cast(hours, Float)),
+            func.percentile_cont(0.5).within_group(RESPONSE_HOURS),
         )
         .where(Invitation.provider_id.in_(provider_ids), Invitation.responded_at.is_not(None))
         .group_by(Invitation.provider_id)

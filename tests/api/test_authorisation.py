@@ -61,6 +61,7 @@ ADMIN = [
     ),
     ("GET", "/admin/commitments", None),
     ("GET", "/admin/waiting-leads", None),
+    ("GET", "/admin/reports/commitment", None),
     ("GET", "/admin/reports/coverage", None),
     ("GET", "/admin/reports/fairness", None),
     ("GET", "/admin/events", None),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from marketplace.core.db import new_id
+from marketplace.invitations import questions
 from marketplace.invitations import service as invitations
 from marketplace.matching import service as matching
 from marketplace.web.paging import cursor, cursor_of
@@ -113,6 +114,66 @@ def test_a_table_has_every_row_of_the_report_and_its_period(get, make, report):
     assert list(table_of(answer)[0]) == [*first["items"][0], "from", "until"]
 
 
+def test_the_commitment_report(get, ctx, make, clock):
+    provider = make.provider()
+    lead = make.matched_lead()
+    clock.advance(hours=2)
+    (invitation,) = invitations_of(make, lead)
+    questions.ask_question(ctx, person_of(provider.id), invitation.id, text="How many shifts?")
+    figures = {
+        "n": 1,
+        "met": 1,
+        "missed": 0,
+        "share_met": 1.0,
+        "ended": 0,
+        "responses": 1,
+        "median_hours": 2.0,
+        "p90_hours": 2.0,
+    }
+    groups = [
+        ("week", "2026-11-23", "2026-11-23"),
+        ("standard", "ISO 9001", "ISO 9001"),
+        ("region", "AU-NSW", "New South Wales"),
+        ("provider", str(provider.id), "Consultant Number 1"),
+    ]
+    items = [{"by": by, "key": key, "name": name, **figures} for by, key, name in groups]
+    total = {"by": "all", "key": "", "name": "", **figures}
+    whole = {
+        "from": "2026-08-25T11:00:00Z",
+        "until": "2026-11-23T11:00:00Z",
+        "n": 1,
+        "total": total,
+        "items": items,
+        "next": None,
+    }
+    path = f"{REPORTS}/commitment"
+    assert get(path).json == whole
+    assert get(f"{path}?by=region").json == {**whole, "items": items[2:3]}
+    assert get(f"{path}?since=2026-11-23T10:00:00Z&until=2027-01-01T00:00:00Z").json == {
+        **whole,
+        "from": "2026-11-23T10:00:00Z",
+    }
+    assert get(f"{path}?by=all").json == {**whole, "items": []}
+    assert get(f"{path}?since=0001-01-01T00:00:00%2B14:00").json == {
+        **whole,
+        "from": "2000-01-01T00:00:00Z",
+    }
+    nothing = get(f"{path}?until=2026-11-23T11:00:00%2B00:30").json
+    assert (nothing["n"], nothing["items"], nothing["total"]["share_met"]) == (0, [], None)
+    beside = {"from": whole["from"], "until": whole["until"]}
+    table = get(f"{path}?format=csv&limit=1")
+    assert table_of(table) == [written(each) | beside for each in (total, *items)]
+    name = "commitment_2026-08-25_2026-11-23.csv"
+    assert table.headers["Content-Disposition"] == f"attachment; filename={name}"
+    paged, following = [], ""
+    while following is not None:
+        part = get(f"{path}?limit=1{following}").json
+        paged += part["items"]
+        following = part["next"] and f"&after={part['next']}"
+        assert part["total"] == total
+    assert paged == items
+
+
 def written(row):
     said = {None: "", True: "yes", False: "no"}
     return {
@@ -184,6 +245,14 @@ WRONG = [
     (f"{REPORTS}/fairness?format=xlsx", "/format"),
     (f"{REPORTS}/fairness?after=x", "/after"),
     (f"{REPORTS}/fairness?limit=101", "/limit"),
+    (f"{REPORTS}/commitment?since=2026-11-23T09:00:00Z", "/since"),
+    (f"{REPORTS}/commitment?since=2026-11-20T00:00:00Z&until=2026-11-19T00:00:00Z", "/since"),
+    (f"{REPORTS}/commitment?since=2026-11-20", "/since"),
+    (f"{REPORTS}/commitment?until=2026-11-20T00:00:00", "/until"),
+    (f"{REPORTS}/commitment?until=0001-01-01T00:00:00Z", "/since"),
+    (f"{REPORTS}/commitment?by=country", "/by"),
+    (f"{REPORTS}/commitment?format=pdf", "/format"),
+    (f"{REPORTS}/commitment?after={cursor_of('country', 'AU')}", "/after"),
     (f"{REPORTS}/coverage?format=", "/format"),
     (f"{REPORTS}/coverage?after=x", "/after"),
     (f"{REPORTS}/coverage?after={cursor_of('ISO 9001', 'AU')}", "/after"),
@@ -211,6 +280,8 @@ def test_a_cursor_of_what_is_not_there_gives_an_empty_page(get):
         answer = get(f"{path}?after={cursor_of(*words)}")
         assert (answer.status_code, answer.json.get("items")) == (200, []), answer.json
     assert get(f"{REPORTS}/fairness?after={cursor(new_id())}").json["items"] == []
+    path = f"{REPORTS}/commitment?after={cursor_of('provider', str(new_id()))}"
+    assert get(path).json["items"] == []
 
 
 def test_the_waiting_queue(get, make, clock):
@@ -312,7 +383,7 @@ def test_reports_are_for_administrators_and_statements_for_providers(get, client
     provider = make.provider()
     business = business_door(ctx, make.lead())
     portal = (provider_door(ctx, provider), software_door(ctx, provider))
-    reports = (f"{REPORTS}/coverage", f"{REPORTS}/fairness", WAITING)
+    reports = (f"{REPORTS}/commitment", f"{REPORTS}/coverage", f"{REPORTS}/fairness", WAITING)
     for path in reports:
         assert client.get(path).status_code == 401
         assert client.get(f"{path}?format=csv").status_code == 401
@@ -325,7 +396,7 @@ def test_reports_are_for_administrators_and_statements_for_providers(get, client
 
 def test_the_documentation_says_that_there_is_a_table(client):
     paths = client.get("/api/openapi.json").json["paths"]
-    for report in ("coverage", "fairness"):
+    for report in ("commitment", "coverage", "fairness"):
         operation = paths[f"{REPORTS}/{report}"]["get"]
         content = operation["responses"]["200"]["content"]
         assert content["text/csv"] == {"schema": {"type": "string"}}

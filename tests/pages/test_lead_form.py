@@ -8,8 +8,11 @@ from datetime import timedelta
 import pytest
 
 from marketplace.core.calendars import CalendarKind
+from marketplace.invitations import questions
 from marketplace.leads.models import Lead
+from tests.api.doors import invitations_of
 from tests.conftest import Client
+from tests.factories import person_of
 from tests.pages.steps import FILLED, NEED, fill_in
 
 
@@ -44,6 +47,26 @@ def test_the_promise_is_the_one_that_is_kept(app, ctx, browser, calendar, said):
     text = browser().open("/").text
     assert f"First response within {said}" in text
     assert ("public holidays" in text) is (calendar is CalendarKind.BUSINESS_DAYS)
+
+
+def test_how_often_the_promise_is_kept_is_shown_where_there_is_enough_to_go_by(
+    app, ctx, browser, clock, make
+):
+    product = app.extensions["marketplace"]
+    policy = replace(ctx.policy, public_figures_from=1)
+    app.extensions["marketplace"] = replace(product, ctx=replace(ctx, policy=policy))
+    assert "once 1 requests of the last 90 days are decided" in browser().open("/").text
+    provider = make.provider()
+    lead = make.matched_lead()
+    clock.advance(hours=2)
+    (invitation,) = invitations_of(make, lead)
+    questions.ask_question(ctx, person_of(provider.id), invitation.id, text="How many shifts?")
+    said = " ".join(browser().open("/").text.split())
+    assert "100 % of 1 requests had their first response in time" in said
+    assert "from 25 August 2026 to 23 November 2026" in said
+    assert "came within 2 hours" in said
+    app.extensions["marketplace"] = product
+    assert "100 %" not in browser().open("/").text
 
 
 def test_a_form_is_confirmed_and_opens_the_page_of_the_request(browser, clock, make, link_to):

@@ -9,10 +9,16 @@ from flask import Response
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
+from marketplace.insights.commitments import commitment_report
 from marketplace.insights.coverage import coverage_report
 from marketplace.insights.fairness import fairness
 from marketplace.insights.worklist import waiting_leads
 from marketplace.providers.rules import ProviderKind
+from marketplace.web.api.commitment_schemas import (
+    CommitmentArgs,
+    CommitmentReportSchema,
+    FiguresSchema,
+)
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, Moment
 from marketplace.web.paging import CursorOf, PageArgs, cursor, cursor_of
@@ -215,6 +221,27 @@ class FairnessReport(MethodView):
             },
             "items": found.shares,
             "next": cursor(found.following) if found.following else None,
+        }
+
+
+@blp.route("/reports/commitment")
+class CommitmentReport(MethodView):
+    @blp.arguments(CommitmentArgs, location="query")
+    @blp.response(200, CommitmentReportSchema)
+    @also_as_csv(blp)
+    def get(self, args: dict[str, Any]) -> dict[str, Any] | Response:
+        """How often a first response came in time, and how soon: in all and by group."""
+        found = commitment_report(current_context(), current_actor(), **wanted(args))
+        if args["format"] is Format.CSV:
+            rows = [found.total, *found.rows]
+            return _csv("commitment", FiguresSchema(), rows, found.since, found.until)
+        return {
+            "since": found.since,
+            "until": found.until,
+            "n": found.total.n,
+            "total": found.total,
+            "items": found.rows,
+            "next": cursor_of(*found.following) if found.following else None,
         }
 
 

@@ -25,6 +25,7 @@ from marketplace.core.errors import Conflict, FieldError, Invalid
 from marketplace.core.idempotency import Answer
 from marketplace.core.links import new_token
 from marketplace.core.policy import Policy
+from marketplace.insights.commitments import public_figures
 from marketplace.leads import service
 from marketplace.leads.rules import CertificationStatus, Service, Timeframe
 from marketplace.leads.signals import Telltale
@@ -121,6 +122,7 @@ def show(filled: Filled, *, begun: str) -> str:
         begun=begun,
         policy=ctx.policy,
         promised=promised(ctx.policy),
+        kept=public_figures(ctx),
     )
 
 
