@@ -48,6 +48,17 @@ class SignIn(Base):
     ended_at: Mapped[datetime | None]
 
 
+class KnownDevice(Base):
+    """A browser or program from which a user has signed in before."""
+
+    __tablename__ = "known_devices"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id), primary_key=True)
+    mark_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    first_used_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+
+
 class ApiKey(Base):
     """A key for a provider's own software; its secret was shown once."""
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 
 from marketplace.accounts import credentials, passwords, queries, rules
+from marketplace.accounts.devices import Device, note_device
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.rules import Role
 from marketplace.core import links
@@ -49,11 +50,12 @@ def actor_of_api_key(ctx: Context, token: str) -> Actor | None:
         return Actor(Kind.API_KEY, id=key.id, provider_id=key.provider_id)
 
 
-def sign_in(ctx: Context, form: Form) -> SignedIn:
+def sign_in(ctx: Context, form: Form, device: Device | None = None) -> SignedIn:
     """Begin a session, or raise `NotSignedIn`, which says and takes the same whatever was wrong.
 
     An administrator without a second factor, where one is required, is told so (`NotAllowed`),
-    once the password was right. The slow hash is checked before the transaction.
+    once the password was right. The slow hash is checked before the transaction. Whoever signs in
+    with a `device` that is new is told by mail.
     """
     wanted = form.accept()
     password = rules.normal_password(wanted["password"])
@@ -80,6 +82,8 @@ def sign_in(ctx: Context, form: Form) -> SignedIn:
             )
         )
         record(tx, passwords.actor_of(user), "user.signed_in", user.id)
+        if device is not None:
+            note_device(tx, user, device)
         return SignedIn(token, expires_at, user)
 
 

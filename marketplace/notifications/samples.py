@@ -164,6 +164,11 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("set_password", {**_PROVIDER}, link=Purpose.SET_PASSWORD),
     Sample("password_reset", {}, link=Purpose.SET_PASSWORD),
     Sample("password_reset", {"expires_at": _DUE}, link=Purpose.SET_PASSWORD, case="until"),
+    Sample(
+        "signed_in_elsewhere",
+        {"device": "Firefox on Windows", "at": "2026-11-23T08:41:00+00:00"},
+        path="/forgot-password",
+    ),
     Sample("application_received", {**_PROVIDER}),
     Sample("application_approved", {**_PROVIDER}, path="/portal"),
     Sample(

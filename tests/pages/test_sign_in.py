@@ -93,3 +93,15 @@ def test_a_session_that_was_ended_elsewhere_leads_to_the_sign_in_page(ctx, make,
     other.open("/portal")
     other.send("/sign-out")
     assert provider.open("/portal").at == "/sign-in?next=/portal"
+
+
+def test_a_browser_that_is_new_is_told_of_and_one_that_comes_back_is_not(ctx, browser, link_to):
+    person = a_person(ctx)
+    at_home, elsewhere = browser(), browser()
+    for visitor in (at_home, at_home, elsewhere):
+        visitor.open("/sign-in")
+        visitor.send("/sign-in", email=person.email, password=PASSWORD)
+        visitor.send("/sign-out")
+    assert link_to(person.email, "forgot-password") == "/forgot-password"
+    letters = at_home.client.get("/mailbox/messages").json["items"]
+    assert [each["template"] for each in letters] == ["signed_in_elsewhere"]

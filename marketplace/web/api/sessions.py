@@ -1,9 +1,10 @@
 """Signing in and out, and setting a password by a link from an e-mail."""
 
+from flask import request
 from flask.views import MethodView
 from marshmallow import Schema, fields
 
-from marketplace.accounts import passwords, service
+from marketplace.accounts import devices, passwords, service
 from marketplace.accounts.rules import PASSWORD_LENGTH, Role
 from marketplace.accounts.service import SignedIn
 from marketplace.core.errors import NotSignedIn
@@ -62,7 +63,8 @@ class Sessions(MethodView):
     @blp.alt_response(403, description="An administrator without a second factor")
     def post(self, form: Form) -> SignedIn:
         """Sign in."""
-        return service.sign_in(current_context(), form)
+        device = devices.program(request.headers.get("User-Agent", ""))
+        return service.sign_in(current_context(), form, device)
 
 
 @own.route("/current")

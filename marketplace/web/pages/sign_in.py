@@ -2,10 +2,19 @@
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from werkzeug.wrappers import Response
 
-from marketplace.accounts import passwords, service
+from marketplace.accounts import devices, passwords, service
 from marketplace.accounts.rules import PASSWORD_LENGTH, Role
 from marketplace.core import links
 from marketplace.core.actors import ANYBODY
@@ -17,6 +26,10 @@ from marketplace.web.pages.forms import Filled, read
 from marketplace.web.requests import load
 
 pages = Blueprint("sign_in", __name__)
+
+DEVICE = "device"
+"""The cookie by which a browser is known again when somebody signs in; it opens nothing."""
+A_YEAR = 31_536_000
 
 LABELS = {
     "": "",
@@ -39,8 +52,10 @@ def sign_in() -> Response | tuple[str, int]:
     sent = read(NewSessionSchema(), request.form)
     typed = {"email": sent.typed.get("email", [])}
     filled = Filled(LABELS, typed)
+    token = request.cookies.get(DEVICE, "")[:100] or links.new_token("device")
+    device = devices.browser(token, request.headers.get("User-Agent", ""))
     try:
-        begun = service.sign_in(current_context(), load(NewSessionSchema(), sent.data))
+        begun = service.sign_in(current_context(), load(NewSessionSchema(), sent.data), device)
     except Invalid as refused:
         return _form(filled.wrong(refused.errors)), 422
     except (NotSignedIn, NotAllowed) as refused:
@@ -51,7 +66,17 @@ def sign_in() -> Response | tuple[str, int]:
     session.clear()
     session[SESSION_TOKEN] = begun.token
     session["role"] = str(begun.user.role)
-    return redirect(local(onward) or url_for(HOME[begun.user.role]), 303)
+    answer = redirect(local(onward) or url_for(HOME[begun.user.role]), 303)
+    answer.set_cookie(
+        DEVICE,
+        token,
+        max_age=A_YEAR,
+        secure=current_app.config["SESSION_COOKIE_SECURE"],
+        httponly=True,
+        samesite="Lax",
+        path=url_for("sign_in.form"),
+    )
+    return answer
 
 
 def _form(filled: Filled) -> str:

@@ -1,0 +1,78 @@
+"""A word to whoever signs in from something new: if it was not them, they have to know.
+
+A browser is known by a random cookie of ours, and a program by what it calls itself; where from on
+the network tells nothing, people move. Only hashes are stored.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from marketplace.accounts.models import KnownDevice, User
+from marketplace.core.context import Transaction
+from marketplace.core.links import token_hash
+from marketplace.notifications.service import Recipient, notify
+
+BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"),
+            ("Safari/", "Safari"))  # fmt: skip
+SYSTEMS = (("Android", "Android"), ("iPhone", "an iPhone"), ("iPad", "an iPad"),
+           ("Windows", "Windows"), ("Mac OS X", "a Mac"), ("Linux", "Linux"))  # fmt: skip
+"""What the headers of browsers contain, the more telling first: most name others as well."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What somebody signs in with."""
+
+    mark: str
+    """What it is known by."""
+    described: str
+    """In words that its owner knows it by."""
+
+
+def browser(token: str, user_agent: str) -> Device:
+    """Return the browser that holds this token in a cookie."""
+    return Device(f"browser {token}", described(user_agent))
+
+
+def program(user_agent: str) -> Device:
+    """Return the program that calls itself so."""
+    name = user_agent[:200]
+    return Device(
+        f"program {name}", f"the program {name.split(' ')[0][:40]}" if name else A_PROGRAM
+    )
+
+
+A_PROGRAM = "a program that does not say its name"
+
+
+def described(user_agent: str) -> str:
+    """Return what a browser is, as far as it says: `Firefox on Windows`."""
+    name = next((said for mark, said in BROWSERS if mark in user_agent), "a browser")
+    system = next((said for mark, said in SYSTEMS if mark in user_agent), None)
+    return f"{name} on {system}" if system else name
+
+
+def note_device(tx: Transaction, user: User, device: Device) -> None:
+    """Remember what a user signed in with; tell them if it is new, but for their first. Locked."""
+    mark = token_hash(f"{user.id} {device.mark}")
+    known = tx.session.get(KnownDevice, (user.id, mark))
+    if known is not None:
+        known.last_used_at = tx.now
+        return
+    others = select(KnownDevice.user_id).where(KnownDevice.user_id == user.id).limit(1)
+    is_first = tx.session.scalar(others) is None
+    tx.session.add(
+        KnownDevice(user_id=user.id, mark_hash=mark, first_used_at=tx.now, last_used_at=tx.now)
+    )
+    if not is_first:
+        notify(
+            tx,
+            "signed_in_elsewhere",
+            Recipient(user.email, user.name),
+            user.id,
+            occasion=mark.hex(),
+            path="/forgot-password",
+            device=device.described,
+            at=tx.now,
+        )
