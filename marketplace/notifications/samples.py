@@ -159,7 +159,9 @@ SAMPLES: tuple[Sample, ...] = (
     ),
     _finished("another provider was chosen", "fewer than three quoted"),
     _finished("another provider was chosen", "near", rank=2, quotes=3, distance="within 10 %"),
-    _finished("finished without a choice", "far", rank=3, quotes=3, distance="further away"),
+    _finished(
+        "the request was closed without a choice", "far", rank=3, quotes=3, distance="further away"
+    ),
     _provider("place_passed_on"),
     Sample("set_password", {**_PROVIDER}, link=Purpose.SET_PASSWORD),
     Sample("password_reset", {}, link=Purpose.SET_PASSWORD),
