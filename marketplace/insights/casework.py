@@ -17,7 +17,7 @@ from marketplace.leads import advisers
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
-from marketplace.notifications import commitment
+from marketplace.notifications import commitment, suppressions
 from marketplace.notifications.models import Commitment
 from marketplace.notifications.rules import CommitmentState
 from marketplace.providers.models import Provider
@@ -56,6 +56,7 @@ def lead_case(ctx: Context, actor: Actor, lead_id: UUID) -> dict[str, Any]:
         return {
             **lead.columns,
             "consultants_used": advisers.advisers_of(session, lead),
+            "mail_stopped": suppressions.suppression_of(session, lead.contact_email),
             "commitment": commitment.commitment_of(session, lead.id),
             "invitations": [
                 {

@@ -17,16 +17,21 @@ from marketplace.invitations.rules import free_places
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
-from marketplace.notifications.models import Commitment, Notification
+from marketplace.notifications.models import Commitment, Notification, Suppression
 from marketplace.notifications.rules import CommitmentState, NotificationState
+from marketplace.notifications.suppressions import suppressions
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderState
 
 SHOWN = 25
 """Of each kind; the lists behind it hold the rest."""
 
-GIVEN_UP = (NotificationState.FAILED, NotificationState.BOUNCED, NotificationState.DROPPED)
-
+NOT_ARRIVED = (
+    NotificationState.FAILED,
+    NotificationState.BOUNCED,
+    NotificationState.DROPPED,
+    NotificationState.SUPPRESSED,
+)
 
 Place = tuple[datetime, UUID]
 """Where a lead stands in the waiting queue: since when it waits, and its id."""
@@ -69,7 +74,9 @@ class Worklist:
     """No response yet, and little or none of the time left."""
     applications: Sequence[Provider]
     messages: Sequence[Notification]
-    """Given up, or sent back."""
+    """Given up, sent back, or held back."""
+    stopped: Sequence[Suppression]
+    """Addresses that get no mail."""
 
 
 def worklist(ctx: Context, actor: Actor) -> Worklist:
@@ -102,9 +109,15 @@ def worklist(ctx: Context, actor: Actor) -> Worklist:
             ).all(),
             messages=session.scalars(
                 select(Notification)
-                .where(Notification.state.in_(GIVEN_UP))
+                .where(
+                    Notification.state.in_(NOT_ARRIVED),
+                    Notification.recipient.not_like("erased:%"),
+                )
                 .order_by(Notification.id.desc())
                 .limit(SHOWN)
+            ).all(),
+            stopped=session.scalars(
+                suppressions().order_by(Suppression.id.desc()).limit(SHOWN)
             ).all(),
         )
 

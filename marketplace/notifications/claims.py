@@ -1,5 +1,6 @@
 """Whose turn it is to send a message: claims that lapse, so that a killed sender loses nothing."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +10,8 @@ import structlog
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Context, Transaction
 from marketplace.core.jobs import Job
-from marketplace.notifications import queries
+from marketplace.notifications import queries, rules, suppressions
+from marketplace.notifications.forgetting import empty
 from marketplace.notifications.models import MailPause, Notification
 from marketplace.notifications.rules import NotificationEvent, NotificationState
 from marketplace.notifications.service import move
@@ -43,7 +45,12 @@ def claim_due(ctx: Context) -> list[Claim]:
                 return []
             size = tx.policy.send_batch if pause is None else 1
             due = queries.lock_due(tx.session, now=tx.now, limit=size)
-            claims = [_take(tx, each, on_probation=pause is not None) for each in due]
+            stopped = suppressions.stopped_among(tx.session, {each.recipient for each in due})
+            claims = [
+                _take(tx, each, on_probation=pause is not None)
+                for each in due
+                if not _is_held_back(tx, each, stopped)
+            ]
         ours = [claim for claim in claims if claim is not None]
         if ours or not due:
             return ours
@@ -63,10 +70,24 @@ def _take(tx: Transaction, notification: Notification, *, on_probation: bool) ->
     return claim
 
 
+def _is_held_back(tx: Transaction, notification: Notification, stopped: Collection[str]) -> bool:
+    """Hold the message back if its address gets no mail; return whether.
+
+    It can be retried once its address gets mail again.
+    """
+    if rules.address_key(notification.recipient) not in stopped:
+        return False
+    move(tx, notification, NotificationEvent.SUPPRESS, SYSTEM)
+    notification.last_error = "this address gets no mail"
+    if notification.is_last_word:
+        empty(notification)
+    return True
+
+
 def put_back(ctx: Context, claims: list[Claim], *, ring: bool) -> None:
     """Give back what was claimed and not begun, and ask for another run."""
     with ctx.transaction() as tx:
-        for claim in claims:
+        for claim in sorted(claims, key=lambda claim: claim.id):  # the order in which all lock
             notification = hold(tx, claim)
             if notification is not None:
                 move(tx, notification, NotificationEvent.PUT_BACK, SYSTEM, outcome="not_begun")

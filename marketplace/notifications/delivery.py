@@ -148,10 +148,12 @@ def _record(ctx: Context, claim: Claim, attempt: Attempt) -> None:
         if attempt.outcome is SendOutcome.SENT:
             _record_sent(tx, notification, claim)
             return
+        if attempt.outcome is SendOutcome.WE_ARE_REFUSED:
+            _pause(tx, attempt)
         if not is_ours(notification, claim):
             return
         if attempt.outcome is SendOutcome.WE_ARE_REFUSED:
-            _pause(tx, notification, claim, attempt)
+            _put_behind(tx, notification, claim, attempt)
             return
         notification.attempts = claim.attempt
         event = rules.event_after(
@@ -181,12 +183,8 @@ def _record_sent(tx: Transaction, notification: Notification, claim: Claim) -> N
         log.info("mail_resumed")
 
 
-def _pause(tx: Transaction, notification: Notification, claim: Claim, attempt: Attempt) -> None:
-    """Stop sending for a while and raise the alarm: the mail service refuses us.
-
-    That is no fault of the message: the attempt does not count. But it goes behind the others, so
-    that one that is always refused cannot be the one that tries the channel for ever.
-    """
+def _pause(tx: Transaction, attempt: Attempt) -> None:
+    """Stop sending for a while and raise the alarm: the mail service refuses us."""
     until = tx.now + tx.policy.send_pause
     row = {"until": until, "reason": attempt.detail}
     tx.session.execute(
@@ -194,8 +192,18 @@ def _pause(tx: Transaction, notification: Notification, claim: Claim, attempt: A
         .values(channel=EMAIL, **row)
         .on_conflict_do_update(index_elements=["channel"], set_=row)
     )
+    log.error("mail_paused", reason=attempt.detail, until=until.isoformat())
+
+
+def _put_behind(
+    tx: Transaction, notification: Notification, claim: Claim, attempt: Attempt
+) -> None:
+    """Let the message wait for the end of the pause, which is no fault of its own.
+
+    The attempt does not count. But it goes behind the others, so that one that is always refused
+    cannot be the one that tries the channel for ever.
+    """
     move(tx, notification, NotificationEvent.PUT_BACK, SYSTEM, outcome=attempt.outcome)
     notification.attempts = claim.attempt - 1
-    notification.next_attempt_at = until
+    notification.next_attempt_at = tx.now + tx.policy.send_pause
     notification.last_error = attempt.detail
-    log.error("mail_paused", reason=attempt.detail, until=until.isoformat())

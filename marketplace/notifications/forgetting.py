@@ -30,9 +30,13 @@ def forget_messages(tx: Transaction, subject_ids: Collection[UUID]) -> None:
     tx.session.execute(delete(MailboxMessage).where(MailboxMessage.id.in_(ids)))
 
 
+EMPTIED = ("recipient", "recipient_name", "values", "provider_id")
+"""What that changes of a message."""
+
+
 def empty(notification: Notification) -> None:
     """Take out of a message to whom it went and what it said; no inbox holds it any longer."""
-    notification.recipient = f"erased:{notification.id}"
+    notification.recipient = notification.nobody
     notification.recipient_name = "erased"
     notification.values = {}
     notification.provider_id = None

@@ -14,6 +14,7 @@ from marketplace.notifications.rules import (
     CommitmentState,
     NotificationEvent,
     NotificationState,
+    SuppressionReason,
 )
 
 
@@ -76,6 +77,42 @@ class Notification(Base):
     def apply(self, event: NotificationEvent) -> None:
         """Let `event` happen, or raise `Conflict`."""
         self.state = rules.NOTIFICATION_LIFECYCLE.after(self.state, event)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether to whom it went and what it said is forgotten."""
+        return self.recipient == self.nobody
+
+    @property
+    def nobody(self) -> str:
+        """What stands for the address once it is forgotten: unlike any other's."""
+        return f"erased:{self.id}"
+
+
+class Suppression(Base):
+    """That an address gets no more mail, until somebody lifts that. What was lifted stays here."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (
+        Index(
+            "uq_suppressions_address_in_force",
+            "address",
+            unique=True,
+            postgresql_where=text("lifted_at IS NULL"),
+        ),
+        # A report that comes again after it was lifted must not bring it back.
+        UniqueConstraint("notification_id"),
+    )
+
+    id: Mapped[Id]
+    address: Mapped[str]
+    """As `rules.address_key` writes it."""
+    reason: Mapped[SuppressionReason]
+    since: Mapped[datetime]
+    notification_id: Mapped[UUID | None]
+    """The message whose report caused it; none where an administrator did."""
+    lifted_at: Mapped[datetime | None]
+    lifted_because: Mapped[str | None]
 
 
 class MailboxMessage(Base):

@@ -1,10 +1,10 @@
 """How messages are found."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from marketplace.notifications.models import MailboxMessage, Notification
@@ -45,6 +45,17 @@ def lock_notifications(
         .with_for_update()
     )
     return {row.id: row for row in rows}
+
+
+def write_back(
+    session: Session, notifications: Sequence[Notification], columns: Collection[str]
+) -> None:
+    """Write these columns of messages that the session does not hold, in one go."""
+    rows = [
+        {"id": each.id, **{name: getattr(each, name) for name in columns}} for each in notifications
+    ]
+    if rows:
+        session.execute(update(Notification), rows)
 
 
 def notifications(state: NotificationState | None) -> Select[Notification]:

@@ -1,17 +1,19 @@
 """What the mail service reports about messages that it was given: delivered, bounced, dropped."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Context, Transaction
-from marketplace.notifications import queries, rules
+from marketplace.notifications import queries, rules, suppressions
+from marketplace.notifications.forgetting import EMPTIED, empty
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationEvent
 from marketplace.notifications.service import move
+from marketplace.notifications.suppressions import Cause
 
 
 @dataclass(frozen=True)
@@ -52,23 +54,43 @@ def _report(entry: Any) -> Report | None:
 
 
 def note_reports(ctx: Context, reports: Sequence[Report]) -> None:
-    """Let the messages move as reported.
+    """Let the messages move as reported, and stop mail to addresses that will not have it.
 
-    What is reported twice, late, or of a message that is not known changes nothing.
+    What is reported twice, late, or of a message that is not known changes nothing. A thousand
+    reports take a handful of statements.
     """
     with ctx.transaction() as tx:
-        ids = {report.notification_id for report in reports}
-        known = queries.lock_notifications(tx.session, ids)
-        for report in reports:
-            notification = known.get(report.notification_id)
-            if notification is not None:
-                _note(tx, notification, report)
+        known = queries.lock_notifications(tx.session, {each.notification_id for each in reports})
+        tx.session.expunge_all()  # they are written back all together
+        moved = {
+            report.notification_id
+            for report in reports
+            if report.notification_id in known and _note(tx, known[report.notification_id], report)
+        }
+        suppressions.suppress_for(tx, list(_causes(reports, known)))
+        last_words = [known[each] for each in moved if known[each].is_last_word]
+        for notification in last_words:
+            empty(notification)
+        queries.write_back(tx.session, [known[each] for each in moved], _MOVED)
+        queries.write_back(tx.session, last_words, EMPTIED)
 
 
-def _note(tx: Transaction, notification: Notification, report: Report) -> None:
+_MOVED = ("state", "sent_at", "delivered_at", "last_error")
+"""What a report changes."""
+
+
+def _causes(reports: Sequence[Report], known: Mapping[UUID, Notification]) -> Iterator[Cause]:
+    for report in reports:
+        reason = rules.suppression_after(report.event, report.kind)
+        if reason is not None and report.notification_id in known:
+            yield Cause(known[report.notification_id], reason)
+
+
+def _note(tx: Transaction, notification: Notification, report: Report) -> bool:
+    """Let the message move as reported; return whether it did."""
     event = rules.EVENT_OF_REPORT.get(report.event)
     if event is None or not rules.NOTIFICATION_LIFECYCLE.allows(notification.state, event):
-        return
+        return False
     facts = {name: said for name in ("kind", "code") if (said := getattr(report, name))}
     move(tx, notification, event, SYSTEM, **facts)
     notification.sent_at = notification.sent_at or tx.now
@@ -76,3 +98,4 @@ def _note(tx: Transaction, notification: Notification, report: Report) -> None:
         notification.delivered_at = tx.now
     if event in (NotificationEvent.BOUNCE, NotificationEvent.DROP):
         notification.last_error = " ".join([report.event, *facts.values()])
+    return True

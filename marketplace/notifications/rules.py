@@ -18,6 +18,7 @@ class NotificationState(StrEnum):
     FAILED = "failed"
     """Given up; an administrator can retry it."""
     SUPPRESSED = "suppressed"
+    """Not sent, since its address gets no mail or its reader is forgotten."""
 
 
 class NotificationEvent(StrEnum):
@@ -45,7 +46,9 @@ NOTIFICATION_LIFECYCLE = Lifecycle(
         (_S.SENDING, _E.PUT_BACK): _S.QUEUED,
         (_S.SENDING, _E.GIVE_UP): _S.FAILED,
         (_S.QUEUED, _E.SUPPRESS): _S.SUPPRESSED,
+        (_S.SENDING, _E.SUPPRESS): _S.SUPPRESSED,
         (_S.FAILED, _E.RETRY): _S.QUEUED,
+        (_S.SUPPRESSED, _E.RETRY): _S.QUEUED,
         (_S.SENDING, _E.DELIVER): _S.DELIVERED,
         (_S.SENT, _E.DELIVER): _S.DELIVERED,
         (_S.SENDING, _E.BOUNCE): _S.BOUNCED,
@@ -62,6 +65,10 @@ NOTIFICATION_LIFECYCLE = Lifecycle(
         (_S.FAILED, _E.DELIVER): _S.DELIVERED,
         (_S.FAILED, _E.BOUNCE): _S.BOUNCED,
         (_S.FAILED, _E.DROP): _S.DROPPED,
+        (_S.SUPPRESSED, _E.SEND): _S.SENT,
+        (_S.SUPPRESSED, _E.DELIVER): _S.DELIVERED,
+        (_S.SUPPRESSED, _E.BOUNCE): _S.BOUNCED,
+        (_S.SUPPRESSED, _E.DROP): _S.DROPPED,
     },
 )
 
@@ -107,6 +114,29 @@ EVENT_OF_REPORT = {
     "dropped": NotificationEvent.DROP,
 }
 """What the mail service reports about a message (SendGrid's words), and what that makes of it."""
+
+
+class SuppressionReason(StrEnum):
+    """Why an address gets no more mail."""
+
+    HARD_BOUNCE = "hard_bounce"
+    SPAM_REPORT = "spam_report"
+    BY_HAND = "by_hand"
+
+
+def suppression_after(report: str, kind: str) -> SuppressionReason | None:
+    """Return why what the mail service reports ends all mail to the address, if it does.
+
+    A bounce that is `blocked` may pass: a full mailbox, a server that did not like us that day.
+    """
+    if report == "bounce" and kind == "bounce":
+        return SuppressionReason.HARD_BOUNCE
+    return SuppressionReason.SPAM_REPORT if report == "spamreport" else None
+
+
+def address_key(address: str) -> str:
+    """Return what tells one address from another."""
+    return address.strip().lower()
 
 
 def outcome_of_status(status: int) -> SendOutcome:

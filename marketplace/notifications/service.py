@@ -12,11 +12,11 @@ from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.direct import Direct
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.events import record
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
-from marketplace.notifications import queries
+from marketplace.notifications import queries, suppressions
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationEvent, NotificationState
 
@@ -156,12 +156,16 @@ def move(
 
 
 def retry_notification(ctx: Context, actor: Actor, notification_id: UUID) -> Notification:
-    """Send once more what was given up."""
+    """Send once more what was given up, or held back from an address that gets mail again."""
     actor.require_admin()
     with ctx.transaction() as tx:
         notification = queries.lock_notification(tx.session, notification_id)
         if notification is None:
             raise NotFound("no such message")
+        if notification.is_empty:
+            raise Conflict("what this message said, and to whom, has been forgotten")
+        if suppressions.stopped_among(tx.session, {notification.recipient}):
+            raise Conflict("this address gets no mail: lift that first")
         move(tx, notification, NotificationEvent.RETRY, actor)
         notification.attempts, notification.next_attempt_at = 0, tx.now
         tx.afterwards(Job.DELIVER_NOTIFICATIONS)

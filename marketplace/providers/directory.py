@@ -10,6 +10,9 @@ from sqlalchemy.orm import Session
 
 from marketplace.accounts.rules import normal_email
 from marketplace.core.errors import NotFound
+from marketplace.notifications import suppressions
+from marketplace.notifications.models import Suppression
+from marketplace.notifications.rules import address_key
 from marketplace.providers.models import Coverage, Pause, Provider, Relationship
 from marketplace.providers.rules import ProviderKind, ProviderState, month_of, name_key
 
@@ -22,6 +25,8 @@ class Profile:
     coverage: Coverage
     pauses: tuple[Pause, ...]
     used_this_month: int
+    mail_stopped: Suppression | None
+    """That its contact's address gets no mail, if it gets none."""
 
 
 def providers_like(
@@ -50,7 +55,7 @@ def providers_like(
 
 
 def profiles(session: Session, providers: Sequence[Provider], *, now: datetime) -> list[Profile]:
-    """Return the profiles of these providers, in their order, in two queries."""
+    """Return the profiles of these providers, in their order, in three queries."""
     ids = [provider.id for provider in providers]
     covered = session.scalars(select(Coverage).where(Coverage.provider_id.in_(ids)))
     coverage = {row.provider_id: row for row in covered}
@@ -61,11 +66,13 @@ def profiles(session: Session, providers: Sequence[Provider], *, now: datetime) 
         .order_by(Pause.starts_at, Pause.id)
     ):
         pauses[pause.provider_id].append(pause)
+    stopped = suppressions.suppressions_of(session, [each.contact_email for each in providers])
     found = []
     for provider in providers:
         row = coverage[provider.id]
         used = row.month_count if row.month >= month_of(now) else 0
-        found.append(Profile(provider, row, tuple(pauses[provider.id]), used))
+        silence = stopped.get(address_key(provider.contact_email))
+        found.append(Profile(provider, row, tuple(pauses[provider.id]), used, silence))
     return found
 
 

@@ -13,7 +13,7 @@ from marketplace.leads import service as leading
 from marketplace.leads.advisers import forget_advisers
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent
-from marketplace.notifications import forgetting
+from marketplace.notifications import forgetting, suppressions
 from marketplace.notifications.service import notify
 from marketplace.quotes import outcome
 from marketplace.quotes.models import Review
@@ -44,6 +44,7 @@ def erase_request(ctx: Context, actor: Actor) -> None:
             is_last_word=True,
             reference=lead.reference,
         )
+        suppressions.forget_bounces(tx, lead.contact_email)
         _erase(tx, lead)
         record(tx, actor, "lead.erased", lead.id)
 

@@ -65,6 +65,8 @@ ADMIN = [
     ("GET", "/admin/reports/coverage", None),
     ("GET", "/admin/reports/fairness", None),
     ("GET", "/admin/events", None),
+    ("GET", "/admin/suppressions", None),
+    ("POST", f"/admin/suppressions/{SOME_ID}/lift", {"reason": "x"}),
 ]
 
 

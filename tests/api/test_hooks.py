@@ -1,19 +1,25 @@
 """SendGrid's signed Event Webhook."""
 
 import base64
+import itertools
 import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.event import listen, remove
 
-from marketplace.core.db import new_id
+from marketplace.core.db import db, new_id
 from marketplace.core.events import Event
 from marketplace.notifications.delivery import deliver_due_notifications
-from marketplace.notifications.models import Notification
+from marketplace.notifications.models import Notification, Suppression
 from marketplace.notifications.rules import Attempt, NotificationState, SendOutcome
 from marketplace.notifications.service import Recipient, notify
 
@@ -170,8 +176,54 @@ def test_a_thousand_events_arrive_at_once(ctx, hook):
     assert newest(ctx).state is NotificationState.DELIVERED
 
 
-def test_a_body_beyond_two_mebibytes_is_refused(hook):
-    assert hook.post(b"[" + b" " * 2 * 1024 * 1024 + b"]").status_code == 413
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Yield what is sent to the database from here on."""
+    sent: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        sent.append(arguments[2])
+
+    listen(db.engine, "before_cursor_execute", note)
+    yield sent
+    remove(db.engine, "before_cursor_execute", note)
+
+
+def test_a_thousand_events_of_a_thousand_messages_are_taken_in_by_few_statements(ctx, hook):
+    with ctx.transaction() as tx:
+        for number in range(1000):
+            person = Recipient(f"person{number}@acme.example", "Jo")
+            notify(tx, "data_erased", person, new_id(), reference="R-1")
+    with ctx.reading() as session:
+        messages = session.scalars(select(Notification)).all()
+    reports = [
+        ("delivered", {}),
+        ("bounce", {"type": "bounce"}),
+        ("processed", {}),
+        ("dropped", {}),
+    ]
+    events = [
+        event(message, what, **more)
+        for message, (what, more) in zip(messages, itertools.cycle(reports), strict=False)
+    ]
+    began = time.process_time()  # ours alone, however busy the machine is
+    with statements() as sent:
+        assert hook.post(events).status_code == 204
+    assert time.process_time() - began < 1
+    assert len(sent) <= 5
+    with ctx.reading() as session:
+        states = Counter(session.scalars(select(Notification.state)))
+        stopped = session.scalar(select(func.count()).select_from(Suppression))
+    assert states == dict.fromkeys(("delivered", "bounced", "sent", "dropped"), 250)
+    assert stopped == 250
+    with statements() as sent:
+        assert hook.post(events).status_code == 204
+    assert [each.split()[0] for each in sent] == ["SELECT", "INSERT"]
+
+
+def test_a_body_beyond_ten_mebibytes_is_refused(hook):
+    assert hook.post(b"[" + b" " * (10 * 1024 * 1024 - 2) + b"]").status_code == 204
+    assert hook.post(b"[" + b" " * 10 * 1024 * 1024 + b"]").status_code == 413
 
 
 def test_nothing_is_believed_without_a_good_signature_of_just_now(ctx, hook):

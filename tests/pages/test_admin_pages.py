@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from marketplace.core.actors import OPERATOR
 from marketplace.leads import service as leads
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationEvent
 from marketplace.notifications.service import Recipient, notify
+from marketplace.notifications.suppressions import suppress_address
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import AccreditationState
 from marketplace.web.api.common import LeadIn
@@ -188,6 +190,25 @@ def test_a_message_that_was_given_up_is_sent_again(admin, ctx, make, work):
     assert "The message is sent again" in admin.send("/retry").text
     admin.page = page
     assert "not possible now" in admin.send("/retry").text
+
+
+def test_an_address_whose_mail_comes_back_is_named_and_let_through_again(admin, ctx, make, work):
+    lead = make.lead()
+    work()
+    suppress_address(ctx, OPERATOR, address=lead.contact_email)
+    with ctx.transaction() as tx:
+        to = Recipient(lead.contact_email, "Jo")
+        notify(tx, "data_erased", to, lead.id, reference=lead.reference)
+    work()
+    assert "was stopped by hand" in admin.open(f"/admin/leads/{lead.id}").text
+    desk = admin.open("/admin")
+    assert "this address gets no mail" in desk.text
+    assert "lift that first" in admin.send("/retry").text
+    refused = admin.send("/lift", reason="")
+    assert (refused.status, "The reason" in refused.text) == (422, True)
+    assert "The address gets mail again" in admin.send("/lift", reason="They mended it.").text
+    assert "The message is sent again" in admin.send("/retry").text
+    assert "was stopped by hand" not in admin.open(f"/admin/leads/{lead.id}").text
 
 
 def test_what_does_not_exist_is_not_found(admin, make):

@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from marketplace.core import links
+from marketplace.core.actors import OPERATOR
 from marketplace.invitations import questions
 from marketplace.invitations import service as invitations
 from marketplace.leads import service as leads
 from marketplace.leads.rules import LeadState
+from marketplace.notifications import suppressions
 from marketplace.quotes import service as quotes
 from marketplace.web.api.common import LeadIn
 from marketplace.web.api.quotes import QuoteIn
@@ -99,6 +101,14 @@ def pages(ctx, make, browser, signed_in, admin, clock):
         see(admin.open(path))
     admin.open(f"/admin/leads/{certification.id}?find=number")
     see(admin.send("/invitations"))
+    for address in (bodies[0].contact_email, certification.contact_email):
+        suppressions.suppress_address(ctx, OPERATOR, address=address)
+    see(admin.open(f"/admin/providers/{bodies[0].id}"))
+    see(admin.open(f"/admin/leads/{certification.id}"))
+    desk = see(admin.open("/admin"))
+    lifting = [form for form in desk.forms if form.action.endswith("/lift")]
+    see(admin.post(lifting[0].action, lifting[0].values))
+    see(signed_in(bodies[0]).page)
     return found
 
 

@@ -144,8 +144,12 @@ MOVES = {
         ],
         "an address that refused us for good is not written to": [
             ("queued", "suppress", "suppressed"),
+            ("sending", "suppress", "suppressed"),
         ],
-        "what was given up can be tried again": [("failed", "retry", "queued")],
+        "what was given up or held back can be tried again": [
+            ("failed", "retry", "queued"),
+            ("suppressed", "retry", "queued"),
+        ],
         "a report says what became of it": [
             ("sending", "deliver", "delivered"),
             ("sent", "deliver", "delivered"),
@@ -157,7 +161,7 @@ MOVES = {
         ],
         "an attempt whose answer was lost may have gone out after all": [
             (state, event, after)
-            for state in ("queued", "failed")
+            for state in ("queued", "failed", "suppressed")
             for event, after in (
                 ("send", "sent"),
                 ("deliver", "delivered"),
@@ -188,7 +192,7 @@ FINAL = {
     "invitation": {"declined", "expired", "withdrawn", "won", "lost"},
     "provider": {"rejected"},
     "accreditation": {"withdrawn", "expired"},
-    "notification": {"bounced", "dropped", "suppressed"},
+    "notification": {"bounced", "dropped"},
     "commitment": {"met", "missed", "ended"},
 }
 

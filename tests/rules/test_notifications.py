@@ -232,6 +232,11 @@ _S, _E = NotificationState, NotificationEvent
         (_S.DELIVERED, _E.SEND, Conflict),
         (_S.BOUNCED, _E.DELIVER, Conflict),
         (_S.DROPPED, _E.CLAIM, Conflict),
+        (_S.QUEUED, _E.SUPPRESS, _S.SUPPRESSED),
+        (_S.SENDING, _E.SUPPRESS, _S.SUPPRESSED),
+        (_S.SUPPRESSED, _E.RETRY, _S.QUEUED),
+        (_S.SUPPRESSED, _E.DELIVER, _S.DELIVERED),
+        (_S.SENT, _E.SUPPRESS, Conflict),
     ],
 )
 def test_the_life_of_a_message(state, event, after):

@@ -21,10 +21,19 @@ from marketplace.core.jobs import Job
 from marketplace.core.links import Link, Purpose, token_hash
 from marketplace.notifications import delivery
 from marketplace.notifications.channels import MailboxChannel, Message, Seal
+from marketplace.notifications.claims import claim_due
 from marketplace.notifications.delivery import deliver_due_notifications
-from marketplace.notifications.models import MailboxMessage, MailPause, Notification
+from marketplace.notifications.forgetting import forget_messages
+from marketplace.notifications.models import MailboxMessage, MailPause, Notification, Suppression
+from marketplace.notifications.reports import Report, note_reports
 from marketplace.notifications.rules import Attempt, NotificationState, SendOutcome
 from marketplace.notifications.service import LinkTo, Recipient, notify, retry_notification
+from marketplace.notifications.suppressions import (
+    lift_suppression,
+    suppress_address,
+    suppression_of,
+    suppressions,
+)
 
 JO = Recipient("jo@acme.example", "Jo Tran", "Australia/Sydney")
 SECRET = "the secret of an installation, long enough"
@@ -340,8 +349,9 @@ with product.app.app_context():
 """
 
 
-def test_a_sender_killed_in_the_midst_loses_nothing(ctx, clock, installation, services):
-    say(ctx, "R-1", "R-2")
+@pytest.fixture
+def kill_a_sender(clock, services):
+    """Let a process of its own claim what is due, and be killed once it has sent the first."""
     env = {
         **os.environ,
         "NOW": clock.now.isoformat(),
@@ -351,14 +361,121 @@ def test_a_sender_killed_in_the_midst_loses_nothing(ctx, clock, installation, se
         "MARKETPLACE_PUBLIC_URL": "https://quotes.example",
         "MARKETPLACE_MAIL_BACKEND": "mailbox",
     }
-    killed = subprocess.run([sys.executable, "-c", KILLED], env=env, check=False, timeout=60)
-    assert killed.returncode == -signal.SIGKILL
+
+    def kill() -> None:
+        killed = subprocess.run([sys.executable, "-c", KILLED], env=env, check=False, timeout=60)
+        assert killed.returncode == -signal.SIGKILL
+
+    return kill
+
+
+def test_a_sender_killed_in_the_midst_loses_nothing(ctx, clock, kill_a_sender):
+    say(ctx, "R-1", "R-2")
+    kill_a_sender()
     assert states(ctx) == ["sending"] * 2
     assert deliver_due_notifications(ctx, Channel()) == 0
     clock.advance(seconds=61)
     channel = Channel()
     assert deliver_due_notifications(ctx, channel) == 2
     assert Counter(channel.references) == {"R-1": 1, "R-2": 1}
+
+
+WENT_OUT = {
+    "processed": "sent",
+    "deferred": "sent",
+    "delivered": "delivered",
+    "bounce": "bounced",
+    "dropped": "dropped",
+}
+
+
+def report(ctx, what: str, **more) -> None:
+    """Let the mail service report this of the one message."""
+    note_reports(ctx, [Report(only(ctx).id, what, 1_795_424_400, **more)])
+
+
+@pytest.mark.parametrize(("what", "state"), WENT_OUT.items())
+def test_a_report_before_the_claim_of_a_killed_sender_lapses_says_that_it_went_out(
+    ctx, clock, kill_a_sender, what, state
+):
+    say(ctx, "R-1")
+    kill_a_sender()
+    report(ctx, what)
+    clock.advance(seconds=61)
+    channel = Channel()
+    assert deliver_due_notifications(ctx, channel) == 0
+    assert (channel.messages, states(ctx)) == ([], [state])
+    assert only(ctx).sent_at is not None
+
+
+def test_a_report_between_the_claim_and_the_second_attempt_stops_it(ctx, clock, kill_a_sender):
+    say(ctx, "R-1")
+    kill_a_sender()
+    clock.advance(seconds=61)
+    (claim,) = claim_due(ctx)
+    report(ctx, "processed")
+    channel = Channel()
+    assert delivery._deliver(ctx, channel, claim) is None
+    assert (channel.messages, states(ctx)) == ([], ["sent"])
+
+
+@pytest.mark.parametrize("outcome", SendOutcome)
+@pytest.mark.parametrize(("what", "state"), WENT_OUT.items())
+def test_a_report_while_the_second_attempt_is_under_way_stands_whatever_comes_of_it(
+    ctx, clock, what, state, outcome
+):
+    say(ctx, "R-1")
+
+    def vanish(message: Message) -> Attempt:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deliver_due_notifications(ctx, Channel(vanish))
+    clock.advance(seconds=61)
+
+    def hear_of_the_first(message: Message) -> Attempt:
+        report(ctx, what)
+        return Attempt(outcome)
+
+    second = Channel(hear_of_the_first)
+    deliver_due_notifications(ctx, second)
+    assert states(ctx) == [state]
+    clock.advance(days=1)
+    deliver_due_notifications(ctx, second)
+    assert len(second.messages) == 1
+
+
+def test_a_refusal_of_us_pauses_the_channel_though_the_message_is_not_ours_any_more(ctx, clock):
+    say(ctx, "R-1")
+
+    def hear_of_the_first(message: Message) -> Attempt:
+        report(ctx, "processed")
+        return Attempt(SendOutcome.WE_ARE_REFUSED, "401")
+
+    deliver_due_notifications(ctx, Channel(hear_of_the_first))
+    with ctx.reading() as session:
+        (pause,) = session.scalars(select(MailPause))
+    assert (pause.reason, states(ctx)) == ("401", ["sent"])
+
+
+@pytest.mark.parametrize("what", WENT_OUT)
+def test_whatever_is_reported_in_whatever_state_nothing_is_sent_twice(ctx, clock, what):
+    say(ctx, "R-1")
+    channel = Channel()
+    deliver_due_notifications(ctx, channel)
+    for each in (what, *WENT_OUT, what):
+        report(ctx, each)
+        clock.advance(days=1)
+        deliver_due_notifications(ctx, channel)
+    assert len(channel.messages) == 1
+
+
+def test_a_last_word_that_a_report_says_went_out_is_forgotten_too(ctx, clock):
+    with ctx.transaction() as tx:
+        notify(tx, "data_erased", JO, new_id(), is_last_word=True, reference="R-1")
+    deliver_due_notifications(ctx, Channel(refused(SendOutcome.PASSING)))
+    report(ctx, "processed")
+    assert (only(ctx).state, only(ctx).is_empty) == (NotificationState.SENT, True)
 
 
 def test_a_message_that_kills_every_sender_is_given_up_one_day(ctx, clock):
@@ -486,6 +603,138 @@ def test_only_what_was_given_up_is_retried_and_only_by_an_administrator(ctx):
     retry_notification(ctx, OPERATOR, failed.id)
     with pytest.raises(Conflict):
         retry_notification(ctx, OPERATOR, failed.id)
+
+
+# Addresses that get no mail
+
+
+def stop(ctx, address: str = JO.address) -> Suppression:
+    return suppress_address(ctx, OPERATOR, address=address)
+
+
+def stopped(ctx) -> list[tuple[str, str]]:
+    with ctx.reading() as session:
+        return [(each.address, each.reason) for each in session.scalars(suppressions())]
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "reason"),
+    [
+        ("bounce", "bounce", "hard_bounce"),
+        ("spamreport", "", "spam_report"),
+        ("bounce", "blocked", None),
+        ("bounce", "", None),
+        ("dropped", "", None),
+        ("deferred", "", None),
+    ],
+)
+def test_a_hard_bounce_and_a_spam_report_end_all_mail_to_an_address(ctx, what, kind, reason):
+    say(ctx, "R-1")
+    deliver_due_notifications(ctx, Channel())
+    report(ctx, what, kind=kind)
+    assert stopped(ctx) == ([(JO.address, reason)] if reason else [])
+    assert ("suppression.made" in events(ctx)) == bool(reason)
+
+
+def test_what_is_queued_for_such_an_address_is_held_back_when_its_turn_comes(ctx, clock):
+    say(ctx, "R-1")
+    with ctx.transaction() as tx:
+        notify(tx, "data_erased", Recipient("mo@acme.example", "Mo"), new_id(), reference="R-2")
+    stop(ctx, " JO@acme.example")
+    channel = Channel()
+    assert deliver_due_notifications(ctx, channel) == 1
+    assert [each.recipient for each in channel.messages] == ["mo@acme.example"]
+    held, sent = outbox(ctx)
+    assert (held.state, sent.state) == (NotificationState.SUPPRESSED, NotificationState.SENT)
+    assert (held.attempts, held.last_error) == (0, "this address gets no mail")
+    clock.advance(days=1)
+    assert deliver_due_notifications(ctx, channel) == 0
+
+
+def test_one_that_lapsed_meanwhile_is_held_back_as_well(ctx, clock, kill_a_sender):
+    say(ctx, "R-1")
+    kill_a_sender()
+    stop(ctx)
+    clock.advance(seconds=61)
+    assert deliver_due_notifications(ctx, Channel()) == 0
+    assert states(ctx) == ["suppressed"]
+    report(ctx, "delivered")  # the first attempt, after all
+    assert states(ctx) == ["delivered"]
+
+
+def test_what_was_held_back_can_be_sent_once_the_address_gets_mail_again(ctx):
+    say(ctx, "R-1")
+    suppression = stop(ctx)
+    deliver_due_notifications(ctx, Channel())
+    with pytest.raises(Conflict, match="gets no mail"):
+        retry_notification(ctx, OPERATOR, only(ctx).id)
+    lift_suppression(ctx, OPERATOR, suppression.id, reason="They mended their server.")
+    retry_notification(ctx, OPERATOR, only(ctx).id)
+    assert deliver_due_notifications(ctx, Channel()) == 1
+    assert events(ctx).count("suppression.lifted") == 1
+
+
+def test_a_report_that_is_played_again_does_not_stop_what_was_lifted(ctx):
+    say(ctx, "R-1")
+    deliver_due_notifications(ctx, Channel())
+    for _ in range(2):
+        report(ctx, "bounce", kind="bounce")
+        report(ctx, "spamreport")
+    ((address, reason),) = stopped(ctx)
+    with ctx.reading() as session:
+        suppression = suppression_of(session, address)
+    lift_suppression(ctx, OPERATOR, suppression.id, reason="Mended.")
+    report(ctx, "bounce", kind="bounce")
+    report(ctx, "spamreport")
+    assert (reason, stopped(ctx)) == ("hard_bounce", [])
+
+
+def test_a_later_bounce_stops_again_what_was_lifted(ctx):
+    for reference in ("R-1", "R-2"):
+        say(ctx, reference)
+        deliver_due_notifications(ctx, Channel())
+        note_reports(ctx, [Report(outbox(ctx)[-1].id, "bounce", 1, kind="bounce")])
+        with ctx.reading() as session:
+            suppression = suppression_of(session, JO.address)
+        if reference == "R-1":
+            lift_suppression(ctx, OPERATOR, suppression.id, reason="Mended.")
+    assert suppression.notification_id == outbox(ctx)[-1].id
+
+
+def test_a_last_word_that_is_held_back_is_forgotten_and_never_sent(ctx):
+    with ctx.transaction() as tx:
+        notify(tx, "data_erased", JO, new_id(), is_last_word=True, reference="R-1")
+    suppression = stop(ctx)
+    deliver_due_notifications(ctx, Channel())
+    assert (only(ctx).state, only(ctx).is_empty) == (NotificationState.SUPPRESSED, True)
+    lift_suppression(ctx, OPERATOR, suppression.id, reason="Mended.")
+    with pytest.raises(Conflict, match="forgotten"):
+        retry_notification(ctx, OPERATOR, only(ctx).id)
+
+
+def test_what_is_forgotten_while_it_waits_in_a_batch_is_not_sent(ctx):
+    say(ctx, "R-1", "R-2")
+    second = outbox(ctx)[1].subject_id
+
+    def forget(message: Message) -> Attempt:
+        with ctx.transaction() as tx:
+            forget_messages(tx, [second])
+        return Attempt(SendOutcome.SENT)
+
+    channel = Channel(forget)
+    assert deliver_due_notifications(ctx, channel) == 1
+    assert (channel.references, states(ctx)) == (["R-1"], ["sent", "suppressed"])
+
+
+def test_after_a_pause_the_one_that_tries_is_one_that_is_sent(ctx, clock):
+    say(ctx, "R-1")
+    with ctx.transaction() as tx:
+        notify(tx, "data_erased", Recipient("mo@acme.example", "Mo"), new_id(), reference="R-2")
+    deliver_due_notifications(ctx, Channel(refused(SendOutcome.WE_ARE_REFUSED)))
+    stop(ctx)
+    clock.advance(minutes=10)
+    assert deliver_due_notifications(ctx, Channel()) == 1
+    assert states(ctx) == ["suppressed", "sent"]
 
 
 # The development mailbox

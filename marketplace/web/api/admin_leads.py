@@ -19,7 +19,7 @@ from marketplace.notifications.rules import CommitmentState
 from marketplace.providers.rules import ProviderKind
 from marketplace.quotes import outcome
 from marketplace.web.api.admin_consultants import ConsultantUsedSchema
-from marketplace.web.api.common import BriefSchema, CommitmentSchema
+from marketplace.web.api.common import BriefSchema, CommitmentSchema, MailStoppedSchema
 from marketplace.web.api.request import QuestionSchema, StatusSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, In, Moment, Text
@@ -130,6 +130,7 @@ class LeadSchema(BriefSchema):
     waiting_since = Moment(allow_none=True)
     waiting_reason = fields.String(allow_none=True)
     waiting_code = fields.String(allow_none=True)
+    mail_stopped = fields.Nested(MailStoppedSchema, allow_none=True)
     commitment = fields.Nested(CommitmentSchema, allow_none=True)
     invitations = fields.List(fields.Nested(InvitationRowSchema))
     questions = fields.List(fields.Nested(QuestionSchema))

@@ -66,7 +66,7 @@ class Notifications(MethodView):
 @blp.route("/<uuid:notification_id>/retry")
 class NotificationRetry(MethodView):
     @blp.response(200, NotificationSchema)
-    @blp.alt_response(409, description="It was not given up")
+    @blp.alt_response(409, description="It was not given up, or its address gets no mail")
     def post(self, notification_id: UUID) -> Notification:
-        """Send once more what was given up."""
+        """Send once more what was given up, or held back from an address that gets mail again."""
         return service.retry_notification(current_context(), current_actor(), notification_id)

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from marketplace.core.calendars import CalendarKind
 from marketplace.leads.rules import CertificationStatus, Service, Timeframe
-from marketplace.notifications.rules import CommitmentState
+from marketplace.notifications.rules import CommitmentState, SuppressionReason
 from marketplace.web.fields import (
     Choice,
     Day,
@@ -117,6 +117,13 @@ class MadeUnderSchema(Schema):
         fields.Nested(HolidaySchema),
         metadata={"description": "those that did not count between its start and its due time"},
     )
+
+
+class MailStoppedSchema(Schema):
+    """That an address gets no mail, and why."""
+
+    reason = Choice(SuppressionReason)
+    since = Moment()
 
 
 class CommitmentSchema(Schema):

@@ -13,12 +13,9 @@ from marketplace.core.errors import NotAllowed
 from marketplace.notifications import reports
 from marketplace.web.auth import current_context
 from marketplace.web.product import current_product
-from marketplace.web.requests import Blueprint
+from marketplace.web.requests import MAX_UPLOAD, Blueprint
 
 blp = Blueprint("hooks", __name__, url_prefix="/api/v1/hooks", description="From other services")
-
-MAX_EVENT_BODY = 2 * 1024 * 1024
-"""SendGrid sends up to a thousand events at a time."""
 
 FRESH_FOR = timedelta(minutes=10)
 """How far the signed time may be from ours: what was recorded cannot be played back later."""
@@ -35,7 +32,7 @@ class SendGridEvents(MethodView):
 
 def signed_events() -> list[Any]:
     """Return the events of this request, or refuse what SendGrid has not signed just now."""
-    request.max_content_length = MAX_EVENT_BODY
+    request.max_content_length = MAX_UPLOAD  # SendGrid sends a thousand events at a time
     raw = request.get_data()
     if not is_signed(raw):
         raise NotAllowed("the signature of this event body is missing, bad or stale")

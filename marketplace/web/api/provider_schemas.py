@@ -13,6 +13,7 @@ from marketplace.providers.rules import (
     ProviderState,
     default_coverage,
 )
+from marketplace.web.api.common import MailStoppedSchema
 from marketplace.web.fields import (
     Choice,
     Day,
@@ -151,6 +152,7 @@ class ProfileSchema(Schema):
     coverage = fields.Nested(CoverageSchema)
     used_this_month = fields.Integer()
     pauses = fields.List(fields.Nested(PauseSchema))
+    mail_stopped = fields.Nested(MailStoppedSchema, allow_none=True)
     created_at = Moment(attribute="provider.created_at")
     verified_at = Moment(attribute="provider.verified_at", allow_none=True)
 

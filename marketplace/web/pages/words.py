@@ -113,6 +113,12 @@ ACCREDITATION = {
     "expired": "expired",
 }
 
+MAIL_STOPPED = {
+    "hard_bounce": "Mail to this address comes back",
+    "spam_report": "Our mail was reported as spam from this address",
+    "by_hand": "Mail to this address was stopped by hand",
+}
+
 TONE = {
     **dict.fromkeys(("open", "verified", "quoted", "won", "awarded", "met", "checked"), "good"),
     **dict.fromkeys(("at_risk", "missed", "rejected", "suspended", "failed"), "bad"),
@@ -132,6 +138,7 @@ SAID: dict[str, dict[str, str]] = {
     "close": CLOSE,
     "travel": TRAVEL,
     "accreditation": ACCREDITATION,
+    "mail_stopped": MAIL_STOPPED,
 }
 
 
