@@ -18,17 +18,20 @@ from marketplace.core.context import Context
 from marketplace.core.db import db
 from marketplace.core.jobs import RqJobQueue
 from marketplace.core.policy import Policy
+from marketplace.core.sealing import Seal
 from marketplace.invitations import models as invitations_models
 from marketplace.leads import models as leads_models
 from marketplace.matching import models as matching_models
 from marketplace.notifications import models as notifications_models
 from marketplace.notifications.channels import Channel, MailboxChannel, SendGridChannel
 from marketplace.providers import models as providers_models
+from marketplace.providers import webhooks
+from marketplace.providers.calling import WebhookChannel
 from marketplace.quotes import models as quotes_models
 
 TABLES = (
     accounts_models, catalogue_models, events, idempotency, invitations_models, leads_models, links,
-    matching_models, notifications_models, providers_models, quotes_models,
+    matching_models, notifications_models, providers_models, quotes_models, webhooks,
 )  # fmt: skip
 """Every module with tables: importing them here is how migrations and sessions know them all."""
 
@@ -72,6 +75,15 @@ def channel_of(settings: Settings) -> Channel:
         base_url=settings.sendgrid_base_url,
         sender=settings.mail_from,
         public_url=settings.public_url,
+    )
+
+
+def webhook_channel_of(settings: Settings) -> WebhookChannel:
+    """Return the way out to providers' own software; in development it may be on this machine."""
+    return WebhookChannel(
+        seal=Seal(settings.secret_key, "webhook"),
+        public_url=settings.public_url,
+        loopback=settings.mail_backend == "mailbox",
     )
 
 

@@ -21,5 +21,5 @@ def do_jobs(ctx: Context, channel: Channel) -> None:
             waiting.recheck_provider(ctx, subject_id)
         elif job is Job.RECHECK_STANDING:
             waiting.recheck_standing(ctx)
-        else:
+        elif job is Job.DELIVER_NOTIFICATIONS:
             delivery.deliver_due_notifications(ctx, channel)

@@ -13,7 +13,7 @@ from sqlalchemy import QueuePool
 from sqlalchemy.orm import configure_mappers
 
 from config.settings import Settings
-from marketplace.bootstrap import ALWAYS_THE_SAME, Product, build, channel_of
+from marketplace.bootstrap import ALWAYS_THE_SAME, Product, build, channel_of, webhook_channel_of
 from marketplace.core.context import Context, Origin
 from marketplace.core.db import db
 from marketplace.notifications.channels import Channel
@@ -30,6 +30,12 @@ def product() -> Product:
 def channel() -> Channel:
     """Return the way out for mail that the settings name."""
     return channel_of(product().settings)
+
+
+@cache
+def webhook_channel() -> Channel:
+    """Return the way out to providers' own software."""
+    return webhook_channel_of(product().settings)
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from marketplace.leads import clock as leads
 from marketplace.matching import service as matching
 from marketplace.matching import settling, waiting
 from marketplace.notifications import delivery
+from marketplace.notifications.rules import Way
 from marketplace.providers import expiry
 from marketplace.quotes import outcome
-from workers.context import channel, job_context
+from workers.context import channel, job_context, webhook_channel
 
 # Rung by a transaction that has just committed.
 
@@ -36,6 +37,11 @@ def rematch_waiting_leads(provider_id: str | None = None) -> None:
 def deliver_notifications() -> None:
     with job_context() as ctx:
         delivery.deliver_due_notifications(ctx, channel())
+
+
+def deliver_webhooks() -> None:
+    with job_context() as ctx:
+        delivery.deliver_due_notifications(ctx, webhook_channel(), Way.WEBHOOK)
 
 
 # Rung by the clock. Each asks the database what is due.

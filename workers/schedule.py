@@ -25,6 +25,7 @@ SWEEPS = (
     (jobs.retry_waiting_leads, 1),
     (jobs.settle_ended_invitations, 1),
     (jobs.deliver_notifications, 1),
+    (jobs.deliver_webhooks, 1),
     (jobs.recheck_standing, 4),
     (jobs.lapse_unconfirmed_leads, 4),
     (jobs.expire_due_leads, 4),

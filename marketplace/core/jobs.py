@@ -21,6 +21,7 @@ class Job(StrEnum):
     RECHECK_PROVIDER = "recheck_provider"
     RECHECK_STANDING = "recheck_standing"
     DELIVER_NOTIFICATIONS = "deliver_notifications"
+    DELIVER_WEBHOOKS = "deliver_webhooks"
 
 
 QUEUES = ("matching", "mail", "sweeps")
@@ -32,6 +33,7 @@ QUEUE_OF = {
     Job.RECHECK_PROVIDER: "matching",
     Job.RECHECK_STANDING: "matching",
     Job.DELIVER_NOTIFICATIONS: "mail",
+    Job.DELIVER_WEBHOOKS: "sweeps",
 }
 
 AT_ONCE = {Job.MATCH_LEADS: 50}

@@ -18,7 +18,7 @@ from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
 from marketplace.notifications.models import Commitment, Notification, Suppression
-from marketplace.notifications.rules import CommitmentState, NotificationState
+from marketplace.notifications.rules import CommitmentState, NotificationState, Way
 from marketplace.notifications.suppressions import suppressions
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderState
@@ -110,6 +110,7 @@ def worklist(ctx: Context, actor: Actor) -> Worklist:
             messages=session.scalars(
                 select(Notification)
                 .where(
+                    Notification.channel == Way.EMAIL,
                     Notification.state.in_(NOT_ARRIVED),
                     Notification.recipient.not_like("erased:%"),
                 )

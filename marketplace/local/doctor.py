@@ -19,6 +19,7 @@ from marketplace.core.db import db
 from marketplace.local.demo.stage import demo_accounts
 from marketplace.migrations.schema import missing_migrations
 from marketplace.notifications.models import MailPause
+from marketplace.notifications.rules import Way
 
 SKEW = 1.0
 """Seconds by which this machine's clock may differ from PostgreSQL's."""
@@ -113,7 +114,11 @@ def _contents(product: Product, session: Session) -> Iterator[Finding]:
         yield wrong("The catalogue is empty. Run `marketplace seed-catalogue`.")
     if not accounts.admins(session):
         yield wrong("Nobody can administer this. Run `marketplace create-admin EMAIL`.")
-    pause = session.scalar(select(MailPause).where(MailPause.until > product.ctx.clock()))
+    pause = session.scalar(
+        select(MailPause).where(
+            MailPause.channel == Way.EMAIL, MailPause.until > product.ctx.clock()
+        )
+    )
     if pause is not None:
         yield wrong(
             f"No mail is sent until {pause.until:%Y-%m-%d %H:%M} UTC, since the mail service "

@@ -1,7 +1,5 @@
 """The ways out: SendGrid, and the development mailbox that takes its place on one's own machine."""
 
-import base64
-import hashlib
 import json
 import logging
 from dataclasses import dataclass
@@ -10,7 +8,6 @@ from http.client import HTTPException
 from typing import Any, Protocol
 from uuid import UUID
 
-from cryptography.fernet import Fernet
 from email_validator import EmailNotValidError, validate_email
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
@@ -25,6 +22,7 @@ from sendgrid.helpers.mail import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from marketplace.core import sealing
 from marketplace.core.context import Context
 from marketplace.notifications.models import MailboxMessage
 from marketplace.notifications.rules import Attempt, SendOutcome, outcome_of_status
@@ -89,7 +87,7 @@ class SendGridChannel:
             return Attempt(
                 outcome_of_status(refusal.status_code),
                 f"the mail service answered {refusal.status_code}",
-                _wish(refusal.headers),
+                wish(refusal.headers),
             )
         except (OSError, HTTPException) as fault:
             return Attempt(SendOutcome.PASSING, f"no answer: {type(fault).__name__}")
@@ -121,8 +119,8 @@ def _ascii_domain(address: str) -> str:
     return f"{checked.local_part}@{checked.ascii_domain}"
 
 
-def _wish(headers: Any) -> timedelta:
-    """Return how long the mail service asks us to wait, in whole seconds of `Retry-After`."""
+def wish(headers: Any) -> timedelta:
+    """Return how long whoever answered so asks us to wait, in whole seconds of `Retry-After`."""
     asked = str((headers or {}).get("Retry-After", "")).strip()
     if not (asked.isascii() and asked.isdecimal()):
         return timedelta(0)
@@ -133,17 +131,16 @@ class Seal:
     """Encrypts what the mailbox holds, with a key that only this installation's secret gives."""
 
     def __init__(self, secret_key: str) -> None:
-        key = hashlib.sha256(b"marketplace mailbox\0" + secret_key.encode()).digest()
-        self._fernet = Fernet(base64.urlsafe_b64encode(key))
+        self._seal = sealing.Seal(secret_key, "mailbox")
 
     def close(self, words: Words) -> bytes:
         """Return the words, encrypted."""
         letter = {"subject": words.subject, "text": words.text, "html": words.html}
-        return self._fernet.encrypt(json.dumps(letter).encode())
+        return self._seal.close(json.dumps(letter).encode())
 
     def open(self, sealed: bytes) -> Words:
         """Return the words, or raise `cryptography.fernet.InvalidToken` under another secret."""
-        return Words(**json.loads(self._fernet.decrypt(sealed)))
+        return Words(**json.loads(self._seal.open(sealed)))
 
 
 class MailboxChannel:

@@ -9,17 +9,13 @@ import structlog
 
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Context, Transaction
-from marketplace.core.jobs import Job
 from marketplace.notifications import queries, rules, suppressions
 from marketplace.notifications.forgetting import empty
 from marketplace.notifications.models import MailPause, Notification
-from marketplace.notifications.rules import NotificationEvent, NotificationState
-from marketplace.notifications.service import move
+from marketplace.notifications.rules import NotificationEvent, NotificationState, Way
+from marketplace.notifications.service import JOB_OF, move
 
 log = structlog.get_logger(__name__)
-
-EMAIL = "email"
-"""The one channel that can be paused."""
 
 
 @dataclass(frozen=True)
@@ -27,24 +23,26 @@ class Claim:
     """That a message is ours to send until `lapses_at`, and the how-manieth attempt this is."""
 
     id: UUID
+    way: Way
     attempt: int
     lapses_at: datetime
     on_probation: bool
     """The channel was paused, and this message shows whether it works again."""
 
 
-def claim_due(ctx: Context) -> list[Claim]:
-    """Take the next messages that are due; none while the channel is paused.
+def claim_due(ctx: Context, way: Way = Way.EMAIL) -> list[Claim]:
+    """Take the next messages that are due to go this way; none while it is paused.
 
     After a pause one message goes first, to try whether the mail service takes us again.
     """
     while True:
         with ctx.transaction() as tx:
-            pause = tx.session.get(MailPause, EMAIL)
+            pause = tx.session.get(MailPause, way)
             if pause is not None and pause.until > tx.now:
                 return []
-            size = tx.policy.send_batch if pause is None else 1
-            due = queries.lock_due(tx.session, now=tx.now, limit=size)
+            one_by_one = pause is not None or way is Way.WEBHOOK  # whose servers may be slow
+            size = 1 if one_by_one else tx.policy.send_batch
+            due = queries.lock_due(tx.session, way, now=tx.now, limit=size)
             stopped = suppressions.stopped_among(tx.session, {each.recipient for each in due})
             claims = [
                 _take(tx, each, on_probation=pause is not None)
@@ -63,7 +61,11 @@ def _take(tx: Transaction, notification: Notification, *, on_probation: bool) ->
         give_up(tx, notification, "every attempt was cut off")
         return None
     claim = Claim(
-        notification.id, notification.attempts + 1, tx.now + tx.policy.send_lease, on_probation
+        notification.id,
+        notification.channel,
+        notification.attempts + 1,
+        tx.now + tx.policy.send_lease,
+        on_probation,
     )
     move(tx, notification, NotificationEvent.CLAIM, SYSTEM, attempt=claim.attempt)
     notification.next_attempt_at = claim.lapses_at
@@ -93,7 +95,8 @@ def put_back(ctx: Context, claims: list[Claim], *, ring: bool) -> None:
                 move(tx, notification, NotificationEvent.PUT_BACK, SYSTEM, outcome="not_begun")
                 notification.next_attempt_at = tx.now
         if ring:
-            tx.afterwards(Job.DELIVER_NOTIFICATIONS)
+            for way in {claim.way for claim in claims}:
+                tx.afterwards(JOB_OF[way])
 
 
 def give_up(tx: Transaction, notification: Notification, detail: str) -> None:

@@ -1,9 +1,10 @@
 """Hand on what the outbox holds: claim, commit, send, record."""
 
+import json
 import random
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy import delete
@@ -16,7 +17,6 @@ from marketplace.core.jobs import JOB_TIMEOUT
 from marketplace.notifications import queries, rules
 from marketplace.notifications.channels import Channel, Message
 from marketplace.notifications.claims import (
-    EMAIL,
     Claim,
     claim_due,
     give_up,
@@ -30,9 +30,10 @@ from marketplace.notifications.rules import (
     Attempt,
     NotificationEvent,
     SendOutcome,
+    Way,
 )
 from marketplace.notifications.service import move
-from marketplace.notifications.wording import CannotBeWritten, action_address, words
+from marketplace.notifications.wording import CannotBeWritten, Words, action_address, words
 
 log = structlog.get_logger(__name__)
 
@@ -40,18 +41,23 @@ RUN_SECONDS = JOB_TIMEOUT / 2
 """After this a run begins no further send and rings for another: no job is stopped in the midst."""
 
 
-def deliver_due_notifications(ctx: Context, channel: Channel) -> int:
-    """Send what is due, a batch at a time, until nothing is; return how many were handed on.
+RUN_SECONDS_OF_WEBHOOKS = 10
+"""The same where servers that are not ours may be slow, and mail waits for this worker."""
+
+
+def deliver_due_notifications(ctx: Context, channel: Channel, way: Way = Way.EMAIL) -> int:
+    """Send what is due to go this way, until nothing is; return how many were handed on.
 
     Safe at any time, any number of times, on several machines at once. The claim is committed
     before the send, so that no row is locked while we wait for the outside world; a claim whose
     holder was killed lapses, and the message is sent by whoever comes next.
     """
     started = time.monotonic()
+    limit = RUN_SECONDS if way is Way.EMAIL else RUN_SECONDS_OF_WEBHOOKS
     sent = 0
-    while batch := claim_due(ctx):
+    while batch := claim_due(ctx, way):
         for position, claim in enumerate(batch):
-            if time.monotonic() - started > RUN_SECONDS:
+            if time.monotonic() - started > limit:
                 put_back(ctx, batch[position:], ring=True)
                 return sent
             outcome = _deliver(ctx, channel, claim)
@@ -114,6 +120,10 @@ def _begin(ctx: Context, channel: Channel, claim: Claim) -> _Begun | None:
 
 def _written(channel: Channel, begun: _Begun) -> Message:
     notification = begun.notification
+    if notification.channel is Way.WEBHOOK:
+        return Message(
+            notification.id, notification.recipient, notification.template, _payload(notification)
+        )
     letter = words(
         notification.template,
         notification.values,
@@ -124,6 +134,16 @@ def _written(channel: Channel, begun: _Begun) -> Message:
         action_url=begun.address,
     )
     return Message(notification.id, notification.recipient, notification.template, letter)
+
+
+def _payload(notification: Notification) -> Words:
+    """Return what a program reads of a message: the same bytes at every attempt."""
+    payload = {
+        "type": notification.template,
+        "timestamp": notification.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "data": notification.values,
+    }
+    return Words(notification.template, json.dumps(payload, separators=(",", ":")), "")
 
 
 def _action_address(tx: Transaction, channel: Channel, notification: Notification) -> str | None:
@@ -149,7 +169,7 @@ def _record(ctx: Context, claim: Claim, attempt: Attempt) -> None:
             _record_sent(tx, notification, claim)
             return
         if attempt.outcome is SendOutcome.WE_ARE_REFUSED:
-            _pause(tx, attempt)
+            _pause(tx, claim.way, attempt)
         if not is_ours(notification, claim):
             return
         if attempt.outcome is SendOutcome.WE_ARE_REFUSED:
@@ -162,11 +182,13 @@ def _record(ctx: Context, claim: Claim, attempt: Attempt) -> None:
         if event is NotificationEvent.GIVE_UP:
             give_up(tx, notification, attempt.detail)
             return
+        notification.last_error = attempt.detail
         facts = {"attempt": claim.attempt, "outcome": attempt.outcome}
         move(tx, notification, event, SYSTEM, **facts)
+        if event is NotificationEvent.SUPPRESS:
+            return
         wait = rules.wait_after(claim.attempt, jitter=random.random())
         notification.next_attempt_at = tx.now + max(wait, attempt.not_before)
-        notification.last_error = attempt.detail
         log.warning("notification_put_back", notification=str(claim.id), detail=attempt.detail)
 
 
@@ -179,20 +201,20 @@ def _record_sent(tx: Transaction, notification: Notification, claim: Claim) -> N
     if notification.is_last_word:
         empty(notification)
     if claim.on_probation:
-        tx.session.execute(delete(MailPause).where(MailPause.channel == EMAIL))
-        log.info("mail_resumed")
+        tx.session.execute(delete(MailPause).where(MailPause.channel == claim.way))
+        log.info("mail_resumed", channel=claim.way)
 
 
-def _pause(tx: Transaction, attempt: Attempt) -> None:
-    """Stop sending for a while and raise the alarm: the mail service refuses us."""
+def _pause(tx: Transaction, way: Way, attempt: Attempt) -> None:
+    """Send nothing this way for a while and raise the alarm: whoever is behind it refuses us."""
     until = tx.now + tx.policy.send_pause
     row = {"until": until, "reason": attempt.detail}
     tx.session.execute(
         insert(MailPause)
-        .values(channel=EMAIL, **row)
+        .values(channel=way, **row)
         .on_conflict_do_update(index_elements=["channel"], set_=row)
     )
-    log.error("mail_paused", reason=attempt.detail, until=until.isoformat())
+    log.error("mail_paused", channel=way, reason=attempt.detail, until=until.isoformat())
 
 
 def _put_behind(

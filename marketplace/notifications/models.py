@@ -15,6 +15,7 @@ from marketplace.notifications.rules import (
     NotificationEvent,
     NotificationState,
     SuppressionReason,
+    Way,
 )
 
 
@@ -29,8 +30,15 @@ class Notification(Base):
         UniqueConstraint("template", "recipient", "subject_id", "occasion"),
         Index(
             "ix_notifications_due",
+            "channel",
             "next_attempt_at",
             postgresql_where=text("state IN ('queued', 'sending')"),
+        ),
+        Index(
+            "ix_notifications_calls",
+            "recipient",
+            "id",
+            postgresql_where=text("channel = 'webhook'"),
         ),
         Index("ix_notifications_subject_id", "subject_id"),
         Index(
@@ -42,9 +50,11 @@ class Notification(Base):
     )
 
     id: Mapped[Id]
+    channel: Mapped[Way] = mapped_column(server_default=Way.EMAIL)
     template: Mapped[str]
+    """Of a mail, which words it has; to a webhook, what has happened (`invitation.sent`)."""
     recipient: Mapped[str]
-    """The e-mail address."""
+    """The e-mail address, or the id of the webhook."""
     recipient_name: Mapped[str]
     time_zone: Mapped[str]
     subject_id: Mapped[UUID]
@@ -135,12 +145,12 @@ class MailboxMessage(Base):
 
 
 class MailPause(Base):
-    """That the mail service refuses us and sending waits: at most one row."""
+    """That whatever is behind a way out refuses us and that way waits: one row for each at most."""
 
     __tablename__ = "mail_pauses"
-    __table_args__ = (CheckConstraint("channel = 'email'", "only_email_so_far"),)
 
     channel: Mapped[str] = mapped_column(primary_key=True)
+    """Which `Way`."""
     until: Mapped[datetime]
     reason: Mapped[str]
 

@@ -8,12 +8,12 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from marketplace.notifications.models import MailboxMessage, Notification
-from marketplace.notifications.rules import NotificationState
+from marketplace.notifications.rules import NotificationState, Way
 
 _WAITING = (NotificationState.QUEUED, NotificationState.SENDING)
 
 
-def lock_due(session: Session, *, now: datetime, limit: int) -> list[Notification]:
+def lock_due(session: Session, way: Way, *, now: datetime, limit: int) -> list[Notification]:
     """Return messages whose time has come or whose claim has lapsed, locked; skip what others hold.
 
     The longest due comes first.
@@ -21,7 +21,11 @@ def lock_due(session: Session, *, now: datetime, limit: int) -> list[Notificatio
     return list(
         session.scalars(
             select(Notification)
-            .where(Notification.state.in_(_WAITING), Notification.next_attempt_at <= now)
+            .where(
+                Notification.channel == way,
+                Notification.state.in_(_WAITING),
+                Notification.next_attempt_at <= now,
+            )
             .order_by(Notification.next_attempt_at, Notification.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -62,6 +66,17 @@ def notifications(state: NotificationState | None) -> Select[Notification]:
     """Return the outbox, or what of it is in `state`, to be read a page at a time."""
     rows = select(Notification)
     return rows if state is None else rows.where(Notification.state == state)
+
+
+LAST_CALLS = 10
+
+
+def last_calls(session: Session, webhook: str) -> list[Notification]:
+    """Return the last messages to a webhook, the newest first."""
+    to_it = select(Notification).where(
+        Notification.channel == Way.WEBHOOK, Notification.recipient == webhook
+    )
+    return list(session.scalars(to_it.order_by(Notification.id.desc()).limit(LAST_CALLS)))
 
 
 MAILBOX_AT_MOST = 1000

@@ -8,6 +8,14 @@ from marketplace.core.calendars import CLOCK_HOURS, Calendar
 from marketplace.core.lifecycle import Lifecycle
 
 
+class Way(StrEnum):
+    """By which way a message goes out."""
+
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+    """To a provider's own software."""
+
+
 class NotificationState(StrEnum):
     QUEUED = "queued"
     SENDING = "sending"
@@ -81,6 +89,8 @@ class SendOutcome(StrEnum):
     """This message will never go (400, 413)."""
     WE_ARE_REFUSED = "we_are_refused"
     """None will go until an operator acts (401, 403, 404)."""
+    UNWANTED = "unwanted"
+    """Whoever it is for wants none any more."""
     PASSING = "passing"
     """Worth another try: too many, a fault on their side, no answer."""
 
@@ -99,6 +109,8 @@ def event_after(outcome: SendOutcome, *, attempts: int, at_most: int) -> Notific
     """Return what the end of the attempt with this number does to the message."""
     if outcome is SendOutcome.SENT:
         return NotificationEvent.SEND
+    if outcome is SendOutcome.UNWANTED:
+        return NotificationEvent.SUPPRESS
     if outcome is SendOutcome.WE_ARE_REFUSED:
         return NotificationEvent.PUT_BACK
     if outcome is SendOutcome.MESSAGE_REFUSED or attempts >= at_most:
@@ -147,6 +159,21 @@ def outcome_of_status(status: int) -> SendOutcome:
         return SendOutcome.MESSAGE_REFUSED
     if status in (401, 403, 404):
         return SendOutcome.WE_ARE_REFUSED
+    return SendOutcome.PASSING
+
+
+def outcome_of_call(status: int) -> SendOutcome:
+    """Return what an HTTP status from a provider's endpoint means for a message to it.
+
+    A refusal is of this message or will pass (a server that is being mended answers anything, a
+    redirect is not followed); 410 says that the endpoint wants no more.
+    """
+    if 200 <= status < 300:
+        return SendOutcome.SENT
+    if status == 410:
+        return SendOutcome.UNWANTED
+    if status in (400, 413, 415, 422):
+        return SendOutcome.MESSAGE_REFUSED
     return SendOutcome.PASSING
 
 

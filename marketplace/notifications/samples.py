@@ -192,6 +192,11 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("provider_suspended", {**_PROVIDER, "reason": "An accreditation is under question."}),
     Sample("provider_reinstated", {**_PROVIDER}),
     Sample(
+        "webhook_switched_off",
+        {**_PROVIDER, "url": "https://hooks.harbour.example/quotes", "reason": "it answered 410"},
+        path="/portal",
+    ),
+    Sample(
         "review_needed",
         {
             **_REFERENCE,

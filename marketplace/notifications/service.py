@@ -18,7 +18,7 @@ from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
 from marketplace.notifications import queries, suppressions
 from marketplace.notifications.models import Notification
-from marketplace.notifications.rules import NotificationEvent, NotificationState
+from marketplace.notifications.rules import NotificationEvent, NotificationState, Way
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Message:
     """Forget it once it is sent."""
     provider_id: UUID | None = None
     """Whose inbox it goes into as well; its action has to be a `path`, which lets nobody in."""
+    channel: Way = Way.EMAIL
+    """By a webhook it goes to that webhook's id instead of an address."""
 
 
 def notify(
@@ -91,15 +93,20 @@ _WRITE = Direct(
     columns=(
         "id", "template", "recipient", "recipient_name", "time_zone", "subject_id", "occasion",
         "values", "path", "link_purpose", "link_subject_id", "link_expires_at", "state", "attempts",
-        "next_attempt_at", "created_at", "is_last_word", "provider_id",
+        "next_attempt_at", "created_at", "is_last_word", "provider_id", "channel",
     ),
 )  # fmt: skip
+
+
+JOB_OF = {Way.EMAIL: Job.DELIVER_NOTIFICATIONS, Way.WEBHOOK: Job.DELIVER_WEBHOOKS}
+"""What sends what goes each way: a provider's slow server holds up no mail."""
 
 
 def notify_each(tx: Transaction, messages: Sequence[Message]) -> None:
     """Write these messages down as `notify` does one, in one statement."""
     if _WRITE.run(tx.session, *(_row(tx, message) for message in messages)):
-        tx.afterwards(Job.DELIVER_NOTIFICATIONS)
+        for way in dict.fromkeys(message.channel for message in messages):
+            tx.afterwards(JOB_OF[way])
 
 
 def _row(tx: Transaction, message: Message) -> dict[str, Any]:
@@ -126,6 +133,7 @@ def _row(tx: Transaction, message: Message) -> dict[str, Any]:
         "created_at": tx.now,
         "is_last_word": message.is_last_word,
         "provider_id": message.provider_id,
+        "channel": message.channel,
     }
 
 
@@ -168,5 +176,5 @@ def retry_notification(ctx: Context, actor: Actor, notification_id: UUID) -> Not
             raise Conflict("this address gets no mail: lift that first")
         move(tx, notification, NotificationEvent.RETRY, actor)
         notification.attempts, notification.next_attempt_at = 0, tx.now
-        tx.afterwards(Job.DELIVER_NOTIFICATIONS)
+        tx.afterwards(JOB_OF[notification.channel])
         return notification

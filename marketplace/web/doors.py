@@ -26,6 +26,7 @@ from marketplace.web.api import (
     portal_messages,
     portal_provider,
     portal_statement,
+    portal_webhook,
     provider_applications,
     sessions,
 )
@@ -75,6 +76,7 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (portal_messages.blp, PROVIDER),
     (portal_provider.blp, PROVIDER),
     (portal_statement.blp, PROVIDER),
+    (portal_webhook.blp, PROVIDER_PERSON),
     (provider_applications.blp, ANYBODY),
     (sessions.blp, ANYBODY),
     (sessions.own, PERSON),

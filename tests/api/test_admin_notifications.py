@@ -58,6 +58,7 @@ def test_a_message_is_listed_without_its_words_and_its_link(client, admin, outbo
     assert failed.pop("id")
     assert failed.pop("subject_id")
     assert failed == {
+        "channel": "email",
         "template": "data_erased",
         "recipient": "jo@acme.example",
         "state": "failed",

@@ -4,7 +4,7 @@ from alembic import op
 import sqlalchemy as sa
 
 revision = '0010'
-down_revision = '0007'
+down_revision = '0009'
 branch_labels = None
 depends_on = None
 
@@ -35,5 +35,54 @@ def upgrade() -> None:
     )
 
 
+    op.add_column(
+        'notifications',
+        sa.Column(
+            'channel',
+            sa.Enum('email', 'webhook', name='way', native_enum=False, length=40),
+            nullable=False,
+            server_default='email',
+        ),
+    )
+    op.drop_index('ix_notifications_due', table_name='notifications')
+    op.create_index(
+        'ix_notifications_due', 'notifications', ['channel', 'next_attempt_at'],
+        postgresql_where=sa.text("state IN ('queued', 'sending')"),
+    )
+    op.create_index(
+        'ix_notifications_calls', 'notifications', ['recipient', 'id'],
+        postgresql_where=sa.text("channel = 'webhook'"),
+    )
+    op.drop_constraint(op.f('ck_mail_pauses_only_email_so_far'), 'mail_pauses', type_='check')
+    op.create_table(
+        'webhooks',
+        sa.Column('id', sa.Uuid(), nullable=False),
+        sa.Column('provider_id', sa.Uuid(), nullable=False),
+        sa.Column('url', sa.Text(), nullable=False),
+        sa.Column('sealed_secret', sa.LargeBinary(), nullable=False),
+        sa.Column('enabled', sa.Boolean(), nullable=False),
+        sa.Column('switched_off_because', sa.Text(), nullable=True),
+        sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ['provider_id'], ['providers.id'], name=op.f('fk_webhooks_provider_id_providers')
+        ),
+        sa.PrimaryKeyConstraint('id', name=op.f('pk_webhooks')),
+        sa.UniqueConstraint('provider_id', name=op.f('uq_webhooks_provider_id')),
+    )
+
+
 def downgrade() -> None:
+    op.drop_table('webhooks')
+    op.execute("DELETE FROM mail_pauses WHERE channel <> 'email'")
+    op.create_check_constraint(
+        op.f('ck_mail_pauses_only_email_so_far'), 'mail_pauses', "channel = 'email'"
+    )
+    op.execute("DELETE FROM notifications WHERE channel <> 'email'")
+    op.drop_index('ix_notifications_calls', table_name='notifications')
+    op.drop_index('ix_notifications_due', table_name='notifications')
+    op.create_index(
+        'ix_notifications_due', 'notifications', ['next_attempt_at'],
+        postgresql_where=sa.text("state IN ('queued', 'sending')"),
+    )
+    op.drop_column('notifications', 'channel')
     op.drop_table('suppressions')

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields
 
 from marketplace.notifications import queries, service
 from marketplace.notifications.models import Notification
-from marketplace.notifications.rules import NotificationState
+from marketplace.notifications.rules import NotificationState, Way
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, Moment
 from marketplace.web.paging import PageArgs, page
@@ -26,6 +26,7 @@ class NotificationSchema(Schema):
     """A message, without its words and its link: those are its recipient's."""
 
     id = fields.UUID()
+    channel = Choice(Way)
     template = fields.String()
     recipient = fields.String()
     subject_id = fields.UUID()
