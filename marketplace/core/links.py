@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     REQUEST = "request"
     SET_PASSWORD = "password"
     NOT_OURS = "notours"
+    COME_BACK = "back"
 
 
 class Link(Base):

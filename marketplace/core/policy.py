@@ -47,6 +47,12 @@ class Policy:
     """How long an invitation may stay unopened before its place is passed on."""
     remind_at: tuple[float, ...] = (0.5, 0.85)
     """Shares of an invitation's window at which its holder is reminded."""
+    misses_before_pause: int = 3
+    """So many misses within `misses_window` pause a provider, until it says that it is back."""
+    misses_window: timedelta = timedelta(days=30)
+    """How long a miss counts towards a pause: up to its end, but not at it."""
+    way_back_link_lives: timedelta = timedelta(days=180)
+    """How long the link back in the notice of a pause works; in the portal the way stays open."""
     at_risk_share: float = 0.25
     """A commitment without a response is at risk once less than this share of its time is left."""
     calendar: CalendarKind = CalendarKind.CLOCK_HOURS

@@ -23,6 +23,7 @@ def summary(invitation: Invitation, lead: Lead) -> dict[str, Any]:
         "accepted_at": invitation.accepted_at,
         "responded_at": invitation.responded_at,
         "quoted_at": invitation.quoted_at,
+        "released_at": invitation.released_at,
         "ended_at": invitation.ended_at,
         "lead": lead_for(invitation, lead),
     }

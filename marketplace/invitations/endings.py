@@ -12,6 +12,7 @@ from marketplace.core.jobs import Job
 from marketplace.core.sweeps import sweep
 from marketplace.invitations import queries, rules
 from marketplace.invitations.letters import tell_holder
+from marketplace.invitations.misses import record_miss, tell_of_miss
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationEvent, InvitationState
 from marketplace.leads import queries as leads
@@ -25,10 +26,12 @@ from marketplace.providers.models import Provider
 def end(
     tx: Transaction, actor: Actor, invitation: Invitation, event: InvitationEvent, **facts: Any
 ) -> None:
-    """Let an invitation end, and give its holder the capacity back."""
+    """Let an invitation end, and give its holder the capacity back; a lapse goes on its record."""
     invitation.apply(event, now=tx.now)
     coverage.free_place(tx, invitation.provider_id)
     record(tx, actor, f"invitation.{invitation.state}", invitation.id, **facts)
+    if event in rules.MISSES:
+        record_miss(tx, invitation, rules.MISSES[event])
 
 
 def pass_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
@@ -80,7 +83,7 @@ def _end_due(tx: Transaction, invitation_id: UUID) -> None:
 
 def give_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
     """Tell the holder of what time has ended, and pass its place on."""
-    tell_holder(tx, f"invitation_{invitation.state}", invitation, reference=lead.reference)
+    tell_of_miss(tx, lead, invitation)
     pass_on(tx, lead, invitation)
 
 
@@ -134,6 +137,7 @@ def replace_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> None:
         lead.require_running(tx.now)
         if invitation.state is InvitationState.ACCEPTED and tx.now >= invitation.respond_by:
             end(tx, actor, invitation, InvitationEvent.EXPIRE)
+            tell_of_miss(tx, lead, invitation)
         if invitation.is_live:
             raise Conflict("this provider still has time to quote, or has quoted")
         if invitation.accepted_at is None or invitation.passed_on_at is not None:

@@ -6,10 +6,17 @@ from uuid import UUID
 from sqlalchemy import ARRAY, CheckConstraint, DateTime, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from marketplace.accounts.models import User
 from marketplace.core.db import Base, Id
 from marketplace.core.errors import Conflict
 from marketplace.invitations import rules
-from marketplace.invitations.rules import DeclineReason, Holding, InvitationEvent, InvitationState
+from marketplace.invitations.rules import (
+    DeclineReason,
+    Holding,
+    InvitationEvent,
+    InvitationState,
+    MissKind,
+)
 from marketplace.leads.models import Lead
 from marketplace.providers.models import Provider
 
@@ -147,3 +154,47 @@ class Question(Base):
     asked_at: Mapped[datetime]
     answer: Mapped[str | None]
     answered_at: Mapped[datetime | None]
+
+
+class Miss(Base):
+    """That an invitation lapsed: on its holder's record once, and for good unless it is struck."""
+
+    __tablename__ = "misses"
+    __table_args__ = (
+        Index("ix_misses_provider", "provider_id", "at"),
+        Index(
+            "ix_misses_to_decide",
+            "invitation_id",
+            postgresql_where=text("objected_at IS NOT NULL AND struck_at IS NULL"),
+        ),
+    )
+
+    invitation_id: Mapped[UUID] = mapped_column(ForeignKey(Invitation.id), primary_key=True)
+    provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id))
+    at: Mapped[datetime]
+    """The moment that passed, however late that was noticed."""
+    kind: Mapped[MissKind]
+    objected_at: Mapped[datetime | None]
+    objection: Mapped[str | None]
+    struck_at: Mapped[datetime | None]
+    """When it was taken off the record: it counts for nothing any longer."""
+    struck_by: Mapped[UUID | None] = mapped_column(ForeignKey(User.id))
+    """None: the operator, at the command line."""
+    strike_reason: Mapped[str | None]
+
+    def object(self, text: str, *, now: datetime) -> None:
+        """Take the objection of its provider, or raise `Conflict`."""
+        self.require_not_struck()
+        if self.objected_at is not None:
+            raise Conflict("you have objected to this miss already")
+        self.objected_at, self.objection = now, text
+
+    def strike(self, reason: str, *, by: UUID | None, now: datetime) -> None:
+        """Take it off the record, or raise `Conflict`."""
+        self.require_not_struck()
+        self.struck_at, self.struck_by, self.strike_reason = now, by, reason
+
+    def require_not_struck(self) -> None:
+        """Raise `Conflict` if it counts for nothing any longer."""
+        if self.struck_at is not None:
+            raise Conflict("this miss was struck already")

@@ -86,6 +86,19 @@ LIFECYCLE = Lifecycle(
 )
 
 
+class MissKind(StrEnum):
+    """How a provider let an invitation lapse."""
+
+    RELEASED = "released"
+    """Nobody opened it in time; it was a miss even if it came back later."""
+    EXPIRED = "expired"
+    """No quote came by its deadline."""
+
+
+MISSES = {_E.RELEASE: MissKind.RELEASED, _E.EXPIRE: MissKind.EXPIRED}
+"""The events that are a miss of whoever holds the invitation."""
+
+
 class DeclineReason(StrEnum):
     OUT_OF_SCOPE = "out_of_scope"
     NO_CAPACITY = "no_capacity"
@@ -240,3 +253,29 @@ def contact_is_visible(state: InvitationState, *, accepted: bool) -> bool:
         InvitationState.QUOTED,
         InvitationState.WON,
     )
+
+
+def lapsed_at(kind: MissKind, *, open_by: datetime, respond_by: datetime) -> datetime:
+    """Return the moment that a missed invitation let pass, however late a sweep noticed it."""
+    return min(open_by, respond_by) if kind is MissKind.RELEASED else respond_by
+
+
+def miss_counts_until(
+    at: datetime, *, struck: bool, came_back_at: datetime | None, window: timedelta
+) -> datetime | None:
+    """Return up to when a miss counts towards a pause.
+
+    One that was struck does not count, nor one from before its provider came back from a pause.
+    """
+    is_over = struck or (came_back_at is not None and at <= came_back_at)
+    return None if is_over else at + window
+
+
+def is_missing_too_often(misses: Iterable[datetime], *, too_many: int, window: timedelta) -> bool:
+    """Return whether `too_many` of these misses lie within one window, in whatever order they came.
+
+    Two that are a whole window apart do not: a miss counts up to its end, but not at it.
+    """
+    moments = sorted(misses)
+    pairs = zip(moments, moments[too_many - 1 :], strict=False)
+    return any(later - earlier < window for earlier, later in pairs)

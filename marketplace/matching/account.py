@@ -64,3 +64,14 @@ class Account:
             answered=self.answered * fading + (remark is Remark.ANSWERED),
             missed=self.missed * fading + (remark is Remark.MISSED),
         )
+
+    def after_striking(self, *, counts: float, remark: Remark) -> "Account":
+        """Return the account after a miss was struck that was on it already, and still `counts`.
+
+        `remark`: what would stand there otherwise. That earlier ones fade once for it stays so.
+        """
+        return replace(
+            self,
+            answered=self.answered + (counts if remark is Remark.ANSWERED else 0.0),
+            missed=max(0.0, self.missed - counts),
+        )

@@ -44,7 +44,8 @@ _REGIONS = """
 # As a value and not as NOT EXISTS: looked up for each, where a join would read everybody's pauses.
 _PAUSE = """
     (SELECT 1 FROM pauses p
-     WHERE p.provider_id = c.provider_id AND p.starts_at <= :now AND p.ends_at > :now
+     WHERE p.provider_id = c.provider_id AND p.starts_at <= :now
+       AND (p.ends_at IS NULL OR p.ends_at > :now)
      LIMIT 1) IS NULL
 """
 

@@ -201,7 +201,7 @@ def _capacity(provider: ProviderFacts, *, now: datetime) -> Obstacle | None:
 
 def _pause(provider: ProviderFacts, *, now: datetime) -> Obstacle | None:
     if provider.is_paused(now):
-        return Obstacle(Filter.PAUSE, "is on leave or has paused invitations")
+        return Obstacle(Filter.PAUSE, "is on leave, or its invitations are paused")
     return None
 
 

@@ -187,7 +187,7 @@ def _why_excluded(name: Filter, run: MatchingRun) -> str:
         + (" nor work remotely" if wanted["remote_ok"] else ""),
         Filter.HEADCOUNT: f"does not take businesses of {wanted['headcount']} people",
         Filter.CAPACITY: "had no free capacity, at once or in that month",
-        Filter.PAUSE: "was on leave or had paused invitations",
+        Filter.PAUSE: "was on leave, or its invitations were paused",
         Filter.ACCREDITATION: "held no verified and current accreditation by a recognised body for "
         f"each of {standards}{sector}",
         Filter.INVITED: "was invited to this request before",

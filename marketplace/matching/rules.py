@@ -95,9 +95,14 @@ def settled_as(state: InvitationState, *, released: bool, quoted: bool) -> Invit
     return InvitationState.QUOTED if quoted else state
 
 
-def remark(state: InvitationState, *, responded: bool) -> Remark:
-    """Return what an end leaves on its holder's record; it had `responded` by then, or not."""
+def remark(state: InvitationState, *, responded: bool, struck: bool = False) -> Remark:
+    """Return what an end leaves on its holder's record; it had `responded` by then, or not.
+
+    A miss that an administrator has `struck` leaves nothing.
+    """
     found = SETTLEMENTS[state].remark
+    if found is Remark.MISSED and struck:
+        return Remark.NOTHING
     if found is Remark.ANSWERED_IF_RESPONDED:
         return Remark.ANSWERED if responded else Remark.NOTHING
     return found

@@ -8,6 +8,7 @@ from marketplace.core.context import Context, Transaction
 from marketplace.core.events import record
 from marketplace.core.sweeps import sweep
 from marketplace.invitations import queries as invitations
+from marketplace.invitations import track_record
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads import queries as leads
@@ -38,16 +39,17 @@ def _settle(tx: Transaction, invitation_id: UUID) -> None:
         return
     lead = leads.lock_lead(tx.session, lead_id)
     invitation = invitations.lock_invitation(tx.session, invitation_id)
-    state = _state(invitation)
+    struck = track_record.is_struck(tx.session, invitation.id)
+    state = settled_as(invitation, struck=struck)
     if invitation.settled_at is not None or state not in rules.SETTLEMENTS:
         return
     holder = invitation.provider_id
     # Whom the turn was shared out among is known before: nobody is locked out of turn.
-    shares = _shares(tx, invitation) if _may_come_back(tx, lead, invitation) else {}
+    shares = _shares(tx, invitation) if _may_come_back(tx, lead, invitation, state) else {}
     concerned = {holder, *shares}
     coverage.lock_rows(tx.session, concerned)
     accounts = ledger.accounts_of(tx, concerned)
-    back = _back(tx, lead, invitation)
+    back = _back(tx, lead, invitation, state)
     changed = dict(accounts)
     if back:
         dealt = {each: share for each, share in shares.items() if each in accounts}
@@ -55,37 +57,46 @@ def _settle(tx: Transaction, invitation_id: UUID) -> None:
         record(tx, SYSTEM, "invitation.turn_given_back", invitation.id)
     changed[holder] = changed[holder].after_end(
         back=back,
-        remark=rules.remark(state, responded=invitation.responded_at is not None),
+        remark=rules.remark(state, responded=invitation.responded_at is not None, struck=struck),
         fading=tx.policy.record_fading,
     )
     ledger.write(tx, {each: found for each, found in changed.items() if found != accounts[each]})
     invitation.settled_at = tx.now
 
 
-def _state(invitation: Invitation) -> InvitationState:
+def settled_as(invitation: Invitation, *, struck: bool) -> InvitationState:
+    """Return what an invitation is settled as; a release that was `struck` has never been."""
     return rules.settled_as(
         invitation.state,
-        released=invitation.released_at is not None,
+        released=invitation.released_at is not None and not struck,
         quoted=invitation.quoted_at is not None,
     )
 
 
-def _may_come_back(tx: Transaction, lead: Lead, invitation: Invitation) -> bool:
-    return _refund(tx, lead, invitation, refunds_this_month=0) > 0
+def _may_come_back(
+    tx: Transaction, lead: Lead, invitation: Invitation, state: InvitationState
+) -> bool:
+    return _refund(tx, lead, invitation, state, refunds_this_month=0) > 0
 
 
-def _back(tx: Transaction, lead: Lead, invitation: Invitation) -> float:
+def _back(tx: Transaction, lead: Lead, invitation: Invitation, state: InvitationState) -> float:
     """Return what comes back, now that no other decline of its holder can be settled."""
-    return _refund(tx, lead, invitation, refunds_this_month=_refunds(tx, invitation))
+    refunds = _refunds(tx, invitation)
+    return _refund(tx, lead, invitation, state, refunds_this_month=refunds)
 
 
 def _refund(
-    tx: Transaction, lead: Lead, invitation: Invitation, *, refunds_this_month: int
+    tx: Transaction,
+    lead: Lead,
+    invitation: Invitation,
+    state: InvitationState,
+    *,
+    refunds_this_month: int,
 ) -> float:
     ended_at = invitation.ended_at or invitation.sent_at
     calendar = commitment.terms_of(tx.session, lead.id, otherwise=invitation.sent_at).calendar
     end = End(
-        state=_state(invitation),
+        state=state,
         lasted=calendar.between(invitation.sent_at, ended_at),
         decline_reason=invitation.decline_reason,
         took_part=invitation.accepted_at is not None and invitation.responded_at is not None,

@@ -32,6 +32,7 @@ class Sample:
 _REFERENCE = {"reference": "R-7K3QX9"}
 _STANDARDS = ["ISO 9001", "ISO 14001", "ISO 45001"]
 _PROVIDER = {"provider": "Harbour Quality Pty Ltd"}
+_RECORD: dict[str, Any] = {"misses": 1, "too_many": 3, "days": 30}
 _DUE = "2026-11-23T22:40:00+00:00"
 
 
@@ -125,8 +126,22 @@ SAMPLES: tuple[Sample, ...] = (
         _provider("invitation_reminder", each, standards=_STANDARDS, state=each, due_at=_DUE)
         for each in ("sent", "opened", "accepted")
     ),
-    _provider("invitation_released"),
-    _provider("invitation_expired"),
+    _provider("invitation_released", **_RECORD),
+    _provider("invitation_expired", **_RECORD),
+    Sample(
+        "provider_paused",
+        {"references": ["R-2M8WT4", "R-5H9PD2", "R-7K3QX9"], "days": 30},
+        link=Purpose.COME_BACK,
+    ),
+    *(
+        _provider("miss_struck", case, reason="Our mail did not reach you.", is_back=is_back)
+        for case, is_back in (("", False), ("that ends a pause", True))
+    ),
+    Sample(
+        "miss_objected",
+        {**_REFERENCE, "objection": "We never got the mail.\nOur server refused it."},
+        path=f"/admin/providers/{SAMPLE_ID}",
+    ),
     _provider(
         "invitation_withdrawn", "finished", reason="the request is finished", had_contact=False
     ),

@@ -20,6 +20,7 @@ LINK_PATHS = {
     Purpose.REQUEST: "/requests/open/",
     Purpose.SET_PASSWORD: "/set-password/",
     Purpose.NOT_OURS: "/requests/not-ours/",
+    Purpose.COME_BACK: "/come-back/",
 }
 """Which page a link opens; its token follows."""
 

@@ -62,7 +62,7 @@ def profiles(session: Session, providers: Sequence[Provider], *, now: datetime) 
     pauses: dict[UUID, list[Pause]] = {each: [] for each in ids}
     for pause in session.scalars(
         select(Pause)
-        .where(Pause.provider_id.in_(ids), Pause.ends_at > now)
+        .where(Pause.provider_id.in_(ids), or_(Pause.ends_at.is_(None), Pause.ends_at > now))
         .order_by(Pause.starts_at, Pause.id)
     ):
         pauses[pause.provider_id].append(pause)

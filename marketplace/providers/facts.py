@@ -1,7 +1,7 @@
 """Everything that eligibility needs of some providers, in one statement however many there are."""
 
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +40,9 @@ _held: Any = Accreditation.__table__.c
 _body: Any = AccreditationBody.__table__.c
 _pause: Any = Pause.__table__.c
 _related: Any = Relationship.__table__.c
+
+WITHOUT_END = datetime(9999, 12, 31, tzinfo=UTC)
+"""When a pause ends that lasts until its provider comes back."""
 
 # And so are their words: a look-up costs a quarter of calling the enum.
 _KINDS = {each.value: each for each in ProviderKind}
@@ -167,12 +170,13 @@ def _accreditation(columns: list[Any]) -> AccreditationFacts:
 
 
 def _pauses() -> Any:
-    pair = func.json_build_array(_pause.starts_at, _pause.ends_at)
+    end = func.coalesce(_pause.ends_at, WITHOUT_END)
+    pair = func.json_build_array(_pause.starts_at, end)
     return (
         select(func.json_agg(aggregate_order_by(pair, _pause.starts_at)))
         .where(
             _pause.provider_id == _provider.id,
-            _pause.ends_at > bindparam("now", type_=DateTime(timezone=True)),
+            end > bindparam("now", type_=DateTime(timezone=True)),
         )
         .correlate(Provider.__table__)
         .scalar_subquery()

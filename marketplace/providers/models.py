@@ -14,6 +14,7 @@ from marketplace.providers.rules import (
     AccreditationEvent,
     AccreditationState,
     CheckResult,
+    PauseReason,
     ProviderEvent,
     ProviderKind,
     ProviderState,
@@ -65,6 +66,8 @@ class Provider(Base):
     created_at: Mapped[datetime]
     verified_at: Mapped[datetime | None]
     state_reason: Mapped[str | None]
+    came_back_at: Mapped[datetime | None]
+    """When it last came back from a pause for misses: what it missed before counts no longer."""
 
     def apply(self, event: ProviderEvent, *, now: datetime, reason: str | None = None) -> None:
         """Let `event` happen, or raise `Conflict`."""
@@ -226,16 +229,29 @@ class Relationship(Base):
 
 
 class Pause(Base):
-    """A time in which a provider wants no invitations: from the start up to, not at, the end."""
+    """A time in which a provider gets no invitations: from the start up to, not at, the end.
+
+    A row that is gone has ended, or was taken back.
+    """
 
     __tablename__ = "pauses"
     __table_args__ = (
         Index(None, "provider_id"),
+        # Whoever misses often is paused once, whatever runs at once.
+        Index(
+            "uq_pauses_for_misses",
+            "provider_id",
+            unique=True,
+            postgresql_where=text("reason = 'repeated_misses'"),
+        ),
         CheckConstraint("starts_at < ends_at", "runs_forwards"),
     )
 
     id: Mapped[Id]
     provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id))
     starts_at: Mapped[datetime]
-    ends_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    """None: it lasts until the provider comes back."""
+    reason: Mapped[PauseReason | None]
+    """None: its own wish."""
     created_at: Mapped[datetime]

@@ -229,6 +229,13 @@ class RelationFacts:
         return begun and (self.valid_until is None or on <= self.valid_until)
 
 
+class PauseReason(StrEnum):
+    """Why a provider is paused, where it did not ask for that itself."""
+
+    REPEATED_MISSES = "repeated_misses"
+    """It let several invitations lapse within a short time; it comes back when it says so."""
+
+
 class ProviderFacts(NamedTuple):
     """Everything about a provider that eligibility asks for, read at one moment.
 

@@ -1,13 +1,13 @@
 """Forget who a business and its people are; what happened stays, without names."""
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.events import record
 from marketplace.core.links import Link
 from marketplace.invitations import queries as invitations
-from marketplace.invitations.models import Invitation, Question
+from marketplace.invitations.models import Invitation, Miss, Question
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.advisers import forget_advisers
@@ -66,4 +66,6 @@ def _erase(tx: Transaction, lead: Lead) -> None:
     tx.session.execute(
         update(Invitation).where(Invitation.lead_id == lead.id).values(decline_comment=None)
     )
+    held = select(Invitation.id).where(Invitation.lead_id == lead.id)
+    tx.session.execute(update(Miss).where(Miss.invitation_id.in_(held)).values(objection=None))
     tx.session.execute(delete(Link).where(Link.subject_id == lead.id))

@@ -13,6 +13,7 @@ from marketplace.web.api import (
     admin_consultants,
     admin_events,
     admin_leads,
+    admin_misses,
     admin_notifications,
     admin_providers,
     admin_reports,
@@ -24,6 +25,7 @@ from marketplace.web.api import (
     portal_api_keys,
     portal_invitations,
     portal_messages,
+    portal_misses,
     portal_provider,
     portal_statement,
     portal_webhook,
@@ -44,6 +46,7 @@ from marketplace.web.pages import (
     portal,
     portal_profile,
     provider_desk,
+    record,
     sign_in,
 )
 from marketplace.web.pages import (
@@ -63,6 +66,7 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (admin_consultants.blp, ADMIN),
     (admin_events.blp, ADMIN),
     (admin_leads.blp, ADMIN),
+    (admin_misses.blp, ADMIN),
     (admin_notifications.blp, ADMIN),
     (admin_reports.blp, ADMIN),
     (admin_suppressions.blp, ADMIN),
@@ -71,6 +75,7 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (catalogue.blp, ANYBODY),
     (leads.blp, ANYBODY),
     (portal_invitations.blp, PROVIDER),
+    (portal_misses.blp, PROVIDER),
     (hooks.blp, ANYBODY),  # signed
     (portal_api_keys.blp, PROVIDER_PERSON),
     (portal_messages.blp, PROVIDER),
@@ -86,11 +91,13 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (guard.assets, ANYBODY),
     (front.pages, ANYBODY),
     (links.pages, ANYBODY),  # each by the token in its address
+    (record.way_back, ANYBODY),  # likewise
     (own_request.pages, BUSINESS),
     (sign_in.pages, ANYBODY),
     (portal.pages, PROVIDER_PERSON),
     (message_pages.pages, PROVIDER_PERSON),
     (portal_profile.pages, PROVIDER_PERSON),
+    (record.pages, PROVIDER_PERSON),
     (desk.pages, ADMIN),
     (lead_desk.pages, ADMIN),
     (provider_desk.pages, ADMIN),

@@ -27,6 +27,7 @@ LIMITS = {
     ("POST", "/"): "20 per minute; 100 per hour",
     ("POST", "/requests/confirm/<token>"): "30 per minute; 300 per hour",
     ("POST", "/requests/not-ours/<token>"): "10 per minute; 40 per hour",
+    ("POST", "/come-back/<token>"): "30 per minute; 300 per hour",
     ("POST", "/sign-in"): "20 per minute; 120 per hour",
     ("POST", "/forgot-password"): "10 per minute; 40 per hour",
     ("POST", "/set-password/<token>"): "20 per minute; 120 per hour",

@@ -44,6 +44,8 @@ PORTAL = [
     ("GET", "/portal/accreditations", None),
     ("GET", "/portal/statement", None),
     ("GET", "/portal/messages", None),
+    ("GET", "/portal/misses", None),
+    ("POST", f"/portal/misses/{SOME_ID}/objection", {"text": "x"}),
 ]
 ADMIN = [
     ("GET", "/admin/leads", None),
@@ -67,6 +69,8 @@ ADMIN = [
     ("GET", "/admin/events", None),
     ("GET", "/admin/suppressions", None),
     ("POST", f"/admin/suppressions/{SOME_ID}/lift", {"reason": "x"}),
+    ("GET", "/admin/misses", None),
+    ("POST", f"/admin/misses/{SOME_ID}/strike", {"reason": "x"}),
 ]
 
 

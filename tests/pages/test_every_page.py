@@ -8,11 +8,13 @@ from sqlalchemy.exc import OperationalError
 
 from marketplace.core import links
 from marketplace.core.actors import OPERATOR
-from marketplace.invitations import questions
+from marketplace.invitations import misses, questions
 from marketplace.invitations import service as invitations
+from marketplace.invitations.rules import MissKind
 from marketplace.leads import service as leads
 from marketplace.leads.rules import LeadState
 from marketplace.notifications import suppressions
+from marketplace.providers import pauses
 from marketplace.quotes import service as quotes
 from marketplace.web.api.common import LeadIn
 from marketplace.web.api.quotes import QuoteIn
@@ -41,6 +43,7 @@ def pages(ctx, make, browser, signed_in, admin, clock):
     for text in ("One shift?", "One site?"):
         questions.ask_question(ctx, person_of(third.provider_id), third.id, text=text)
     leads.submit_lead(ctx, load(LeadIn(), lead_form(50)))
+    (let_lapse,) = held_by(make, consulting)
     with ctx.transaction() as tx:
         lead = make.ask(
             lambda session: (
@@ -48,6 +51,9 @@ def pages(ctx, make, browser, signed_in, admin, clock):
             )
         )
         confirm = links.mint(tx, links.Purpose.CONFIRM_LEAD, lead.id, expires_at=lead.confirm_by)
+        paused = pauses.begin_pause_for_misses(tx, consultant.id)
+        come_back = links.mint(tx, links.Purpose.COME_BACK, paused, expires_at=lead.confirm_by)
+        misses.record_miss(tx, let_lapse, MissKind.EXPIRED)
         not_ours = links.mint(tx, links.Purpose.NOT_OURS, lead.id, expires_at=lead.confirm_by)
 
     found = []
@@ -62,6 +68,7 @@ def pages(ctx, make, browser, signed_in, admin, clock):
         "/mailbox/gallery/3",
         "/requests/confirm/confirm_x", "/requests/open/request_x", "/set-password/password_x",
         f"/requests/confirm/{confirm}", f"/requests/not-ours/{not_ours}",
+        "/come-back/back_x", f"/come-back/{come_back}",
     ):  # fmt: skip
         see(anybody.open(path))
     see(fill_in(anybody, clock, headcount="x", consultants_used__0__ended_on="x"))
@@ -83,6 +90,9 @@ def pages(ctx, make, browser, signed_in, admin, clock):
         person = signed_in(provider)
         see(person.page)
         see(person.open("/portal/messages"))
+        see(person.open("/portal/record"))
+        if provider is consultant:
+            see(person.send("/object"))
         see(person.open("/portal/profile"))
         see(person.send("profile", coverage__regions=""))
         mine = next(i for i in held_by(make, lead) if i.provider_id == provider.id)
@@ -94,8 +104,11 @@ def pages(ctx, make, browser, signed_in, admin, clock):
         see(person.open(f"/portal/invitations/{mine.id}"))
         see(person.open("/admin"))
 
+    admin.open(f"/admin/providers/{consultant.id}")
+    see(admin.send("/strike"))
     for path in (
         "/admin", "/admin/leads", "/admin/providers", f"/admin/providers/{bodies[0].id}",
+        f"/admin/providers/{consultant.id}",
         f"/admin/leads/{certification.id}?find=number", f"/admin/leads/{consulting.id}",
     ):  # fmt: skip
         see(admin.open(path))
@@ -172,7 +185,7 @@ def check_headers(page):
     assert "frame-ancestors 'none'" in policy
     assert "http" not in policy
     assert ("unsafe" in policy) == page.at.startswith("/mailbox")
-    token = re.search(r"/(confirm|open|not-ours|set-password)/", page.at)
+    token = re.search(r"/(confirm|open|not-ours|set-password|come-back)/", page.at)
     if not page.at.startswith("/mailbox"):
         assert headers["Referrer-Policy"] == ("strict-origin" if token else "same-origin")
     private = "private, no-cache" if (page.at, page.status) == ("/", 200) else "no-store"

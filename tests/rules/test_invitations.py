@@ -17,12 +17,16 @@ from marketplace.invitations.rules import (
     Holding,
     InvitationEvent,
     InvitationState,
+    MissKind,
     after,
     all_have_quoted,
     contact_is_visible,
     due_event,
     event_when_the_request_finishes,
     free_places,
+    is_missing_too_often,
+    lapsed_at,
+    miss_counts_until,
     nudge_time,
     open_by,
     reminder_times,
@@ -294,3 +298,59 @@ def test_a_refused_event_changes_nothing():
     assert invitation.state is InvitationState.SENT
     assert invitation.accepted_at is None
     assert invitation.opened_at is None
+
+
+DAY = timedelta(days=1)
+WINDOW = 30 * DAY
+
+
+@pytest.mark.parametrize(
+    ("misses", "is_too_often"),
+    [
+        ([], False),
+        ([0 * DAY, 1 * DAY], False),
+        ([0 * DAY, 0 * DAY, 0 * DAY], True),
+        ([0 * DAY, 15 * DAY, WINDOW - TICK], True),
+        ([0 * DAY, 15 * DAY, WINDOW], False),
+        ([0 * DAY, 15 * DAY, WINDOW + TICK], False),
+        # Each counts for a window of its own, whenever the others were, ...
+        ([0 * DAY, 29 * DAY, 31 * DAY, 58 * DAY], True),
+        ([0 * DAY, 16 * DAY, 32 * DAY, 48 * DAY, 64 * DAY], False),
+        # ... and in whatever order a late sweep finds them.
+        ([WINDOW - TICK, 0 * DAY, 15 * DAY], True),
+    ],
+)
+def test_three_misses_within_one_window_are_too_many(misses, is_too_often):
+    moments = [DEADLINE + each for each in misses]
+    assert is_missing_too_often(moments, too_many=3, window=WINDOW) is is_too_often
+
+
+@pytest.mark.parametrize(
+    ("struck", "came_back_at", "until"),
+    [
+        (False, None, DEADLINE + WINDOW),
+        (True, None, None),
+        (False, DEADLINE - TICK, DEADLINE + WINDOW),
+        (False, DEADLINE, None),
+        (False, DEADLINE + DAY, None),
+        (True, DEADLINE - TICK, None),
+    ],
+)
+def test_a_miss_counts_for_a_window_unless_it_was_struck_or_its_provider_has_come_back_since(
+    struck, came_back_at, until
+):
+    found = miss_counts_until(DEADLINE, struck=struck, came_back_at=came_back_at, window=WINDOW)
+    assert found == until
+
+
+@pytest.mark.parametrize(
+    ("kind", "open_within", "moment"),
+    [
+        (MissKind.RELEASED, -12 * HOUR, -12 * HOUR),
+        (MissKind.RELEASED, HOUR, 0 * HOUR),
+        (MissKind.EXPIRED, -12 * HOUR, 0 * HOUR),
+    ],
+)
+def test_a_miss_is_dated_by_the_moment_that_was_let_pass(kind, open_within, moment):
+    found = lapsed_at(kind, open_by=DEADLINE + open_within, respond_by=DEADLINE)
+    assert found == DEADLINE + moment

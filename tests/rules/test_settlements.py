@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from marketplace.invitations.rules import ANSWERABLE, DeclineReason, InvitationState
+from marketplace.matching.account import Account
 from marketplace.matching.rules import (
     COST_OF_A_TURN,
     SETTLEMENTS,
@@ -191,3 +192,26 @@ def test_what_comes_back_is_what_a_turn_costs():
 )
 def test_what_every_end_leaves_on_the_record(state, responded, expected):
     assert remark(InvitationState(state), responded=responded) is expected
+
+
+@pytest.mark.parametrize("state", TABLE)
+def test_a_miss_that_was_struck_leaves_nothing_and_every_other_end_what_it_leaves(state):
+    end = InvitationState(state)
+    plain = remark(end, responded=True)
+    expected = Remark.NOTHING if plain is Remark.MISSED else plain
+    assert remark(end, responded=True, struck=True) is expected
+
+
+@pytest.mark.parametrize(
+    ("account", "counts", "left", "expected"),
+    [
+        (Account(answered=2.0, missed=1.5), 1.0, Remark.NOTHING, (2.0, 0.5)),
+        (Account(answered=2.0, missed=1.5), 0.5, Remark.ANSWERED, (2.5, 1.0)),
+        # Never below nothing, should the policy have changed since.
+        (Account(answered=2.0, missed=0.4), 0.5, Remark.NOTHING, (2.0, 0.0)),
+    ],
+)
+def test_what_a_struck_miss_still_counts_is_taken_off(account, counts, left, expected):
+    found = account.after_striking(counts=counts, remark=left)
+    assert (found.answered, found.missed) == pytest.approx(expected)
+    assert found.balance == account.balance

@@ -1,8 +1,36 @@
-"""Fixtures of the command line: its settings, and how a command ends."""
+"""Fixtures: what happens at the same moment, and the command line."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
 from marketplace.cli import main
+from marketplace.core.db import db
+from marketplace.core.errors import MarketplaceError
+
+
+@pytest.fixture
+def at_once(installation):
+    """Do something many times at the same moment, each in a thread and a transaction of its own."""
+
+    def run(calls):
+        start = Barrier(len(calls))
+
+        def one(call):
+            with installation.app.app_context():
+                start.wait()
+                try:
+                    return call()
+                except MarketplaceError as refusal:
+                    return refusal
+                finally:
+                    db.session.remove()
+
+        with ThreadPoolExecutor(len(calls)) as pool:
+            return list(pool.map(one, calls))
+
+    return run
 
 
 @pytest.fixture

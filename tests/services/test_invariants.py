@@ -5,10 +5,8 @@ names its invariant by the number of the design.
 """
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from threading import Barrier
 
 import psycopg
 import pytest
@@ -16,8 +14,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from marketplace.bootstrap import channel_of
-from marketplace.core.db import db, new_id
-from marketplace.core.errors import Conflict, MarketplaceError
+from marketplace.core.db import new_id
+from marketplace.core.errors import Conflict
 from marketplace.core.events import Event
 from marketplace.core.jobs import Job
 from marketplace.invitations import endings
@@ -37,29 +35,6 @@ from marketplace.providers.models import Coverage
 from marketplace.web.api.common import LeadIn
 from marketplace.web.requests import load
 from tests.factories import ADMIN, business_of, lead_form, person_of
-
-
-@pytest.fixture
-def at_once(installation):
-    """Do something many times at the same moment, each in a thread and a transaction of its own."""
-
-    def run(calls):
-        start = Barrier(len(calls))
-
-        def one(call):
-            with installation.app.app_context():
-                start.wait()
-                try:
-                    return call()
-                except MarketplaceError as refusal:
-                    return refusal
-                finally:
-                    db.session.remove()
-
-        with ThreadPoolExecutor(len(calls)) as pool:
-            return list(pool.map(one, calls))
-
-    return run
 
 
 @pytest.fixture

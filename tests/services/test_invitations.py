@@ -138,7 +138,9 @@ def test_a_late_look_releases_it_and_takes_the_place_again_with_fresh_time(ctx, 
     assert found.state is InvitationState.OPENED
     assert found.respond_by == max(one.respond_by, clock.now + ctx.policy.min_response_window)
     assert found.released_at == clock.now
-    assert verbs(make, one.id) == ["invitation.sent", "invitation.released", "invitation.returned"]
+    assert verbs(make, one.id) == [
+        "invitation.sent", "invitation.released", "miss.recorded", "invitation.returned",
+    ]  # fmt: skip
     assert told(make, one.id) == ["invitation"]
     assert open_count(make, one.provider_id) == 1
     accept(ctx, one)
@@ -243,7 +245,7 @@ def test_the_sweep_expires_each_once_and_frees_what_it_held(ctx, three, make, cl
     assert [open_count(make, each) for each in ids] == [0, 0, 0]
     for each in found:
         assert verbs(make, each.id) == [
-            "invitation.sent", "invitation.opened", "invitation.expired",
+            "invitation.sent", "invitation.opened", "invitation.expired", "miss.recorded",
         ]  # fmt: skip
         assert told(make, each.id) == ["invitation", "invitation_expired"]
 

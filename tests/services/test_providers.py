@@ -14,7 +14,13 @@ from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.matching import candidates, conditions
 from marketplace.notifications.models import Notification
-from marketplace.providers import accreditations, coverage, profile, relationships, service
+from marketplace.providers import (
+    accreditations,
+    coverage,
+    pauses,
+    relationships,
+    service,
+)
 from marketplace.providers.facts import provider_facts
 from marketplace.providers.models import Coverage, Provider
 from marketplace.providers.queries import bearers
@@ -171,7 +177,7 @@ def test_facts_hold_everything_that_eligibility_asks_for(ctx, clock):
         ),
     )
     span = {"from": clock(), "until": clock() + timedelta(days=2)}
-    profile.add_pause(ctx, acting_for(body), Form(span))
+    pauses.add_pause(ctx, acting_for(body), Form(span))
     of_body, of_consultant = facts(ctx, body, consultant)
     one, other = of_body.accreditations
     assert (one.id, one.recognised, one.edition) == (held, True, "2026")
@@ -279,10 +285,10 @@ def test_a_consultant_holds_no_accreditation(ctx):
 def test_a_pause_that_ends_early_tries_waiting_leads_and_is_nobody_elses(ctx, clock, queue):
     mine, other = a_provider(ctx), a_body(ctx)
     span = {"from": clock(), "until": clock() + timedelta(days=2)}
-    pause = profile.add_pause(ctx, acting_for(mine), Form(span))
+    pause = pauses.add_pause(ctx, acting_for(mine), Form(span))
     with pytest.raises(NotFound):
-        profile.delete_pause(ctx, acting_for(other), pause.id)
+        pauses.delete_pause(ctx, acting_for(other), pause.id)
     queue.jobs.clear()
-    profile.delete_pause(ctx, acting_for(mine), pause.id)
+    pauses.delete_pause(ctx, acting_for(mine), pause.id)
     assert queue.jobs == [(Job.REMATCH_WAITING_LEADS, mine.id)]
     assert facts(ctx, mine)[0].pauses == ()

@@ -19,7 +19,7 @@ from marketplace.matching.simulation.ground import Ground
 from marketplace.matching.simulation.running import simulate
 from marketplace.matching.simulation.stored import stored_market
 from marketplace.matching.simulation.strategies import Strategy
-from marketplace.providers import profile
+from marketplace.providers import pauses
 from marketplace.providers import service as providers
 from tests.factories import ADMIN, person_of
 
@@ -95,7 +95,7 @@ def test_providers_are_taken_as_they_are_and_begin_with_nothing(ctx, make, clock
     late = make.provider("certification_body")
     providers.suspend_provider(ctx, ADMIN, suspended.id, reason="a test")
     span = {"from": clock.now, "until": clock.now + timedelta(days=30)}
-    profile.add_pause(ctx, person_of(pausing.id), Form(span))
+    pauses.add_pause(ctx, person_of(pausing.id), Form(span))
     market = stored(ctx, days=45)
     members = {member.facts.id: member for member in market.members}
     assert members.keys() == {early.id, late.id, pausing.id}

@@ -180,6 +180,7 @@ def test_a_stranger_is_not_greeted_by_a_name_that_somebody_else_typed():
         ("request_opened", "/requests/open/x_token"),
         ("request_running_elsewhere", "/requests/not-ours/x_token"),
         ("password_reset", "/set-password/x_token"),
+        ("provider_paused", "/come-back/x_token"),
         ("application_approved", "/portal"),
     ],
 )

@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from marketplace.core.errors import FieldError
 from marketplace.core.forms import Form
-from marketplace.providers import accreditations, directory, profile
+from marketplace.providers import accreditations, directory, pauses, profile
 from marketplace.providers.accreditations import Shown
 from marketplace.providers.directory import Profile
 from marketplace.providers.evidence import EVIDENCE_AT_MOST, Evidence, evidence, evidence_of
@@ -159,7 +159,7 @@ class Pauses(MethodView):
     @blp.response(201, PauseSchema)
     def post(self, form: Form) -> Pause:
         """No invitations from a time up to another."""
-        return profile.add_pause(current_context(), current_actor(), form)
+        return pauses.add_pause(current_context(), current_actor(), form)
 
 
 @blp.route("/pauses/<uuid:pause_id>")
@@ -167,4 +167,4 @@ class OnePause(MethodView):
     @blp.response(204)
     def delete(self, pause_id: UUID) -> None:
         """End a pause, or take back one that has not begun."""
-        profile.delete_pause(current_context(), current_actor(), pause_id)
+        pauses.delete_pause(current_context(), current_actor(), pause_id)

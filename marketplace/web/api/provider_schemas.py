@@ -9,6 +9,7 @@ from marketplace.providers.rules import (
     WEEKS_TO_START_AT_MOST,
     AccreditationState,
     CheckResult,
+    PauseReason,
     ProviderKind,
     ProviderState,
     default_coverage,
@@ -134,7 +135,14 @@ class PauseSchema(Schema):
 
     id = fields.UUID()
     from_ = Moment(attribute="starts_at", data_key="from")
-    until = Moment(attribute="ends_at")
+    until = Moment(
+        attribute="ends_at",
+        allow_none=True,
+        metadata={"description": "null: until the provider comes back"},
+    )
+    reason = Choice(
+        PauseReason, allow_none=True, metadata={"description": "null: the provider's own wish"}
+    )
 
 
 class ProfileSchema(Schema):

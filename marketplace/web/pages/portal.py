@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Invalid, NotSignedIn
-from marketplace.invitations import questions
+from marketplace.invitations import questions, track_record
 from marketplace.invitations import service as invitations
 from marketplace.invitations.rules import ANSWERABLE, LIVE, DeclineReason
 from marketplace.providers import accreditations, directory, intake
@@ -51,8 +51,13 @@ def invitations_() -> str:
     ctx = current_context()
     items, last = inbox.own_invitations(ctx, current_actor(), **args)
     profile, zone = own_profile()
+    with ctx.reading() as session:
+        standing = track_record.standing(
+            session, profile.provider.id, policy=ctx.policy, now=ctx.clock()
+        )
     return render_template(
         "portal.html",
+        standing=standing,
         items=items,
         following=cursor(last) if last else None,
         profile=profile,

@@ -7,6 +7,9 @@ from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Invalid, NotSignedIn
+from marketplace.invitations import track_record
+from marketplace.invitations.models import Miss
+from marketplace.matching import striking
 from marketplace.providers import accreditations, directory, service
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import (
@@ -34,6 +37,9 @@ pages = Blueprint("provider_desk", __name__, url_prefix="/admin/providers")
 pages.register_error_handler(NotSignedIn, to_sign_in)
 
 Page = Response | str | tuple[str, int]
+
+MISSES_SHOWN = 25
+"""The latest, of those that a provider ever had."""
 
 CHECKS = {
     CheckResult.FOUND: "Found, as stated",
@@ -73,14 +79,20 @@ def one(provider_id: UUID) -> str:
 
 def show(provider_id: UUID, form: Filled, *, about: str = "") -> str:
     """Show the provider; `form` is the one of the decision called `about`."""
+    ctx = current_context()
     whole = shown(provider_id)
     state = whole["provider"].state
+    with ctx.reading() as session:
+        rows = track_record.misses(provider_id=provider_id)
+        latest, _ = page(session, rows, Miss.invitation_id, limit=MISSES_SHOWN, after=None)
+        missed = track_record.shown(session, latest, ctx.policy)
     return render_template(
         "admin_provider.html",
         **whole,
         may={event: PROVIDER_LIFECYCLE.allows(state, event) for event in ProviderEvent},
         checks=CHECKS,
-        today=current_context().clock().date(),
+        today=ctx.clock().date(),
+        missed=missed,
         form=form,
         about=about,
     )
@@ -125,6 +137,18 @@ def suspend(provider_id: UUID) -> Page:
         "suspend",
         lambda **given: service.suspend_provider(ctx, actor, provider_id, **given),
         "The provider is suspended, and told why.",
+    )
+
+
+@pages.post("/<uuid:provider_id>/misses/<uuid:invitation_id>/strike")
+def strike(provider_id: UUID, invitation_id: UUID) -> Page:
+    """Take a miss off the provider's record."""
+    ctx, actor = current_context(), current_actor()
+    return _decide(
+        provider_id,
+        str(invitation_id),
+        lambda **given: striking.strike_miss(ctx, actor, invitation_id, **given),
+        "The miss is struck, and the provider is told why.",
     )
 
 
