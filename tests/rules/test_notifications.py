@@ -15,6 +15,7 @@ from marketplace.notifications.rules import (
     NotificationEvent,
     NotificationState,
     SendOutcome,
+    SuppressionReason,
 )
 from marketplace.notifications.wording import lines, listing, modest, one_line, plural, told
 
@@ -197,12 +198,33 @@ def test_an_answer_is_about_the_message_about_us_or_will_pass(status, outcome):
         (SendOutcome.PASSING, 8, NotificationEvent.GIVE_UP),
         (SendOutcome.MESSAGE_REFUSED, 1, NotificationEvent.GIVE_UP),
         (SendOutcome.WE_ARE_REFUSED, 8, NotificationEvent.PUT_BACK),
+        (SendOutcome.UNWANTED, 8, NotificationEvent.SUPPRESS),
     ],
 )
 def test_a_message_is_given_up_when_it_is_refused_or_was_tried_often_enough(
     outcome, attempts, event
 ):
     assert rules.event_after(outcome, attempts=attempts, at_most=8) is event
+
+
+@pytest.mark.parametrize("status", [100, 301, 401, 403, 404, 408, 410, 429, 500, 503])
+def test_whatever_a_providers_server_answers_it_never_holds_up_the_others(status):
+    assert rules.outcome_of_call(status) in (SendOutcome.PASSING, SendOutcome.UNWANTED)
+
+
+@pytest.mark.parametrize(
+    ("report", "kind", "reason"),
+    [
+        ("bounce", "bounce", SuppressionReason.HARD_BOUNCE),
+        ("bounce", "blocked", None),
+        ("bounce", "", None),
+        ("spamreport", "", SuppressionReason.SPAM_REPORT),
+        ("dropped", "", None),
+        ("delivered", "", None),
+    ],
+)
+def test_only_a_hard_bounce_and_a_spam_report_end_all_mail_to_an_address(report, kind, reason):
+    assert rules.suppression_after(report, kind) is reason
 
 
 def test_the_first_retry_comes_within_seconds_and_none_waits_much_longer_than_an_hour():
