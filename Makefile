@@ -5,7 +5,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX VIRTU
 export PYTHONNOUSERSITE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts tests bench fix lock set-up
+.PHONY: help run test check format lint types contracts tests bench faults fix lock set-up
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -33,6 +33,9 @@ tests: set-up ## The tests, on servers of their own, file by file on every core
 
 bench: set-up ## Speed, as ratios to floors measured in the same run (`make bench BENCH=--help`)
 	@.venv/bin/python -m tests.bench $(BENCH)
+
+faults: set-up ## Hundreds of leads while everything fails in turn (`make faults FAULTS=--help`)
+	@.venv/bin/python -m tests.faults.campaign $(FAULTS)
 
 fix: set-up ## Format, and mend what can be mended by itself
 	.venv/bin/ruff format .

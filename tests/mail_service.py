@@ -16,6 +16,8 @@ class MailService:
 
     def __init__(self) -> None:
         self.posts: list[dict[str, Any]] = []
+        self.taken: list[dict[str, Any]] = []
+        """Those that it will deliver, whether or not it got to say so."""
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
         self.behave: Callable[[BaseHTTPRequestHandler], None] = answering(202)
@@ -24,8 +26,8 @@ class MailService:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                service.posts.append(json.loads(body))
+                self.post = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                service.posts.append(self.post)
                 service.headers.append(dict(self.headers))
                 service.paths.append(self.path)
                 service.behave(self)
@@ -39,8 +41,8 @@ class MailService:
         self.thread.start()
 
     def copies(self) -> Counter[str]:
-        """Return how often each message was posted, by its notification's id."""
-        return Counter(notification_of(post) for post in [*self.posts])
+        """Return how often each message was taken, by its notification's id."""
+        return Counter(notification_of(post) for post in [*self.taken])
 
     @property
     def url(self) -> str:
@@ -55,6 +57,8 @@ class MailService:
 
 def answering(status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
     def behave(handler: BaseHTTPRequestHandler) -> None:
+        if 200 <= status < 300:
+            take(handler)
         handler.send_response(status)
         for name, value in headers.items():
             handler.send_header(name.replace("_", "-"), value)
@@ -65,11 +69,18 @@ def answering(status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler],
     return behave
 
 
+def take(handler: BaseHTTPRequestHandler) -> None:
+    """Note that the message at hand will be delivered."""
+    service_of(handler).taken.append(handler.post)  # type: ignore[attr-defined]
+
+
 def dropping(handler: BaseHTTPRequestHandler) -> None:
+    take(handler)
     handler.connection.shutdown(socket.SHUT_RDWR)
 
 
 def half_an_answer(handler: BaseHTTPRequestHandler) -> None:
+    take(handler)
     handler.send_response(202)
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
