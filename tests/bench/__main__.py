@@ -21,6 +21,8 @@ from marketplace.core.db import db
 from marketplace.local.postgres import EmbeddedPostgres
 from marketplace.local.redis import EmbeddedRedis
 from marketplace.migrations.schema import upgrade
+from tests.bench.deadlines import IDLE, idle_sweeps, sweep_due
+from tests.bench.mail import time_mail
 from tests.bench.market import grow_market
 from tests.bench.one_match import Timings, time_matches
 from tests.bench.worker import Work, time_worker
@@ -147,19 +149,52 @@ def _table_of(work: Work, early: int, leads: int) -> Table:
     return table
 
 
+def bench_deadlines(providers: int, due: int, stored: list[int]) -> None:
+    """Deadlines that are due at once, sweeps with nothing to do, and mail."""
+    status = console.status("deadlines and mail")
+    with installation() as (ctx, database_url, _), status:
+        grow_market(database_url.replace("+psycopg", ""), providers, roomy=1000)
+        swept = sweep_due(ctx, due)
+        floor, delivered = time_mail(ctx, 1000)
+        idle = {size: idle_sweeps(ctx, size) for size in stored}
+    table = Table(title="Deadlines and mail")
+    for heading in ("", "figure", "asked for"):
+        table.add_column(heading)
+    growth = swept.resident_late / swept.resident_early - 1
+    per_ten_thousand = swept.seconds / swept.deadlines * 10_000
+    table.add_row("ten thousand due deadlines swept", f"{per_ten_thousand:.1f} s", "under 30 s")
+    table.add_row("memory over them", f"{growth:+.0%}", "flat")
+    table.add_row("messages a second, bare client", f"{floor:.0f}", "")
+    table.add_row("messages a second, delivered", f"{delivered:.0f}", "")
+    table.add_row("delivered to bare", f"{delivered / floor:.2f}", "at least 0.5")
+    console.print(table)
+    table = Table(title="A sweep that finds nothing to do, milliseconds by invitations stored")
+    table.add_column("sweep")
+    for size in stored:
+        table.add_column(f"{size:,}", justify="right")
+    for name in IDLE:
+        table.add_row(name, *(f"{idle[size][name] * 1000:.2f}" for size in stored))
+    console.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--sizes", default="10000,100000,1000000", help="of the markets")
     parser.add_argument("--leads", type=int, default=600, help="in each market")
     parser.add_argument("--worker-leads", type=int, default=10_000)
     parser.add_argument("--profile", action="store_true", help="show every statement's share")
-    parser.add_argument("--only", choices=["match", "worker"], help="one of the two")
+    parser.add_argument("--stored", default="10000,100000,1000000", help="invitations")
+    parser.add_argument("--due", type=int, default=10_000, help="deadlines due at once")
+    parser.add_argument("--only", choices=["match", "worker", "deadlines"], help="one of them")
     wanted = parser.parse_args()
-    if wanted.only != "worker":
+    if wanted.only in (None, "match"):
         sizes = [int(size) for size in wanted.sizes.split(",")]
         bench_matches(sizes, wanted.leads, profile=wanted.profile)
-    if wanted.only != "match":
+    if wanted.only in (None, "worker"):
         bench_worker(10_000, wanted.worker_leads // 10, wanted.worker_leads)
+    if wanted.only in (None, "deadlines"):
+        stored = [int(size) for size in wanted.stored.split(",")]
+        bench_deadlines(10_000, wanted.due, stored)
 
 
 if __name__ == "__main__":
