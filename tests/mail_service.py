@@ -36,7 +36,7 @@ class MailService:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.service = self  # type: ignore[attr-defined]
+        self.server.service = self  # for whoever answers in its name
         self.thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
         self.thread.start()
 
@@ -71,7 +71,7 @@ def answering(status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler],
 
 def take(handler: BaseHTTPRequestHandler) -> None:
     """Note that the message at hand will be delivered."""
-    service_of(handler).taken.append(handler.post)  # type: ignore[attr-defined]
+    service_of(handler).taken.append(handler.post)
 
 
 def dropping(handler: BaseHTTPRequestHandler) -> None:
@@ -114,7 +114,7 @@ def mostly(
 
 def service_of(handler: BaseHTTPRequestHandler) -> MailService:
     """Return the service that a handler answers for."""
-    service: MailService = handler.server.service  # type: ignore[attr-defined]
+    service: MailService = handler.server.service
     return service
 
 

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -127,7 +127,7 @@ def _store_ended(ctx: Context, stored: int) -> None:
 
 
 def _rows(
-    lead_ids: Sequence[UUID], holders: Sequence[UUID], now: object, state: InvitationState
+    lead_ids: Sequence[UUID], holders: Sequence[UUID], now: datetime, state: InvitationState
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for number, lead_id in enumerate(lead_ids):
@@ -140,8 +140,8 @@ def _rows(
                     "place": place,
                     "state": state,
                     "sent_at": now,
-                    "open_by": now + timedelta(hours=12),  # type: ignore[operator]
-                    "respond_by": now + timedelta(hours=23),  # type: ignore[operator]
+                    "open_by": now + timedelta(hours=12),
+                    "respond_by": now + timedelta(hours=23),
                     "opened_at": now,
                     "reminders": [],
                     "remind_at": None,

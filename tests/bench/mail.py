@@ -3,7 +3,6 @@
 import os
 import time
 from dataclasses import replace
-from uuid import UUID
 
 from marketplace.core.context import Context
 from marketplace.core.db import new_id
@@ -33,7 +32,7 @@ def time_mail(ctx: Context, count: int) -> tuple[float, float]:
         with ctx.transaction() as tx:
             for number in range(count):
                 to = Recipient(f"sam@works{number}.example", "Sam")
-                notify(tx, "data_erased", to, _id(), **VALUES)
+                notify(tx, "data_erased", to, new_id(), **VALUES)
         started = time.perf_counter()
         sent = 0
         while sent < count:
@@ -41,10 +40,6 @@ def time_mail(ctx: Context, count: int) -> tuple[float, float]:
         return floor, count / (time.perf_counter() - started)
     finally:
         service.stop()
-
-
-def _id() -> UUID:
-    return new_id()
 
 
 def _post(ctx: Context, channel: SendGridChannel, count: int) -> float:
