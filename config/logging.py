@@ -19,7 +19,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _TOKEN = re.compile(r"\b(confirm|request|password|notours|back|session|key)_[A-Za-z0-9_\-]{32,}")
 """Every sort of token that the product gives out (`core.links.new_token`)."""
 
-_BEHIND_TOKEN_PATH = re.compile(r"(/(?:confirm|open|set-password|not-ours)/)[^\s/?#\"'\\]+")
+_BEHIND_TOKEN_PATH = re.compile(
+    r"(/(?:confirm|open|set-password|not-ours|come-back)/)[^\s/?#\"'\\]+"
+)
 """What stands in the place of a token in a path, whatever it looks like."""
 
 _ADDRESS = re.compile(r"[^\s@<>\"'()\[\],;:=/\\]+@[^\s@<>\"'()\[\],;:=/\\]+\.[^\W\d_]{2,}")

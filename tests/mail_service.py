@@ -70,8 +70,10 @@ def answering(status: int, **headers: str) -> Callable[[BaseHTTPRequestHandler],
 
 
 def take(handler: BaseHTTPRequestHandler) -> None:
-    """Note that the message at hand will be delivered."""
-    service_of(handler).taken.append(handler.post)
+    """Note that the message at hand will be delivered, if this is a mail service."""
+    service = getattr(handler.server, "service", None)
+    if service is not None:
+        service.taken.append(handler.post)
 
 
 def dropping(handler: BaseHTTPRequestHandler) -> None:

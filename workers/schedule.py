@@ -65,7 +65,7 @@ def scheduler(redis: Redis, sweep_interval: timedelta) -> Scheduler:
         interval = int(sweep_interval.total_seconds()) * every
         cron.register(
             sweep,
-            queue_name="sweeps",
+            queue_name="webhooks" if sweep is jobs.deliver_webhooks else "sweeps",
             interval=interval,
             ttl=2 * interval,
             job_timeout=JOB_TIMEOUT,

@@ -24,8 +24,8 @@ class Job(StrEnum):
     DELIVER_WEBHOOKS = "deliver_webhooks"
 
 
-QUEUES = ("matching", "mail", "sweeps")
-"""In the order in which a worker empties them."""
+QUEUES = ("matching", "mail", "sweeps", "webhooks")
+"""In the order in which a worker empties them: a provider's slow server holds up no deadline."""
 
 QUEUE_OF = {
     Job.MATCH_LEADS: "matching",
@@ -33,7 +33,7 @@ QUEUE_OF = {
     Job.RECHECK_PROVIDER: "matching",
     Job.RECHECK_STANDING: "matching",
     Job.DELIVER_NOTIFICATIONS: "mail",
-    Job.DELIVER_WEBHOOKS: "sweeps",
+    Job.DELIVER_WEBHOOKS: "webhooks",
 }
 
 AT_ONCE = {Job.MATCH_LEADS: 50}

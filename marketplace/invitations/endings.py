@@ -10,7 +10,7 @@ from marketplace.core.errors import Conflict
 from marketplace.core.events import record
 from marketplace.core.jobs import Job
 from marketplace.core.sweeps import sweep
-from marketplace.invitations import queries, rules
+from marketplace.invitations import queries, rules, standing
 from marketplace.invitations.letters import tell_holder
 from marketplace.invitations.misses import record_miss, tell_of_miss
 from marketplace.invitations.models import Invitation
@@ -76,9 +76,33 @@ def _end_due(tx: Transaction, invitation_id: UUID) -> None:
     lead = leads.lock_lead(tx.session, lead_id)
     invitation = queries.lock_invitation(tx.session, invitation_id)
     event = invitation.due_event(tx.now)
-    if event is not None:
-        end(tx, SYSTEM, invitation, event)
-        give_on(tx, lead, invitation)
+    if event is None or _could_not_answer(tx, lead, invitation, event):
+        return
+    end(tx, SYSTEM, invitation, event)
+    give_on(tx, lead, invitation)
+
+
+def _could_not_answer(
+    tx: Transaction, lead: Lead, invitation: Invitation, event: InvitationEvent
+) -> bool:
+    """Return whether every answer was refused before its time was over: then it is no miss.
+
+    It ends with its request, or is taken back by the run for which this asks.
+    """
+    if _ended_before(lead, invitation, event):
+        return True
+    if standing.obstacle_of(tx.session, invitation.id, policy=tx.policy, now=tx.now) is None:
+        return False
+    tx.afterwards(Job.MATCH_LEADS, lead.id)
+    return True
+
+
+def _ended_before(lead: Lead, invitation: Invitation, event: InvitationEvent) -> bool:
+    """Return whether the request was over when the time of an invitation was, or before."""
+    let_pass = rules.lapsed_at(
+        rules.MISSES[event], open_by=invitation.open_by, respond_by=invitation.respond_by
+    )
+    return lead.expires_at is not None and lead.expires_at <= let_pass
 
 
 def give_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
@@ -213,6 +237,12 @@ def finish_invitations(
                 contact_email=lead.contact_email,
                 contact_phone=lead.contact_phone,
             )
+            continue
+        overdue = invitation.due_event(tx.now)
+        if overdue is not None and not _ended_before(lead, invitation, overdue):
+            # Its time was over, and no sweep has met it yet.
+            end(tx, SYSTEM, invitation, overdue)
+            tell_of_miss(tx, lead, invitation)
             continue
         event = rules.event_when_the_request_finishes(invitation.state)
         if event is None:

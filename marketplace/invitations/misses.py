@@ -64,6 +64,7 @@ def _pause(tx: Transaction, provider_id: UUID, references: list[str]) -> None:
         "provider_paused",
         holders(tx, [provider_id])[provider_id].contact,
         pause_id,
+        path="/portal/record",
         link=LinkTo(Purpose.COME_BACK, pause_id, tx.now + tx.policy.way_back_link_lives),
         references=references,
         days=tx.policy.misses_window.days,

@@ -22,7 +22,8 @@ from marketplace.notifications import delivery
 from marketplace.notifications.models import Notification
 from marketplace.providers import pauses
 from marketplace.providers.models import Pause, Provider
-from marketplace.quotes import erasure
+from marketplace.providers.rules import ProviderState
+from marketplace.quotes import erasure, outcome
 from tests.factories import ADMIN, business_of, person_of
 from tests.services.road import a_quote, again, held
 
@@ -501,3 +502,42 @@ def test_a_strike_beside_sweeps_and_settlements_waits_its_turn(
     assert 2.9 < still <= 3
     assert make.ask(lambda s: s.get(Provider, provider.id)).came_back_at is None
     assert make.ask(lambda s: s.scalar(select(Invitation.settled_at).limit(1))) is not None
+
+
+def test_whoever_could_not_answer_any_more_has_missed_nothing(ctx, make, clock, provider, queue):
+    lead = make.matched_lead()
+    (invitation,) = held(make, lead)
+    with ctx.transaction() as tx:
+        tx.session.get_one(Provider, provider.id).state = ProviderState.SUSPENDED
+    clock.now = invitation.open_by
+    queue.jobs.clear()
+    endings.end_due_invitations(ctx)
+    assert again(make, invitation).state == "sent"
+    assert (Job.MATCH_LEADS, lead.id) in queue.jobs
+    matching.match_lead(ctx, lead.id)
+    assert again(make, invitation).state == "withdrawn"
+    assert all_misses(make) == []
+
+
+def test_what_ends_with_its_request_before_its_time_is_no_miss(ctx, make, clock, provider):
+    lead = make.matched_lead()
+    (invitation,) = held(make, lead)
+    with ctx.transaction() as tx:
+        tx.session.get_one(Lead, lead.id).expires_at = invitation.open_by
+    clock.now = invitation.open_by + DAY
+    endings.end_due_invitations(ctx)
+    assert again(make, invitation).state == "sent"
+    assert outcome.expire_due_leads(ctx) == 1
+    assert again(make, invitation).state == "withdrawn"
+    assert all_misses(make) == []
+
+
+def test_a_request_that_finishes_before_the_sweep_forgives_no_deadline(ctx, make, clock, provider):
+    lead = make.matched_lead()
+    (invitation,) = held(make, lead)
+    clock.now = invitation.open_by
+    outcome.close_request(ctx, business_of(lead), reason="not_now")
+    assert again(make, invitation).state == "released"
+    (miss,) = all_misses(make)
+    assert miss.at == invitation.open_by
+    assert len(letters(make, "invitation_released")) == 1

@@ -6,7 +6,7 @@ from rq import Queue
 from rq.cron import CronScheduler
 from rq.utils import now
 
-from marketplace.core.jobs import Job
+from marketplace.core.jobs import QUEUE_OF, QUEUES, Job
 from tests.workers.conftest import stopped, wait_until
 from workers import jobs
 from workers.schedule import SWEEPS, scheduler
@@ -36,8 +36,16 @@ def test_every_sweep_rings_at_once_and_then_in_its_turn(redis):
 def test_a_tick_that_nobody_took_is_dropped(redis):
     cron = scheduler(redis, timedelta(seconds=1))
     cron.enqueue_jobs()
-    queue = Queue("sweeps", connection=redis)
-    assert all(job.ttl == 2 * every for job, (_, every) in zip(queue.jobs, SWEEPS, strict=True))
+    queued = [job for name in QUEUES for job in Queue(name, connection=redis).jobs]
+    lives = {job.func_name.rpartition(".")[2]: job.ttl for job in queued}
+    assert lives == {sweep.__name__: 2 * every for sweep, every in SWEEPS}
+
+
+def test_calls_to_providers_servers_hold_up_no_sweep(redis):
+    scheduler(redis, INTERVAL).enqueue_jobs()
+    (job,) = Queue("webhooks", connection=redis).jobs
+    assert job.func_name == "workers.jobs.deliver_webhooks"
+    assert QUEUE_OF[Job.DELIVER_WEBHOOKS] == "webhooks" == QUEUES[-1]
 
 
 def test_a_clock_that_is_put_back_does_not_silence_the_sweeps(redis):

@@ -44,6 +44,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM notifications WHERE link_purpose = 'back'")
+    op.execute("DELETE FROM links WHERE purpose = 'back'")
     op.drop_index('uq_pauses_for_misses', table_name='pauses')
     op.execute("DELETE FROM pauses WHERE reason IS NOT NULL OR ends_at IS NULL")
     op.alter_column('pauses', 'ends_at', nullable=False)
