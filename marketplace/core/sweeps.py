@@ -1,6 +1,6 @@
-"""How every sweep works: read ids without locks, then one transaction each, and stop for nobody."""
+"""How every sweep works: read ids without locks, lock, look again, act, and stop for nobody."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,35 +12,34 @@ from marketplace.core.context import Context, Transaction
 BATCH = 500
 
 TOGETHER = 50
-"""How many transactions ring, and wait for the disk, together."""
+"""How many ring, and wait for the disk, together."""
+
+Due = Callable[[Session, datetime, int], Sequence[UUID]]
+"""Returns so many ids at most of what is due at a moment, and locks nothing."""
 
 log = structlog.get_logger(__name__)
 
 
-def sweep(
-    ctx: Context,
-    name: str,
-    due: Callable[[Session, datetime, int], Sequence[UUID]],
-    act: Callable[[Transaction, UUID], None],
-) -> int:
-    """Act on everything that is due, a batch of ids at a time; return how many went well.
+def sweep(ctx: Context, name: str, due: Due, act: Callable[[Transaction, UUID], None]) -> int:
+    """Act on everything that is due, each by itself; return how many went well.
 
-    `due` returns so many ids at most; `act` locks, looks again and acts. One that fails is logged
-    and passed over, so that poisoned rows stop nobody else. Safe late, twice, or on two machines.
+    `act` locks, looks again and acts; it may leave things as they are. One that fails is logged and
+    passed over, so that poisoned rows stop nobody else. Safe late, twice, or on two machines.
     """
-    done = 0
-    failed = 0
-    had_their_turn: set[UUID] = set()
-    while True:
-        with ctx.reading() as session:
-            found = due(session, ctx.clock(), BATCH + failed)
-            ids = [each for each in found if each not in had_their_turn]
-        if not ids:
-            return done
-        went_well = one_by_one(ctx, name, ids, act)
-        done += went_well
-        failed += len(ids) - went_well
-        had_their_turn.update(ids)
+    return sum(one_by_one(ctx, name, ids, act) for ids in _batches(ctx, due))
+
+
+def sweep_together(
+    ctx: Context, name: str, due: Due, act: Callable[[Transaction, Sequence[UUID]], None]
+) -> int:
+    """Act on everything that is due as `sweep` does, a few in one transaction.
+
+    Where that fails, each of the few has its turn by itself. So a statement serves many, and still
+    a poisoned row stops nobody else.
+    """
+    return sum(
+        _together(ctx, name, few, act) for ids in _batches(ctx, due) for few in _by_the_few(ids)
+    )
 
 
 def one_by_one(
@@ -52,8 +51,7 @@ def one_by_one(
     along what went before; what they ring is rung once for them all.
     """
     done = 0
-    for start in range(0, len(ids), TOGETHER):
-        few = ids[start : start + TOGETHER]
+    for few in _by_the_few(ids):
         with ctx.ringing_together() as together:
             for each in few:
                 try:
@@ -63,3 +61,44 @@ def one_by_one(
                 except Exception:
                     log.exception("sweep_passed_over", sweep=name, subject=str(each))
     return done
+
+
+def _together(
+    ctx: Context,
+    name: str,
+    few: Sequence[UUID],
+    act: Callable[[Transaction, Sequence[UUID]], None],
+) -> int:
+    try:
+        with ctx.transaction() as tx:
+            act(tx, few)
+    except Exception as error:
+        log.warning("sweep_one_by_one", sweep=name, subjects=len(few), error=type(error).__name__)
+        return one_by_one(ctx, name, few, lambda tx, each: act(tx, [each]))
+    return len(few)
+
+
+def _batches(ctx: Context, due: Due) -> Iterator[list[UUID]]:
+    """Yield what is due, each id once, until nothing is left that has not had its turn.
+
+    What had its turn and is due all the same, because it failed or was left as it is, stands in
+    nobody's way: so many more are read.
+    """
+    had_their_turn: set[UUID] = set()
+    still_due = 0
+    while True:
+        limit = BATCH + still_due
+        with ctx.reading() as session:
+            found = due(session, ctx.clock(), limit)
+        ids = [each for each in found if each not in had_their_turn]
+        still_due = len(found) - len(ids)
+        had_their_turn.update(ids)
+        if ids:
+            yield ids
+        elif len(found) < limit:
+            return
+
+
+def _by_the_few(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    for start in range(0, len(ids), TOGETHER):
+        yield ids[start : start + TOGETHER]

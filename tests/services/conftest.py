@@ -60,3 +60,18 @@ def run(capsys):
         return ended.value.code, said.out, said.err
 
     return run
+
+
+class Bells:
+    """Remembers every ring by itself."""
+
+    def __init__(self):
+        self.rung = []
+
+    def put(self, job, subject_ids, *, request_id):
+        self.rung.append((job, tuple(subject_ids)))
+
+
+@pytest.fixture
+def bells():
+    return Bells()
