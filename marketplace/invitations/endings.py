@@ -1,6 +1,6 @@
 """How invitations end: expired, passed on, withdrawn, or with their request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,13 +9,12 @@ from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Conflict
 from marketplace.core.events import record
 from marketplace.core.jobs import Job
-from marketplace.core.sweeps import sweep
+from marketplace.core.sweeps import sweep_together
 from marketplace.invitations import queries, rules, standing
-from marketplace.invitations.letters import tell_holder
-from marketplace.invitations.misses import record_miss, tell_of_miss
+from marketplace.invitations.letters import Letter, tell_holder, tell_holders
+from marketplace.invitations.misses import record_misses, tell_of_miss, tell_of_misses
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationEvent, InvitationState
-from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
 from marketplace.notifications.service import notify
@@ -27,11 +26,25 @@ def end(
     tx: Transaction, actor: Actor, invitation: Invitation, event: InvitationEvent, **facts: Any
 ) -> None:
     """Let an invitation end, and give its holder the capacity back; a lapse goes on its record."""
-    invitation.apply(event, now=tx.now)
-    coverage.free_place(tx, invitation.provider_id)
-    record(tx, actor, f"invitation.{invitation.state}", invitation.id, **facts)
-    if event in rules.MISSES:
-        record_miss(tx, invitation, rules.MISSES[event])
+    end_each(tx, actor, [(invitation, event)], **facts)
+
+
+def end_each(
+    tx: Transaction,
+    actor: Actor,
+    ends: Sequence[tuple[Invitation, InvitationEvent]],
+    **facts: Any,
+) -> None:
+    """Let invitations end as `end` does one. They and their leads are locked."""
+    for invitation, event in ends:
+        invitation.apply(event, now=tx.now)
+        record(tx, actor, f"invitation.{invitation.state}", invitation.id, **facts)
+    coverage.free_places(tx, [invitation.provider_id for invitation, _ in ends])
+    lapsed = [
+        (invitation, rules.MISSES[event]) for invitation, event in ends if event in rules.MISSES
+    ]
+    if lapsed:
+        record_misses(tx, lapsed)
 
 
 def pass_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
@@ -61,7 +74,7 @@ def mark_waiting(tx: Transaction, lead: Lead) -> None:
 
 def end_due_invitations(ctx: Context) -> int:
     """Release what was not opened in time and expire what was not answered; return how many."""
-    return sweep(
+    return sweep_together(
         ctx,
         "end_due_invitations",
         lambda session, now, limit: queries.invitations_to_end(session, now=now, limit=limit),
@@ -69,32 +82,36 @@ def end_due_invitations(ctx: Context) -> int:
     )
 
 
-def _end_due(tx: Transaction, invitation_id: UUID) -> None:
-    lead_id = queries.lead_id_of(tx.session, invitation_id)
-    if lead_id is None:
+def _end_due(tx: Transaction, invitation_ids: Sequence[UUID]) -> None:
+    due = [
+        (lead, invitation, event)
+        for lead, invitation in queries.lock_each_with_lead(tx.session, invitation_ids)
+        if (event := invitation.due_event(tx.now)) is not None
+    ]
+    lapsed = _those_who_could_answer(tx, due)
+    if not lapsed:
         return
-    lead = leads.lock_lead(tx.session, lead_id)
-    invitation = queries.lock_invitation(tx.session, invitation_id)
-    event = invitation.due_event(tx.now)
-    if event is None or _could_not_answer(tx, lead, invitation, event):
-        return
-    end(tx, SYSTEM, invitation, event)
-    give_on(tx, lead, invitation)
+    end_each(tx, SYSTEM, [(invitation, event) for _, invitation, event in lapsed])
+    ended = [(lead, invitation) for lead, invitation, _ in lapsed]
+    tell_of_misses(tx, ended)
+    for lead, invitation in ended:
+        pass_on(tx, lead, invitation)
 
 
-def _could_not_answer(
-    tx: Transaction, lead: Lead, invitation: Invitation, event: InvitationEvent
-) -> bool:
-    """Return whether every answer was refused before its time was over: then it is no miss.
+def _those_who_could_answer(
+    tx: Transaction, due: Sequence[tuple[Lead, Invitation, InvitationEvent]]
+) -> list[tuple[Lead, Invitation, InvitationEvent]]:
+    """Return those whose answers were not refused before their time was over: the misses.
 
-    It ends with its request, or is taken back by the run for which this asks.
+    The others end with their request, or are taken back by the run for which this asks.
     """
-    if _ended_before(lead, invitation, event):
-        return True
-    if standing.obstacle_of(tx.session, invitation.id, policy=tx.policy, now=tx.now) is None:
-        return False
-    tx.afterwards(Job.MATCH_LEADS, lead.id)
-    return True
+    in_time = [each for each in due if not _ended_before(*each)]
+    ids = [invitation.id for _, invitation, _ in in_time]
+    hindered = standing.obstacles_of(tx.session, ids, policy=tx.policy, now=tx.now)
+    for lead, invitation, _ in in_time:
+        if invitation.id in hindered:
+            tx.afterwards(Job.MATCH_LEADS, lead.id)
+    return [each for each in in_time if each[1].id not in hindered]
 
 
 def _ended_before(lead: Lead, invitation: Invitation, event: InvitationEvent) -> bool:
@@ -105,15 +122,9 @@ def _ended_before(lead: Lead, invitation: Invitation, event: InvitationEvent) ->
     return lead.expires_at is not None and lead.expires_at <= let_pass
 
 
-def give_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
-    """Tell the holder of what time has ended, and pass its place on."""
-    tell_of_miss(tx, lead, invitation)
-    pass_on(tx, lead, invitation)
-
-
 def remind_holders(ctx: Context) -> int:
     """Remind every holder whose time for that has come; return how many there were."""
-    return sweep(
+    return sweep_together(
         ctx,
         "remind_holders",
         lambda session, now, limit: queries.invitations_to_remind(session, now=now, limit=limit),
@@ -121,33 +132,29 @@ def remind_holders(ctx: Context) -> int:
     )
 
 
-def _remind(tx: Transaction, invitation_id: UUID) -> None:
-    """Remind once, however many reminders were missed; of what time has ended, nobody."""
-    lead_id = queries.lead_id_of(tx.session, invitation_id)
-    if lead_id is None:
-        return
-    lead = leads.lock_lead(tx.session, lead_id)
-    invitation = queries.lock_invitation(tx.session, invitation_id)
-    moment = invitation.remind_at
-    if moment is None or moment > tx.now:
-        return
-    if invitation.opened_at is None:
-        invitation.remind_at = None
-    else:
-        invitation.plan_reminder(tx.now)
-    if not invitation.is_live or invitation.quoted_at or invitation.due_event(tx.now):
-        return
-    tell_holder(
-        tx,
-        "invitation_reminder",
-        invitation,
-        occasion=moment.isoformat(),
-        reference=lead.reference,
-        standards=lead.standards,
-        state=invitation.state,
-        due_at=invitation.open_by if invitation.opened_at is None else invitation.respond_by,
-    )
-    record(tx, SYSTEM, "invitation.reminded", invitation.id)
+def _remind(tx: Transaction, invitation_ids: Sequence[UUID]) -> None:
+    """Remind each once, however many reminders were missed; of what time has ended, nobody."""
+    letters = []
+    for lead, invitation in queries.lock_each_with_lead(tx.session, invitation_ids):
+        moment = invitation.remind_at
+        if moment is None or moment > tx.now:
+            continue
+        if invitation.opened_at is None:
+            invitation.remind_at = None
+        else:
+            invitation.plan_reminder(tx.now)
+        if not invitation.is_live or invitation.quoted_at or invitation.due_event(tx.now):
+            continue
+        values = {
+            "reference": lead.reference,
+            "standards": lead.standards,
+            "state": invitation.state,
+            "due_at": invitation.respond_by if invitation.opened_at else invitation.open_by,
+        }
+        letters.append(Letter("invitation_reminder", invitation, values, moment.isoformat()))
+        record(tx, SYSTEM, "invitation.reminded", invitation.id)
+    if letters:
+        tell_holders(tx, letters)
 
 
 def replace_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> None:

@@ -72,61 +72,59 @@ def holders(tx: Transaction, provider_ids: Collection[UUID]) -> dict[UUID, Holde
     }
 
 
+@dataclass(frozen=True)
+class Letter:
+    """What the holder of an invitation is told; the one action leads to it."""
+
+    template: str
+    invitation: Invitation
+    values: Mapping[str, Any]
+    occasion: str = ""
+
+
 def tell_holder(
     tx: Transaction, template: str, invitation: Invitation, *, occasion: str = "", **values: Any
 ) -> None:
-    """Write to the provider that holds an invitation; the one action leads to it."""
-    tell_holders(tx, template, [invitation], values, occasion=occasion)
+    """Write one letter to the provider that holds an invitation."""
+    tell_holders(tx, [Letter(template, invitation, values, occasion)])
 
 
-def tell_holders(
-    tx: Transaction,
-    template: str,
-    invitations: Sequence[Invitation],
-    values: Mapping[str, Any],
-    *,
-    occasion: str = "",
-) -> None:
-    """Write the same to the providers that hold these invitations, each about its own."""
-    to = holders(tx, [each.provider_id for each in invitations])
-    letters = [
+def tell_holders(tx: Transaction, letters: Sequence[Letter]) -> None:
+    """Write these letters, each to the provider that holds its invitation."""
+    to = holders(tx, [each.invitation.provider_id for each in letters])
+    mails = [
         Message(
-            template,
-            to[each.provider_id].contact,
-            each.id,
-            values,
-            occasion=occasion,
-            path=f"/portal/invitations/{each.id}",
-            provider_id=each.provider_id,
+            each.template,
+            to[each.invitation.provider_id].contact,
+            each.invitation.id,
+            each.values,
+            occasion=each.occasion,
+            path=f"/portal/invitations/{each.invitation.id}",
+            provider_id=each.invitation.provider_id,
         )
-        for each in invitations
+        for each in letters
     ]
     calls = [
-        _call(template, webhook_id, each, values, occasion)
-        for each in invitations
-        if template in CALLED and (webhook_id := to[each.provider_id].webhook_id)
+        _call(webhook_id, each)
+        for each in letters
+        if each.template in CALLED and (webhook_id := to[each.invitation.provider_id].webhook_id)
     ]
-    notify_each(tx, letters + calls)
+    notify_each(tx, mails + calls)
 
 
-def _call(
-    template: str,
-    webhook_id: UUID,
-    invitation: Invitation,
-    values: Mapping[str, Any],
-    occasion: str,
-) -> Message:
+def _call(webhook_id: UUID, letter: Letter) -> Message:
     """Return what a provider's software is told: that, of which invitation, and nothing of whom."""
+    invitation = letter.invitation
     return Message(
-        CALLED[template],
+        CALLED[letter.template],
         Recipient(str(webhook_id), ""),
         invitation.id,
         {
             "invitation_id": str(invitation.id),
-            "reference": values["reference"],
+            "reference": letter.values["reference"],
             "state": invitation.state,
             "respond_by": invitation.respond_by.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         },
-        occasion=occasion,
+        occasion=letter.occasion,
         channel=Way.WEBHOOK,
     )

@@ -3,10 +3,11 @@
 Whoever writes here holds the lead, the invitation and with it the miss, and then the provider.
 """
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, text
 from sqlalchemy.orm import Session
 
 from marketplace.accounts.letters import tell_admins
@@ -14,76 +15,126 @@ from marketplace.core.actors import SYSTEM, Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.direct import Direct
 from marketplace.core.errors import NotFound
-from marketplace.core.events import record
+from marketplace.core.events import record, record_each
 from marketplace.core.links import Purpose
 from marketplace.invitations import queries, rules, track_record
-from marketplace.invitations.letters import holders, tell_holder
+from marketplace.invitations.letters import Letter, holders, tell_holder, tell_holders
 from marketplace.invitations.models import Invitation, Miss
 from marketplace.invitations.rules import MissKind
 from marketplace.invitations.track_record import Missed
 from marketplace.leads.models import Lead
-from marketplace.notifications.service import LinkTo, notify
+from marketplace.notifications.service import LinkTo, Message, notify_each
 from marketplace.providers import coverage, pauses
 from marketplace.providers.models import Provider
 
-_misses: Any = Miss.__table__
 _WRITE = Direct(
-    insert(_misses).on_conflict_do_nothing(),
-    columns=("invitation_id", "provider_id", "at", "kind"),
+    text(
+        """
+        INSERT INTO misses (invitation_id, provider_id, at, kind)
+        SELECT * FROM unnest(:invitations, :providers, :moments, :kinds)
+        ON CONFLICT DO NOTHING RETURNING invitation_id
+        """
+    ).bindparams(
+        bindparam("invitations", type_=ARRAY(Uuid())),
+        bindparam("providers", type_=ARRAY(Uuid())),
+        bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
+        bindparam("kinds", type_=ARRAY(Text())),
+    )
 )
 
 
-def record_miss(tx: Transaction, invitation: Invitation, kind: MissKind) -> None:
-    """Put an invitation that lapsed on its holder's record, once whatever comes of it later.
+def record_misses(tx: Transaction, lapsed: Sequence[tuple[Invitation, MissKind]]) -> None:
+    """Put invitations that lapsed on their holders' records, once whatever comes of them later.
 
     Whoever let too many lapse within the window is paused, in the same transaction.
     """
-    moment = rules.lapsed_at(kind, open_by=invitation.open_by, respond_by=invitation.respond_by)
-    provider_id = invitation.provider_id
-    values = {
-        "invitation_id": invitation.id,
-        "provider_id": provider_id,
-        "at": moment,
-        "kind": kind,
+    moments = {
+        each.id: rules.lapsed_at(kind, open_by=each.open_by, respond_by=each.respond_by)
+        for each, kind in lapsed
     }
-    if not _WRITE.run(tx.session, values):
-        return
-    record(tx, SYSTEM, "miss.recorded", invitation.id, provider=str(provider_id), kind=kind)
-    counted = track_record.counting(tx.session, provider_id, since=moment - tx.policy.misses_window)
-    if track_record.are_too_many(counted, tx.policy):
-        _pause(tx, provider_id, [row.reference for row in counted])
+    values = {
+        "invitations": list(moments),
+        "providers": [each.provider_id for each, _ in lapsed],
+        "moments": list(moments.values()),
+        "kinds": [kind.value for _, kind in lapsed],
+    }
+    written = {row.invitation_id for row in _WRITE.rows(tx.session, values)}
+    new = [(each, kind) for each, kind in lapsed if each.id in written]
+    facts = {each.id: {"provider": str(each.provider_id), "kind": kind} for each, kind in new}
+    record_each(tx, SYSTEM, "miss.recorded", facts)
+    earliest: dict[UUID, datetime] = {}
+    for each, _ in new:
+        moment = moments[each.id]
+        earliest[each.provider_id] = min(earliest.get(each.provider_id, moment), moment)
+    if earliest:
+        _pause_who_misses_too_often(tx, earliest)
 
 
-def _pause(tx: Transaction, provider_id: UUID, references: list[str]) -> None:
-    pause_id = pauses.begin_pause_for_misses(tx, provider_id)
-    if pause_id is None:
-        return
-    record(tx, SYSTEM, "provider.paused_for_misses", provider_id, pause=str(pause_id))
-    notify(
+def _pause_who_misses_too_often(tx: Transaction, earliest: Mapping[UUID, datetime]) -> None:
+    """Pause whom a new miss, the earliest at this moment, makes one too many of."""
+    window = tx.policy.misses_window
+    counted = track_record.counting(tx.session, earliest, since=min(earliest.values()) - window)
+    too_many = {}
+    for each, moment in earliest.items():
+        near = [row for row in counted[each] if row.at > moment - window]
+        if track_record.are_too_many(near, tx.policy):
+            too_many[each] = [row.reference for row in near]
+    if too_many:
+        _pause(tx, too_many)
+
+
+def _pause(tx: Transaction, references: Mapping[UUID, list[str]]) -> None:
+    """Pause these providers for the misses of these leads, and tell each the way back."""
+    paused = pauses.begin_pauses_for_misses(tx, references)
+    facts = {each: {"pause": str(pause_id)} for each, pause_id in paused.items()}
+    record_each(tx, SYSTEM, "provider.paused_for_misses", facts)
+    to = holders(tx, paused)
+    lives_until = tx.now + tx.policy.way_back_link_lives
+    notify_each(
         tx,
-        "provider_paused",
-        holders(tx, [provider_id])[provider_id].contact,
-        pause_id,
-        path="/portal/record",
-        link=LinkTo(Purpose.COME_BACK, pause_id, tx.now + tx.policy.way_back_link_lives),
-        references=references,
-        days=tx.policy.misses_window.days,
-        provider_id=provider_id,
+        [
+            Message(
+                "provider_paused",
+                to[each].contact,
+                pause_id,
+                {"references": references[each], "days": tx.policy.misses_window.days},
+                path="/portal/record",
+                link=LinkTo(Purpose.COME_BACK, pause_id, lives_until),
+                provider_id=each,
+            )
+            for each, pause_id in paused.items()
+        ],
+    )
+
+
+def tell_of_misses(tx: Transaction, lapsed: Sequence[tuple[Lead, Invitation]]) -> None:
+    """Tell the holders of what time has ended, and how their records stand now."""
+    counted = track_record.counting(
+        tx.session,
+        {invitation.provider_id for _, invitation in lapsed},
+        since=tx.now - tx.policy.misses_window,
+    )
+    tell_holders(
+        tx,
+        [
+            Letter(
+                f"invitation_{invitation.state}",
+                invitation,
+                {
+                    "reference": lead.reference,
+                    "misses": len(counted[invitation.provider_id]),
+                    "too_many": tx.policy.misses_before_pause,
+                    "days": tx.policy.misses_window.days,
+                },
+            )
+            for lead, invitation in lapsed
+        ],
     )
 
 
 def tell_of_miss(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
     """Tell the holder of what time has ended, and how its record stands now."""
-    provider_id = invitation.provider_id
-    tell_holder(
-        tx,
-        f"invitation_{invitation.state}",
-        invitation,
-        reference=lead.reference,
-        misses=track_record.how_many_count(tx.session, provider_id, policy=tx.policy, now=tx.now),
-        too_many=tx.policy.misses_before_pause,
-        days=tx.policy.misses_window.days,
-    )
+    tell_of_misses(tx, [(lead, invitation)])
 
 
 def object_to_miss(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str) -> Missed:
@@ -130,8 +181,8 @@ def _end_pause_if_fewer(tx: Transaction, actor: Actor, provider_id: UUID) -> boo
     if pause is None:
         return False
     joined_at = tx.session.get_one(Provider, provider_id).created_at
-    left = track_record.counting(tx.session, provider_id, since=joined_at)
-    if track_record.are_too_many(left, tx.policy):
+    left = track_record.counting(tx.session, [provider_id], since=joined_at)
+    if track_record.are_too_many(left[provider_id], tx.policy):
         return False
     pauses.end_pause(tx, actor, pause)
     return True

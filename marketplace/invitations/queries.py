@@ -7,9 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     Float,
     Select,
+    Uuid,
     and_,
+    any_,
     bindparam,
     case,
     cast,
@@ -29,7 +32,7 @@ from marketplace.core.events import Event
 from marketplace.invitations.models import Invitation, Question
 from marketplace.invitations.rules import ANSWERABLE, LIVE, InvitationState
 from marketplace.leads.models import Lead
-from marketplace.leads.queries import lock_lead
+from marketplace.leads.queries import lock_lead, lock_leads
 
 
 def invitation_of(session: Session, actor: Actor, invitation_id: UUID) -> Invitation:
@@ -53,6 +56,23 @@ def lock_with_lead(session: Session, invitation: Invitation) -> tuple[Lead, Invi
     """Hold the lead and then the invitation, as the order of locks is, and read both afresh."""
     lead = lock_lead(session, invitation.lead_id)
     return lead, lock_invitation(session, invitation.id)
+
+
+def lock_each_with_lead(
+    session: Session, invitation_ids: Collection[UUID]
+) -> list[tuple[Lead, Invitation]]:
+    """Hold these as `lock_with_lead` does one: all the leads, then all the invitations, by id."""
+    ids = bindparam("ids", list(invitation_ids), type_=ARRAY(Uuid()))
+    these = Invitation.id == any_(ids)
+    leads = lock_leads(session, session.scalars(select(Invitation.lead_id).where(these)).all())
+    rows = session.scalars(
+        select(Invitation)
+        .where(these)
+        .order_by(Invitation.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return [(leads[invitation.lead_id], invitation) for invitation in rows]
 
 
 def lead_id_of(session: Session, invitation_id: UUID) -> UUID | None:

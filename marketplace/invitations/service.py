@@ -15,8 +15,9 @@ from marketplace.core.errors import Conflict
 from marketplace.core.events import record, record_each
 from marketplace.core.jobs import Job
 from marketplace.invitations import queries, rules, standing
-from marketplace.invitations.endings import end, give_on, pass_on
-from marketplace.invitations.letters import tell_holders
+from marketplace.invitations.endings import end, pass_on
+from marketplace.invitations.letters import Letter, tell_holders
+from marketplace.invitations.misses import tell_of_miss
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState
 from marketplace.leads import rules as rules_of_leads
@@ -87,7 +88,7 @@ def invite(
         "respond_by": deadline,
         "places": tx.policy.places,
     }
-    tell_holders(tx, "invitation", invitations, values)
+    tell_holders(tx, [Letter("invitation", each, values) for each in invitations])
     return invitations
 
 
@@ -120,13 +121,14 @@ def look_at_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invit
         was_overdue = invitation.due_event(tx.now) is InvitationEvent.RELEASE
         if was_overdue:  # and no sweep has met it yet
             end(tx, SYSTEM, invitation, InvitationEvent.RELEASE)
+            tell_of_miss(tx, lead, invitation)
         if invitation.state is InvitationState.SENT:
             invitation.apply(InvitationEvent.OPEN, now=tx.now)
             record(tx, actor, "invitation.opened", invitation.id)
         elif invitation.state is InvitationState.RELEASED:
             came_back = _return_if_possible(tx, actor, lead, invitation)
             if was_overdue and not came_back:
-                give_on(tx, lead, invitation)
+                pass_on(tx, lead, invitation)
         return invitation
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Integer, Uuid, bindparam, text
+from sqlalchemy import ARRAY, Date, Integer, Uuid, bindparam, text
 from sqlalchemy.orm import Session
 
 from marketplace.core.direct import Direct
@@ -94,7 +94,9 @@ def _statement(sql: str, **types: Any) -> Direct:
     return Direct(text(" ".join(sql.split())).bindparams(*binds))
 
 
-_OF_ONE = _statement(f"SELECT CASE {_WHICH} END AS obstacle {_FROM} WHERE i.id = :id", id=Uuid())
+_OF_EACH = _statement(
+    f"SELECT i.id, CASE {_WHICH} END AS obstacle {_FROM} WHERE i.id = ANY(:ids)", ids=ARRAY(Uuid())
+)
 
 _LEADS = _statement(
     f"""
@@ -122,8 +124,20 @@ def obstacle_of(
 
     In words for it; `who` calls it by its name for others.
     """
-    (row,) = _OF_ONE.rows(session, {**_dates(policy, now), "id": invitation_id})
-    return None if row.obstacle is None else list(_OBSTACLES)[row.obstacle].format(who=who)
+    obstacles = obstacles_of(session, [invitation_id], policy=policy, now=now)
+    return obstacles[invitation_id].format(who=who) if obstacles else None
+
+
+def obstacles_of(
+    session: Session, invitation_ids: Collection[UUID], *, policy: Policy, now: datetime
+) -> dict[UUID, str]:
+    """Return what keeps the holders of these invitations from taking part, where something does.
+
+    The words say `{who}` for the holder.
+    """
+    words = list(_OBSTACLES)
+    rows = _OF_EACH.rows(session, {**_dates(policy, now), "ids": list(invitation_ids)})
+    return {row.id: words[row.obstacle] for row in rows if row.obstacle is not None}
 
 
 def leads_to_look_at(session: Session, *, policy: Policy, now: datetime, most: int) -> list[UUID]:

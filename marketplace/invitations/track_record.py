@@ -1,12 +1,12 @@
 """A provider's track record: the misses on it, how long each counts, and where it stands."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Select, Uuid, bindparam, exists, or_, select
+from sqlalchemy import ARRAY, DateTime, Select, Uuid, any_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session
 
 from marketplace.core.direct import Direct
@@ -19,12 +19,12 @@ from marketplace.providers.models import Pause, Provider
 
 _misses: Any = Miss.__table__
 _COUNTING = Direct(
-    select(_misses.c.at, Lead.reference)
+    select(_misses.c.provider_id, _misses.c.at, Lead.reference)
     .join(Invitation, Invitation.id == _misses.c.invitation_id)
     .join(Lead, Lead.id == Invitation.lead_id)
     .join(Provider, Provider.id == _misses.c.provider_id)
     .where(
-        _misses.c.provider_id == bindparam("provider_id", type_=Uuid()),
+        _misses.c.provider_id == any_(bindparam("ids", type_=ARRAY(Uuid()))),
         _misses.c.at > bindparam("since", type_=DateTime(timezone=True)),
         _misses.c.struck_at.is_(None),
         or_(Provider.came_back_at.is_(None), _misses.c.at > Provider.came_back_at),
@@ -33,9 +33,17 @@ _COUNTING = Direct(
 )
 
 
-def counting(session: Session, provider_id: UUID, *, since: datetime) -> list[Any]:
-    """Return moment and reference of each miss that is not struck, since the last way back."""
-    return _COUNTING.rows(session, {"provider_id": provider_id, "since": since})
+def counting(
+    session: Session, provider_ids: Collection[UUID], *, since: datetime
+) -> Mapping[UUID, Sequence[Any]]:
+    """Return moment and reference of each miss that is not struck, since the last way back.
+
+    By provider, the earliest first.
+    """
+    found: dict[UUID, list[Any]] = {each: [] for each in provider_ids}
+    for row in _COUNTING.rows(session, {"ids": list(found), "since": since}):
+        found[row.provider_id].append(row)
+    return found
 
 
 def are_too_many(counted: Sequence[Any], policy: Policy) -> bool:
@@ -49,7 +57,8 @@ def are_too_many(counted: Sequence[Any], policy: Policy) -> bool:
 
 def how_many_count(session: Session, provider_id: UUID, *, policy: Policy, now: datetime) -> int:
     """Return how many misses of a provider count towards a pause now."""
-    return len(counting(session, provider_id, since=now - policy.misses_window))
+    since = now - policy.misses_window
+    return len(counting(session, [provider_id], since=since)[provider_id])
 
 
 def is_struck(session: Session, invitation_id: UUID) -> bool:

@@ -1,13 +1,17 @@
 """How leads are found, and for whom."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Double,
     Select,
+    Uuid,
+    any_,
+    bindparam,
     case,
     cast,
     extract,
@@ -43,6 +47,18 @@ def lock_lead(session: Session, lead_id: UUID) -> Lead:
     if lead is None:
         raise NotFound("no such request")
     return lead
+
+
+def lock_leads(session: Session, lead_ids: Collection[UUID]) -> dict[UUID, Lead]:
+    """Hold these leads until the transaction ends, in the order of their ids, and read afresh."""
+    rows = session.scalars(
+        select(Lead)
+        .where(Lead.id == any_(bindparam("ids", list(lead_ids), type_=ARRAY(Uuid()))))
+        .order_by(Lead.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {lead.id: lead for lead in rows}
 
 
 def lock_business(session: Session, business_key: str) -> None:

@@ -1,6 +1,6 @@
 """The coverage row: who takes on what, and how much of it is in use."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -91,17 +91,29 @@ def take_place_again(tx: Transaction, provider_id: UUID) -> None:
     )
 
 
-def free_place(tx: Transaction, provider_id: UUID) -> None:
-    """Count one live invitation less; a provider that was full may be wanted by a waiting lead.
+_freed = func.unnest(_IDS).column_valued("freed")
+_FREED = select(_freed.label("id"), func.count().label("places")).group_by(_freed).subquery()
+_FREE_PLACES = Direct(
+    update(_coverage)
+    .where(_coverage.c.provider_id == _FREED.c.id)
+    .values(open_count=func.greatest(_coverage.c.open_count - _FREED.c.places, 0))
+    .returning(
+        _coverage.c.provider_id,
+        _coverage.c.open_count,
+        _coverage.c.open_capacity,
+        _FREED.c.places,
+    )
+)
 
-    What it was invited to this month stays counted: it was a turn, however it ended.
+
+def free_places(tx: Transaction, provider_ids: Sequence[UUID]) -> None:
+    """Count a live invitation less for each time that a provider is named.
+
+    One that was full may be wanted by a waiting lead. What it was invited to this month stays
+    counted: it was a turn, however it ended.
     """
-    row = tx.session.execute(
-        update(Coverage)
-        .where(Coverage.provider_id == provider_id)
-        .values(open_count=func.greatest(Coverage.open_count - 1, 0))
-        .returning(Coverage.open_count, Coverage.open_capacity)
-        .execution_options(synchronize_session="fetch")
-    ).one_or_none()
-    if row is not None and row.open_count + 1 == row.open_capacity:
-        tx.afterwards(Job.REMATCH_WAITING_LEADS, provider_id)
+    if len(provider_ids) > 1:
+        lock_rows(tx.session, provider_ids)
+    for row in _FREE_PLACES.rows(tx.session, {"ids": list(provider_ids)}):
+        if row.open_count < row.open_capacity <= row.open_count + row.places:
+            tx.afterwards(Job.REMATCH_WAITING_LEADS, row.provider_id)

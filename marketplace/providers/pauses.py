@@ -1,5 +1,6 @@
 """When a provider gets no invitations: as it wishes itself, or for what it let lapse."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -80,23 +81,25 @@ def end_pause(tx: Transaction, actor: Actor, pause: Pause) -> None:
     tx.afterwards(Job.REMATCH_WAITING_LEADS, pause.provider_id)
 
 
-def begin_pause_for_misses(tx: Transaction, provider_id: UUID) -> UUID | None:
-    """Pause a provider until it comes back; return the pause, or None if it is paused so already.
+def begin_pauses_for_misses(tx: Transaction, provider_ids: Collection[UUID]) -> Mapping[UUID, UUID]:
+    """Pause providers until they come back; return the pause of each that was not paused so.
 
-    What it was invited to before runs on.
+    What they were invited to before runs on.
     """
-    return tx.session.scalar(
-        insert(Pause)
-        .values(
-            id=new_id(),
-            provider_id=provider_id,
-            starts_at=tx.now,
-            reason=PauseReason.REPEATED_MISSES,
-            created_at=tx.now,
-        )
-        .on_conflict_do_nothing()
-        .returning(Pause.id)
+    rows = [
+        {
+            "id": new_id(),
+            "provider_id": each,
+            "starts_at": tx.now,
+            "reason": PauseReason.REPEATED_MISSES,
+            "created_at": tx.now,
+        }
+        for each in sorted(provider_ids)
+    ]
+    begun = tx.session.execute(
+        insert(Pause).values(rows).on_conflict_do_nothing().returning(Pause.provider_id, Pause.id)
     )
+    return {row.provider_id: row.id for row in begun}
 
 
 def pause_for_misses(session: Session, provider_id: UUID) -> Pause | None:

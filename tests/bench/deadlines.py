@@ -18,7 +18,8 @@ from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads import clock as leads
 from marketplace.matching import settling, waiting
-from marketplace.providers.models import Coverage
+from marketplace.providers.models import Coverage, Provider
+from marketplace.providers.rules import ProviderKind, ProviderState
 from tests.bench.leads import open_leads
 
 IDLE = {
@@ -30,6 +31,16 @@ IDLE = {
     "settle_ended_invitations": settling.settle_ended_invitations,
 }
 """The sweeps that look at invitations and commitments."""
+
+
+_HOLDERS = (
+    select(Coverage.provider_id)
+    .join(Provider, Provider.id == Coverage.provider_id)
+    # Nothing keeps these from answering: a consultant needs no accreditation.
+    .where(Coverage.kind == ProviderKind.CONSULTANT, Provider.state == ProviderState.VERIFIED)
+    .order_by(Coverage.shuffle)
+    .limit(3000)
+)
 
 
 @dataclass(frozen=True)
@@ -78,9 +89,7 @@ def hold_out(ctx: Context, count: int) -> list[UUID]:
     """Write open leads with three opened invitations each, `count` in all, as matching would."""
     ids = open_leads(ctx, -(-count // 3), draw=random.Random(count))
     with ctx.transaction() as tx:
-        holders = tx.session.scalars(
-            select(Coverage.provider_id).order_by(Coverage.shuffle).limit(3000)
-        ).all()
+        holders = tx.session.scalars(_HOLDERS).all()
         rows = _rows(ids, holders, tx.now, InvitationState.OPENED)[:count]
         for start in range(0, len(rows), 1000):
             tx.session.execute(insert(Invitation), rows[start : start + 1000])
@@ -91,9 +100,7 @@ def hold_out(ctx: Context, count: int) -> list[UUID]:
 def _store_ended(ctx: Context, stored: int) -> None:
     with ctx.transaction() as tx:
         there = tx.session.scalar(text("SELECT count(*) FROM invitations")) or 0
-        holders = tx.session.scalars(
-            select(Coverage.provider_id).order_by(Coverage.shuffle).limit(3000)
-        ).all()
+        holders = tx.session.scalars(_HOLDERS).all()
     missing = stored - int(there)
     while missing > 0:
         some = min(missing, 30_000)

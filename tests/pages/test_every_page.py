@@ -51,9 +51,9 @@ def pages(ctx, make, browser, signed_in, admin, clock):
             )
         )
         confirm = links.mint(tx, links.Purpose.CONFIRM_LEAD, lead.id, expires_at=lead.confirm_by)
-        paused = pauses.begin_pause_for_misses(tx, consultant.id)
+        paused = pauses.begin_pauses_for_misses(tx, [consultant.id])[consultant.id]
         come_back = links.mint(tx, links.Purpose.COME_BACK, paused, expires_at=lead.confirm_by)
-        misses.record_miss(tx, let_lapse, MissKind.EXPIRED)
+        misses.record_misses(tx, [(let_lapse, MissKind.EXPIRED)])
         not_ours = links.mint(tx, links.Purpose.NOT_OURS, lead.id, expires_at=lead.confirm_by)
 
     found = []

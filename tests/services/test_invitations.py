@@ -141,7 +141,7 @@ def test_a_late_look_releases_it_and_takes_the_place_again_with_fresh_time(ctx, 
     assert verbs(make, one.id) == [
         "invitation.sent", "invitation.released", "miss.recorded", "invitation.returned",
     ]  # fmt: skip
-    assert told(make, one.id) == ["invitation"]
+    assert told(make, one.id) == ["invitation", "invitation_released"]
     assert open_count(make, one.provider_id) == 1
     accept(ctx, one)
 
@@ -459,14 +459,14 @@ def test_an_expiry_is_a_miss_though_a_question_was_asked(ctx, three, clock):
 
 def test_a_poisoned_invitation_is_passed_over_by_the_sweep(ctx, three, make, clock, monkeypatch):
     _, (one, two, three_) = three
-    lock = queries.lock_invitation
+    lock = queries.lock_each_with_lead
 
-    def poisoned(session, invitation_id):
-        if invitation_id == two.id:
+    def poisoned(session, invitation_ids):
+        if two.id in invitation_ids:
             raise RuntimeError("poisoned")
-        return lock(session, invitation_id)
+        return lock(session, invitation_ids)
 
-    monkeypatch.setattr(queries, "lock_invitation", poisoned)
+    monkeypatch.setattr(queries, "lock_each_with_lead", poisoned)
     clock.now = one.respond_by
     assert endings.end_due_invitations(ctx) == 2
     states = [again(make, each).state for each in (one, two, three_)]

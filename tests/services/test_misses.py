@@ -1,8 +1,10 @@
 """What providers let lapse: recorded once, told, too much of it paused, objected to, struck."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
+import structlog
 from sqlalchemy import select
 
 from marketplace.bootstrap import channel_of
@@ -21,7 +23,7 @@ from marketplace.matching.models import Credit
 from marketplace.notifications import delivery
 from marketplace.notifications.models import Notification
 from marketplace.providers import pauses
-from marketplace.providers.models import Pause, Provider
+from marketplace.providers.models import Coverage, Pause, Provider
 from marketplace.providers.rules import ProviderState
 from marketplace.quotes import erasure, outcome
 from tests.factories import ADMIN, business_of, person_of
@@ -157,6 +159,27 @@ def test_two_machines_that_sweep_at_once_record_tell_and_pause_once(
     assert len(letters(make, "invitation_released")) == 5
     assert len(letters(make, "provider_paused")) == 1
     assert verbs(make, provider.id).count("provider.paused_for_misses") == 1
+
+
+def test_sweeps_of_many_at_once_beside_requests_that_are_closed_never_wait_crosswise(
+    ctx, make, clock, at_once
+):
+    for _ in range(5):
+        make.provider()
+    leads = [make.matched_lead() for _ in range(30)]
+    clock.now = held(make, leads[0])[0].open_by
+    closing = [partial(outcome.close_lead, ctx, ADMIN, lead.id, reason="x") for lead in leads[::6]]
+    sweeps = [partial(endings.end_due_invitations, ctx)] * 3
+    with structlog.testing.capture_logs() as logged:
+        done = at_once([*sweeps[:2], *closing, *sweeps[2:]])
+    assert not any(isinstance(each, Exception) for each in done)
+    assert [each["event"] for each in logged if each["log_level"] != "info"] == []
+    invitations_ = [each for lead in leads for each in held(make, lead)]
+    assert {each.state for each in invitations_} == {"released"}
+    assert len(invitations_) == len(all_misses(make)) == 90
+    assert len(letters(make, "invitation_released")) == 90
+    assert len(letters(make, "provider_paused")) == 5
+    assert make.ask(lambda s: s.scalars(select(Coverage.open_count).distinct()).all()) == [0]
 
 
 def test_one_that_came_back_stays_a_miss_and_is_none_twice(ctx, make, clock, provider):
