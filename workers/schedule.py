@@ -18,19 +18,19 @@ from marketplace.core.jobs import JOB_TIMEOUT
 from workers import jobs
 
 SWEEPS = (
-    # (what, how many sweep intervals apart)
-    (jobs.end_due_invitations, 1),
-    (jobs.remind_holders, 1),
-    (jobs.settle_due_commitments, 1),
-    (jobs.retry_waiting_leads, 1),
-    (jobs.settle_ended_invitations, 1),
-    (jobs.deliver_notifications, 1),
-    (jobs.deliver_webhooks, 1),
-    (jobs.recheck_standing, 4),
-    (jobs.lapse_unconfirmed_leads, 4),
-    (jobs.expire_due_leads, 4),
-    (jobs.forget_old_answers, 240),
-    (jobs.tell_of_expiring_accreditations, 240),
+    # (what, how many sweep intervals apart, on which queue)
+    (jobs.end_due_invitations, 1, "deadlines"),
+    (jobs.settle_due_commitments, 1, "deadlines"),
+    (jobs.remind_holders, 1, "deadlines"),
+    (jobs.retry_waiting_leads, 1, "sweeps"),
+    (jobs.settle_ended_invitations, 1, "sweeps"),
+    (jobs.deliver_notifications, 1, "mail"),
+    (jobs.deliver_webhooks, 1, "webhooks"),
+    (jobs.recheck_standing, 4, "sweeps"),
+    (jobs.lapse_unconfirmed_leads, 4, "sweeps"),
+    (jobs.expire_due_leads, 4, "sweeps"),
+    (jobs.forget_old_answers, 240, "sweeps"),
+    (jobs.tell_of_expiring_accreditations, 240, "sweeps"),
 )
 
 
@@ -61,11 +61,11 @@ def scheduler(redis: Redis, sweep_interval: timedelta) -> Scheduler:
     not come back to a queue full of identical ones.
     """
     cron = Scheduler(connection=redis)
-    for sweep, every in SWEEPS:
+    for sweep, every, queue in SWEEPS:
         interval = int(sweep_interval.total_seconds()) * every
         cron.register(
             sweep,
-            queue_name="webhooks" if sweep is jobs.deliver_webhooks else "sweeps",
+            queue_name=queue,
             interval=interval,
             ttl=2 * interval,
             job_timeout=JOB_TIMEOUT,

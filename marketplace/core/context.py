@@ -18,10 +18,11 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from marketplace.core.direct import driver
 from marketplace.core.jobs import Asked, HeldBack, Job, JobQueue, in_batches
 from marketplace.core.policy import Policy
 
-_DO_NOT_WAIT = text("SET LOCAL synchronous_commit TO off")
+_DO_NOT_WAIT = "SET LOCAL synchronous_commit TO off"
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +77,7 @@ class Context:
         tx = Transaction(session, self.clock(), self.policy, self.origin)
         try:
             if not waits_for_disk:
-                session.execute(_DO_NOT_WAIT)
+                driver(session).execute(_DO_NOT_WAIT)
             yield tx
             session.commit()
         except BaseException:

@@ -8,7 +8,7 @@ values in and columns out are psycopg's own (an enum is its word, a list an arra
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg.rows import RowMaker, namedtuple_row
@@ -19,6 +19,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 Values = Mapping[str, Any]
+
+
+def driver(session: Session) -> psycopg.Connection[Any]:
+    """Return the driver's own connection of a session, inside its transaction."""
+    connection: Any = session.connection().connection.driver_connection
+    return cast(psycopg.Connection[Any], connection)
 
 
 class Direct:
@@ -54,8 +60,7 @@ class Direct:
 
     def _send(self, session: Session, values: Values | Sequence[Values]) -> psycopg.Cursor[Any]:
         session.flush()  # what the session still holds back comes before
-        connection: Any = session.connection().connection.driver_connection
-        cursor: psycopg.Cursor[Any] = connection.cursor(row_factory=self._row_maker)
+        cursor: psycopg.Cursor[Any] = driver(session).cursor(row_factory=self._row_maker)
         sql, own = self._compiled
         each = [values] if isinstance(values, Mapping) else values
         sent = [own | {name: _as_sent(value) for name, value in one.items()} for one in each]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Select, insert, select
+from sqlalchemy import CTE, Index, Insert, Select, bindparam, insert, select
 from sqlalchemy.orm import Mapped
 
 from marketplace.core.actors import Actor
@@ -37,28 +37,35 @@ class Event(Base):
 
 def record(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, **facts: Any) -> None:
     """Write down that `actor` did `verb` to the subject."""
-    tx.session.add(Event(**_written(tx, actor, verb, subject_id, facts)))
+    tx.session.add(Event(**written(tx, actor, verb, subject_id, facts)))
 
 
 def record_each(tx: Transaction, actor: Actor, verb: str, subjects: Mapping[UUID, Json]) -> None:
     """Write down that `actor` did `verb` to each of these, with the facts of each."""
     _WRITE.run(
         tx.session,
-        *(_written(tx, actor, verb, each, facts) for each, facts in subjects.items()),
+        *(written(tx, actor, verb, each, facts) for each, facts in subjects.items()),
     )
 
 
 _events: Any = Event.__table__
-_WRITE = Direct(
-    insert(_events),
-    columns=(
-        "id", "at", "actor_kind", "actor_id", "verb", "subject_id", "facts", "request_id",
-        "address",
-    ),
+_COLUMNS = (
+    "id", "at", "actor_kind", "actor_id", "verb", "subject_id", "facts", "request_id", "address",
 )  # fmt: skip
+_WRITE = Direct(insert(_events), columns=_COLUMNS)
 
 
-def _written(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, facts: Json) -> Json:
+def recorded_with(change: CTE) -> Insert:
+    """Return the statement that makes `change`, to one row, and writes it down if it was made.
+
+    It takes what `written` returns besides the values of the change.
+    """
+    values = (bindparam(name, type_=_events.c[name].type) for name in _COLUMNS)
+    return insert(_events).from_select(_COLUMNS, select(*values).select_from(change))
+
+
+def written(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, facts: Json) -> Json:
+    """Return the columns of an event."""
     return {
         "id": new_id(),
         "at": tx.now,

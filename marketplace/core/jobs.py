@@ -24,8 +24,12 @@ class Job(StrEnum):
     DELIVER_WEBHOOKS = "deliver_webhooks"
 
 
-QUEUES = ("matching", "mail", "sweeps", "webhooks")
-"""In the order in which a worker empties them: a provider's slow server holds up no deadline."""
+QUEUES = ("deadlines", "matching", "sweeps", "mail", "webhooks")
+"""In the order in which a worker empties them.
+
+A deadline waits for one job at most, whatever there is to match and however much mail has piled up;
+a provider's slow server holds up nothing else.
+"""
 
 QUEUE_OF = {
     Job.MATCH_LEADS: "matching",

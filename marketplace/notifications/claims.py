@@ -1,14 +1,18 @@
 """Whose turn it is to send a message: claims that lapse, so that a killed sender loses nothing."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy import ARRAY, DateTime, Integer, Uuid, any_, bindparam, func, null, update
 
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Context, Transaction
+from marketplace.core.direct import Direct
+from marketplace.core.events import record_each, recorded_with, written
 from marketplace.notifications import queries, rules, suppressions
 from marketplace.notifications.forgetting import empty
 from marketplace.notifications.models import MailPause, Notification
@@ -28,6 +32,8 @@ class Claim:
     lapses_at: datetime
     on_probation: bool
     """The channel was paused, and this message shows whether it works again."""
+    mints_link: bool
+    """To send it a link has to be made, which the reader must find."""
 
 
 def claim_due(ctx: Context, way: Way = Way.EMAIL) -> list[Claim]:
@@ -44,45 +50,63 @@ def claim_due(ctx: Context, way: Way = Way.EMAIL) -> list[Claim]:
             size = 1 if one_by_one else tx.policy.send_batch
             due = queries.lock_due(tx.session, way, now=tx.now, limit=size)
             stopped = suppressions.stopped_among(tx.session, {each.recipient for each in due})
-            claims = [
-                _take(tx, each, on_probation=pause is not None)
-                for each in due
-                if not _is_held_back(tx, each, stopped)
-            ]
-        ours = [claim for claim in claims if claim is not None]
-        if ours or not due:
-            return ours
+            to_send = [each for each in due if not _is_held_back(tx, each, stopped)]
+            claims = [_claim(tx, way, each, on_probation=pause is not None) for each in to_send]
+            _write(tx, claims)
+        if claims or not due:
+            return claims
 
 
-def _take(tx: Transaction, notification: Notification, *, on_probation: bool) -> Claim | None:
-    """Claim a message, or give it up if every attempt there was ended without a word."""
-    was_cut_off = notification.state is NotificationState.SENDING
-    if was_cut_off and notification.attempts >= tx.policy.send_attempts:
-        give_up(tx, notification, "every attempt was cut off")
-        return None
-    claim = Claim(
-        notification.id,
-        notification.channel,
-        notification.attempts + 1,
+def _claim(tx: Transaction, way: Way, message: Any, *, on_probation: bool) -> Claim:
+    return Claim(
+        message.id,
+        way,
+        message.attempts + 1,
         tx.now + tx.policy.send_lease,
         on_probation,
+        mints_link=message.link_purpose is not None,
     )
-    move(tx, notification, NotificationEvent.CLAIM, SYSTEM, attempt=claim.attempt)
-    notification.next_attempt_at = claim.lapses_at
-    return claim
 
 
-def _is_held_back(tx: Transaction, notification: Notification, stopped: Collection[str]) -> bool:
-    """Hold the message back if its address gets no mail; return whether.
+_notifications: Any = Notification.__table__
+_CLAIM = Direct(
+    update(_notifications)
+    .where(_notifications.c.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+    .values(
+        state=NotificationState.SENDING,
+        next_attempt_at=bindparam("until", type_=DateTime(timezone=True)),
+    )
+)
 
-    It can be retried once its address gets mail again.
+
+def _write(tx: Transaction, claims: Sequence[Claim]) -> None:
+    """Claim these messages, which are locked, all until the same moment."""
+    if not claims:
+        return
+    values = {"ids": [each.id for each in claims], "until": claims[0].lapses_at}
+    _CLAIM.run(tx.session, values)
+    facts = {each.id: {"attempt": each.attempt} for each in claims}
+    record_each(tx, SYSTEM, "notification.claimed", facts)
+
+
+def _is_held_back(tx: Transaction, message: Any, stopped: Collection[str]) -> bool:
+    """Give a message up if every attempt was ended without a word, or hold it back; return whether.
+
+    It is held back if its address gets no mail; and can be retried once it does again.
     """
-    if rules.address_key(notification.recipient) not in stopped:
+    was_cut_off = message.state == NotificationState.SENDING
+    is_worn_out = was_cut_off and message.attempts >= tx.policy.send_attempts
+    is_stopped = rules.address_key(message.recipient) in stopped
+    if not (is_worn_out or is_stopped):
         return False
-    move(tx, notification, NotificationEvent.SUPPRESS, SYSTEM)
-    notification.last_error = "this address gets no mail"
-    if notification.is_last_word:
-        empty(notification)
+    notification = tx.session.get_one(Notification, message.id)
+    if is_stopped:
+        move(tx, notification, NotificationEvent.SUPPRESS, SYSTEM)
+        notification.last_error = "this address gets no mail"
+        if notification.is_last_word:
+            empty(notification)
+    else:
+        give_up(tx, notification, "every attempt was cut off")
     return True
 
 
@@ -109,6 +133,74 @@ def give_up(tx: Transaction, notification: Notification, detail: str) -> None:
         template=notification.template,
         detail=detail,
     )
+
+
+_OURS = (
+    _notifications.c.id == bindparam("its_id", type_=Uuid()),
+    _notifications.c.state == NotificationState.SENDING,
+    _notifications.c.next_attempt_at == bindparam("lapses_at", type_=DateTime(timezone=True)),
+)
+
+_BEGIN = Direct(
+    update(_notifications)
+    .where(*_OURS)
+    .values(
+        attempts=bindparam("attempt", type_=Integer()),
+        next_attempt_at=bindparam("until", type_=DateTime(timezone=True)),
+    )
+    .returning(
+        *(
+            _notifications.c[name]
+            for name in (
+                "id", "template", "recipient", "recipient_name", "time_zone", "values", "path",
+                "link_purpose", "link_subject_id", "link_expires_at", "created_at",
+            )
+        )
+    )
+)  # fmt: skip
+
+
+def begin(tx: Transaction, claim: Claim) -> tuple[Claim, Any] | None:
+    """Count the attempt, and hold the message for the length of it.
+
+    Return the claim as it stands now and what is to be sent, or None if it is not ours any more.
+    The attempt counts from here on, so that a message that kills its sender is given up one day.
+    """
+    begun = replace(claim, lapses_at=tx.now + tx.policy.send_lease)
+    values = {**_named(claim), "attempt": claim.attempt, "until": begun.lapses_at}
+    for row in _BEGIN.rows(tx.session, values):
+        return begun, row
+    return None
+
+
+_SENT = Direct(
+    recorded_with(
+        update(_notifications)
+        .where(*_OURS, ~_notifications.c.is_last_word)
+        .values(
+            state=NotificationState.SENT,
+            sent_at=func.coalesce(
+                _notifications.c.sent_at, bindparam("at", type_=DateTime(timezone=True))
+            ),
+            last_error=null(),
+        )
+        .returning(_notifications.c.id)
+        .cte("sent")
+    )
+)
+
+
+def record_as_sent(tx: Transaction, claim: Claim) -> bool:
+    """Record that a message went out as most do; return whether that is all there is to it.
+
+    It is ours still, nothing was reported of it, and it need not be forgotten.
+    """
+    event = written(tx, SYSTEM, "notification.sent", claim.id, {"attempt": claim.attempt})
+    return not claim.on_probation and bool(_SENT.run(tx.session, {**event, **_named(claim)}))
+
+
+def _named(claim: Claim) -> dict[str, Any]:
+    return {"its_id": claim.id, "lapses_at": claim.lapses_at}
 
 
 def hold(tx: Transaction, claim: Claim) -> Notification | None:

@@ -3,8 +3,9 @@
 import json
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import delete
@@ -13,16 +14,17 @@ from sqlalchemy.dialects.postgresql import insert
 from marketplace.core import links
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Context, Transaction
-from marketplace.core.jobs import JOB_TIMEOUT
+from marketplace.core.links import Purpose
 from marketplace.notifications import queries, rules
 from marketplace.notifications.channels import Channel, Message
 from marketplace.notifications.claims import (
     Claim,
+    begin,
     claim_due,
     give_up,
-    hold,
     is_ours,
     put_back,
+    record_as_sent,
 )
 from marketplace.notifications.forgetting import empty
 from marketplace.notifications.models import MailPause, Notification
@@ -37,12 +39,11 @@ from marketplace.notifications.wording import CannotBeWritten, Words, action_add
 
 log = structlog.get_logger(__name__)
 
-RUN_SECONDS = JOB_TIMEOUT / 2
-"""After this a run begins no further send and rings for another: no job is stopped in the midst."""
+AT_MOST_OF_AN_INTERVAL = 0.5
+"""How much of the time between two sweeps a run may take: deadlines wait for the same worker.
 
-
-RUN_SECONDS_OF_WEBHOOKS = 10
-"""The same where servers that are not ours may be slow, and mail waits for this worker."""
+After that it begins no further send, and rings for another run.
+"""
 
 
 def deliver_due_notifications(ctx: Context, channel: Channel, way: Way = Way.EMAIL) -> int:
@@ -52,75 +53,116 @@ def deliver_due_notifications(ctx: Context, channel: Channel, way: Way = Way.EMA
     before the send, so that no row is locked while we wait for the outside world; a claim whose
     holder was killed lapses, and the message is sent by whoever comes next.
     """
-    started = time.monotonic()
-    limit = RUN_SECONDS if way is Way.EMAIL else RUN_SECONDS_OF_WEBHOOKS
+    ends_at = time.monotonic() + _run_seconds(ctx)
     sent = 0
     while batch := claim_due(ctx, way):
-        for position, claim in enumerate(batch):
-            if time.monotonic() - started > limit:
-                put_back(ctx, batch[position:], ring=True)
-                return sent
-            outcome = _deliver(ctx, channel, claim)
-            sent += outcome is SendOutcome.SENT
-            if outcome is SendOutcome.WE_ARE_REFUSED:
-                put_back(ctx, batch[position + 1 :], ring=False)
-                return sent
+        with _Run(ctx, channel) as run:
+            for position, claim in enumerate(batch):
+                if time.monotonic() > ends_at:
+                    put_back(ctx, batch[position:], ring=True)
+                    return sent
+                outcome = run.deliver(claim)
+                sent += outcome is SendOutcome.SENT
+                if outcome is SendOutcome.WE_ARE_REFUSED:
+                    put_back(ctx, batch[position + 1 :], ring=False)
+                    return sent
     return sent
 
 
-def _deliver(ctx: Context, channel: Channel, claim: Claim) -> SendOutcome | None:
-    """Send one message and record how it went; None if it was no longer ours.
+def _run_seconds(ctx: Context) -> float:
+    return ctx.policy.sweep_interval.total_seconds() * AT_MOST_OF_AN_INTERVAL
 
-    Whatever goes wrong with this one, the next gets its turn.
+
+class _Run:
+    """Sends one message after the other.
+
+    Between two sends lies one transaction: it records that the last message went out, and begins
+    the next. Every other outcome is recorded at once.
     """
-    try:
-        begun = _begin(ctx, channel, claim)
-        if begun is None:
-            return None
-        claim = begun.claim
-        attempt = channel.send(ctx, _written(channel, begun))
-    except CannotBeWritten as reason:
-        attempt = Attempt(SendOutcome.MESSAGE_REFUSED, f"no words: {reason}")
-    except Exception as fault:
-        # By class alone: what such an error says may repeat what the message says.
-        attempt = Attempt(SendOutcome.PASSING, f"a fault of ours: {type(fault).__name__}")
-        log.error("notification_fault", notification=str(claim.id), error=type(fault).__name__)
-    try:
-        _record(ctx, claim, attempt)
-    except Exception as fault:
-        log.error("notification_unrecorded", notification=str(claim.id), error=type(fault).__name__)
-    return attempt.outcome
+
+    def __init__(self, ctx: Context, channel: Channel) -> None:
+        self._ctx, self._channel = ctx, channel
+        self._unrecorded: Claim | None = None
+        """The last message, if it went out."""
+
+    def __enter__(self) -> "_Run":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._record_last()
+
+    def deliver(self, claim: Claim) -> SendOutcome | None:
+        """Send one message and see to it that it is recorded; None if it was no longer ours.
+
+        Whatever goes wrong with this one, the next gets its turn.
+        """
+        try:
+            begun = self._begin(claim)
+            if begun is None:
+                return None
+            claim = begun.claim
+            attempt = self._channel.send(self._ctx, _written(self._channel, begun))
+        except CannotBeWritten as reason:
+            attempt = Attempt(SendOutcome.MESSAGE_REFUSED, f"no words: {reason}")
+        except Exception as fault:
+            # By class alone: what such an error says may repeat what the message says.
+            attempt = Attempt(SendOutcome.PASSING, f"a fault of ours: {type(fault).__name__}")
+            log.error("notification_fault", notification=str(claim.id), error=type(fault).__name__)
+        if attempt.outcome is SendOutcome.SENT:
+            self._unrecorded = claim
+        else:
+            _record(self._ctx, claim, attempt)
+        return attempt.outcome
+
+    def _begin(self, claim: Claim) -> "_Begun | None":
+        """Record that the last message went out, and begin this one, with its link.
+
+        A link has to be on the disk before its reader can click it. The rest is as safe as the
+        process is killed; only a power cut within the second makes PostgreSQL forget it, so that a
+        message goes out again.
+        """
+        last, self._unrecorded = self._unrecorded, None
+        try:
+            with self._ctx.transaction(waits_for_disk=claim.mints_link) as tx:
+                if last is None or claim.id < last.id:  # the order in which all lock
+                    begun = _begin(tx, self._channel, claim)
+                if last is not None:
+                    _record_sent(tx, last)
+                if last is not None and claim.id > last.id:
+                    begun = _begin(tx, self._channel, claim)
+                return begun
+        except Exception:
+            self._unrecorded = last
+            self._record_last()
+            raise
+
+    def _record_last(self) -> None:
+        last, self._unrecorded = self._unrecorded, None
+        if last is not None:
+            _record(self._ctx, last, Attempt(SendOutcome.SENT))
 
 
 @dataclass(frozen=True)
 class _Begun:
-    """An attempt that is under way, and where the message's one action leads."""
+    """An attempt that is under way, the message's columns, and where its one action leads."""
 
     claim: Claim
-    notification: Notification
+    notification: Any
     address: str | None
     at: datetime
 
 
-def _begin(ctx: Context, channel: Channel, claim: Claim) -> _Begun | None:
-    """Count the attempt, hold the message for the length of it, and mint its link.
-
-    The attempt counts from here on, so that a message that kills its sender is given up one day.
-    """
-    with ctx.transaction() as tx:
-        notification = hold(tx, claim)
-        if notification is None:
-            return None
-        claim = replace(claim, lapses_at=tx.now + tx.policy.send_lease)
-        notification.attempts = claim.attempt
-        notification.next_attempt_at = claim.lapses_at
-        address = _action_address(tx, channel, notification)
-    return _Begun(claim, notification, address, tx.now)
+def _begin(tx: Transaction, channel: Channel, claim: Claim) -> _Begun | None:
+    begun = begin(tx, claim)
+    if begun is None:
+        return None
+    held, notification = begun
+    return _Begun(held, notification, _action_address(tx, channel, notification), tx.now)
 
 
 def _written(channel: Channel, begun: _Begun) -> Message:
     notification = begun.notification
-    if notification.channel is Way.WEBHOOK:
+    if begun.claim.way is Way.WEBHOOK:
         return Message(
             notification.id, notification.recipient, notification.template, _payload(notification)
         )
@@ -136,7 +178,7 @@ def _written(channel: Channel, begun: _Begun) -> Message:
     return Message(notification.id, notification.recipient, notification.template, letter)
 
 
-def _payload(notification: Notification) -> Words:
+def _payload(notification: Any) -> Words:
     """Return what a program reads of a message: the same bytes at every attempt."""
     payload = {
         "type": notification.template,
@@ -146,54 +188,38 @@ def _payload(notification: Notification) -> Words:
     return Words(notification.template, json.dumps(payload, separators=(",", ":")), "")
 
 
-def _action_address(tx: Transaction, channel: Channel, notification: Notification) -> str | None:
-    purpose, subject_id = notification.link_purpose, notification.link_subject_id
+def _action_address(tx: Transaction, channel: Channel, notification: Any) -> str | None:
+    if notification.link_purpose is None:
+        if notification.path is None:
+            return None
+        return action_address(channel.public_url, path=notification.path, link=None, token="")
     expires_at = notification.link_expires_at
-    token = ""
-    if purpose is not None and subject_id is not None and expires_at is not None:
-        if expires_at <= tx.now:
-            raise CannotBeWritten("its link has lapsed meanwhile")
-        token = links.mint(tx, purpose, subject_id, expires_at=expires_at)
-    elif notification.path is None:
-        return None
+    if expires_at <= tx.now:
+        raise CannotBeWritten("its link has lapsed meanwhile")
+    purpose = Purpose(notification.link_purpose)
+    token = links.mint(tx, purpose, notification.link_subject_id, expires_at=expires_at)
     return action_address(channel.public_url, path=notification.path, link=purpose, token=token)
 
 
 def _record(ctx: Context, claim: Claim, attempt: Attempt) -> None:
-    """Write down how an attempt ended."""
-    with ctx.transaction() as tx:
-        notification = queries.lock_notification(tx.session, claim.id)
-        if notification is None:
-            return
-        if attempt.outcome is SendOutcome.SENT:
-            _record_sent(tx, notification, claim)
-            return
-        if attempt.outcome is SendOutcome.WE_ARE_REFUSED:
-            _pause(tx, claim.way, attempt)
-        if not is_ours(notification, claim):
-            return
-        if attempt.outcome is SendOutcome.WE_ARE_REFUSED:
-            _put_behind(tx, notification, claim, attempt)
-            return
-        notification.attempts = claim.attempt
-        event = rules.event_after(
-            attempt.outcome, attempts=claim.attempt, at_most=tx.policy.send_attempts
-        )
-        if event is NotificationEvent.GIVE_UP:
-            give_up(tx, notification, attempt.detail)
-            return
-        notification.last_error = attempt.detail
-        facts = {"attempt": claim.attempt, "outcome": attempt.outcome}
-        move(tx, notification, event, SYSTEM, **facts)
-        if event is NotificationEvent.SUPPRESS:
-            return
-        wait = rules.wait_after(claim.attempt, jitter=random.random())
-        notification.next_attempt_at = tx.now + max(wait, attempt.not_before)
-        log.warning("notification_put_back", notification=str(claim.id), detail=attempt.detail)
+    """Write down how an attempt ended; one that cannot be is tried again when its claim lapses."""
+    try:
+        with ctx.transaction() as tx:
+            if attempt.outcome is SendOutcome.SENT:
+                _record_sent(tx, claim)
+            else:
+                _record_failure(tx, claim, attempt)
+    except Exception as fault:
+        log.error("notification_unrecorded", notification=str(claim.id), error=type(fault).__name__)
 
 
-def _record_sent(tx: Transaction, notification: Notification, claim: Claim) -> None:
+def _record_sent(tx: Transaction, claim: Claim) -> None:
     """It went out, whoever holds the claim by now, and whatever was reported since."""
+    if record_as_sent(tx, claim):
+        return
+    notification = queries.lock_notification(tx.session, claim.id)
+    if notification is None:
+        return
     if rules.NOTIFICATION_LIFECYCLE.allows(notification.state, NotificationEvent.SEND):
         move(tx, notification, NotificationEvent.SEND, SYSTEM, attempt=claim.attempt)
         notification.last_error = None
@@ -203,6 +229,34 @@ def _record_sent(tx: Transaction, notification: Notification, claim: Claim) -> N
     if claim.on_probation:
         tx.session.execute(delete(MailPause).where(MailPause.channel == claim.way))
         log.info("mail_resumed", channel=claim.way)
+
+
+def _record_failure(tx: Transaction, claim: Claim, attempt: Attempt) -> None:
+    notification = queries.lock_notification(tx.session, claim.id)
+    if notification is None:
+        return
+    if attempt.outcome is SendOutcome.WE_ARE_REFUSED:
+        _pause(tx, claim.way, attempt)
+    if not is_ours(notification, claim):
+        return
+    if attempt.outcome is SendOutcome.WE_ARE_REFUSED:
+        _put_behind(tx, notification, claim, attempt)
+        return
+    notification.attempts = claim.attempt
+    event = rules.event_after(
+        attempt.outcome, attempts=claim.attempt, at_most=tx.policy.send_attempts
+    )
+    if event is NotificationEvent.GIVE_UP:
+        give_up(tx, notification, attempt.detail)
+        return
+    notification.last_error = attempt.detail
+    facts = {"attempt": claim.attempt, "outcome": attempt.outcome}
+    move(tx, notification, event, SYSTEM, **facts)
+    if event is NotificationEvent.SUPPRESS:
+        return
+    wait = rules.wait_after(claim.attempt, jitter=random.random())
+    notification.next_attempt_at = tx.now + max(wait, attempt.not_before)
+    log.warning("notification_put_back", notification=str(claim.id), detail=attempt.detail)
 
 
 def _pause(tx: Transaction, way: Way, attempt: Attempt) -> None:

@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 _PARAGRAPHS = {"p", "h1", "ul", "blockquote", "footer", "main", "div"}
-_UNSEEN = {"head", "style", "title"}
+_SPACE = re.compile(r"\s+")
 
 
 class _Reader(HTMLParser):
@@ -14,13 +14,10 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
         self.href: str | None = None
-        self.unseen = 0
         self.quoted = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _UNSEEN:
-            self.unseen += 1
-        elif tag == "br":
+        if tag == "br":
             self.parts.append("\n> " if self.quoted else "\n")
         elif tag == "li":
             self.parts.append("\n- ")
@@ -33,9 +30,7 @@ class _Reader(HTMLParser):
             self.parts.append("> ")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _UNSEEN:
-            self.unseen -= 1
-        elif tag == "a" and self.href is not None:
+        if tag == "a" and self.href is not None:
             self.parts.append(f":\n{self.href}")
             self.href = None
         elif tag in _PARAGRAPHS:
@@ -44,14 +39,13 @@ class _Reader(HTMLParser):
             self.quoted = False
 
     def handle_data(self, data: str) -> None:
-        if not self.unseen:
-            self.parts.append(re.sub(r"\s+", " ", data))
+        self.parts.append(_SPACE.sub(" ", data))
 
 
 def plain_text(html: str) -> str:
     """Return the words of a letter: paragraphs, lists, quotations, and links with their address."""
     reader = _Reader()
-    reader.feed(html)
+    reader.feed(html.rpartition("</head>")[2])
     reader.close()
     lines = (line.strip(" ") for line in "".join(reader.parts).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"

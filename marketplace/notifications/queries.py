@@ -2,35 +2,44 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import DateTime, Integer, Select, String, bindparam, literal_column, select, update
 from sqlalchemy.orm import Session
 
+from marketplace.core.direct import Direct
 from marketplace.notifications.models import MailboxMessage, Notification
 from marketplace.notifications.rules import NotificationState, Way
 
 _WAITING = (NotificationState.QUEUED, NotificationState.SENDING)
 
 
-def lock_due(session: Session, way: Way, *, now: datetime, limit: int) -> list[Notification]:
+_DUE = Direct(
+    select(
+        Notification.id,
+        Notification.state,
+        Notification.attempts,
+        Notification.recipient,
+        Notification.link_purpose,
+    )
+    .where(
+        Notification.channel == bindparam("way", type_=String()),
+        Notification.state.in_(literal_column(f"'{each}'") for each in _WAITING),
+        Notification.next_attempt_at <= bindparam("now", type_=DateTime(timezone=True)),
+    )
+    .order_by(Notification.next_attempt_at, Notification.id)
+    .limit(bindparam("at_most", type_=Integer()))
+    .with_for_update(skip_locked=True)
+)
+
+
+def lock_due(session: Session, way: Way, *, now: datetime, limit: int) -> list[Any]:
     """Return messages whose time has come or whose claim has lapsed, locked; skip what others hold.
 
-    The longest due comes first.
+    The longest due comes first; of each its id, state, attempts, recipient and purpose of its link.
     """
-    return list(
-        session.scalars(
-            select(Notification)
-            .where(
-                Notification.channel == way,
-                Notification.state.in_(_WAITING),
-                Notification.next_attempt_at <= now,
-            )
-            .order_by(Notification.next_attempt_at, Notification.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-    )
+    return _DUE.rows(session, {"way": way, "now": now, "at_most": limit})
 
 
 def lock_notification(session: Session, notification_id: UUID) -> Notification | None:

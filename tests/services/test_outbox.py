@@ -13,6 +13,7 @@ from threading import Lock, Thread
 import pytest
 from sqlalchemy import select
 
+from marketplace.core import links
 from marketplace.core.actors import OPERATOR, SYSTEM, Actor, Kind
 from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict, NotAllowed, NotFound
@@ -266,6 +267,27 @@ def test_a_link_that_has_lapsed_is_not_sent(ctx, clock):
         assert session.scalars(select(Link)).all() == []
 
 
+def test_what_went_out_is_recorded_though_the_next_cannot_begin(ctx, clock, monkeypatch):
+    say(ctx, "R-1", "R-2", "R-3")
+    mint = links.mint
+
+    def fail_at_the_second(*about, **more):
+        mint_calls.append(about)
+        if len(mint_calls) == 2:
+            raise RuntimeError("no link today")
+        return mint(*about, **more)
+
+    mint_calls = []
+    monkeypatch.setattr(links, "mint", fail_at_the_second)
+    channel = Channel()
+    assert deliver_due_notifications(ctx, channel) == 2
+    assert channel.references == ["R-1", "R-3"]
+    assert states(ctx) == ["sent", "queued", "sent"]
+    clock.advance(minutes=1)
+    assert deliver_due_notifications(ctx, channel) == 1
+    assert channel.references == ["R-1", "R-3", "R-2"]
+
+
 def test_no_transaction_is_open_while_a_message_is_sent(ctx):
     say(ctx, "R-1")
 
@@ -415,7 +437,7 @@ def test_a_report_between_the_claim_and_the_second_attempt_stops_it(ctx, clock, 
     (claim,) = claim_due(ctx)
     report(ctx, "processed")
     channel = Channel()
-    assert delivery._deliver(ctx, channel, claim) is None
+    assert delivery._Run(ctx, channel).deliver(claim) is None
     assert (channel.messages, states(ctx)) == ([], ["sent"])
 
 
@@ -563,7 +585,7 @@ def test_several_workers_at_once_send_every_message_once(ctx, app):
 def test_a_run_ends_in_good_time_and_rings_for_another(ctx, queue, monkeypatch):
     say(ctx, "R-1", "R-2", "R-3")
     queue.jobs.clear()
-    monkeypatch.setattr(delivery, "RUN_SECONDS", -1)
+    monkeypatch.setattr(delivery, "AT_MOST_OF_AN_INTERVAL", -1)
     assert deliver_due_notifications(ctx, Channel()) == 0
     assert states(ctx) == ["queued"] * 3
     assert [each.attempts for each in outbox(ctx)] == [0, 0, 0]

@@ -30,7 +30,7 @@ def test_every_sweep_rings_at_once_and_then_in_its_turn(redis):
     waits = [
         (each.next_enqueue_time - each.latest_enqueue_time) / INTERVAL for each in cron.get_jobs()
     ]
-    assert waits == [every for _, every in SWEEPS]
+    assert waits == [every for _, every, _ in SWEEPS]
 
 
 def test_a_tick_that_nobody_took_is_dropped(redis):
@@ -38,7 +38,14 @@ def test_a_tick_that_nobody_took_is_dropped(redis):
     cron.enqueue_jobs()
     queued = [job for name in QUEUES for job in Queue(name, connection=redis).jobs]
     lives = {job.func_name.rpartition(".")[2]: job.ttl for job in queued}
-    assert lives == {sweep.__name__: 2 * every for sweep, every in SWEEPS}
+    assert lives == {sweep.__name__: 2 * every for sweep, every, _ in SWEEPS}
+
+
+def test_deadlines_wait_for_nothing_that_piles_up(redis):
+    scheduler(redis, INTERVAL).enqueue_jobs()
+    first = {job.func_name.rpartition(".")[2] for job in Queue(QUEUES[0], connection=redis).jobs}
+    assert first == {"end_due_invitations", "settle_due_commitments", "remind_holders"}
+    assert QUEUES[0] not in QUEUE_OF.values()
 
 
 def test_calls_to_providers_servers_hold_up_no_sweep(redis):
