@@ -106,11 +106,11 @@ def test_a_provider_without_capacity_is_not_eligible(ctx, clock):
         coverage.take_places(tx, [provider.id])
     assert eligible(ctx) == []
     with ctx.transaction() as tx:
-        coverage.free_place(tx, provider.id)
+        coverage.free_places(tx, [provider.id])
     assert eligible(ctx) == [provider.id]
     with ctx.transaction() as tx:
         coverage.take_places(tx, [provider.id])
-        coverage.free_place(tx, provider.id)
+        coverage.free_places(tx, [provider.id])
     assert eligible(ctx) == []
     clock.advance(days=10)
     assert eligible(ctx) == [provider.id]
@@ -134,11 +134,26 @@ def test_a_freed_place_of_a_full_provider_tries_waiting_leads(ctx, queue):
     for rung in (True, False):
         queue.jobs.clear()
         with ctx.transaction() as tx:
-            coverage.free_place(tx, provider.id)
+            coverage.free_places(tx, [provider.id])
         assert ((Job.REMATCH_WAITING_LEADS, provider.id) in queue.jobs) is rung
     with ctx.transaction() as tx:
-        coverage.free_place(tx, provider.id)
+        coverage.free_places(tx, [provider.id])
     assert facts(ctx, provider)[0].open_count == 0
+
+
+def test_several_places_freed_in_one_go_count_and_ring_as_one_by_one(ctx, queue):
+    full, busy = (
+        a_provider(ctx, name=name, coverage={"open_capacity": capacity})
+        for name, capacity in (("Full Pty Ltd", 2), ("Busy Pty Ltd", 3))
+    )
+    with ctx.transaction() as tx:
+        for _ in range(2):
+            coverage.take_places(tx, [full.id, busy.id])
+    queue.jobs.clear()
+    with ctx.transaction() as tx:
+        coverage.free_places(tx, [busy.id, full.id, full.id])
+    assert [facts(ctx, each)[0].open_count for each in (full, busy)] == [0, 1]
+    assert queue.jobs == [(Job.REMATCH_WAITING_LEADS, full.id)]
 
 
 def test_places_counted_at_once_are_all_counted(ctx, installation):
