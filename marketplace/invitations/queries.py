@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
+from marketplace.core.db import one_of
 from marketplace.core.errors import NotFound
 from marketplace.core.events import Event
 from marketplace.invitations.models import Invitation, Question
@@ -98,7 +99,7 @@ def lock_live_invitations(session: Session, lead_id: UUID) -> list[Invitation]:
     return list(
         session.scalars(
             select(Invitation)
-            .where(Invitation.lead_id == lead_id, Invitation.state.in_(LIVE))
+            .where(Invitation.lead_id == lead_id, one_of(Invitation.state, *LIVE))
             .order_by(Invitation.id)
             .with_for_update()
             .execution_options(populate_existing=True)
@@ -133,7 +134,7 @@ def _due(
 ) -> Select[tuple[UUID, datetime]]:
     return (
         select(Invitation.id, moment.label("moment"))
-        .where(Invitation.state.in_(states), moment <= now)
+        .where(one_of(Invitation.state, *states), moment <= now)
         .order_by(moment)
         .limit(limit)
     )
@@ -148,7 +149,7 @@ def unsettled_invitations(session: Session, *, limit: int) -> list[UUID]:
     return list(
         session.scalars(
             select(Invitation.id)
-            .where(Invitation.settled_at.is_(None), Invitation.state.not_in(ANSWERABLE))
+            .where(Invitation.settled_at.is_(None), ~one_of(Invitation.state, *ANSWERABLE))
             .order_by(settled_as_at, Invitation.id)
             .limit(limit)
         )
@@ -184,7 +185,7 @@ def leads_held_by(session: Session, provider_id: UUID) -> list[UUID]:
     return list(
         session.scalars(
             select(Invitation.lead_id).where(
-                Invitation.provider_id == provider_id, Invitation.state.in_(LIVE)
+                Invitation.provider_id == provider_id, one_of(Invitation.state, *LIVE)
             )
         )
     )

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
+from marketplace.core.db import one_of
 from marketplace.core.errors import NotFound
 from marketplace.core.links import Link, Purpose, link_for
 from marketplace.leads.models import Lead
@@ -74,7 +75,7 @@ def lock_business(session: Session, business_key: str) -> None:
 def unfinished_of_business(session: Session, business_key: str) -> Lead | None:
     """Return the one request of this business that is not finished, if there is one."""
     return session.scalar(
-        select(Lead).where(Lead.business_key == business_key, Lead.state.in_(UNFINISHED))
+        select(Lead).where(Lead.business_key == business_key, one_of(Lead.state, *UNFINISHED))
     )
 
 
@@ -115,7 +116,7 @@ def leads_to_lapse(session: Session, *, now: datetime, limit: int) -> list[UUID]
     return list(
         session.scalars(
             select(Lead.id)
-            .where(Lead.state == LeadState.AWAITING_CONFIRMATION, Lead.confirm_by <= now)
+            .where(one_of(Lead.state, LeadState.AWAITING_CONFIRMATION), Lead.confirm_by <= now)
             .order_by(Lead.confirm_by)
             .limit(limit)
         )
@@ -127,7 +128,7 @@ def leads_to_expire(session: Session, *, now: datetime, limit: int) -> list[UUID
     return list(
         session.scalars(
             select(Lead.id)
-            .where(Lead.state == LeadState.OPEN, Lead.expires_at <= now)
+            .where(one_of(Lead.state, LeadState.OPEN), Lead.expires_at <= now)
             .order_by(Lead.expires_at)
             .limit(limit)
         )
@@ -151,7 +152,7 @@ def leads_to_retry(
     return list(
         session.scalars(
             select(Lead.id)
-            .where(Lead.state == LeadState.OPEN, Lead.waiting_since.is_not(None), due)
+            .where(one_of(Lead.state, LeadState.OPEN), Lead.waiting_since.is_not(None), due)
             .order_by(Lead.waiting_since)
             .limit(limit)
         )

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
+from marketplace.core.db import one_of
 from marketplace.core.direct import Direct
 from marketplace.core.policy import Policy
 from marketplace.invitations.models import Invitation
@@ -144,7 +145,9 @@ def waiting_leads(
 
     `provider_id`: only those that this provider's coverage row fits.
     """
-    waiting = select(Lead.id).where(Lead.state == LeadState.OPEN, Lead.waiting_since.is_not(None))
+    waiting = select(Lead.id).where(
+        one_of(Lead.state, LeadState.OPEN), Lead.waiting_since.is_not(None)
+    )
     if provider_id is not None:
         region = func.unnest(Lead.regions).column_valued("region")
         uncovered = (

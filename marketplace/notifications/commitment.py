@@ -1,17 +1,20 @@
 """The 24-hour commitment: made when a lead opens, moved by the steps that cause it to move."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select, union_all
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue.holidays import holidays_of
 from marketplace.core.actors import SYSTEM
 from marketplace.core.calendars import CLOCK_HOURS, BusinessDays, Calendar, CalendarKind
 from marketplace.core.context import Transaction
+from marketplace.core.db import one_of
 from marketplace.core.direct import Direct
 from marketplace.core.events import record
 from marketplace.notifications import rules
@@ -129,15 +132,18 @@ def settle(tx: Transaction, commitment: Commitment) -> CommitmentEvent | None:
 
 def due_commitments(session: Session, *, now: datetime, limit: int) -> list[UUID]:
     """Return the leads whose commitment time alone would move, the most overdue first."""
-    return list(
-        session.scalars(
-            select(Commitment.lead_id)
-            .where(
-                Commitment.state.in_([CommitmentState.RUNNING, CommitmentState.AT_RISK]),
-                (Commitment.due_at <= now)
-                | ((Commitment.state == CommitmentState.RUNNING) & (Commitment.at_risk_at <= now)),
-            )
-            .order_by(Commitment.due_at)
-            .limit(limit)
-        )
+    at_risk = _due(Commitment.at_risk_at, (CommitmentState.RUNNING,), now, limit)
+    missed = _due(Commitment.due_at, (CommitmentState.AT_RISK,), now, limit)
+    due = union_all(missed, at_risk).subquery()
+    return list(session.scalars(select(due.c.lead_id).order_by(due.c.moment).limit(limit)))
+
+
+def _due(
+    moment: Any, states: Collection[CommitmentState], now: datetime, limit: int
+) -> Select[tuple[UUID, datetime]]:
+    return (
+        select(Commitment.lead_id, moment.label("moment"))
+        .where(one_of(Commitment.state, *states), moment <= now)
+        .order_by(moment)
+        .limit(limit)
     )

@@ -163,6 +163,7 @@ class Commitment(Base):
         Index(
             "ix_commitments_due", "due_at", postgresql_where=text("state IN ('running', 'at_risk')")
         ),
+        Index("ix_commitments_at_risk", "at_risk_at", postgresql_where=text("state = 'running'")),
         CheckConstraint(
             "(state = 'met') = (first_response_at IS NOT NULL AND first_response_at < due_at)",
             "met_iff_in_time",

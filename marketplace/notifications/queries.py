@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, Select, String, bindparam, literal_column, select, update
+from sqlalchemy import DateTime, Integer, Select, String, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from marketplace.core.db import one_of
 from marketplace.core.direct import Direct
 from marketplace.notifications.models import MailboxMessage, Notification
 from marketplace.notifications.rules import NotificationState, Way
@@ -25,7 +26,7 @@ _DUE = Direct(
     )
     .where(
         Notification.channel == bindparam("way", type_=String()),
-        Notification.state.in_(literal_column(f"'{each}'") for each in _WAITING),
+        one_of(Notification.state, *_WAITING),
         Notification.next_attempt_at <= bindparam("now", type_=DateTime(timezone=True)),
     )
     .order_by(Notification.next_attempt_at, Notification.id)
@@ -83,7 +84,7 @@ LAST_CALLS = 10
 def last_calls(session: Session, webhook: str) -> list[Notification]:
     """Return the last messages to a webhook, the newest first."""
     to_it = select(Notification).where(
-        Notification.channel == Way.WEBHOOK, Notification.recipient == webhook
+        one_of(Notification.channel, Way.WEBHOOK), Notification.recipient == webhook
     )
     return list(session.scalars(to_it.order_by(Notification.id.desc()).limit(LAST_CALLS)))
 
