@@ -154,8 +154,8 @@ def bench_deadlines(providers: int, due: int, stored: list[int]) -> None:
     status = console.status("deadlines and mail")
     with installation() as (ctx, database_url, _), status:
         grow_market(database_url.replace("+psycopg", ""), providers, roomy=1000)
-        swept = sweep_due(ctx, due)
         floor, delivered = time_mail(ctx, 1000)
+        swept = sweep_due(ctx, due)
         idle = {size: idle_sweeps(ctx, size) for size in stored}
     table = Table(title="Deadlines and mail")
     for heading in ("", "figure", "asked for"):

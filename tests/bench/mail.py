@@ -9,11 +9,12 @@ from marketplace.core.db import new_id
 from marketplace.notifications.channels import Message, SendGridChannel
 from marketplace.notifications.delivery import deliver_due_notifications
 from marketplace.notifications.rules import SendOutcome
+from marketplace.notifications.samples import SAMPLES
 from marketplace.notifications.service import Recipient, notify
 from marketplace.notifications.wording import words
 from tests.mail_service import MailService
 
-VALUES = {"reference": "R-7K3QX9"}
+INVITATION = next(sample for sample in SAMPLES if sample.template == "invitation")
 
 
 def time_mail(ctx: Context, count: int) -> tuple[float, float]:
@@ -32,7 +33,7 @@ def time_mail(ctx: Context, count: int) -> tuple[float, float]:
         with ctx.transaction() as tx:
             for number in range(count):
                 to = Recipient(f"sam@works{number}.example", "Sam")
-                notify(tx, "data_erased", to, new_id(), **VALUES)
+                notify(tx, "invitation", to, new_id(), path=INVITATION.path, **INVITATION.values)
         started = time.perf_counter()
         sent = 0
         while sent < count:
@@ -44,15 +45,15 @@ def time_mail(ctx: Context, count: int) -> tuple[float, float]:
 
 def _post(ctx: Context, channel: SendGridChannel, count: int) -> float:
     letter = words(
-        "data_erased",
-        VALUES,
+        "invitation",
+        INVITATION.values,
         name="Sam",
         time_zone="UTC",
         now=ctx.clock(),
         public_url="https://quotes.example",
-        action_url=None,
+        action_url=f"https://quotes.example{INVITATION.path}",
     )
-    message = Message(new_id(), "sam@works.example", "data_erased", letter)
+    message = Message(new_id(), "sam@works.example", "invitation", letter)
     started = time.perf_counter()
     for _ in range(count):
         attempt = channel.send(ctx, replace(message, id=new_id()))
