@@ -172,6 +172,7 @@ def app(installation: Product, ctx: Context) -> Iterator[Flask]:
     app.extensions["marketplace"] = replace(installation, ctx=ctx)
     yield app
     app.extensions["marketplace"] = installation
+    app.extensions.pop("public_figures", None)
 
 
 class Client(FlaskClient):

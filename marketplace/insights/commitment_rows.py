@@ -30,6 +30,7 @@ from sqlalchemy import (
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.queries import RESPONSE_HOURS
 from marketplace.invitations.rules import ANSWERABLE, InvitationState
+from marketplace.invitations.track_record import WAS_STRUCK
 from marketplace.leads.models import Lead
 from marketplace.notifications.models import Commitment
 from marketplace.notifications.rules import CommitmentState
@@ -129,6 +130,6 @@ def _invitations() -> Select[Any]:
         literal(PLACES[Group.PROVIDER]).label("place"),
         cast(Invitation.provider_id, Text).label("key"),
         met.label("met"),
-        and_(not_(met), passed).label("missed"),
+        and_(not_(met), passed, not_(WAS_STRUCK)).label("missed"),
         RESPONSE_HOURS.label("hours"),
     )

@@ -3,7 +3,8 @@
 By week, standard and region it counts requests, from their commitment rows alone; by provider it
 counts invitations, from their own columns. Each belongs to the moment at which it was decided: met
 by the first response (a quote or a question), missed when its time was over, swept or not. What
-ended before either, with its request or by a decline, is in no rate. Hours are those of the clock,
+ended before either, with its request or by a decline, is in no rate, and neither is a miss that was
+struck. Hours are those of the clock,
 whatever a deadline was counted in.
 """
 

@@ -14,6 +14,7 @@ from marketplace.core.events import Event
 from marketplace.insights.periods import Months, one_month
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
+from marketplace.invitations.track_record import WAS_STRUCK
 from marketplace.matching.models import Credit, CreditMonth
 
 
@@ -96,8 +97,8 @@ def _counts(session: Session, provider_id: UUID, months: Months) -> Mapping[str,
         "answered": answered,
         "answered_in_time": in_time,
         "declined": declined,
-        "released": Invitation.released_at.is_not(None),
-        "expired": expired,
+        "released": and_(Invitation.released_at.is_not(None), ~WAS_STRUCK),
+        "expired": and_(expired, ~WAS_STRUCK),
         "won": Invitation.state == InvitationState.WON,
         "turns_given_back": given_back,
     }

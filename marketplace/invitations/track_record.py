@@ -61,10 +61,14 @@ def how_many_count(session: Session, provider_id: UUID, *, policy: Policy, now: 
     return len(counting(session, [provider_id], since=since)[provider_id])
 
 
+WAS_STRUCK = exists().where(Miss.invitation_id == Invitation.id, Miss.struck_at.is_not(None))
+"""That the miss of an invitation was taken off the record: it counts for nothing."""
+
+
 def is_struck(session: Session, invitation_id: UUID) -> bool:
     """Return whether the miss of this invitation, if it is one, was taken off the record."""
-    struck = exists().where(Miss.invitation_id == invitation_id, Miss.struck_at.is_not(None))
-    return bool(session.scalar(select(struck)))
+    struck = select(Invitation.id).where(Invitation.id == invitation_id, WAS_STRUCK)
+    return session.scalar(struck) is not None
 
 
 @dataclass(frozen=True)

@@ -256,6 +256,9 @@ def _record_failure(tx: Transaction, claim: Claim, attempt: Attempt) -> None:
         return
     wait = rules.wait_after(claim.attempt, jitter=random.random())
     notification.next_attempt_at = tx.now + max(wait, attempt.not_before)
+    if claim.way is Way.WEBHOOK:
+        # Its server is slow or away: what else is queued for it holds up nobody else's meanwhile.
+        queries.postpone(tx.session, notification)
     log.warning("notification_put_back", notification=str(claim.id), detail=attempt.detail)
 
 

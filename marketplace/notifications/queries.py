@@ -78,6 +78,26 @@ def notifications(state: NotificationState | None) -> Select[Notification]:
     return rows if state is None else rows.where(Notification.state == state)
 
 
+def postpone(session: Session, call: Notification) -> None:
+    """Let what is queued for the same webhook wait as long as this call does."""
+    others = (
+        select(Notification.id)
+        .where(
+            one_of(Notification.channel, Way.WEBHOOK),
+            one_of(Notification.state, NotificationState.QUEUED),
+            Notification.recipient == call.recipient,
+            Notification.next_attempt_at < call.next_attempt_at,
+        )
+        .with_for_update(skip_locked=True)
+    )
+    session.execute(
+        update(Notification)
+        .where(Notification.id.in_(others))
+        .values(next_attempt_at=call.next_attempt_at)
+        .execution_options(synchronize_session=False)
+    )
+
+
 LAST_CALLS = 10
 
 

@@ -63,6 +63,11 @@ class Message:
     channel: Way = Way.EMAIL
     """By a webhook it goes to that webhook's id instead of an address."""
 
+    def __post_init__(self) -> None:
+        """Refuse what an inbox could not show."""
+        if self.provider_id is not None and self.path is None:
+            raise ValueError(f"{self.template}: what stands in an inbox leads to a page")
+
 
 def notify(
     tx: Transaction,

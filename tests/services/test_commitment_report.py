@@ -15,6 +15,7 @@ from marketplace.invitations import endings, questions
 from marketplace.invitations import service as invitations
 from marketplace.leads import clock as clocks
 from marketplace.matching import service as matching
+from marketplace.matching import striking
 from marketplace.notifications.models import Commitment
 from marketplace.notifications.rules import CommitmentState
 from marketplace.quotes import comparison, outcome
@@ -173,9 +174,16 @@ def comes_back_and_quotes(ctx, clock, one):
     a_quote(ctx, one)
 
 
+def never_and_is_forgiven(ctx, clock, one):
+    clock.now = one.open_by
+    endings.end_due_invitations(ctx)
+    striking.strike_miss(ctx, ADMIN, one.id, reason="Our mail did not reach you.")
+
+
 @pytest.mark.parametrize(
     ("what", "figures"),
     [
+        (never_and_is_forgiven, (0, 0, 1)),
         (never, (0, 1, 0)),
         (opens_and_is_silent, (0, 1, 0)),
         (declines, (0, 0, 1)),

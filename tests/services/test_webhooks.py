@@ -254,6 +254,23 @@ def test_a_call_that_passes_is_tried_again_the_same_and_signed_anew(
     assert first.headers["webhook-signature"] != second.headers["webhook-signature"]
 
 
+def test_what_is_queued_for_a_server_that_fails_waits_with_it_and_holds_up_no_other(
+    ctx, make, tried, endpoint, call, clock
+):
+    for _ in range(3):
+        try_webhook(ctx, person_of(tried.id))
+        clock.advance(seconds=1)
+    endpoint.behave = answering(503)
+    call()
+    assert len(endpoint.calls) == 1
+    times = {each.next_attempt_at for each in outbox(ctx)}
+    assert len(times) == 1
+    assert [each.attempts for each in outbox(ctx)] == [1, 0, 0]
+    endpoint.behave = answering(200)
+    clock.now = times.pop()
+    assert call() == 3
+
+
 def test_an_endpoint_that_is_gone_is_switched_off_and_its_provider_told_once(
     ctx, tried, endpoint, call, clock
 ):

@@ -21,11 +21,12 @@ from werkzeug.wrappers import Response
 from marketplace.catalogue import queries as catalogue
 from marketplace.core import idempotency
 from marketplace.core.calendars import CalendarKind
+from marketplace.core.context import Context
 from marketplace.core.errors import Conflict, FieldError, Invalid
 from marketplace.core.idempotency import Answer
 from marketplace.core.links import new_token
 from marketplace.core.policy import Policy
-from marketplace.insights.commitments import public_figures
+from marketplace.insights.commitments import PublicFigures, public_figures
 from marketplace.leads import service
 from marketplace.leads.rules import CertificationStatus, Service, Timeframe
 from marketplace.leads.signals import Telltale
@@ -37,6 +38,9 @@ from marketplace.web.pages.words import span
 from marketplace.web.requests import load
 
 pages = Blueprint("front", __name__)
+
+Shown = tuple[int, PublicFigures | None]
+"""The figures on the front page, and of which minute they are."""
 
 LABELS = {
     "": "",
@@ -122,8 +126,17 @@ def show(filled: Filled, *, begun: str) -> str:
         begun=begun,
         policy=ctx.policy,
         promised=promised(ctx.policy),
-        kept=public_figures(ctx),
+        kept=_kept(ctx),
     )
+
+
+def _kept(ctx: Context) -> PublicFigures | None:
+    """Return how the promise was kept, as it stood in this minute: everybody asks for the same."""
+    minute = int(ctx.clock().timestamp() // 60)
+    shown: Shown | None = current_app.extensions.get("public_figures")
+    if shown is None or shown[0] != minute:
+        shown = current_app.extensions["public_figures"] = minute, public_figures(ctx)
+    return shown[1]
 
 
 def promised(policy: Policy) -> str:
