@@ -1,18 +1,19 @@
 """What time alone does to leads: forms lapse, commitments come to be at risk or missed."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from marketplace.accounts.letters import tell_admins
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Context, Transaction
 from marketplace.core.events import record
-from marketplace.core.sweeps import sweep
+from marketplace.core.sweeps import sweep, sweep_together
 from marketplace.leads import queries
 from marketplace.leads.rules import LeadEvent, LeadState
 from marketplace.leads.service import contact_of, request_link
 from marketplace.notifications import commitment
 from marketplace.notifications.rules import CommitmentEvent
-from marketplace.notifications.service import notify
+from marketplace.notifications.service import Message, notify_each
 
 
 def lapse_unconfirmed_leads(ctx: Context) -> int:
@@ -34,7 +35,7 @@ def _lapse(tx: Transaction, lead_id: UUID) -> None:
 
 def settle_due_commitments(ctx: Context) -> int:
     """Let every commitment be at risk or missed whose time has come; return how many there were."""
-    return sweep(
+    return sweep_together(
         ctx,
         "settle_due_commitments",
         lambda session, now, limit: commitment.due_commitments(session, now=now, limit=limit),
@@ -42,26 +43,32 @@ def settle_due_commitments(ctx: Context) -> int:
     )
 
 
-def _settle(tx: Transaction, lead_id: UUID) -> None:
-    """Settle one commitment, and tell who has to know: the business of a miss, people of a risk."""
-    lead = queries.lock_lead(tx.session, lead_id)
-    promise = commitment.commitment_of(tx.session, lead_id)
-    event = commitment.settle(tx, promise) if promise else None
-    if event is CommitmentEvent.MISS:
-        notify(
-            tx,
-            "commitment_missed",
-            contact_of(lead),
-            lead.id,
-            link=request_link(tx, lead),
-            reference=lead.reference,
-        )
-    elif event is CommitmentEvent.WARN and promise is not None:
-        tell_admins(
-            tx,
-            "commitment_at_risk",
-            lead.id,
-            path=f"/admin/leads/{lead.id}",
-            reference=lead.reference,
-            due_at=promise.due_at,
-        )
+def _settle(tx: Transaction, lead_ids: Sequence[UUID]) -> None:
+    """Settle commitments, and tell who has to know: businesses of a miss, people of a risk."""
+    leads = queries.lock_leads(tx.session, lead_ids)
+    promises = commitment.commitments_of(tx.session, leads)
+    settled = [(leads[each.lead_id], each, commitment.settle(tx, each)) for each in promises]
+    notify_each(
+        tx,
+        [
+            Message(
+                "commitment_missed",
+                contact_of(lead),
+                lead.id,
+                {"reference": lead.reference},
+                link=request_link(tx, lead),
+            )
+            for lead, _, event in settled
+            if event is CommitmentEvent.MISS
+        ],
+    )
+    for lead, promise, event in settled:
+        if event is CommitmentEvent.WARN:
+            tell_admins(
+                tx,
+                "commitment_at_risk",
+                lead.id,
+                path=f"/admin/leads/{lead.id}",
+                reference=lead.reference,
+                due_at=promise.due_at,
+            )

@@ -58,6 +58,12 @@ def commitment_of(session: Session, lead_id: UUID) -> Commitment | None:
     return session.get(Commitment, lead_id)
 
 
+def commitments_of(session: Session, lead_ids: Collection[UUID]) -> list[Commitment]:
+    """Return the commitments of those of these leads that have opened, by the leads' ids."""
+    rows = select(Commitment).where(Commitment.lead_id.in_(lead_ids)).order_by(Commitment.lead_id)
+    return list(session.scalars(rows))
+
+
 @dataclass(frozen=True)
 class Terms:
     """What the invitations of a lead go by."""

@@ -414,14 +414,20 @@ def test_a_poisoned_row_stops_no_sweep(ctx, make, clock, monkeypatch):
     open_ones = [make.lead() for _ in range(3)]
     forms = [submitted(ctx, make, number) for number in (101, 102, 103)]
     bad = {open_ones[1].id, forms[1].id}
-    lock = queries.lock_lead
+    lock, lock_each = queries.lock_lead, queries.lock_leads
 
     def poisoned(session, lead_id):
         if lead_id in bad:
             raise RuntimeError("poisoned")
         return lock(session, lead_id)
 
+    def poisoned_each(session, lead_ids):
+        if not bad.isdisjoint(lead_ids):
+            raise RuntimeError("poisoned")
+        return lock_each(session, lead_ids)
+
     monkeypatch.setattr(queries, "lock_lead", poisoned)
+    monkeypatch.setattr(queries, "lock_leads", poisoned_each)
     clock.advance(days=3)
     assert clocks.lapse_unconfirmed_leads(ctx) == 2
     assert clocks.settle_due_commitments(ctx) == 2
