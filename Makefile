@@ -29,7 +29,7 @@ contracts: set-up ## Imports run downwards only
 	.venv/bin/lint-imports
 
 tests: set-up ## The tests, on servers of their own, file by file on every core
-	.venv/bin/pytest --numprocesses auto --dist loadfile
+	.venv/bin/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 bench: set-up ## Speed, as ratios to floors measured in the same run (`make bench BENCH=--help`)
 	@.venv/bin/python -m tests.bench $(BENCH)
