@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
 from marketplace.core.policy import Policy
-from marketplace.invitations.models import Invitation
+from marketplace.invitations import track_record
+from marketplace.invitations.models import Invitation, Miss
 from marketplace.invitations.rules import free_places
+from marketplace.invitations.track_record import Missed
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
@@ -72,6 +74,8 @@ class Worklist:
     waiting: Sequence[WaitingLead]
     at_risk: Sequence[tuple[Commitment, Lead]]
     """No response yet, and little or none of the time left."""
+    objections: Sequence[Missed]
+    """Misses whose providers say that it was not their doing."""
     applications: Sequence[Provider]
     messages: Sequence[Notification]
     """Given up, sent back, or held back."""
@@ -101,6 +105,13 @@ def worklist(ctx: Context, actor: Actor) -> Worklist:
             ).all(),
             waiting=_waiting(session, ctx.clock(), ctx.policy, limit=SHOWN),
             at_risk=[(promise, lead) for promise, lead in clocks],
+            objections=track_record.shown(
+                session,
+                session.scalars(
+                    track_record.misses(to_decide=True).order_by(Miss.objected_at).limit(SHOWN)
+                ).all(),
+                ctx.policy,
+            ),
             applications=session.scalars(
                 select(Provider)
                 .where(Provider.state == ProviderState.APPLIED)

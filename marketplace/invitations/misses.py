@@ -156,6 +156,18 @@ def object_to_miss(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str
         return track_record.shown(tx.session, [miss], tx.policy)[0]
 
 
+def uphold_miss(ctx: Context, actor: Actor, invitation_id: UUID, *, reason: str) -> Missed:
+    """Let a miss stand that its provider objected to, with a reason that the provider reads."""
+    actor.require_admin()
+    with ctx.transaction() as tx:
+        miss = _miss_of(tx.session, actor, invitation_id)
+        lead, invitation = lock_miss(tx, miss)
+        miss.uphold(reason, by=actor.id, now=tx.now)
+        record(tx, actor, "miss.upheld", miss.invitation_id, provider=str(miss.provider_id))
+        tell_holder(tx, "miss_upheld", invitation, reference=lead.reference, reason=reason)
+        return track_record.shown(tx.session, [miss], tx.policy)[0]
+
+
 def strike(tx: Transaction, actor: Actor, invitation_id: UUID, reason: str) -> Miss:
     """Take a miss off the record, and end a pause that no longer stands. Return it, all locked."""
     miss = _miss_of(tx.session, actor, invitation_id)

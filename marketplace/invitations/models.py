@@ -163,9 +163,11 @@ class Miss(Base):
     __table_args__ = (
         Index("ix_misses_provider", "provider_id", "at"),
         Index(
-            "ix_misses_to_decide",
+            "ix_misses_undecided",
             "invitation_id",
-            postgresql_where=text("objected_at IS NOT NULL AND struck_at IS NULL"),
+            postgresql_where=text(
+                "objected_at IS NOT NULL AND struck_at IS NULL AND upheld_at IS NULL"
+            ),
         ),
     )
 
@@ -181,6 +183,10 @@ class Miss(Base):
     struck_by: Mapped[UUID | None] = mapped_column(ForeignKey(User.id))
     """None: the operator, at the command line."""
     strike_reason: Mapped[str | None]
+    upheld_at: Mapped[datetime | None]
+    """When an administrator let it stand though its provider objected; it can be struck still."""
+    upheld_by: Mapped[UUID | None] = mapped_column(ForeignKey(User.id))
+    uphold_reason: Mapped[str | None]
 
     def object(self, text: str, *, now: datetime) -> None:
         """Take the objection of its provider, or raise `Conflict`."""
@@ -193,6 +199,15 @@ class Miss(Base):
         """Take it off the record, or raise `Conflict`."""
         self.require_not_struck()
         self.struck_at, self.struck_by, self.strike_reason = now, by, reason
+
+    def uphold(self, reason: str, *, by: UUID | None, now: datetime) -> None:
+        """Let it stand though its provider objected, or raise `Conflict`."""
+        self.require_not_struck()
+        if self.objected_at is None:
+            raise Conflict("nobody has objected to this miss")
+        if self.upheld_at is not None:
+            raise Conflict("this objection was answered already")
+        self.upheld_at, self.upheld_by, self.uphold_reason = now, by, reason
 
     def require_not_struck(self) -> None:
         """Raise `Conflict` if it counts for nothing any longer."""

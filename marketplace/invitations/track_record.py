@@ -107,7 +107,9 @@ def misses(*, provider_id: UUID | None = None, to_decide: bool = False) -> Selec
     if provider_id is not None:
         rows = rows.where(Miss.provider_id == provider_id)
     if to_decide:
-        rows = rows.where(Miss.objected_at.is_not(None), Miss.struck_at.is_(None))
+        rows = rows.where(
+            Miss.objected_at.is_not(None), Miss.struck_at.is_(None), Miss.upheld_at.is_(None)
+        )
     return rows
 
 

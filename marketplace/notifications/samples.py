@@ -137,6 +137,7 @@ SAMPLES: tuple[Sample, ...] = (
         _provider("miss_struck", case, reason="Our mail did not reach you.", is_back=is_back)
         for case, is_back in (("", False), ("that ends a pause", True))
     ),
+    _provider("miss_upheld", reason="The mail was delivered, and two reminders after it."),
     Sample(
         "miss_objected",
         {**_REFERENCE, "objection": "We never got the mail.\nOur server refused it."},

@@ -71,6 +71,7 @@ ADMIN = [
     ("POST", f"/admin/suppressions/{SOME_ID}/lift", {"reason": "x"}),
     ("GET", "/admin/misses", None),
     ("POST", f"/admin/misses/{SOME_ID}/strike", {"reason": "x"}),
+    ("POST", f"/admin/misses/{SOME_ID}/uphold", {"reason": "x"}),
 ]
 
 

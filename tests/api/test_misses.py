@@ -107,3 +107,25 @@ def test_an_administrator_finds_objections_and_strikes_a_miss_once(ctx, client, 
     assert seen["standing"]["counting"] == 1
     assert seen["items"][-1]["strike_reason"] == "Our mail failed."
     assert "struck_by" not in seen["items"][-1]
+
+
+def test_an_administrator_lets_a_miss_stand_once_and_it_can_be_struck_still(ctx, client, missed):
+    provider, (one, two) = missed(2)
+    who, admin = provider_door(ctx, provider), admin_door(ctx)
+    client.post(f"{MISSES}/{one.id}/objection", json={"text": "No mail came."}, headers=who)
+    path = f"{ADMIN}/{one.id}/uphold"
+    assert client.post(path, json={"reason": ""}, headers=admin).status_code == 422
+    assert client.post(path, json={"reason": "x"}, headers=who).status_code == 403
+    stands = client.post(path, json={"reason": "It was delivered."}, headers=admin)
+    assert stands.status_code == 200
+    assert stands.json["upheld_by"] is not None
+    assert client.get(ADMIN, headers=admin).json["items"] == []
+    seen = client.get(MISSES, headers=who).json
+    assert seen["standing"]["counting"] == 2
+    assert seen["items"][-1]["uphold_reason"] == "It was delivered."
+    assert "upheld_by" not in seen["items"][-1]
+    for other, said in ((one, "answered already"), (two, "nobody has objected")):
+        again = client.post(f"{ADMIN}/{other.id}/uphold", json={"reason": "x"}, headers=admin)
+        assert (again.status_code, said in again.json["detail"]) == (409, True)
+    struck = client.post(f"{ADMIN}/{one.id}/strike", json={"reason": "Yes."}, headers=admin)
+    assert struck.status_code == 200

@@ -115,6 +115,19 @@ def test_an_administrator_strikes_a_miss_with_a_reason_that_the_provider_reads(
     assert "Our mail failed." in person.open("/portal/record").text
 
 
+def test_an_objection_stands_on_the_work_list_until_it_is_answered(paused, admin, signed_in):
+    provider, (one, *_) = paused
+    person = signed_in(provider)
+    person.open("/portal/record")
+    person.send(f"{one.id}/object", text="No mail came.")
+    assert "No mail came." in admin.open("/admin").text
+    admin.open(f"/admin/providers/{provider.id}")
+    assert admin.send(f"{one.id}/uphold", reason="").status == 422
+    assert "The miss stands" in admin.send(f"{one.id}/uphold", reason="It was delivered.").text
+    assert "No objection waits for an answer." in admin.open("/admin").text
+    assert "It was delivered." in person.open("/portal/record").text
+
+
 def test_the_records_of_others_cannot_be_touched(paused, make, signed_in, browser):
     provider, (one, *_) = paused
     pause = make.ask(lambda session: pauses.pause_for_misses(session, provider.id))

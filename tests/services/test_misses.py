@@ -13,6 +13,7 @@ from marketplace.core.errors import Conflict, Gone, NotAllowed, NotFound
 from marketplace.core.events import Event
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
+from marketplace.insights.worklist import worklist
 from marketplace.invitations import endings, misses, track_record
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation, Miss
@@ -365,6 +366,22 @@ def test_a_provider_objects_once_and_administrators_are_told(ctx, let_lapse, mak
     assert all_misses(make)[0].objection == "We never got the mail."
     assert verbs(make, one.id)[-1] == "miss.objected"
     # It counts as before until somebody has decided.
+    assert counting(ctx, provider) == 1
+
+
+def test_an_objection_is_answered_once_either_way(ctx, let_lapse, make, provider, at_once):
+    (one,) = let_lapse()
+    object_to(ctx, one)
+    assert [each.miss.invitation_id for each in worklist(ctx, ADMIN).objections] == [one.id]
+    with pytest.raises(NotAllowed):
+        misses.uphold_miss(ctx, person_of(provider.id), one.id, reason="x")
+    uphold = partial(misses.uphold_miss, ctx, ADMIN, one.id, reason="It was delivered.")
+    done = at_once([uphold] * 3)
+    assert sum(isinstance(each, Conflict) for each in done) == 2
+    (letter,) = letters(make, "miss_upheld")
+    assert letter.values["reason"] == "It was delivered."
+    assert verbs(make, one.id)[-1] == "miss.upheld"
+    assert worklist(ctx, ADMIN).objections == []
     assert counting(ctx, provider) == 1
 
 

@@ -8,7 +8,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 
 from marketplace.core.forms import Form
-from marketplace.invitations import track_record
+from marketplace.invitations import misses, track_record
 from marketplace.invitations.models import Miss
 from marketplace.invitations.track_record import Missed
 from marketplace.matching import striking
@@ -32,16 +32,17 @@ class Which(StrEnum):
     """Which misses an administrator asks for."""
 
     OBJECTED = "objected"
-    """Those whose provider objected, and that were not struck."""
+    """Those whose provider objected, and waits for an answer."""
     ALL = "all"
 
 
 class AnyMissSchema(MissSchema):
-    """A miss with whose it is, and who struck it."""
+    """A miss with whose it is, and who decided on it."""
 
     provider_id = fields.UUID(attribute="miss.provider_id")
     provider = fields.String()
     struck_by = fields.UUID(attribute="miss.struck_by", allow_none=True)
+    upheld_by = fields.UUID(attribute="miss.upheld_by", allow_none=True)
 
 
 class MissPageSchema(Schema):
@@ -80,3 +81,15 @@ class Strike(MethodView):
         """Take a miss off the record, with a reason; a pause that only stood with it ends."""
         why = form.accept()["reason"]
         return striking.strike_miss(current_context(), current_actor(), invitation_id, reason=why)
+
+
+@blp.route("/<uuid:invitation_id>/uphold")
+class Uphold(MethodView):
+    @idempotent
+    @blp.arguments(ReasonSchema)
+    @blp.response(200, AnyMissSchema)
+    @blp.alt_response(409, description="Nobody objected, or it was decided already")
+    def post(self, form: Form, invitation_id: UUID) -> Missed:
+        """Let a miss stand though its provider objected, with a reason that the provider reads."""
+        why = form.accept()["reason"]
+        return misses.uphold_miss(current_context(), current_actor(), invitation_id, reason=why)

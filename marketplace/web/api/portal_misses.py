@@ -41,6 +41,12 @@ class MissSchema(Schema):
     objection = fields.String(attribute="miss.objection", allow_none=True)
     struck_at = Moment(attribute="miss.struck_at", allow_none=True)
     strike_reason = fields.String(attribute="miss.strike_reason", allow_none=True)
+    upheld_at = Moment(
+        attribute="miss.upheld_at",
+        allow_none=True,
+        metadata={"description": "when an administrator let it stand, having read the objection"},
+    )
+    uphold_reason = fields.String(attribute="miss.uphold_reason", allow_none=True)
 
 
 class StandingSchema(Schema):

@@ -7,7 +7,7 @@ from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Invalid, NotSignedIn
-from marketplace.invitations import track_record
+from marketplace.invitations import misses, track_record
 from marketplace.invitations.models import Miss
 from marketplace.matching import striking
 from marketplace.providers import accreditations, directory, service
@@ -149,6 +149,18 @@ def strike(provider_id: UUID, invitation_id: UUID) -> Page:
         str(invitation_id),
         lambda **given: striking.strike_miss(ctx, actor, invitation_id, **given),
         "The miss is struck, and the provider is told why.",
+    )
+
+
+@pages.post("/<uuid:provider_id>/misses/<uuid:invitation_id>/uphold")
+def uphold(provider_id: UUID, invitation_id: UUID) -> Page:
+    """Let a miss stand that the provider objected to."""
+    ctx, actor = current_context(), current_actor()
+    return _decide(
+        provider_id,
+        f"stays-{invitation_id}",
+        lambda **given: misses.uphold_miss(ctx, actor, invitation_id, **given),
+        "The miss stands, and the provider is told why.",
     )
 
 
