@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from redis import Redis
+from rq.cron import CronScheduler
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -103,6 +105,11 @@ class Fleet:
     def start_scheduler(self, name: str = "scheduler") -> None:
         self.start(name, "workers.run", "scheduler")
 
+    def schedulers(self) -> int:
+        """Return how many schedulers are at work."""
+        with Redis.from_url(self.environment["MARKETPLACE_REDIS_URL"]) as redis:
+            return len(CronScheduler.all(redis))
+
     def kill(self, name: str) -> None:
         """Kill a process and all that belongs to it, at once."""
         process = self.processes.pop(name)
@@ -142,6 +149,7 @@ class Fleet:
 
     def let_providers_act(self) -> None:
         """Let every provider do what it is time for; what fails on the way is tried again."""
+        now = self.ctx.clock()
         try:
             with self.ctx.reading() as session:
                 rows = session.execute(
@@ -150,9 +158,11 @@ class Fleet:
                         Invitation.provider_id,
                         Invitation.sent_at,
                         Invitation.respond_by,
-                    ).order_by(Invitation.id)
+                    )
+                    # Long after its deadline nobody tries any more.
+                    .where(Invitation.respond_by > now - self.ctx.policy.response_window / 4)
+                    .order_by(Invitation.id)
                 ).all()
-            now = self.ctx.clock()
             for invitation_id, provider_id, sent_at, respond_by in rows:
                 passed = (now - sent_at) / (respond_by - sent_at)
                 self._act(invitation_id, provider_id, passed)

@@ -53,8 +53,10 @@ def kill_scheduler(fleet: Fleet, wait: Wait, span: float) -> None:
     """The scheduler is killed; after a while two of them run at once, for good."""
     fleet.kill("scheduler")
     wait(span)
+    before = fleet.schedulers()  # the killed one is still in Redis, for two minutes
     fleet.start_scheduler()
     fleet.start_scheduler("another scheduler")
+    wait_until(lambda: fleet.schedulers() > before, "a scheduler ticks")
 
 
 def flush_redis(fleet: Fleet, wait: Wait, span: float) -> None:
