@@ -39,6 +39,7 @@ from marketplace.web.pages import (
     front,
     gallery,
     guard,
+    join,
     lead_desk,
     links,
     mailbox,
@@ -90,6 +91,7 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
 PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (guard.assets, ANYBODY),
     (front.pages, ANYBODY),
+    (join.pages, ANYBODY),
     (links.pages, ANYBODY),  # each by the token in its address
     (record.way_back, ANYBODY),  # likewise
     (own_request.pages, BUSINESS),

@@ -64,8 +64,8 @@ def pages(ctx, make, browser, signed_in, admin, clock):
 
     anybody, business = browser(), browser()
     for path in (
-        "/", "/sign-in", "/forgot-password", "/requests", "/nothing-here", "/mailbox",
-        "/mailbox/gallery/3",
+        "/", "/join", "/join/received", "/sign-in", "/forgot-password", "/requests",
+        "/nothing-here", "/mailbox", "/mailbox/gallery/3",
         "/requests/confirm/confirm_x", "/requests/open/request_x", "/set-password/password_x",
         f"/requests/confirm/{confirm}", f"/requests/not-ours/{not_ours}",
         "/come-back/back_x", f"/come-back/{come_back}",
@@ -73,6 +73,8 @@ def pages(ctx, make, browser, signed_in, admin, clock):
         see(anybody.open(path))
     see(fill_in(anybody, clock, headcount="x", consultants_used__0__ended_on="x"))
     see(fill_in(anybody, clock))
+    anybody.open("/join")
+    see(anybody.send("/join"))
     see(anybody.open("/sign-in"))
     see(anybody.send("/sign-in"))
 
@@ -94,7 +96,7 @@ def pages(ctx, make, browser, signed_in, admin, clock):
         if provider is consultant:
             see(person.send("/object"))
         see(person.open("/portal/profile"))
-        see(person.send("profile", coverage__regions=""))
+        see(person.send("profile", coverage__headcount_min=""))
         mine = next(i for i in held_by(make, lead) if i.provider_id == provider.id)
         see(person.open(f"/portal/invitations/{mine.id}"))
         see(person.open(f"/portal/invitations/{mine.id}/quote"))

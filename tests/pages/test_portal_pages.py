@@ -174,7 +174,7 @@ def test_the_profile_is_changed(make, signed_in):
     form = provider.open("/portal/profile")
     assert ("coverage.standards", "ISO 14001") in form.form("profile").values
     refused = provider.send(
-        "profile", coverage__regions="AU-NSW\nAtlantis", coverage__headcount_min="x"
+        "profile", coverage__others="AU-NSW\nAtlantis", coverage__headcount_min="x"
     )
     assert refused.status == 422
     assert "\u201cAtlantis\u201d is not a region of the catalogue" in refused.text
@@ -182,7 +182,8 @@ def test_the_profile_is_changed(make, signed_in):
         "profile",
         ("coverage.sectors", "28"),
         website="",
-        coverage__regions="AU-NSW, AU-VIC\nNew Zealand",
+        coverage__near="AU-NSW",
+        coverage__others="AU-VIC\nNew Zealand",
         coverage__headcount_min="5",
     )
     assert "Your profile is saved" in page.text
@@ -191,6 +192,11 @@ def test_the_profile_is_changed(make, signed_in):
     assert sorted(covered.sectors) == ["17", "28"]
     assert covered.headcount_min == 5
     assert make.ask(lambda session: session.get(Provider, body.id)).website is None
+    shown = page.form("profile").values
+    assert [value for name, value in shown if name == "coverage.near"] == ["AU-NSW", "AU-VIC"]
+    assert dict(shown)["coverage.others"] == "New Zealand (NZ)"
+    provider.send("profile")
+    assert make.ask(lambda session: session.get(Coverage, body.id)).columns == covered.columns
 
 
 def test_languages_are_written_by_name_or_code_and_weeks_as_a_number(make, signed_in):

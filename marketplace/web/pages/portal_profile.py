@@ -4,20 +4,17 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from marketplace.core.errors import FieldError, Invalid, NotSignedIn
+from marketplace.core.errors import Invalid, NotSignedIn
 from marketplace.providers import accreditations, profile
 from marketplace.web.api.provider_schemas import ChangedProviderSchema, ProfileSchema
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.pages.choices import choices, language_codes, region_codes
+from marketplace.web.pages.choices import choices
+from marketplace.web.pages.coverage import by_name, read_coverage, typed_coverage
 from marketplace.web.pages.forms import Filled, Sent, read, typed_from
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.quote_labels import PROFILE
 from marketplace.web.pages.sign_in import to_sign_in
-from marketplace.web.pages.words import language
 from marketplace.web.requests import load
-
-WRITTEN = ("regions", "languages")
-"""Lists of which a person writes all the entries into one field."""
 
 pages = Blueprint("portal_profile", __name__, url_prefix="/portal")
 pages.register_error_handler(NotSignedIn, to_sign_in)
@@ -28,7 +25,7 @@ def form() -> str:
     """Show the profile as it is."""
     shown, _ = own_profile()
     typed = typed_from(ProfileSchema().dump(shown))
-    typed["coverage.languages"] = [language(code) for code in shown.coverage.languages]
+    typed |= typed_coverage(shown.coverage.regions, shown.coverage.languages)
     return show(Filled(PROFILE, typed))
 
 
@@ -48,25 +45,9 @@ def save() -> Response | tuple[str, int]:
 
 
 def read_form(posted: MultiDict[str, str]) -> Sent:
-    """Read the form; regions and languages are written into one field each, as codes or names."""
     sent = read(ChangedProviderSchema(), posted, clears=True)
-    with current_context().reading() as session:
-        codes = region_codes(session, posted.getlist("coverage.regions"))
-    covered = sent.data.setdefault("coverage", {})
-    covered["regions"] = codes
-    if "coverage.languages" in posted:
-        covered["languages"] = language_codes(posted.getlist("coverage.languages"))
+    read_coverage(sent, posted)
     return sent
-
-
-def by_name(error: FieldError, sent: Sent) -> FieldError:
-    """Return what is wrong with a written entry by what was typed: all of them share a field."""
-    for name in WRITTEN:
-        index = error.pointer.removeprefix(f"/coverage/{name}/")
-        if index != error.pointer:
-            text = sent.data["coverage"][name][int(index)]
-            return FieldError(f"/coverage/{name}", f"\u201c{text}\u201d {error.detail}")
-    return error
 
 
 def show(form: Filled) -> str:

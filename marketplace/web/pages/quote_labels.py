@@ -44,13 +44,7 @@ LABELS = {
     "notes": "The notes",
 }
 
-PROFILE = {
-    "": "",
-    "website": "The website",
-    "contact": "The contact",
-    "contact.name": "The contact's name",
-    "contact.email": "The contact's e-mail address",
-    "contact.phone": "The contact's telephone number",
+_COVERAGE = {
     "coverage": "The coverage",
     "coverage.standards": "The standards",
     "coverage.regions": "The regions",
@@ -62,4 +56,24 @@ PROFILE = {
     "coverage.open_capacity": "The invitations at once",
     "coverage.monthly_capacity": "The invitations in a month",
     "coverage.weeks_to_start": "The number of weeks until you can begin",
+}
+
+_CONTACT = {
+    "contact": "The contact",
+    "contact.name": "The contact's name",
+    "contact.email": "The contact's e-mail address",
+    "contact.phone": "The contact's telephone number",
+}
+
+PROFILE = {"": "", "website": "The website", **_CONTACT, **_COVERAGE}
+
+JOINING = {
+    "": "",
+    "kind": "What you do",
+    "name": "The name of the organisation",
+    "country": "The country",
+    "registration_number": "The registration number",
+    "website": "The website",
+    **_CONTACT,
+    **_COVERAGE,
 }

@@ -1,0 +1,54 @@
+"""What a provider takes on, between its form and the schema: ticks, names and codes."""
+
+from collections.abc import Iterable
+
+from werkzeug.datastructures import MultiDict
+
+from marketplace.core.errors import FieldError
+from marketplace.web.auth import current_context
+from marketplace.web.pages.choices import choices, language_codes, names, region_codes
+from marketplace.web.pages.forms import Sent, Typed
+from marketplace.web.pages.words import language
+
+REGION_FIELDS = ("coverage.near", "coverage.others")
+"""Where regions are ticked, and where they are written."""
+
+WRITTEN = ("regions", "languages")
+"""Lists of which a person writes entries by name."""
+
+
+def typed_coverage(regions: Iterable[str], languages: Iterable[str]) -> Typed:
+    """Return regions and languages, given by their codes, as somebody would have entered them."""
+    ctx = current_context()
+    near = {"AU", *(each.code for each in choices(ctx).states)}
+    wanted = list(regions)
+    called = names(ctx, regions=[code for code in wanted if code not in near])
+    return {
+        "coverage.near": [code for code in wanted if code in near],
+        "coverage.others": [
+            f"{called.get(code, code)} ({code})" for code in wanted if code not in near
+        ],
+        "coverage.languages": [language(code) for code in languages],
+    }
+
+
+def read_coverage(sent: Sent, posted: MultiDict[str, str]) -> None:
+    """Fill in regions and languages, each by its code where it has one."""
+    covered = sent.data.setdefault("coverage", {})
+    with current_context().reading() as session:
+        covered["regions"] = region_codes(
+            session, [entry for name in REGION_FIELDS for entry in posted.getlist(name)]
+        )
+    sent.typed.update({name: posted.getlist(name) for name in REGION_FIELDS})
+    if "coverage.languages" in posted:
+        covered["languages"] = language_codes(posted.getlist("coverage.languages"))
+
+
+def by_name(error: FieldError, sent: Sent) -> FieldError:
+    """Return what is wrong with a written entry by what was typed: all of them share a field."""
+    for name in WRITTEN:
+        index = error.pointer.removeprefix(f"/coverage/{name}/")
+        if index != error.pointer:
+            text = sent.data["coverage"][name][int(index)]
+            return FieldError(f"/coverage/{name}", f"\u201c{text}\u201d {error.detail}")
+    return error
