@@ -95,6 +95,9 @@ def pages(ctx, make, browser, signed_in, admin, clock):
         see(person.open("/portal/record"))
         if provider is consultant:
             see(person.send("/object"))
+        see(person.open("/portal/accreditations"))
+        if provider is not consultant:
+            see(person.send("/portal/accreditations"))
         see(person.open("/portal/profile"))
         see(person.send("profile", coverage__headcount_min=""))
         mine = next(i for i in held_by(make, lead) if i.provider_id == provider.id)

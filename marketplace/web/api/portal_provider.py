@@ -120,9 +120,13 @@ def read_claim() -> tuple[Form, Evidence | None]:
         body = json.loads(request.form.get("accreditation", "{}"))
     except (ValueError, RecursionError):
         raise BadRequest("the part `accreditation` is not well-formed JSON") from None
-    form = load(NewAccreditationSchema(), body)
+    return with_evidence(load(NewAccreditationSchema(), body))
+
+
+def with_evidence(form: Form) -> tuple[Form, Evidence | None]:
+    """Read the file that was sent along, if there is one; another kind is wrong with the form."""
     sent = request.files.get("evidence")
-    if sent is None:
+    if not sent:  # a page sends a field without a file
         return form, None
     content = sent.stream.read(EVIDENCE_AT_MOST + 1)
     if len(content) > EVIDENCE_AT_MOST:

@@ -10,9 +10,11 @@ from flask import Blueprint, Flask, Response, g, render_template, request, sessi
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from marketplace.core.actors import Kind
+from marketplace.providers.evidence import EVIDENCE_AT_MOST
 from marketplace.web.auth import REQUEST_TOKEN, SESSION_TOKEN
 from marketplace.web.pages import words
 from marketplace.web.pages.forms import field_id
+from marketplace.web.requests import MAX_BODY
 
 _WEB = Path(__file__).parent.parent
 
@@ -32,6 +34,9 @@ MAILBOX_POLICY = f"{POLICY}; style-src 'self' 'unsafe-inline'".replace("base-uri
 """The development mailbox shows messages as they are, with their own style."""
 
 A_YEAR = 31_536_000
+
+UPLOADS = {"portal_accreditations.claim": EVIDENCE_AT_MOST + MAX_BODY}
+"""Where a form may be larger than others, in bytes: it brings a file along."""
 
 CACHED = {
     "front.form": "private, no-cache",
@@ -57,6 +62,13 @@ def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
     # As long as the browser's session: a form may be left open overnight.
     app.config["WTF_CSRF_TIME_LIMIT"] = None
     csrf = Csrf()
+
+    @app.before_request
+    def allow_uploads() -> None:
+        limit = UPLOADS.get(request.endpoint or "")
+        if limit is not None:
+            request.max_content_length = limit
+
     for blueprint in exempt:
         csrf.exempt(blueprint)
     csrf.init_app(app)

@@ -5,7 +5,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Invalid, NotSignedIn
-from marketplace.providers import accreditations, profile
+from marketplace.providers import profile
 from marketplace.web.api.provider_schemas import ChangedProviderSchema, ProfileSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.choices import choices
@@ -53,13 +53,10 @@ def read_form(posted: MultiDict[str, str]) -> Sent:
 def show(form: Filled) -> str:
     shown, zone = own_profile()
     ctx = current_context()
-    with ctx.reading() as session:
-        held = accreditations.accreditations_of(session, shown.provider.id)
     return render_template(
         "profile.html",
         profile=shown,
         zone=zone,
         form=form,
         offered=choices(ctx),
-        accreditations=held,
     )

@@ -77,3 +77,15 @@ JOINING = {
     **_CONTACT,
     **_COVERAGE,
 }
+
+ACCREDITATION = {
+    "": "",
+    "standard": "The standard",
+    "edition": "The edition",
+    "body": "The accreditation body",
+    "certificate_number": "The number of the certificate",
+    "valid_from": "The first day on which it counts",
+    "valid_until": "The last day on which it counts",
+    "sectors": "The sectors",
+    "evidence": "The file",
+}
