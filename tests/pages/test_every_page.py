@@ -95,6 +95,11 @@ def pages(ctx, make, browser, signed_in, admin, clock):
         see(person.open("/portal/record"))
         if provider is consultant:
             see(person.send("/object"))
+        see(person.open("/portal/software"))
+        see(person.send("/address", url="nowhere"))
+        see(person.send("/address", url="http://127.0.0.1:9/hook"))
+        see(person.send("/keys", name="ours"))
+        see(person.open("/portal/software"))
         see(person.open("/portal/accreditations"))
         if provider is not consultant:
             see(person.send("/portal/accreditations"))

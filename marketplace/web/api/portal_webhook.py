@@ -59,8 +59,20 @@ class KeptWebhookSchema(WebhookSchema):
     secret = fields.String(allow_none=True)
 
 
+def keep(form: Form) -> webhooks.WebhookKept:
+    """Take address and switch from whoever asks."""
+    settings = current_product().settings
+    return webhooks.put_webhook(
+        current_context(),
+        current_actor(),
+        form,
+        seal=Seal(settings.secret_key, "webhook"),
+        loopback=settings.mail_backend == "mailbox",
+    )
+
+
 def shown() -> dict[str, Any]:
-    """Return the webhook of whoever asks."""
+    """Return the webhook of whoever asks, or raise `NotFound`."""
     with current_context().reading() as session:
         webhook = webhooks.webhook_of(session, current_actor().own_provider())
         return {**webhook.columns, "calls": queries.last_calls(session, str(webhook.id))}
@@ -81,14 +93,7 @@ class OwnWebhook(MethodView):
         They are signed with it, by the Standard Webhooks scheme. For another secret delete it and
         make it anew.
         """
-        settings = current_product().settings
-        kept = webhooks.put_webhook(
-            current_context(),
-            current_actor(),
-            form,
-            seal=Seal(settings.secret_key, "webhook"),
-            loopback=settings.mail_backend == "mailbox",
-        )
+        kept = keep(form)
         return {**shown(), "secret": kept.secret}
 
     @blp.response(204)

@@ -1,0 +1,113 @@
+"""A provider's own software: the keys by which it reads and answers, and where it is told."""
+
+from contextlib import suppress
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from marketplace.accounts import keys, queries
+from marketplace.core.errors import Invalid, NotFound, NotSignedIn
+from marketplace.providers import webhooks
+from marketplace.web.api import portal_webhook
+from marketplace.web.api.portal_api_keys import NewApiKeySchema
+from marketplace.web.api.portal_webhook import NewWebhookSchema
+from marketplace.web.auth import current_actor, current_context
+from marketplace.web.pages.desk import done
+from marketplace.web.pages.forms import Filled, read
+from marketplace.web.pages.portal import own_profile
+from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.requests import load
+
+pages = Blueprint("portal_software", __name__, url_prefix="/portal/software")
+pages.register_error_handler(NotSignedIn, to_sign_in)
+
+Page = Response | str | tuple[str, int]
+
+LABELS = {"": "", "name": "What the key is for", "url": "The address", "enabled": "The switch"}
+
+
+@pages.get("")
+def own() -> str:
+    """Show the keys and the webhook."""
+    return show(Filled(LABELS))
+
+
+@pages.post("/keys")
+def make_key() -> Page:
+    """Make a key, and show its secret this once."""
+    sent = read(NewApiKeySchema(), request.form)
+    try:
+        made = keys.make_api_key(
+            current_context(), current_actor(), load(NewApiKeySchema(), sent.data)
+        )
+    except Invalid as refused:
+        return show(Filled(LABELS).wrong(refused.errors, sent.typed)), 422
+    return show(Filled(LABELS), secret=made.secret, of=f"the key for {made.key.name}")
+
+
+@pages.post("/keys/<uuid:key_id>/revoke")
+def revoke_key(key_id: UUID) -> Response:
+    """End a key at once; one that was ended before stays so."""
+    with suppress(NotFound):
+        keys.revoke_api_key(current_context(), current_actor(), key_id)
+    flash("The key is revoked: it is refused from now on.")
+    return redirect(url_for("portal_software.own"), 303)
+
+
+@pages.post("/webhook/address")
+def keep_webhook() -> Page:
+    """Say where the software is told, and whether; a new one shows its secret this once."""
+    sent = read(NewWebhookSchema(), request.form)
+    try:
+        kept = portal_webhook.keep(load(NewWebhookSchema(), sent.data))
+    except Invalid as refused:
+        return show(Filled(LABELS).wrong(refused.errors, sent.typed)), 422
+    if kept.secret is not None:
+        return show(Filled(LABELS), secret=kept.secret, of="the webhook")
+    flash("The webhook is saved.")
+    return redirect(url_for("portal_software.own"), 303)
+
+
+@pages.post("/webhook/test")
+def try_webhook() -> Response:
+    """Send a message that says nothing."""
+    ctx, actor = current_context(), current_actor()
+    return done(
+        lambda: webhooks.try_webhook(ctx, actor),
+        "A trial is on its way. What became of it stands below in a moment.",
+        url_for("portal_software.own"),
+    )
+
+
+@pages.post("/webhook/delete")
+def delete_webhook() -> Response:
+    """Forget address and secret."""
+    with suppress(NotFound):
+        webhooks.delete_webhook(current_context(), current_actor())
+    flash("The webhook is deleted: nothing more is told to it.")
+    return redirect(url_for("portal_software.own"), 303)
+
+
+def show(form: Filled, *, secret: str | None = None, of: str = "") -> str:
+    """Show the page; `secret` is one that was just made, and of what."""
+    ctx = current_context()
+    profile, zone = own_profile()
+    with ctx.reading() as session:
+        own_keys = session.scalars(queries.api_keys_of(profile.provider.id)).all()
+    webhook = None
+    with suppress(NotFound):
+        webhook = portal_webhook.shown()
+    if webhook is not None and not form.typed:
+        typed = {"url": [webhook["url"]], "enabled": ["yes" if webhook["enabled"] else "no"]}
+        form = Filled(LABELS, typed, form.problems)
+    return render_template(
+        "software.html",
+        form=form,
+        keys=own_keys,
+        webhook=webhook,
+        secret=secret,
+        of=of,
+        profile=profile,
+        zone=zone,
+    )
