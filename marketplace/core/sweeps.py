@@ -1,5 +1,6 @@
 """How every sweep works: read ids without locks, lock, look again, act, and stop for nobody."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -14,6 +15,9 @@ BATCH = 500
 TOGETHER = 50
 """How many ring, and wait for the disk, together."""
 
+OF_AN_INTERVAL = 0.5
+"""How much of the time between two sweeps one may take: deadlines wait for the same worker."""
+
 Due = Callable[[Session, datetime, int], Sequence[UUID]]
 """Returns so many ids at most of what is due at a moment, and locks nothing."""
 
@@ -21,21 +25,29 @@ log = structlog.get_logger(__name__)
 
 
 def sweep(ctx: Context, name: str, due: Due, act: Callable[[Transaction, UUID], None]) -> int:
-    """Act on everything that is due, each by itself; return how many went well.
+    """Act on what is due, each by itself; return how many went well.
 
     `act` locks, looks again and acts; it may leave things as they are. One that fails is logged and
-    passed over, so that poisoned rows stop nobody else. Safe late, twice, or on two machines.
+    passed over, so that poisoned rows stop nobody else. Safe late, twice, or on two machines; what
+    there is no time for is left to the next run.
     """
-    return sum(one_by_one(ctx, name, ids, act) for ids in _batches(ctx, due))
+    ends_at = time.monotonic() + ctx.policy.sweep_interval.total_seconds() * OF_AN_INTERVAL
+    done = 0
+    for ids in _batches(ctx, due):
+        for few in _by_the_few(ids):
+            done += one_by_one(ctx, name, few, act)
+            if time.monotonic() > ends_at:
+                return done
+    return done
 
 
 def sweep_together(
     ctx: Context, name: str, due: Due, act: Callable[[Transaction, Sequence[UUID]], None]
 ) -> int:
-    """Act on everything that is due as `sweep` does, a few in one transaction.
+    """Act on everything that is due, a few in one transaction; return how many went well.
 
-    Where that fails, each of the few has its turn by itself. So a statement serves many, and still
-    a poisoned row stops nobody else.
+    So a statement serves many. Where a transaction fails, each of its few has a turn by itself, and
+    a poisoned row stops nobody else. For deadlines: a run ends when nothing is due any more.
     """
     return sum(
         _together(ctx, name, few, act) for ids in _batches(ctx, due) for few in _by_the_few(ids)

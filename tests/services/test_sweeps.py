@@ -1,6 +1,7 @@
 """Sweeps: everything that is due has its turn, once, and nobody stands in another's way."""
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -82,6 +83,20 @@ def test_everything_due_has_its_turn(sweeping):
     rows = Row(ids)
     assert sweeping(rows, lambda _tx, each: rows.ids.remove(each)) == len(ids)
     assert rows.ids == []
+
+
+@pytest.mark.parametrize("how", [sweep, sweep_together])
+def test_deadlines_wait_for_no_sweep_that_has_much_to_do(ctx, how):
+    hurried = replace(ctx, policy=replace(ctx.policy, sweep_interval=timedelta(0)))
+    rows = Row([uuid4() for _ in range(3 * TOGETHER)])
+
+    def act(_tx, ids):
+        for each in ids if isinstance(ids, list) else [ids]:
+            rows.ids.remove(each)
+
+    done = how(hurried, "a test", rows.due, act)
+    assert done == (TOGETHER if how is sweep else 3 * TOGETHER)
+    assert len(rows.ids) == 3 * TOGETHER - done
 
 
 def test_what_is_left_as_it_is_or_fails_keeps_nothing_from_its_turn(sweeping):
