@@ -95,6 +95,8 @@ def pages(ctx, make, browser, signed_in, admin, clock):
         see(person.open("/portal/record"))
         if provider is consultant:
             see(person.send("/object"))
+        see(person.open("/portal/leave"))
+        see(person.send("/leave", until="soon"))
         see(person.open("/portal/software"))
         see(person.send("/address", url="nowhere"))
         see(person.send("/address", url="http://127.0.0.1:9/hook"))
