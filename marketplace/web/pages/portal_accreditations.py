@@ -12,7 +12,7 @@ from marketplace.providers.evidence import evidence_of
 from marketplace.web.api.portal_provider import download, with_evidence
 from marketplace.web.api.provider_schemas import NewAccreditationSchema
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.pages.choices import choices
+from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.own_request import sentence
 from marketplace.web.pages.portal import own_profile
@@ -59,6 +59,7 @@ def show(form: Filled) -> str:
     with ctx.reading() as session:
         found = accreditations.accreditations_of(session, profile.provider.id)
         bodies = catalogue.accreditation_bodies(session)
+    sectors = {code for each in found for code in each.accreditation.sectors or []}
     return render_template(
         "accreditations.html",
         form=form,
@@ -66,5 +67,6 @@ def show(form: Filled) -> str:
         zone=zone,
         held=found,
         bodies=bodies,
+        called=names(ctx, sectors=sectors),
         offered=choices(ctx),
     )
