@@ -50,6 +50,50 @@ def dots(*, series: int, **options: Any) -> pygal.XY:
     )
 
 
+_DAY, _NIGHT = ("#0b5c56", "#b4652a"), ("#4fb3aa", "#e09a62")
+_TEXT, _TEXT_AT_NIGHT = "#1c2733", "#dfe5ea"
+_AT_NIGHT = (
+    "inline:@media (prefers-color-scheme: dark){"
+    + f".pygal-chart text{{fill:{_TEXT_AT_NIGHT} !important}}"
+    + "".join(
+        f".pygal-chart .color-{number},.pygal-chart .color-{number} .rect"
+        f"{{fill:{color} !important;stroke:{color} !important}}"
+        for number, color in enumerate(_NIGHT)
+    )
+    + ".pygal-chart .text-overlay text{fill:#101820 !important}}"
+)
+
+
+def bars(**options: Any) -> pygal.Bar:
+    """Return an empty bar chart for two series, by day and by night; each bar says its number."""
+    return pygal.Bar(
+        js=[],
+        css=["file://style.css", "file://graph.css", _AT_NIGHT],
+        legend_at_bottom=True,
+        truncate_label=-1,
+        print_values=True,
+        value_formatter=lambda value: f"{value:g}",
+        style=Style(
+            background="transparent",
+            plot_background="transparent",
+            foreground=_TEXT,
+            foreground_strong=_TEXT,
+            foreground_subtle="#8a96a3",
+            guide_stroke_color="#8a96a3",
+            major_guide_stroke_color="#8a96a3",
+            colors=_DAY,
+            value_colors=("#ffffff", "#ffffff"),
+            opacity="1",
+            font_family="system-ui, sans-serif",
+            label_font_size=13,
+            major_label_font_size=13,
+            legend_font_size=14,
+            value_font_size=13,
+        ),
+        **options,
+    )
+
+
 def svg(chart: Any, *, name: str, description: str) -> bytes:
     """Return a chart as a file, always the same for the same values.
 

@@ -56,6 +56,9 @@ from marketplace.web.pages import (
 from marketplace.web.pages import (
     portal_messages as message_pages,
 )
+from marketplace.web.pages import (
+    portal_statement as statement_pages,
+)
 from marketplace.web.requests import Blueprint
 
 ANYBODY = None
@@ -104,6 +107,7 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (portal_profile.pages, PROVIDER_PERSON),
     (portal_accreditations.pages, PROVIDER_PERSON),
     (portal_leave.pages, PROVIDER_PERSON),
+    (statement_pages.pages, PROVIDER_PERSON),
     (portal_software.pages, PROVIDER_PERSON),
     (record.pages, PROVIDER_PERSON),
     (desk.pages, ADMIN),

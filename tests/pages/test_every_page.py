@@ -95,6 +95,7 @@ def pages(ctx, make, browser, signed_in, admin, clock):
         see(person.open("/portal/record"))
         if provider is consultant:
             see(person.send("/object"))
+        see(person.open("/portal/statement"))
         see(person.open("/portal/leave"))
         see(person.send("/leave", until="soon"))
         see(person.open("/portal/software"))

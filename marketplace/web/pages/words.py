@@ -196,6 +196,11 @@ def stated(value: Any) -> Any:
     return None if isinstance(value, Undefined) else value
 
 
+def month(first: date) -> str:
+    """Return a month, by its first day, in words."""
+    return f"{first:%B} {first.year}"
+
+
 def day(value: date | str | None) -> str:
     """Return a day in words."""
     value = stated(value)
@@ -231,6 +236,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "span": span,
     "is_past": is_past,
     "day": day,
+    "month": month,
     "money": money,
     "number": number,
     "language": language,
