@@ -64,9 +64,10 @@ _AT_NIGHT = (
 )
 
 
-def bars(**options: Any) -> pygal.Bar:
+def bars(*, stacked: bool = False, **options: Any) -> Any:
     """Return an empty bar chart for two series, by day and by night; each bar says its number."""
-    return pygal.Bar(
+    kind = pygal.StackedBar if stacked else pygal.Bar
+    return kind(
         js=[],
         css=["file://style.css", "file://graph.css", _AT_NIGHT],
         legend_at_bottom=True,

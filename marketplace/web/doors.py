@@ -51,6 +51,7 @@ from marketplace.web.pages import (
     portal_software,
     provider_desk,
     record,
+    reports,
     sign_in,
 )
 from marketplace.web.pages import (
@@ -113,6 +114,7 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (desk.pages, ADMIN),
     (lead_desk.pages, ADMIN),
     (provider_desk.pages, ADMIN),
+    (reports.pages, ADMIN),
     (docs.pages, ANYBODY),
     (operations.pages, ANYBODY),
 )

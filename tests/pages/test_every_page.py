@@ -120,8 +120,8 @@ def pages(ctx, make, browser, signed_in, admin, clock):
     admin.open(f"/admin/providers/{consultant.id}")
     see(admin.send("/strike"))
     for path in (
-        "/admin", "/admin/leads", "/admin/providers", f"/admin/providers/{bodies[0].id}",
-        f"/admin/providers/{consultant.id}",
+        "/admin", "/admin/reports", "/admin/leads", "/admin/providers",
+        f"/admin/providers/{bodies[0].id}", f"/admin/providers/{consultant.id}",
         f"/admin/leads/{certification.id}?find=number", f"/admin/leads/{consulting.id}",
     ):  # fmt: skip
         see(admin.open(path))

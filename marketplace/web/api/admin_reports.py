@@ -187,7 +187,7 @@ class CoverageReport(MethodView):
         """Who covers what was asked for in the last 90 days: where to recruit next."""
         found = coverage_report(current_context(), current_actor(), **wanted(args))
         if args["format"] is Format.CSV:
-            return _csv("coverage", CoverageCellSchema(), found.cells, found.since, found.until)
+            return table("coverage", CoverageCellSchema(), found.cells, found.since, found.until)
         return {
             "since": found.since,
             "until": found.until,
@@ -208,7 +208,7 @@ class FairnessReport(MethodView):
         found = fairness(current_context(), current_actor(), **wanted(args))
         if args["format"] is Format.CSV:
             since = found.months.starts_at
-            return _csv("fairness", ProviderShareSchema(), found.shares, since, found.until)
+            return table("fairness", ProviderShareSchema(), found.shares, since, found.until)
         return {
             "since": found.months.starts_at,
             "until": found.until,
@@ -234,7 +234,7 @@ class CommitmentReport(MethodView):
         found = commitment_report(current_context(), current_actor(), **wanted(args))
         if args["format"] is Format.CSV:
             rows = [found.total, *found.rows]
-            return _csv("commitment", FiguresSchema(), rows, found.since, found.until)
+            return table("commitment", FiguresSchema(), rows, found.since, found.until)
         return {
             "since": found.since,
             "until": found.until,
@@ -245,7 +245,7 @@ class CommitmentReport(MethodView):
         }
 
 
-def _csv(
+def table(
     name: str, schema: Schema, rows: Iterable[Any], since: datetime, until: datetime
 ) -> Response:
     """Return a report as a table that says in every row of which time it is."""
