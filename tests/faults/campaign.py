@@ -68,9 +68,11 @@ def flush_redis(fleet: Fleet, wait: Wait, span: float) -> None:
 
 
 def stop_redis(fleet: Fleet, wait: Wait, span: float) -> None:
+    """Redis goes away, and comes back with nothing in it; recovered is who ticks again."""
     fleet.redis.stop()
     wait(span)
     fleet.redis.start()
+    wait_until(lambda: fleet.schedulers() > 0, "a scheduler ticks again")
 
 
 def restart_postgres(fleet: Fleet, wait: Wait, span: float) -> None:
