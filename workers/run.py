@@ -78,9 +78,15 @@ class JobWorker(SimpleWorker):
         """Leave no note in Redis: the signal may have come in the middle of a command to it."""
 
     def reorder_queues(self, reference_queue: Queue) -> None:
-        """Be busy from here on, where RQ has a job in hand: a signal no longer drops it."""
+        """Be busy from here on, where RQ has a job in hand: a signal no longer drops it.
+
+        The next job comes from the first queue, or from those behind the one that had its turn.
+        """
         self._state = WorkerStatus.BUSY
-        super().reorder_queues(reference_queue)
+        first, *others = self.queues
+        if reference_queue in others:
+            turn = others.index(reference_queue) + 1
+            self._ordered_queues = [first, *others[turn:], *others[:turn]]
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Give a sign of life, and sign in again in case Redis was emptied meanwhile."""

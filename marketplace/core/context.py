@@ -11,7 +11,7 @@ The first parameter of a function says which kind it is:
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -66,18 +66,26 @@ class Context:
         return replace(self, origin=origin)
 
     @contextmanager
-    def transaction(self, *, waits_for_disk: bool = True) -> Iterator[Transaction]:
+    def transaction(
+        self, *, waits_for_disk: bool = True, waits_for_locks: timedelta | None = None
+    ) -> Iterator[Transaction]:
         """Commit on the way out, or roll back if anything was raised; then ring the jobs.
 
         `waits_for_disk`: whether the commit returns only when PostgreSQL would remember it after a
         power cut. What is written later can not get there earlier, so of several transactions that
         nobody has been told of, the last one may wait for all. Everything else waits.
+
+        `waits_for_locks`: how long to wait for a row that somebody else holds, before it raises;
+        as long as it takes where nothing is said.
         """
         session = self.sessions()
         tx = Transaction(session, self.clock(), self.policy, self.origin)
         try:
             if not waits_for_disk:
                 driver(session).execute(_DO_NOT_WAIT)
+            if waits_for_locks is not None:
+                milliseconds = int(waits_for_locks.total_seconds() * 1000)
+                driver(session).execute(f"SET LOCAL lock_timeout TO {milliseconds}")
             yield tx
             session.commit()
         except BaseException:

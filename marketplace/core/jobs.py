@@ -25,10 +25,10 @@ class Job(StrEnum):
 
 
 QUEUES = ("deadlines", "matching", "sweeps", "mail", "webhooks")
-"""In the order in which a worker empties them.
+"""A worker looks into the first before every job; the others take turns, a job each.
 
-A deadline waits for one job at most, whatever there is to match and however much mail has piled up;
-a provider's slow server holds up nothing else.
+So a deadline waits for one job at most, and neither matching, nor mail, nor a provider's slow
+server can keep the others from their turn.
 """
 
 QUEUE_OF = {

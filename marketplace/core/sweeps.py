@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -14,6 +14,9 @@ BATCH = 500
 
 TOGETHER = 50
 """How many ring, and wait for the disk, together."""
+
+PATIENCE = timedelta(seconds=1)
+"""How long to wait for a row that somebody else holds, before it is passed over."""
 
 OF_AN_INTERVAL = 0.5
 """How much of the time between two sweeps one may take: deadlines wait for the same worker."""
@@ -67,7 +70,9 @@ def one_by_one(
         with ctx.ringing_together() as together:
             for each in few:
                 try:
-                    with together.transaction(waits_for_disk=each == few[-1]) as tx:
+                    with together.transaction(
+                        waits_for_disk=each == few[-1], waits_for_locks=PATIENCE
+                    ) as tx:
                         act(tx, each)
                     done += 1
                 except Exception:
@@ -82,7 +87,7 @@ def _together(
     act: Callable[[Transaction, Sequence[UUID]], None],
 ) -> int:
     try:
-        with ctx.transaction() as tx:
+        with ctx.transaction(waits_for_locks=PATIENCE) as tx:
             act(tx, few)
     except Exception as error:
         log.warning("sweep_one_by_one", sweep=name, subjects=len(few), error=type(error).__name__)

@@ -19,7 +19,7 @@ from marketplace.invitations.track_record import Missed
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
-from marketplace.notifications.models import Commitment, Notification, Suppression
+from marketplace.notifications.models import Commitment, MailPause, Notification, Suppression
 from marketplace.notifications.rules import CommitmentState, NotificationState, Way
 from marketplace.notifications.suppressions import suppressions
 from marketplace.providers.models import Provider
@@ -73,7 +73,9 @@ class Worklist:
     in_review: Sequence[Lead]
     waiting: Sequence[WaitingLead]
     at_risk: Sequence[tuple[Commitment, Lead]]
-    """No response yet, and little or none of the time left."""
+    """Open without a response, and little or none of the time left, or missed."""
+    paused: Sequence[MailPause]
+    """Ways out by which nothing is sent at present, since we are refused there."""
     objections: Sequence[Missed]
     """Misses whose providers say that it was not their doing."""
     applications: Sequence[Provider]
@@ -87,12 +89,13 @@ def worklist(ctx: Context, actor: Actor) -> Worklist:
     """Return what needs a hand now; deadlines count from their instant, swept or not."""
     actor.require_admin()
     with ctx.reading() as session:
-        running = (CommitmentState.RUNNING, CommitmentState.AT_RISK)
+        unanswered = (CommitmentState.RUNNING, CommitmentState.AT_RISK, CommitmentState.MISSED)
         clocks = session.execute(
             select(Commitment, Lead)
             .join(Lead, Lead.id == Commitment.lead_id)
             .where(
-                Commitment.state.in_(running),
+                Commitment.state.in_(unanswered),
+                Commitment.first_response_at.is_(None),
                 Commitment.at_risk_at <= ctx.clock(),
                 Lead.state == LeadState.OPEN,
             )
@@ -105,6 +108,7 @@ def worklist(ctx: Context, actor: Actor) -> Worklist:
             ).all(),
             waiting=_waiting(session, ctx.clock(), ctx.policy, limit=SHOWN),
             at_risk=[(promise, lead) for promise, lead in clocks],
+            paused=session.scalars(select(MailPause).order_by(MailPause.channel)).all(),
             objections=track_record.shown(
                 session,
                 session.scalars(

@@ -12,9 +12,9 @@ from marketplace.core.jobs import Job
 from marketplace.core.sweeps import sweep_together
 from marketplace.invitations import queries, rules, standing
 from marketplace.invitations.letters import Letter, tell_holder, tell_holders
-from marketplace.invitations.misses import record_misses, tell_of_miss, tell_of_misses
+from marketplace.invitations.misses import Then, record_misses, tell_of_miss, tell_of_misses
 from marketplace.invitations.models import Invitation
-from marketplace.invitations.rules import InvitationEvent, InvitationState
+from marketplace.invitations.rules import InvitationEvent, InvitationState, MissKind
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
 from marketplace.notifications.service import notify
@@ -54,14 +54,13 @@ def pass_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
         return
     notify(
         tx,
-        "place_waiting",
+        "place_to_decide",
         leading.contact_of(lead),
         lead.id,
-        occasion=str(invitation.id),
+        # Several that give up in one moment are told of in one letter.
+        occasion=tx.now.isoformat(),
         link=leading.request_link(tx, lead),
         reference=lead.reference,
-        reason="a provider that had seen your contact details will not quote; on the page of your "
-        "request you can ask for another, who will then see them too",
     )
 
 
@@ -92,9 +91,10 @@ def _end_due(tx: Transaction, invitation_ids: Sequence[UUID]) -> None:
     if not lapsed:
         return
     end_each(tx, SYSTEM, [(invitation, event) for _, invitation, event in lapsed])
-    ended = [(lead, invitation) for lead, invitation, _ in lapsed]
-    tell_of_misses(tx, ended)
-    for lead, invitation in ended:
+    tell_of_misses(
+        tx, [(lead, invitation, rules.MISSES[event]) for lead, invitation, event in lapsed]
+    )
+    for lead, invitation, _ in lapsed:
         pass_on(tx, lead, invitation)
 
 
@@ -168,7 +168,7 @@ def replace_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> None:
         lead.require_running(tx.now)
         if invitation.state is InvitationState.ACCEPTED and tx.now >= invitation.respond_by:
             end(tx, actor, invitation, InvitationEvent.EXPIRE)
-            tell_of_miss(tx, lead, invitation)
+            tell_of_miss(tx, lead, invitation, MissKind.EXPIRED)
         if invitation.is_live:
             raise Conflict("this provider still has time to quote, or has quoted")
         if invitation.accepted_at is None or invitation.passed_on_at is not None:
@@ -249,7 +249,7 @@ def finish_invitations(
         if overdue is not None and not _ended_before(lead, invitation, overdue):
             # Its time was over, and no sweep has met it yet.
             end(tx, SYSTEM, invitation, overdue)
-            tell_of_miss(tx, lead, invitation)
+            tell_of_miss(tx, lead, invitation, rules.MISSES[overdue], Then.FINISHED)
             continue
         event = rules.event_when_the_request_finishes(invitation.state)
         if event is None:

@@ -5,9 +5,10 @@ Whoever writes here holds the lead, the invitation and with it the miss, and the
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from marketplace.accounts.letters import tell_admins
@@ -107,34 +108,65 @@ def _pause(tx: Transaction, references: Mapping[UUID, list[str]]) -> None:
     )
 
 
-def tell_of_misses(tx: Transaction, lapsed: Sequence[tuple[Lead, Invitation]]) -> None:
-    """Tell the holders of what time has ended, and how their records stand now."""
+class Then(StrEnum):
+    """What became of a place whose holder let it lapse."""
+
+    PASSED_ON = "passed_on"
+    CAME_BACK = "came_back"
+    """It was still free, so its holder has it again."""
+    FINISHED = "finished"
+    """The request was over by then."""
+
+
+def tell_of_misses(
+    tx: Transaction,
+    lapsed: Sequence[tuple[Lead, Invitation, MissKind]],
+    then: Then = Then.PASSED_ON,
+) -> None:
+    """Tell the holders of what time has ended, and how their records stand now.
+
+    One that lapses a second time, or whose miss was struck, is no miss again: nothing says so.
+    """
+    ids = [invitation.id for _, invitation, _ in lapsed]
+    misses = {
+        each.invitation_id: each
+        for each in tx.session.scalars(
+            select(Miss)
+            .where(Miss.invitation_id.in_(ids))
+            .execution_options(populate_existing=True)
+        )
+    }
     counted = track_record.counting(
         tx.session,
-        {invitation.provider_id for _, invitation in lapsed},
+        {invitation.provider_id for _, invitation, _ in lapsed},
         since=tx.now - tx.policy.misses_window,
     )
     tell_holders(
         tx,
         [
             Letter(
-                f"invitation_{invitation.state}",
+                f"invitation_{kind}",
                 invitation,
                 {
                     "reference": lead.reference,
+                    "then": then,
+                    "is_miss": misses[invitation.id].kind is kind
+                    and misses[invitation.id].struck_at is None,
                     "misses": len(counted[invitation.provider_id]),
                     "too_many": tx.policy.misses_before_pause,
                     "days": tx.policy.misses_window.days,
                 },
             )
-            for lead, invitation in lapsed
+            for lead, invitation, kind in lapsed
         ],
     )
 
 
-def tell_of_miss(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
+def tell_of_miss(
+    tx: Transaction, lead: Lead, invitation: Invitation, kind: MissKind, then: Then = Then.PASSED_ON
+) -> None:
     """Tell the holder of what time has ended, and how its record stands now."""
-    tell_of_misses(tx, [(lead, invitation)])
+    tell_of_misses(tx, [(lead, invitation, kind)], then)
 
 
 def object_to_miss(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str) -> Missed:

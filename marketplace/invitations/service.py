@@ -17,9 +17,9 @@ from marketplace.core.jobs import Job
 from marketplace.invitations import queries, rules, standing
 from marketplace.invitations.endings import end, pass_on
 from marketplace.invitations.letters import Letter, tell_holders
-from marketplace.invitations.misses import tell_of_miss
+from marketplace.invitations.misses import Then, tell_of_miss
 from marketplace.invitations.models import Invitation
-from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState
+from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState, MissKind
 from marketplace.leads import rules as rules_of_leads
 from marketplace.leads.models import Lead
 from marketplace.notifications import commitment
@@ -121,12 +121,14 @@ def look_at_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invit
         was_overdue = invitation.due_event(tx.now) is InvitationEvent.RELEASE
         if was_overdue:  # and no sweep has met it yet
             end(tx, SYSTEM, invitation, InvitationEvent.RELEASE)
-            tell_of_miss(tx, lead, invitation)
         if invitation.state is InvitationState.SENT:
             invitation.apply(InvitationEvent.OPEN, now=tx.now)
             record(tx, actor, "invitation.opened", invitation.id)
         elif invitation.state is InvitationState.RELEASED:
             came_back = _return_if_possible(tx, actor, lead, invitation)
+            if was_overdue:
+                then = Then.CAME_BACK if came_back else Then.PASSED_ON
+                tell_of_miss(tx, lead, invitation, MissKind.RELEASED, then)
             if was_overdue and not came_back:
                 pass_on(tx, lead, invitation)
         return invitation

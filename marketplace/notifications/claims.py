@@ -32,8 +32,6 @@ class Claim:
     lapses_at: datetime
     on_probation: bool
     """The channel was paused, and this message shows whether it works again."""
-    mints_link: bool
-    """To send it a link has to be made, which the reader must find."""
 
 
 def claim_due(ctx: Context, way: Way = Way.EMAIL) -> list[Claim]:
@@ -64,7 +62,6 @@ def _claim(tx: Transaction, way: Way, message: Any, *, on_probation: bool) -> Cl
         message.attempts + 1,
         tx.now + tx.policy.send_lease,
         on_probation,
-        mints_link=message.link_purpose is not None,
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from marketplace.core import links
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Context, Transaction
+from marketplace.core.jobs import JOB_TIMEOUT
 from marketplace.core.links import Purpose
 from marketplace.notifications import queries, rules
 from marketplace.notifications.channels import Channel, Message
@@ -70,7 +71,8 @@ def deliver_due_notifications(ctx: Context, channel: Channel, way: Way = Way.EMA
 
 
 def _run_seconds(ctx: Context) -> float:
-    return ctx.policy.sweep_interval.total_seconds() * AT_MOST_OF_AN_INTERVAL
+    interval = ctx.policy.sweep_interval.total_seconds()
+    return min(interval * AT_MOST_OF_AN_INTERVAL, JOB_TIMEOUT / 2)
 
 
 class _Run:
@@ -117,13 +119,12 @@ class _Run:
     def _begin(self, claim: Claim) -> "_Begun | None":
         """Record that the last message went out, and begin this one, with its link.
 
-        A link has to be on the disk before its reader can click it. The rest is as safe as the
-        process is killed; only a power cut within the second makes PostgreSQL forget it, so that a
-        message goes out again.
+        Both are on the disk before the next message goes out: so a crash, of whatever, sends again
+        what was under way at most, and no link is in the mail that is not in the database.
         """
         last, self._unrecorded = self._unrecorded, None
         try:
-            with self._ctx.transaction(waits_for_disk=claim.mints_link) as tx:
+            with self._ctx.transaction() as tx:
                 if last is None or claim.id < last.id:  # the order in which all lock
                     begun = _begin(tx, self._channel, claim)
                 if last is not None:
@@ -131,7 +132,7 @@ class _Run:
                 if last is not None and claim.id > last.id:
                     begun = _begin(tx, self._channel, claim)
                 return begun
-        except Exception:
+        except BaseException:
             self._unrecorded = last
             self._record_last()
             raise

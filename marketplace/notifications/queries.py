@@ -22,7 +22,6 @@ _DUE = Direct(
         Notification.state,
         Notification.attempts,
         Notification.recipient,
-        Notification.link_purpose,
     )
     .where(
         Notification.channel == bindparam("way", type_=String()),
@@ -38,7 +37,7 @@ _DUE = Direct(
 def lock_due(session: Session, way: Way, *, now: datetime, limit: int) -> list[Any]:
     """Return messages whose time has come or whose claim has lapsed, locked; skip what others hold.
 
-    The longest due comes first; of each its id, state, attempts, recipient and purpose of its link.
+    The longest due comes first; of each its id, state, attempts and recipient.
     """
     return _DUE.rows(session, {"way": way, "now": now, "at_most": limit})
 

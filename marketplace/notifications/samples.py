@@ -96,6 +96,7 @@ SAMPLES: tuple[Sample, ...] = (
     ),
     _business("request_closed"),
     _business("request_expired"),
+    _business("place_to_decide"),
     _business("place_waiting", reason="No certification body covers ISO 45001 in this region yet."),
     *(
         _business(
@@ -126,8 +127,18 @@ SAMPLES: tuple[Sample, ...] = (
         _provider("invitation_reminder", each, standards=_STANDARDS, state=each, due_at=_DUE)
         for each in ("sent", "opened", "accepted")
     ),
-    _provider("invitation_released", **_RECORD),
-    _provider("invitation_expired", **_RECORD),
+    *(
+        _provider("invitation_released", case, **_RECORD, then=then, is_miss=is_miss)
+        for case, then, is_miss in (
+            ("passed on", "passed_on", True),
+            ("came back", "came_back", True),
+            ("finished", "finished", False),
+        )
+    ),
+    *(
+        _provider("invitation_expired", case, **_RECORD, is_miss=is_miss)
+        for case, is_miss in (("a miss", True), ("struck before", False))
+    ),
     Sample(
         "provider_paused",
         {"references": ["R-2M8WT4", "R-5H9PD2", "R-7K3QX9"], "days": 30},

@@ -288,7 +288,7 @@ def test_a_place_whose_holder_saw_the_contact_is_kept_until_the_business_gives_i
     else:
         clock.now = one.respond_by
         assert endings.end_due_invitations(ctx) == 1
-    assert "place_waiting" in told(make, lead.id)
+    assert "place_to_decide" in told(make, lead.id)
     for _ in range(2):
         matching.match_lead(ctx, lead.id)
         assert len(held(make, lead)) == 3

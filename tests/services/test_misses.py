@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from marketplace.bootstrap import channel_of
 from marketplace.core import links
+from marketplace.core.db import db
 from marketplace.core.errors import Conflict, Gone, NotAllowed, NotFound
 from marketplace.core.events import Event
 from marketplace.core.jobs import Job
@@ -181,6 +182,36 @@ def test_sweeps_of_many_at_once_beside_requests_that_are_closed_never_wait_cross
     assert len(letters(make, "invitation_released")) == 90
     assert len(letters(make, "provider_paused")) == 5
     assert make.ask(lambda s: s.scalars(select(Coverage.open_count).distinct()).all()) == [0]
+
+
+def test_a_lead_that_somebody_holds_is_passed_over_and_holds_up_no_other(
+    ctx, make, clock, installation
+):
+    make.provider()
+    leads = [make.matched_lead() for _ in range(3)]
+    clock.now = held(make, leads[0])[0].open_by
+    with installation.app.app_context():
+        engine = db.engine
+    with engine.begin() as other:
+        other.execute(select(Lead.id).where(Lead.id == leads[1].id).with_for_update())
+        assert endings.end_due_invitations(ctx) == 2
+        states = [held(make, lead)[0].state for lead in leads]
+        assert states == ["released", "sent", "released"]
+    assert endings.end_due_invitations(ctx) == 1
+
+
+def test_of_a_second_lapse_nothing_says_that_it_is_a_miss_again(ctx, make, clock, provider):
+    for struck in (False, True):
+        (invitation,) = held(make, make.matched_lead())
+        clock.now = invitation.open_by
+        invitations.look_at_invitation(ctx, person_of(provider.id), invitation.id)
+        back = letters(make, "invitation_released")[-1].values
+        assert (back["then"], back["is_miss"]) == ("came_back", True)
+        if struck:
+            strike(ctx, invitation)
+        clock.now = again(make, invitation).respond_by
+        endings.end_due_invitations(ctx)
+        assert letters(make, "invitation_expired")[-1].values["is_miss"] is False
 
 
 def test_one_that_came_back_stays_a_miss_and_is_none_twice(ctx, make, clock, provider):

@@ -288,6 +288,22 @@ def test_what_went_out_is_recorded_though_the_next_cannot_begin(ctx, clock, monk
     assert channel.references == ["R-1", "R-3", "R-2"]
 
 
+def test_what_went_out_is_recorded_though_the_run_is_stopped_in_the_midst(ctx, monkeypatch):
+    say(ctx, "R-1", "R-2")
+    mint, minted = links.mint, []
+
+    def stop_at_the_second(*about, **more):
+        minted.append(about)
+        if len(minted) == 2:
+            raise KeyboardInterrupt
+        return mint(*about, **more)
+
+    monkeypatch.setattr(links, "mint", stop_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        deliver_due_notifications(ctx, Channel())
+    assert states(ctx) == ["sent", "sending"]
+
+
 def test_no_transaction_is_open_while_a_message_is_sent(ctx):
     say(ctx, "R-1")
 

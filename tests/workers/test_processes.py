@@ -17,12 +17,17 @@ from tests.workers import deeds
 from tests.workers.conftest import PATIENCE, descendants, is_alive, stopped, wait_until
 
 
-def test_a_worker_empties_its_queues_in_their_order(redis, start):
-    ended = [Queue(name, connection=redis).enqueue(time.time) for name in reversed(QUEUES)]
+def test_deadlines_come_first_and_the_other_queues_take_turns(redis, start):
+    jobs = [
+        Queue(name, connection=redis).enqueue(time.time)
+        for name in reversed(QUEUES)
+        for _ in range(2)
+    ]
     worker = start("worker")
-    wait_until(lambda: all(job.is_finished for job in ended), "all the jobs are done")
-    ended_at = [job.latest_result().created_at for job in reversed(ended)]
-    assert ended_at == sorted(ended_at)
+    wait_until(lambda: all(job.is_finished for job in jobs), "all the jobs are done")
+    done = sorted(jobs, key=lambda job: job.latest_result().created_at)
+    first, *others = QUEUES
+    assert [job.origin for job in done] == [first, first, *others, *others]
     assert stopped(worker) == 0
 
 
