@@ -85,6 +85,7 @@ def invite(
         "standards": lead.standards,
         "region": ", ".join(lead.regions),
         "headcount": lead.headcount,
+        "open_by": open_by,
         "respond_by": deadline,
         "places": tx.policy.places,
     }

@@ -120,6 +120,7 @@ SAMPLES: tuple[Sample, ...] = (
         standards=_STANDARDS,
         region="New South Wales",
         headcount="42",
+        open_by="2026-11-23T20:30:00+00:00",
         respond_by=_DUE,
         places=3,
     ),

@@ -137,7 +137,7 @@ def test_a_template_that_does_not_exist_is_not_written(template):
 @every_sample
 def test_what_people_typed_is_never_markup_nor_a_second_line_of_the_subject(sample):
     typed = '<img src=x onerror=alert(1)>"&\r\nBcc: all@x.example'
-    times = {"due_at", "confirm_by", "respond_by", "expires_at", "valid_until", "at"}
+    times = {"due_at", "confirm_by", "open_by", "respond_by", "expires_at", "valid_until", "at"}
     values = {
         name: [typed] if isinstance(value, list) else typed if isinstance(value, str) else value
         for name, value in sample.values.items()

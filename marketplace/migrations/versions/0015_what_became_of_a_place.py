@@ -1,4 +1,4 @@
-"""Letters about a lapse say what became of the place; those written before were all of one kind."""
+"""Letters say what became of a place, and until when an invitation has to be opened."""
 
 from alembic import op
 
@@ -16,9 +16,20 @@ def upgrade() -> None:
           AND values <> '{}' AND NOT values ? 'then'
         """
     )
+    op.execute(
+        """
+        UPDATE notifications SET values = values || jsonb_build_object('open_by', i.open_by)
+        FROM invitations i
+        WHERE template = 'invitation' AND i.id = subject_id
+          AND values <> '{}' AND NOT values ? 'open_by'
+        """
+    )
 
 
 def downgrade() -> None:
+    op.execute(
+        "UPDATE notifications SET values = values - 'open_by' WHERE template = 'invitation'"
+    )
     op.execute(
         """
         UPDATE notifications SET values = values - 'then' - 'is_miss'
