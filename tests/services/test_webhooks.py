@@ -278,7 +278,9 @@ def test_an_endpoint_that_is_gone_is_switched_off_and_its_provider_told_once(
     call()
     with ctx.reading() as session:
         webhook = webhook_of(session, tried.id)
-        verbs = session.scalars(select(Event.verb).where(Event.subject_id == webhook.id)).all()
+        verbs = session.scalars(
+            select(Event.verb).where(Event.subject_id == webhook.id).order_by(Event.id)
+        ).all()
     assert (webhook.enabled, webhook.switched_off_because) == (False, "it answered 410")
     assert verbs[-1] == "webhook.switched_off"
     (letter,) = outbox(ctx, Way.EMAIL)
