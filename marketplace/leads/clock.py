@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from marketplace.accounts.letters import tell_admins
+from marketplace.accounts.letters import Alarm, tell_admins_of_each
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Context, Transaction
 from marketplace.core.events import record
@@ -62,13 +62,16 @@ def _settle(tx: Transaction, lead_ids: Sequence[UUID]) -> None:
             if event is CommitmentEvent.MISS
         ],
     )
-    for lead, promise, event in settled:
-        if event is CommitmentEvent.WARN:
-            tell_admins(
-                tx,
-                "commitment_at_risk",
+    tell_admins_of_each(
+        tx,
+        "commitment_at_risk",
+        [
+            Alarm(
                 lead.id,
-                path=f"/admin/leads/{lead.id}",
-                reference=lead.reference,
-                due_at=promise.due_at,
+                f"/admin/leads/{lead.id}",
+                {"reference": lead.reference, "due_at": promise.due_at},
             )
+            for lead, promise, event in settled
+            if event is CommitmentEvent.WARN
+        ],
+    )

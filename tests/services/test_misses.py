@@ -18,6 +18,7 @@ from marketplace.insights.worklist import worklist
 from marketplace.invitations import endings, misses, track_record
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation, Miss
+from marketplace.leads.clock import settle_due_commitments
 from marketplace.leads.models import Lead
 from marketplace.matching import service as matching
 from marketplace.matching import settling, striking
@@ -212,6 +213,22 @@ def test_of_a_second_lapse_nothing_says_that_it_is_a_miss_again(ctx, make, clock
         clock.now = again(make, invitation).respond_by
         endings.end_due_invitations(ctx)
         assert letters(make, "invitation_expired")[-1].values["is_miss"] is False
+
+
+def test_where_all_had_accepted_the_business_is_asked_once_and_the_desk_sees_it(ctx, make, clock):
+    for _ in range(3):
+        make.provider()
+    lead = make.matched_lead()
+    found = held(make, lead)
+    for one in found:
+        invitations.accept_invitation(ctx, person_of(one.provider_id), one.id)
+    clock.now = found[0].respond_by
+    endings.end_due_invitations(ctx)
+    settle_due_commitments(ctx)
+    assert {each.state for each in held(make, lead)} == {"expired"}
+    assert len(letters(make, "place_to_decide")) == 1
+    assert letters(make, "place_waiting") == []
+    assert [each.id for _, each in worklist(ctx, ADMIN).at_risk] == [lead.id]
 
 
 def test_one_that_came_back_stays_a_miss_and_is_none_twice(ctx, make, clock, provider):

@@ -20,6 +20,7 @@ from marketplace.core.errors import Conflict, NotAllowed, NotFound
 from marketplace.core.events import Event
 from marketplace.core.jobs import Job
 from marketplace.core.links import Link, Purpose, token_hash
+from marketplace.insights.worklist import worklist
 from marketplace.notifications import delivery
 from marketplace.notifications.channels import MailboxChannel, Message, Seal
 from marketplace.notifications.claims import claim_due
@@ -35,6 +36,7 @@ from marketplace.notifications.suppressions import (
     suppression_of,
     suppressions,
 )
+from tests.factories import ADMIN
 
 JO = Recipient("jo@acme.example", "Jo Tran", "Australia/Sydney")
 SECRET = "the secret of an installation, long enough"
@@ -331,6 +333,16 @@ def test_a_refusal_of_us_pauses_everything_and_counts_against_no_message(ctx, cl
     deliver_due_notifications(ctx, channel)
     assert len(channel.messages) == 1
     assert "mail_paused" in capsys.readouterr().out
+
+
+def test_a_way_out_that_refuses_us_is_on_the_work_list_until_it_takes_us_again(ctx, clock):
+    say(ctx, "R-1")
+    assert worklist(ctx, ADMIN).paused == []
+    deliver_due_notifications(ctx, Channel(refused(SendOutcome.WE_ARE_REFUSED)))
+    assert [each.channel for each in worklist(ctx, ADMIN).paused] == ["email"]
+    clock.advance(hours=1)
+    assert deliver_due_notifications(ctx, Channel()) == 1
+    assert worklist(ctx, ADMIN).paused == []
 
 
 def test_after_a_pause_one_message_tries_and_then_all_follow(ctx, clock):

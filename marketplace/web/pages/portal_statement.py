@@ -13,6 +13,7 @@ from marketplace.web.api.portal_statement import StatementArgs
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.reporting import chart_answer
 from marketplace.web.requests import load
 
 pages = Blueprint("portal_statement", __name__, url_prefix="/portal/statement")
@@ -25,9 +26,6 @@ CHART = {
     "Won": "won",
 }
 """What the chart shows, from the first step to the last."""
-
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""A chart brings its own style along, and nothing else."""
 
 
 @pages.get("")
@@ -58,10 +56,7 @@ def chart() -> Response:
     drawing.x_labels = list(CHART)
     drawing.add("You", [getattr(statement, name) for name in CHART.values()])
     drawing.add("Your fair share", [statement.entitled])
-    content = charts.svg(drawing, name="statement", description=in_words(statement))
-    return Response(
-        content, content_type="image/svg+xml", headers={"Content-Security-Policy": POLICY}
-    )
+    return chart_answer(charts.svg(drawing, name="statement", description=in_words(statement)))
 
 
 def in_words(statement: Statement) -> str:

@@ -15,8 +15,8 @@ from marketplace.insights.fairness import fairness
 from marketplace.web.api.admin_reports import CoverageCellSchema, ProviderShareSchema, table
 from marketplace.web.api.commitment_schemas import FiguresSchema
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.pages.portal_statement import POLICY
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.reporting import chart_answer
 
 pages = Blueprint("reports", __name__, url_prefix="/admin/reports")
 pages.register_error_handler(NotSignedIn, to_sign_in)
@@ -62,10 +62,7 @@ def weeks_chart() -> Response:
     drawing.x_labels = [row.key[5:] for row in found]
     drawing.add("In time", [row.met or None for row in found])
     drawing.add("Missed", [row.missed or None for row in found])
-    content = charts.svg(drawing, name="weeks", description=in_words(found))
-    return Response(
-        content, content_type="image/svg+xml", headers={"Content-Security-Policy": POLICY}
-    )
+    return chart_answer(charts.svg(drawing, name="weeks", description=in_words(found)))
 
 
 @pages.get("/<name>.csv")
