@@ -9,7 +9,7 @@ from uuid6 import uuid7
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from marketplace.bootstrap import Product
-from marketplace.web import access_log, doors, errors, limits, requests
+from marketplace.web import access_log, doors, errors, languages, limits, requests
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_\-]{8,64}")
 
@@ -37,6 +37,7 @@ def create_app(product: Product) -> Flask:
         )
     _number_requests(app)
     access_log.register(app)
+    languages.register(app)
     api = Api(app)
     errors.register(app)  # after the library's own handlers, which it replaces
     doors.register(app, api)
