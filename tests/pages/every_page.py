@@ -1,0 +1,131 @@
+"""Every page there is, collected once for whatever has to hold on all of them."""
+
+import pytest
+
+from marketplace.core import links
+from marketplace.core.actors import OPERATOR
+from marketplace.invitations import misses, questions
+from marketplace.invitations import service as invitations
+from marketplace.invitations.rules import MissKind
+from marketplace.leads import service as leads
+from marketplace.leads.rules import LeadState
+from marketplace.notifications import suppressions
+from marketplace.providers import pauses
+from marketplace.quotes import service as quotes
+from marketplace.web.api.common import LeadIn
+from marketplace.web.api.quotes import QuoteIn
+from marketplace.web.requests import load
+from tests.factories import lead_form, person_of
+from tests.pages.steps import CONSULTING, fill_in, held_by, open_request
+from tests.pages.test_business_pages import CERTIFICATION
+
+
+@pytest.fixture
+def every_page(ctx, make, browser, signed_in, admin, clock):
+    """Every page there is, with something on it, and most of them again with errors."""
+    bodies = [make.provider("certification_body") for _ in range(3)]
+    consultant = make.provider()
+    make.provider(state="applied")
+    certification = make.matched_lead(service="certification")
+    advised = [{"name": "Consulting Number", "ended_on": None}]
+    consulting = make.matched_lead(consultants_used=advised)
+    first, second, third = held_by(make, certification)
+    for invitation in (first, second):
+        form = load(QuoteIn(), CERTIFICATION)
+        quotes.put_quote(ctx, person_of(invitation.provider_id), invitation.id, form)
+    for text in ("One shift?", "One site?"):
+        questions.ask_question(ctx, person_of(third.provider_id), third.id, text=text)
+    leads.submit_lead(ctx, load(LeadIn(), lead_form(50)))
+    (let_lapse,) = held_by(make, consulting)
+    with ctx.transaction() as tx:
+        lead = make.ask(
+            lambda session: (
+                session.query(leads.Lead).filter_by(state=LeadState.AWAITING_CONFIRMATION).one()
+            )
+        )
+        confirm = links.mint(tx, links.Purpose.CONFIRM_LEAD, lead.id, expires_at=lead.confirm_by)
+        paused = pauses.begin_pauses_for_misses(tx, [consultant.id])[consultant.id]
+        come_back = links.mint(tx, links.Purpose.COME_BACK, paused, expires_at=lead.confirm_by)
+        misses.record_misses(tx, [(let_lapse, MissKind.EXPIRED)])
+        not_ours = links.mint(tx, links.Purpose.NOT_OURS, lead.id, expires_at=lead.confirm_by)
+
+    found = []
+
+    def see(page):
+        found.append(page)
+        return page
+
+    anybody, business = browser(), browser()
+    for path in (
+        "/", "/join", "/join/received", "/sign-in", "/forgot-password", "/requests",
+        "/nothing-here", "/mailbox", "/mailbox/gallery/3",
+        "/requests/confirm/confirm_x", "/requests/open/request_x", "/set-password/password_x",
+        f"/requests/confirm/{confirm}", f"/requests/not-ours/{not_ours}",
+        "/come-back/back_x", f"/come-back/{come_back}",
+    ):  # fmt: skip
+        see(anybody.open(path))
+    see(fill_in(anybody, clock, headcount="x", consultants_used__0__ended_on="x"))
+    see(fill_in(anybody, clock))
+    anybody.open("/join")
+    see(anybody.send("/join"))
+    see(anybody.open("/sign-in"))
+    see(anybody.send("/sign-in"))
+
+    see(open_request(ctx, business, certification))
+    for path in ("close", "erase", "follow-on"):
+        see(business.open(f"/requests/{path}"))
+    for path in ("choose", "replace", "review"):
+        see(business.open(f"/requests/{path}/{first.id}"))
+    see(business.send("/requests/review"))
+    questions_page = business.open("/requests")
+    asked = [form for form in questions_page.forms if "answers" in form.action]
+    see(business.post("/requests/answers", [*asked[0].values[:2], ("text", "")]))
+
+    for provider, lead in ((bodies[0], certification), (consultant, consulting)):
+        person = signed_in(provider)
+        see(person.page)
+        see(person.open("/portal/messages"))
+        see(person.open("/portal/record"))
+        if provider is consultant:
+            see(person.send("/object"))
+        see(person.open("/portal/statement"))
+        see(person.open("/portal/leave"))
+        see(person.send("/leave", until="soon"))
+        see(person.open("/portal/software"))
+        see(person.send("/address", url="nowhere"))
+        see(person.send("/address", url="http://127.0.0.1:9/hook"))
+        see(person.send("/keys", name="ours"))
+        see(person.open("/portal/software"))
+        see(person.open("/portal/accreditations"))
+        if provider is not consultant:
+            see(person.send("/portal/accreditations"))
+        see(person.open("/portal/profile"))
+        see(person.send("profile", coverage__headcount_min=""))
+        mine = next(i for i in held_by(make, lead) if i.provider_id == provider.id)
+        see(person.open(f"/portal/invitations/{mine.id}"))
+        see(person.open(f"/portal/invitations/{mine.id}/quote"))
+        quoted = CONSULTING if provider is consultant else {"fees__stage_1": "free"}
+        see(person.send("/quote", **quoted | {"valid_until": ""}))
+        invitations.accept_invitation(ctx, person_of(provider.id), mine.id)
+        see(person.open(f"/portal/invitations/{mine.id}"))
+        see(person.open("/admin"))
+
+    admin.open(f"/admin/providers/{consultant.id}")
+    see(admin.send("/strike"))
+    for path in (
+        "/admin", "/admin/reports", "/admin/leads", "/admin/providers",
+        f"/admin/providers/{bodies[0].id}", f"/admin/providers/{consultant.id}",
+        f"/admin/leads/{certification.id}?find=number", f"/admin/leads/{consulting.id}",
+    ):  # fmt: skip
+        see(admin.open(path))
+    admin.open(f"/admin/leads/{certification.id}?find=number")
+    see(admin.send("/invitations"))
+    for address in (bodies[0].contact_email, certification.contact_email):
+        suppressions.suppress_address(ctx, OPERATOR, address=address)
+    see(admin.open(f"/admin/providers/{bodies[0].id}"))
+    see(admin.open(f"/admin/leads/{certification.id}"))
+    desk = see(admin.open("/admin"))
+    lifting = [form for form in desk.forms if form.action.endswith("/lift")]
+    see(admin.post(lifting[0].action, lifting[0].values))
+    see(signed_in(bodies[0]).page)
+    return found
