@@ -209,6 +209,7 @@ def _providers(session: Session, held: Sequence[Invitation]) -> dict[UUID, dict[
             "name": provider.name,
             "kind": provider.kind,
             "website": provider.website,
+            "verified_at": provider.verified_at,
             "accreditations": badges.get(provider.id, []) if is_body else [],
             "rating": rating,
             "rating_count": n,

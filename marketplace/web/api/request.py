@@ -44,6 +44,7 @@ class ProviderSeenSchema(Schema):
     name = fields.String()
     kind = Choice(ProviderKind)
     website = fields.String(allow_none=True)
+    verified_at = Moment(allow_none=True)
     accreditations = fields.List(fields.Nested(AccreditationSeenSchema))
     rating = fields.Float(allow_none=True)
     rating_count = fields.Integer()

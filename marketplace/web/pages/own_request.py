@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
 from marshmallow import Schema
 from werkzeug.wrappers import Response
 
@@ -52,13 +53,14 @@ def own() -> str:
 
 def show(form: Filled, *, about: str = "") -> str:
     """Show the request; `form` is that of the question with the id `about`."""
-    shown = the_request()
+    ctx, shown = current_context(), the_request()
     lead = shown["lead"]
     return render_template(
         "request.html",
         request_=shown,
+        now=ctx.clock(),
         names=names(
-            current_context(),
+            ctx,
             regions=lead.get("regions", []),
             sectors=[lead["sector"]] if lead.get("sector") else [],
         ),
@@ -112,7 +114,7 @@ def answer() -> Page:
         about = request.form.get("question_id", "")
         return show(Filled(LABELS).wrong(refused.errors, typed), about=about), 422
     ctx, actor = current_context(), current_actor()
-    said = "Your answer is on its way to every provider that was invited."
+    said = _("Your answer is on its way to every provider that was invited.")
     return done(lambda: questions.answer_question(ctx, actor, **values), said)
 
 
@@ -125,9 +127,9 @@ def look_before_choosing(invitation_id: UUID) -> str:
 
 @pages.post("/choose/<uuid:invitation_id>")
 def choose(invitation_id: UUID) -> Response:
-    _, chosen = own_invitation(invitation_id)
+    __, chosen = own_invitation(invitation_id)
     ctx, actor = current_context(), current_actor()
-    said = f"You have chosen {chosen['provider']['name']}. Everybody has been told."
+    said = _("You have chosen %(name)s. Everybody has been told.", name=chosen["provider"]["name"])
     return done(lambda: outcome.choose_provider(ctx, actor, invitation_id), said)
 
 
@@ -142,7 +144,7 @@ def look_before_replacing(invitation_id: UUID) -> str:
 def replace(invitation_id: UUID) -> Response:
     own_invitation(invitation_id)
     ctx, actor = current_context(), current_actor()
-    said = "We are looking for another provider for this place."
+    said = _("We are looking for another provider for this place.")
     return done(lambda: endings.replace_invitation(ctx, actor, invitation_id), said)
 
 
@@ -160,7 +162,7 @@ def close() -> Page:
     except Invalid as refused:
         return _closing(Filled(LABELS).wrong(refused.errors, typed)), 422
     ctx, actor = current_context(), current_actor()
-    said = "Your request is closed. Every provider has been told."
+    said = _("Your request is closed. Every provider has been told.")
     return done(lambda: outcome.close_request(ctx, actor, **values), said)
 
 
@@ -184,7 +186,7 @@ def review(invitation_id: UUID) -> Page:
         return _reviewing(invitation_id, Filled(LABELS).wrong(refused.errors, typed)), 422
     own_invitation(invitation_id)
     ctx, actor = current_context(), current_actor()
-    said = "Thank you for your review."
+    said = _("Thank you for your review.")
     return done(lambda: outcome.review_provider(ctx, actor, **values), said)
 
 
@@ -206,7 +208,7 @@ def follow_on() -> Page:
     sent = read(FollowOnIn(), request.form, clears=True)
     form = load(FollowOnIn(), sent.data)
     ctx, actor = current_context(), current_actor()
-    said = "Your new request is in. A link to its own page is on its way to you by e-mail."
+    said = _("Your new request is in. A link to its own page is on its way to you by e-mail.")
     try:
         return done(lambda: outcome.follow_on(ctx, actor, form), said)
     except Invalid as refused:
@@ -234,5 +236,5 @@ def erase() -> Response:
     """Erase what identifies a person; the link stops working with it."""
     erasure.erase_request(current_context(), current_actor())
     session.pop(REQUEST_TOKEN, None)
-    flash("Your personal data has been erased, and your request is closed.")
+    flash(_("Your personal data has been erased, and your request is closed."))
     return redirect(url_for("front.form"), 303)
