@@ -29,6 +29,7 @@ contracts: set-up ## Imports run downwards only
 	.venv/bin/lint-imports
 
 tests: set-up ## The tests, on servers of their own, file by file on every core
+	@.ci/browser
 	.venv/bin/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 bench: set-up ## Speed, as ratios to floors measured in the same run (`make bench BENCH=--help`)

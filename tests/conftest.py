@@ -13,11 +13,13 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import make_url, text
 
 from config.settings import Settings
+from marketplace.accounts import credentials
 from marketplace.bootstrap import Product, build
 from marketplace.catalogue.seeding import seed_catalogue
 from marketplace.core.context import Context
@@ -33,6 +35,12 @@ from tests.factories import Factory
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes share the tests out: one where they all empty one given Redis."""
     return 1 if os.environ.get("MARKETPLACE_REDIS_URL") else os.cpu_count() or 1
+
+
+STRONG = credentials._hasher
+"""What passwords are really hashed with: slow on purpose, which tests that sign in need not be."""
+
+credentials._hasher = PasswordHasher(time_cost=1, memory_cost=256, parallelism=1)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask.testing import FlaskClient
+from werkzeug.test import Cookie
 
 VOID = {"meta", "link", "img", "input", "br", "hr", "base"}
 
@@ -31,6 +32,7 @@ class Page(HTMLParser):
         self.forms: list[HtmlForm] = []
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.title = self.text = ""
+        self.cookie: Cookie | None = None
         self._open: list[str] = []
         self._area: str | None = None
         self._select: tuple[str, list[str], str | None] | None = None
@@ -132,4 +134,5 @@ class Browser:
             assert not urlsplit(path).netloc, path
             response = self.client.get(path)
         self.page = Page(response, path)
+        self.page.cookie = self.client.get_cookie("marketplace")
         return self.page

@@ -19,6 +19,7 @@ from marketplace.core.events import Event
 from marketplace.core.forms import Form
 from marketplace.core.links import Purpose, token_hash
 from marketplace.notifications.models import Notification
+from tests.conftest import STRONG
 from tests.people import PASSWORD, a_person, a_provider, an_admin, session_token
 
 NEW_PASSWORD = "a slow green tram"
@@ -111,6 +112,12 @@ def test_a_hash_is_verified_even_where_there_is_none(ctx, monkeypatch, email):
     with pytest.raises(NotSignedIn):
         service.sign_in(ctx, Form({"email": email, "password": PASSWORD}))
     assert len(verified) == 1
+
+
+def test_passwords_are_hashed_no_weaker_than_rfc_9106_wants_where_memory_is_low():
+    parameters = argon2.extract_parameters(STRONG.hash(PASSWORD))
+    assert parameters.type is argon2.Type.ID
+    assert (parameters.time_cost, parameters.memory_cost) >= (3, 64 * 1024)
 
 
 def test_a_hash_with_old_parameters_is_made_anew_at_the_next_sign_in(ctx):

@@ -1,0 +1,99 @@
+"""Every page as it looks: on a phone and at a desk, light and dark, with axe going over it."""
+
+import gzip
+import re
+from pathlib import Path
+from shutil import rmtree
+
+from axe_playwright_python.sync_playwright import Axe
+from werkzeug.wrappers import Response
+
+from tests.browser.conftest import DESK, PHONE
+
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+"""Where to look at them all. Not in git."""
+
+RULES = {
+    "light": {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
+    "dark": {"runOnly": {"type": "rule", "values": ["color-contrast", "target-size"]}},
+}
+"""What is looked at in light; and in dark, at another width, what can be otherwise there."""
+
+AT_MOST = 60 * 1024
+"""Bytes on the way of a page with its style and scripts, without pictures."""
+
+WATCH = """
+window.shifted = 0;
+new PerformanceObserver(list => {
+  for (const entry of list.getEntries()) window.shifted += entry.value;
+}).observe({type: "layout-shift", buffered: true});
+"""
+
+PARTS = """
+performance.getEntriesByType("resource")
+  .filter(each => ["link", "script"].includes(each.initiatorType) && !each.name.includes(".svg"))
+  .map(each => each.encodedBodySize)
+"""
+
+SIZES = [(PHONE, "light"), (DESK, "dark")]
+
+
+def test_every_page_is_accessible_light_stays_in_its_width_and_stands_still(
+    window, site, every_page
+):
+    rmtree(SCREENSHOTS, ignore_errors=True)
+    faults = [
+        fault
+        for size, scheme in SIZES
+        for fault in faults_of(every_page, window(size, color_scheme=scheme), site, scheme)
+    ]
+    assert not faults, "\n".join(map(str, faults))
+
+
+def faults_of(every_page, person, site, scheme):
+    """Look at every page at one size; return what is wrong."""
+    width = person.page.viewport_size["width"]
+    folder = SCREENSHOTS / f"{width}-{scheme}"
+    folder.mkdir(parents=True)
+    person.page.add_init_script(WATCH)
+    axe, faults = Axe(), []
+    for number, shown in enumerate(every_page):
+        weight = show(person.page, site, shown, number)
+        name = f"{number:02}-{name_of(shown)}"
+        wide, shifted = person.page.evaluate(
+            "[document.documentElement.scrollWidth - innerWidth, window.shifted]"
+        )
+        person.page.screenshot(path=folder / f"{name}.png", full_page=True, animations="disabled")
+        found = axe.run(person.page, options=RULES[scheme]).response["violations"]
+        faults += [
+            (name, each["id"], [node["html"][:200] for node in each["nodes"]][:3]) for each in found
+        ]
+        if wide > 0:
+            faults.append((name, f"{wide} pixels too wide"))
+        if shifted:
+            faults.append((name, f"moves about by {shifted}"))
+        if weight > AT_MOST:
+            faults.append((name, f"{weight} bytes"))
+    return faults
+
+
+def name_of(shown):
+    """Return what a page is called among the others: its address without ids and tokens."""
+    parts = shown.at.partition("?")[0].strip("/").split("/")
+    return "-".join(part for part in parts if not re.search(r"[-_].*\d|_x$", part)) or "form"
+
+
+def show(page, site, shown, number):
+    """Show a page that was collected, as if it came just now; return how heavy it is, in bytes."""
+    names = ("Content-Type", "Content-Security-Policy")
+    headers = [(name, value) for name, value in shown.response.headers if name in names]
+    address = f"/shown/{number}"
+    site.again[address] = Response(shown.html, headers=headers)
+    page.context.clear_cookies()
+    if shown.cookie:
+        page.context.add_cookies(
+            [{"name": "marketplace", "value": shown.cookie.value, "url": site.url}]
+        )
+    page.goto(site.url + address, wait_until="load")
+    parts = page.evaluate(PARTS)
+    return len(gzip.compress(shown.html.encode())) + sum(parts)

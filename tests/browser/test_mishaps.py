@@ -1,0 +1,95 @@
+"""What goes wrong with browsers: back, twice, in two tabs, too late."""
+
+import pytest
+from playwright.sync_api import expect
+
+from marketplace.leads.models import Lead
+from tests.browser.conftest import DESK
+from tests.pages.steps import held_by
+from tests.people import PASSWORD, a_person
+
+
+@pytest.fixture
+def invited(make, ctx, window, link_to):
+    """A consultant in front of its invitation, and the invitation."""
+    provider = make.provider()
+    a_person(ctx, provider.contact_email, provider_id=provider.id)
+    lead = make.matched_lead()
+    (invitation,) = held_by(make, lead)
+    person = window()
+    person.go(f"/portal/invitations/{invitation.id}")
+    sign_in(person, provider.contact_email)
+    return person, lead
+
+
+def sign_in(person, email):
+    person.page.get_by_label("E-mail").fill(email)
+    person.page.get_by_label("Password").fill(PASSWORD)
+    person.page.get_by_role("button", name="Sign in").click()
+
+
+def fill_in(page):
+    """Fill the form in with the mouse, as quickly as a browser can."""
+    page.get_by_role("radio", name="Consulting", exact=True).check()
+    page.get_by_role("checkbox", name="ISO 9001").first.check()
+    page.get_by_role("checkbox", name="New South Wales").check()
+    page.get_by_label("How many people work there?").fill("42")
+    page.get_by_label("Company").fill("Kestrel Joinery Pty Ltd")
+    page.get_by_label("Your name").fill("Mia Ferrante")
+    page.get_by_label("E-mail").fill("mia@kestrel.example")
+    page.get_by_role("checkbox", name="Share my request").check()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_going_back_finds_the_form_as_it_was_left(window, scripts):
+    person = window(DESK, scripts=scripts)
+    person.go("/")
+    fill_in(person.page)
+    person.page.get_by_role("link", name="Sign in").click()
+    person.reads("Password")
+    person.page.go_back()
+    expect(person.page.get_by_label("How many people work there?")).to_have_value("42")
+    expect(person.page.get_by_label("Company")).to_have_value("Kestrel Joinery Pty Ltd")
+    expect(person.page.get_by_role("radio", name="Consulting", exact=True)).to_be_checked()
+
+
+def test_a_double_click_and_a_second_sending_of_the_same_form_are_one_request(window, make):
+    person = window()
+    person.go("/")
+    fill_in(person.page)
+    person.page.get_by_role("button", name="Send the request").dblclick()
+    person.reads("mia@kestrel.example")
+    assert make.ask(lambda session: session.query(Lead).count()) == 1
+
+
+def test_what_was_decided_in_one_tab_is_told_in_the_other(invited, make):
+    person, lead = invited
+    first, second = person.page, person.page.context.new_page()
+    second.goto(first.url)
+    first.get_by_label("Reason").select_option("no_capacity")
+    first.get_by_role("button", name="Decline").click()
+    expect(first.get_by_text("declined").first).to_be_visible()
+    second.get_by_role("button", name="Accept and see who it is").click()
+    expect(second.locator(".problem-flash").first).to_be_visible()
+    assert [each.state for each in held_by(make, lead)] == ["declined"]
+
+
+def test_an_answer_after_the_session_lapsed_leads_to_signing_in(invited, make, clock):
+    person, lead = invited
+    clock.advance(hours=13)
+    person.page.get_by_role("button", name="Accept and see who it is").click()
+    person.reads("Password")
+    assert [each.state for each in held_by(make, lead)] == ["opened"]
+
+
+def test_a_lapsed_link_says_what_to_do(window, make, link_to, clock):
+    person = window()
+    person.go("/")
+    fill_in(person.page)
+    person.page.get_by_role("button", name="Send the request").click()
+    confirm = link_to("mia@kestrel.example", "confirm")
+    clock.advance(hours=73)
+    person.go(confirm)
+    person.reads("This link was used or has lapsed")
+    person.page.get_by_role("link", name="send the form again").click()
+    person.reads("from one form")
