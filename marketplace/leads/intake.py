@@ -143,6 +143,7 @@ def new_lead(
         review_reasons=rules.review_reasons(trust),
         time_zone=catalogue.time_zone_of(tx.session, values["regions"][0]),
         follows_lead_id=follows_lead_id,
+        source=telltale.source,
         created_at=tx.now,
         confirm_by=tx.now + tx.policy.confirm_within,
         confirmed_at=tx.now if confirmed else None,

@@ -100,6 +100,9 @@ class Lead(Base):
     follows_lead_id: Mapped[UUID | None] = mapped_column(ForeignKey("leads.id"))
     """The awarded consulting request that this certification request follows on."""
 
+    source: Mapped[str | None]
+    """The origin of the other site that the form stood in: `https://kestrel.example`."""
+
     created_at: Mapped[datetime]
     confirm_by: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
@@ -169,3 +172,17 @@ class Lead(Base):
     def wait_no_longer(self) -> None:
         """Note that no place is empty, or that nobody is looked for any more."""
         self.waiting_since = self.waiting_reason = self.waiting_code = None
+
+
+class EmbeddingSite(Base):
+    """Another site that the lead form may stand in."""
+
+    __tablename__ = "embedding_sites"
+
+    id: Mapped[Id]
+    origin: Mapped[str] = mapped_column(unique=True)
+    """`https://kestrel.example`: what a browser calls the site, and nothing below it."""
+    name: Mapped[str]
+    added_at: Mapped[datetime]
+    added_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    """The administrator; None: an operator at the command line."""

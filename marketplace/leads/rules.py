@@ -1,9 +1,11 @@
 """What may happen to a lead, whose it is, and whether a person should look first."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from marketplace.core.errors import Conflict
 from marketplace.core.lifecycle import Lifecycle
@@ -225,3 +227,32 @@ def event_on_confirmation(policy: str, reasons: list[str]) -> LeadEvent:
     if policy == "always" or (policy == "auto" and reasons):
         return LeadEvent.REVIEW
     return LeadEvent.OPEN
+
+
+_HOST = re.compile(
+    r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+)
+
+_THIS_MACHINE = ("localhost", "127.0.0.1")
+"""Where a page may be tried out without TLS: nobody else can stand between."""
+
+ORIGIN_AT_MOST = 300
+
+
+def origin_of(address: str) -> str:
+    """Return the origin of a web address as browsers write it, or raise `ValueError`.
+
+    `https` alone, for what a page without it holds anybody on the way may change. Letters, digits,
+    dots and hyphens alone: it goes into a header, where anything else would be an instruction.
+    """
+    try:
+        parts = urlsplit(address.strip())
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("is not a web address") from None
+    if len(address) > ORIGIN_AT_MOST or not _HOST.fullmatch(host):
+        raise ValueError("must be the address of a site, such as https://www.example.com")
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in _THIS_MACHINE):
+        raise ValueError("must begin with https://")
+    usual = {"https": 443, "http": 80}[parts.scheme]
+    return f"{parts.scheme}://{host}" + ("" if port in (None, usual) else f":{port}")

@@ -24,6 +24,8 @@ class Telltale:
 
     seconds_to_fill: float | None = None
     honeypot: str = ""
+    source: str | None = None
+    """The origin of the other site that the form stood in."""
 
 
 @cache

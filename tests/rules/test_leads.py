@@ -19,6 +19,7 @@ from marketplace.leads.rules import (
     event_on_confirmation,
     expiry,
     is_running,
+    origin_of,
     review_reasons,
 )
 from marketplace.leads.signals import Telltale, is_free_mail
@@ -298,3 +299,53 @@ def test_signals_that_were_stored_before_there_was_a_doubt_are_read_all_the_same
     stored = asdict(FINE)
     del stored["consultants_in_doubt"]
     assert Signals(**stored) == FINE
+
+
+@pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("https://Kestrel.example", "https://kestrel.example"),
+        (" https://kestrel.example/shop?a=b#c ", "https://kestrel.example"),
+        ("https://www.kestrel.example:443", "https://www.kestrel.example"),
+        ("https://kestrel.example:8443/", "https://kestrel.example:8443"),
+        ("https://jo:secret@kestrel.example", "https://kestrel.example"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+        ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+    ],
+)
+def test_the_origin_of_an_address_is_what_browsers_call_its_site(address, origin):
+    assert origin_of(address) == origin
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "kestrel.example",
+        "http://kestrel.example",
+        "http://localhost.example",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "null",
+        "*",
+        "https://*",
+        "https://*.kestrel.example",
+        "https://a.example https://b.example",
+        "https://a.example;script-src *",
+        "https://a.example\r\nSet-Cookie: x=y",
+        "https://a.example,b.example",
+        "https://a.example:port",
+        "https://a.example:99999",
+        "https://[::1",
+        "https://[::1]",
+        "https://b\u00fccher.example",
+        "https://" + "a" * 64 + ".example",
+        "https://" + "a." * 200 + "example",
+        "https://-a.example",
+        "https://",
+    ],
+)
+def test_what_could_be_more_than_one_site_is_no_origin(address):
+    with pytest.raises(ValueError, match=r"must|is not"):
+        origin_of(address)

@@ -118,6 +118,10 @@ class LeadSchema(BriefSchema):
     business_key = fields.String()
     time_zone = fields.String()
     follows_lead_id = fields.UUID(allow_none=True)
+    source = fields.String(
+        allow_none=True,
+        metadata={"description": "the origin of the other site that the form stood in"},
+    )
     consultants_used = fields.List(fields.Nested(ConsultantUsedSchema))
     created_at = Moment()
     confirm_by = Moment()
