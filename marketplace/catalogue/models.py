@@ -6,7 +6,13 @@ from decimal import Decimal
 from sqlalchemy import CheckConstraint, Numeric, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from marketplace.catalogue.rules import CERTIFIABLE, Editions, Recognition, StandardKind
+from marketplace.catalogue.rules import (
+    CERTIFIABLE,
+    WHERE_TO_TURN,
+    Editions,
+    Recognition,
+    StandardKind,
+)
 from marketplace.core.db import Base, Id, Words
 
 
@@ -35,6 +41,11 @@ class Standard(Base):
     @property
     def certifiable(self) -> bool:
         return self.kind in CERTIFIABLE
+
+    @property
+    def where_to_turn(self) -> str:
+        """Return the sentence that says where to turn, for what cannot be certified."""
+        return WHERE_TO_TURN[self.kind].format(code=self.code)
 
     @property
     def editions(self) -> Editions:

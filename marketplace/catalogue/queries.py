@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue.models import AccreditationBody, Region, Sector, Standard
-from marketplace.catalogue.rules import Editions, country_of, parts_by_country
+from marketplace.catalogue.rules import Editions, country_of, has_postcode, parts_by_country
 from marketplace.core.direct import Direct
 
 Entry = TypeVar("Entry", Standard, Sector, Region, AccreditationBody)
@@ -148,6 +148,19 @@ def regions_called(session: Session, name: str) -> list[str]:
     return list(
         session.scalars(select(Region.code).where(func.lower(Region.name) == name.strip().lower()))
     )
+
+
+def region_of_postcode(session: Session, country: str, postcode: str) -> Region | None:
+    """Return the region of a country that a postcode is most likely of, if postcodes tell it.
+
+    A guess: delivery areas cross borders in places, and the ranges do not.
+    """
+    rows = session.scalars(
+        select(Region)
+        .where(Region.country == country, Region.postcode_ranges.is_not(None))
+        .order_by(Region.code)
+    )
+    return next((each for each in rows if has_postcode(each.postcode_ranges or (), postcode)), None)
 
 
 def sector_names(session: Session, codes: Collection[str]) -> dict[str, str]:

@@ -151,3 +151,9 @@ def covering(region: str) -> list[str]:
     """Return the codes by which a provider may say that it covers `region`."""
     country = country_of(region)
     return [region] if region == country else [region, country]
+
+
+def has_postcode(ranges: Iterable[str], postcode: str) -> bool:
+    """Return whether a postcode of four digits is inside one of `ranges`, such as `2000-2099`."""
+    ends = (each.partition("-") for each in ranges)
+    return any(first <= postcode <= (last or first) for first, _, last in ends)

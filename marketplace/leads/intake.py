@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
 from marketplace.catalogue.languages import languages
-from marketplace.catalogue.rules import WHERE_TO_TURN, country_of
+from marketplace.catalogue.rules import country_of
 from marketplace.core import identity
 from marketplace.core.context import Transaction
 from marketplace.core.db import new_id
@@ -68,8 +68,7 @@ def _standards_problems(session: Session, form: Form, *, today: date) -> list[Fi
         if code not in known:
             found.append(FieldError(f"/standards/{index}", "is not a standard of the catalogue"))
         elif not known[code].certifiable:
-            where = WHERE_TO_TURN[known[code].kind].format(code=code)
-            found.append(FieldError(f"/standards/{index}", where))
+            found.append(FieldError(f"/standards/{index}", known[code].where_to_turn))
     if form.is_sound("editions"):
         status: CertificationStatus | None = form.values.get("certification_status")
         is_new = status is not None and status.needs_a_new_one

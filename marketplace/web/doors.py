@@ -35,6 +35,7 @@ from marketplace.web.api import (
 from marketplace.web.api import request as business
 from marketplace.web.auth import api_door, page_door
 from marketplace.web.pages import (
+    checks,
     desk,
     front,
     gallery,
@@ -98,6 +99,7 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
 PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (guard.assets, ANYBODY),
     (front.pages, ANYBODY),
+    (checks.pages, ANYBODY),
     (join.pages, ANYBODY),
     (links.pages, ANYBODY),  # each by the token in its address
     (record.way_back, ANYBODY),  # likewise

@@ -153,7 +153,7 @@ def test_a_page_while_the_database_is_away_is_a_page(app, browser, monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("", {}, Exception("gone"), connection_invalidated=True)
 
-    monkeypatch.setattr("marketplace.web.pages.front.choices", away)
+    monkeypatch.setattr("marketplace.web.pages.lead_form.choices", away)
     page = browser().open("/")
     assert page.status == 503
     assert page.response.headers["Retry-After"]

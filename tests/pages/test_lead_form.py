@@ -4,9 +4,12 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
+from marketplace.catalogue.models import Standard
+from marketplace.catalogue.queries import standards
 from marketplace.core.calendars import CalendarKind
 from marketplace.invitations import questions
 from marketplace.leads.models import Lead
@@ -125,8 +128,7 @@ def test_every_wrong_field_is_named_at_once_and_what_was_typed_is_kept(browser, 
     ]  # fmt: skip
     ids = {attributes.get("id") for _, attributes in page.elements}
     assert set(linked) <= ids
-    assert "where to turn" not in page.text
-    assert "ISO 31000 gives guidance" in page.text
+    assert "ISO 31000 gives guidance" in page.html.split('id="standards-problem"')[1]
     assert "Narnia” is not a region" in page.text
     typed = dict(page.form("/").values)
     assert typed["headcount"] == "many"
@@ -176,14 +178,162 @@ def test_a_language_that_is_not_offered_is_named(browser, clock, make):
     assert leads(make) == []
 
 
-def test_standards_that_nobody_is_certified_to_are_not_offered(browser):
-    offered = {
-        attributes.get("value")
-        for _, attributes in browser().open("/").elements
-        if attributes.get("name") == "standards"
-    }
-    assert {"ISO 9001", "ISO/IEC 27001", "ISO/IEC 42001"} <= offered
-    assert not {"ISO 31000", "ISO/IEC 17025"} & offered
+def choice_of(page, code):
+    """Return what stands beside a standard: its words, and what else it is found by."""
+    for each in re.findall(r'<div class="choice" data-words=.*?</div>', page.html, re.DOTALL):
+        if f'value="{code}"' in each:
+            return unescape(each)
+    raise AssertionError(code)
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("Quality", "ISO 9001"),
+        ("Environment", "ISO 14001"),
+        ("Safety at work", "ISO 45001"),
+        ("Information security", "ISO/IEC 27001"),
+        ("Food safety", "ISO 22000"),
+        ("tender", "ISO 9001"),
+        ("whs", "ISO 45001"),
+        ("gdpr", "ISO/IEC 27701"),
+        ("Privacy information", "ISO/IEC 27701"),
+        ("lab", "ISO/IEC 17025"),
+    ],
+)
+def test_a_standard_stands_beside_plain_words(browser, word, code):
+    assert word in choice_of(browser().open("/"), code)
+
+
+def test_somebody_of_whom_a_tender_asks_it_is_told_which_standard_is_meant(browser):
+    text = browser().open("/").text
+    assert "“safety”, OHS or WHS is ISO 45001" in text
+
+
+def test_every_standard_of_the_catalogue_can_be_found_and_says_what_it_is(browser, make):
+    page = browser().open("/")
+    for standard in make.ask(standards):
+        said = choice_of(page, standard.code)
+        if not standard.certifiable:
+            assert f"{standard.where_to_turn}." in said
+            assert standard.title in said
+
+
+def test_a_standard_that_the_catalogue_gained_is_offered_among_the_others(browser, ctx, make):
+    with ctx.transaction() as tx:
+        old = make.ask(standards)[0]
+        columns = {**old.columns, "code": "ISO 99999", "title": "Invented systems", "position": 99}
+        tx.session.add(Standard(**columns))
+    try:
+        page = browser().open("/")
+        assert "Invented systems" in choice_of(page, "ISO 99999")
+        assert "<legend>Others</legend>" in page.html
+    finally:
+        with ctx.transaction() as tx:
+            tx.session.delete(tx.session.get(Standard, "ISO 99999"))
+
+
+@pytest.mark.parametrize("code", ["ISO 31000", "ISO/IEC 17025", "AS/NZS 4801"])
+def test_what_nobody_is_certified_to_is_refused_with_where_to_turn(browser, clock, make, code):
+    page = fill_in(browser(), clock, standards=code)
+    assert page.status == 422
+    (standard,) = [each for each in make.ask(standards) if each.code == code]
+    assert standard.where_to_turn in unescape(page.html.split('id="standards-problem"')[1])
+    assert ("standards", code) in page.form("/").values
+    assert leads(make) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "understood"),
+    [
+        ("2150", "AU-NSW", "Postcode 2150"),
+        ("2612", "AU-ACT", "Australian Capital Territory"),
+        ("0801", "AU-NT", "Northern Territory"),
+        ("12 High Street, Bendigo 3550", "AU-VIC", "Victoria"),
+    ],
+)
+def test_an_australian_postcode_is_taken_for_its_state_and_that_is_said(
+    browser, clock, make, written, code, understood
+):
+    visitor = browser()
+    sent = fill_in(visitor, clock, region_written=written)
+    regions = leads(make)[0].regions
+    assert regions == list(dict.fromkeys(["AU-NSW", code]))
+    assert understood in sent.text
+    assert "We took it to be in" in sent.text
+
+
+def test_a_state_that_was_guessed_can_be_corrected_before_the_form_is_sent(browser, clock, make):
+    visitor = browser()
+    page = fill_in(visitor, clock, region_written="2612", contact__email="")
+    assert "We took 2612 to be in Australian Capital Territory" in page.text
+    typed = page.form("/").values
+    assert {value for name, value in typed if name == "regions"} == {"AU-NSW", "AU-ACT"}
+    assert ("region_written", "2612") not in typed
+    visitor.send("/", regions="AU-VIC", contact__email="mia@kestrel.example")
+    assert leads(make)[0].regions == ["AU-VIC"]
+
+
+@pytest.mark.parametrize(("country", "written"), [("NZ", "1010"), ("AU", "0100")])
+def test_a_postcode_that_tells_nothing_is_refused_and_kept(browser, clock, make, country, written):
+    page = fill_in(browser(), clock, company__country=country, region_written=written)
+    assert page.status == 422
+    assert f"“{written}” is a postcode that tells us no region" in page.text
+    assert ("region_written", written) in page.form("/").values
+    assert leads(make) == []
+
+
+@pytest.mark.parametrize(
+    ("country", "typed", "wrong", "says"),
+    [
+        ("AU", "51 824 753 556", False, "The check digits of this number are right."),
+        ("AU", "51 824 753 557", True, "The registration number is not a valid ABN or ACN"),
+        ("NZ", "9429041535111", True, "is not a valid NZBN"),
+        ("DE", "HRB 12345", False, ""),
+        ("", "\x00", True, "must have 2 to 30 letters and digits"),
+        ("AU", "1" * 5000, True, "must have 2 to 30"),
+    ],
+)
+def test_a_number_is_checked_while_it_is_typed_by_the_rule_that_holds_when_it_is_sent(
+    client, country, typed, wrong, says
+):
+    answer = client.get("/checks/number", query_string={"country": country, "typed": typed})
+    assert answer.json["wrong"] is wrong
+    assert says in answer.json["says"]
+    assert "Set-Cookie" not in answer.headers
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("country", "typed", "region"),
+    [
+        ("AU", "2612", "AU-ACT"),
+        ("AU", "Narnia", None),
+        ("AU", "1" * 5000, None),
+        ("NZ", "1010", None),
+        ("", "", None),
+    ],
+)
+def test_a_postcode_is_understood_while_it_is_typed(client, country, typed, region):
+    answer = client.get("/checks/region", query_string={"country": country, "typed": typed})
+    assert answer.json["region"] == region
+    assert ("Postcodes cross borders" in answer.json["says"]) is (region is not None)
+
+
+def test_what_will_happen_is_said_beside_the_button(browser):
+    last = browser().open("/").html.split('id="contact-title"')[1].split("</form>")[0]
+    for said in (
+        "Up to three providers are invited",
+        "free for you",
+        "Before you confirm it, nobody sees anything",
+        "not who you are",
+        "Within 24 hours",
+    ):
+        assert said in last
+
+
+def test_the_form_is_not_heavy(browser):
+    assert len(browser().open("/").html.encode()) < 60 * 1024
 
 
 def test_a_machine_that_fills_in_everything_is_noticed(browser, clock, make):

@@ -4,7 +4,7 @@ import pytest
 
 from marketplace.catalogue.languages import languages
 from marketplace.catalogue.reading import day, short_edition, time_zone
-from marketplace.catalogue.rules import Editions, covering, in_whole, parts_by_country
+from marketplace.catalogue.rules import Editions, covering, has_postcode, in_whole, parts_by_country
 
 
 @pytest.mark.parametrize(
@@ -162,3 +162,18 @@ def test_languages_have_two_letters_a_name_of_their_own_and_the_order_of_the_nam
     assert not [name for name in names if set("(),;") & set(name)], "people write them into lists"
     assert (known["de"], known["el"], known["bn"]) == ("German", "Modern Greek", "Bangla")
     assert "deu" not in known
+
+
+@pytest.mark.parametrize(
+    ("postcode", "inside"),
+    [
+        ("0799", False),
+        ("0800", True),
+        ("0999", True),
+        ("1000", False),
+        ("2600", True),
+        ("2601", False),
+    ],
+)
+def test_a_postcode_is_in_a_range_with_both_its_ends(postcode, inside):
+    assert has_postcode(["0800-0999", "2600"], postcode) is inside

@@ -10,18 +10,7 @@ from marketplace.catalogue import queries as catalogue
 from marketplace.catalogue.languages import languages
 from marketplace.catalogue.models import Region, Sector, Standard
 from marketplace.core.context import Context
-
-COMMON = {
-    "ISO 9001": "Quality: what you deliver meets what was agreed, every time",
-    "ISO 14001": "Environment: waste, energy and emissions under control",
-    "ISO 45001": "Health and safety: people go home unharmed",
-    "ISO/IEC 27001": "Information security: data is safe from loss and misuse",
-    "ISO 22000": "Food safety, from supplier to plate",
-    "ISO 13485": "Quality for medical devices",
-    "ISO 50001": "Energy: use less of it, and show that you do",
-    "ISO 22301": "Business continuity: keep going when something fails",
-}
-"""What most people ask for, in plain words; the rest goes by the catalogue's title."""
+from marketplace.web.pages.standards import COMMON
 
 _CODE = re.compile(r"[A-Za-z]{2}(-[A-Za-z0-9]{1,3})?")
 
@@ -36,6 +25,8 @@ class Choices:
     common: list[Standard]
     others: list[Standard]
     """Less common standards that somebody can be certified to."""
+    elsewhere: list[Standard]
+    """What people ask for as well, and nobody can be certified to: it says where to turn."""
     sectors: list[Sector]
     near: list[Region]
     """The countries most people choose ..."""
@@ -53,11 +44,13 @@ class Choices:
 def choices(ctx: Context) -> Choices:
     """Return what forms offer, as the catalogue has it now."""
     with ctx.reading() as session:
-        standards = [each for each in catalogue.standards(session) if each.certifiable]
+        listed = catalogue.standards(session)
+        standards = [each for each in listed if each.certifiable]
         countries = catalogue.countries(session)
         return Choices(
             common=[each for each in standards if each.code in COMMON],
             others=[each for each in standards if each.code not in COMMON],
+            elsewhere=[each for each in listed if not each.certifiable],
             sectors=catalogue.sectors(session),
             near=[each for each in countries if each.code in NEAREST],
             countries=[each for each in countries if each.code not in NEAREST],

@@ -12,7 +12,7 @@ from marketplace.web.auth import current_context
 from marketplace.web.pages.choices import choices
 from marketplace.web.pages.coverage import by_name, read_coverage
 from marketplace.web.pages.forms import Filled, Sent, read, typed_from
-from marketplace.web.pages.front import promised
+from marketplace.web.pages.lead_form import promised
 from marketplace.web.pages.quote_labels import JOINING
 from marketplace.web.requests import load
 

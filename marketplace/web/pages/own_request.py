@@ -15,8 +15,9 @@ from marketplace.leads.rules import CloseReason, Timeframe
 from marketplace.quotes import comparison, erasure, outcome
 from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn, ReviewIn
 from marketplace.web.auth import REQUEST_TOKEN, current_actor, current_context
-from marketplace.web.pages.choices import COMMON, choices, names
+from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.forms import Filled, read, typed_from
+from marketplace.web.pages.standards import COMMON
 from marketplace.web.requests import load
 
 pages = Blueprint("own_request", __name__, url_prefix="/requests")
