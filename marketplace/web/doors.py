@@ -37,6 +37,8 @@ from marketplace.web.auth import api_door, page_door
 from marketplace.web.pages import (
     checks,
     desk,
+    embed,
+    embedding_desk,
     front,
     gallery,
     guard,
@@ -100,6 +102,7 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (guard.assets, ANYBODY),
     (front.pages, ANYBODY),
     (checks.pages, ANYBODY),
+    (embed.pages, ANYBODY),
     (join.pages, ANYBODY),
     (links.pages, ANYBODY),  # each by the token in its address
     (record.way_back, ANYBODY),  # likewise
@@ -117,6 +120,7 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (lead_desk.pages, ADMIN),
     (provider_desk.pages, ADMIN),
     (reports.pages, ADMIN),
+    (embedding_desk.pages, ADMIN),
     (docs.pages, ANYBODY),
     (operations.pages, ANYBODY),
 )
@@ -141,8 +145,9 @@ def register(app: Flask, api: Api) -> None:
         if request.blueprint in checks:
             checks[request.blueprint]()
 
-    # The JSON interface answers to bearer tokens, which no other site's form can send.
-    guard.protect(app, exempt=[blueprint for blueprint, _ in API_DOORS])
+    # The JSON interface answers to bearer tokens, which no other site's form can send. The form
+    # inside another site has no cookie to be abused: it carries a seal instead.
+    guard.protect(app, exempt=[*(blueprint for blueprint, _ in API_DOORS), embed.pages])
     for blueprint, _ in API_DOORS:
         api.register_blueprint(blueprint)
     for pages, _ in page_doors:

@@ -25,6 +25,7 @@ LIMITS = {
     ("POST", "/api/v1/password-resets"): "10 per minute; 40 per hour",
     ("PUT", "/api/v1/password-resets"): "20 per minute; 120 per hour",
     ("POST", "/"): "20 per minute; 100 per hour",
+    ("POST", "/embed"): "20 per minute; 100 per hour",
     ("GET", "/checks/number"): "60 per minute",
     ("GET", "/checks/region"): "60 per minute",
     ("POST", "/requests/confirm/<token>"): "30 per minute; 300 per hour",

@@ -4,10 +4,12 @@ import pytest
 
 from marketplace.core import links
 from marketplace.core.actors import OPERATOR
+from marketplace.core.forms import Form
 from marketplace.invitations import misses, questions
 from marketplace.invitations import service as invitations
 from marketplace.invitations.rules import MissKind
 from marketplace.leads import service as leads
+from marketplace.leads import sites
 from marketplace.leads.rules import LeadState
 from marketplace.notifications import suppressions
 from marketplace.providers import pauses
@@ -16,7 +18,7 @@ from marketplace.web.api.common import LeadIn
 from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.requests import load
 from tests.factories import lead_form, person_of
-from tests.pages.steps import CONSULTING, fill_in, held_by, open_request
+from tests.pages.steps import CONSULTING, FILLED, NEED, fill_in, held_by, open_request
 from tests.pages.test_business_pages import CERTIFICATION
 
 
@@ -49,6 +51,7 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         misses.record_misses(tx, [(let_lapse, MissKind.EXPIRED)])
         not_ours = links.mint(tx, links.Purpose.NOT_OURS, lead.id, expires_at=lead.confirm_by)
 
+    sites.add_site(ctx, OPERATOR, Form({"name": "Kestrel", "address": "https://kestrel.example"}))
     found = []
 
     def see(page):
@@ -57,7 +60,7 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
 
     anybody, business = browser(), browser()
     for path in (
-        "/", "/join", "/join/received", "/sign-in", "/forgot-password", "/requests",
+        "/", "/embed/how", "/join", "/join/received", "/sign-in", "/forgot-password", "/requests",
         "/nothing-here", "/mailbox", "/mailbox/gallery/3",
         "/requests/confirm/confirm_x", "/requests/open/request_x", "/set-password/password_x",
         f"/requests/confirm/{confirm}", f"/requests/not-ours/{not_ours}",
@@ -66,6 +69,15 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         see(anybody.open(path))
     see(fill_in(anybody, clock, headcount="x", consultants_used__0__ended_on="x"))
     see(fill_in(anybody, clock))
+    see(anybody.open("/embed?site=https://kestrel.example"))
+    see(anybody.send("/embed"))
+    seal = dict(anybody.page.form("/embed").values)["begun"]
+    given = {name.replace("__", "."): value for name, value in FILLED.items()}
+    see(
+        anybody.post(
+            "/embed?site=https://kestrel.example", [*given.items(), *NEED, ("begun", seal)]
+        )
+    )
     anybody.open("/join")
     see(anybody.send("/join"))
     see(anybody.open("/sign-in"))
@@ -112,8 +124,10 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
 
     admin.open(f"/admin/providers/{consultant.id}")
     see(admin.send("/strike"))
+    admin.open("/admin/sites")
+    see(admin.send("/add"))
     for path in (
-        "/admin", "/admin/reports", "/admin/leads", "/admin/providers",
+        "/admin", "/admin/sites", "/admin/reports", "/admin/leads", "/admin/providers",
         f"/admin/providers/{bodies[0].id}", f"/admin/providers/{consultant.id}",
         f"/admin/leads/{certification.id}?find=number", f"/admin/leads/{consulting.id}",
     ):  # fmt: skip

@@ -40,6 +40,8 @@ UPLOADS = {"portal_accreditations.claim": EVIDENCE_AT_MOST + MAX_BODY}
 
 CACHED = {
     "front.form": "private, no-cache",
+    "embed.form": "private, no-cache",
+    "embed.script": "public, max-age=3600",
     "assets.static": f"public, max-age={A_YEAR}, immutable",
 }
 """What may be kept: the form, so that going back finds it as it was, and what never changes."""
@@ -82,6 +84,8 @@ def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
         if not request.path.startswith("/api/"):
             is_mailbox = request.blueprint in ("mailbox", "gallery")
             policy = MAILBOX_POLICY if is_mailbox else POLICY
+            if "framed_by" in g:
+                policy = policy.replace("frame-ancestors 'none'", f"frame-ancestors {g.framed_by}")
             response.headers.setdefault("Content-Security-Policy", policy)
             # Forms are checked to come from here, which takes the site they came from; of a page
             # with a token in its address nobody learns more than that.
@@ -109,6 +113,7 @@ def frame() -> dict[str, Any]:
         "is_signed_in": SESSION_TOKEN in session,
         "role": role or session.get("role"),
         "has_request": REQUEST_TOKEN in session,
+        "framed_by": g.get("framed_by"),
         "asset": asset,
     }
 

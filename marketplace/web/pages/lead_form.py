@@ -230,12 +230,13 @@ def begin_now(site: str | None = None) -> Begun:
     return Begun(current_context().clock().timestamp(), new_token("form"), site)
 
 
-def begun(seal: str) -> Begun | None:
-    """Return what is sealed in, or None: a form without a good seal was not shown by us."""
+def begun(seal: str, site: str | None = None) -> Begun | None:
+    """Return what is sealed in, or None: a form without a good seal was not shown by us there."""
     try:
-        return Begun(**_sealed().loads(seal))
+        found = Begun(**_sealed().loads(seal))
     except BadData:
         return None
+    return found if found.site == site else None
 
 
 def _sealed() -> URLSafeSerializer:
