@@ -60,7 +60,7 @@ def check_hosts(page):
         assert tag != "style", page.at
         for name in ("src", "action"):
             assert not urlsplit(attributes.get(name, "")).netloc, (page.at, attributes)
-        if tag == "link":
+        if tag == "link" and attributes["rel"] != "canonical":  # which nothing is fetched from
             assert not urlsplit(attributes["href"]).netloc, (page.at, attributes)
 
 
@@ -87,6 +87,8 @@ def check_headers(page):
     private = "private, no-cache" if is_form else "no-store"
     assert headers["Cache-Control"] == private, page.at
     assert headers["X-Content-Type-Options"] == "nosniff"
+    is_listed = page.status == 200 and page.at in ("/", "/join", "/embed/how")
+    assert ("X-Robots-Tag" not in headers) == is_listed, page.at
 
 
 def test_the_style_sheet_is_kept_for_long_and_names_no_host(browser):

@@ -1,5 +1,6 @@
 """The front page: the form, its errors, and the road to the confirmed request."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -320,6 +321,35 @@ def test_a_postcode_is_understood_while_it_is_typed(client, country, typed, regi
     assert ("Postcodes cross borders" in answer.json["says"]) is (region is not None)
 
 
+def test_search_engines_are_told_what_the_page_says_and_nothing_else(browser):
+    page = browser().open("/")
+    (data,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page.html)
+    service, questions = json.loads(data)["@graph"]
+    assert service["url"] == "http://localhost/"
+    text = " ".join(page.text.split())
+    assert len(questions["mainEntity"]) == 5
+    for each in questions["mainEntity"]:
+        assert each["name"] in text
+        assert each["acceptedAnswer"]["text"] in text
+    metas = {
+        a.get("name") or a.get("property"): a["content"]
+        for t, a in page.elements
+        if t == "meta" and "content" in a
+    }
+    assert metas["description"] == metas["og:description"]
+    assert 50 < len(metas["description"]) < 160
+    assert metas["og:url"] == "http://localhost/"
+    assert ("link", {"rel": "canonical", "href": "http://localhost/"}) in page.elements
+
+
+def test_robots_are_kept_from_where_nobody_is_let_in_without_a_name(client):
+    answer = client.get("/robots.txt")
+    assert answer.mimetype == "text/plain"
+    closed = [line for line in answer.text.splitlines() if line.startswith("Disallow: ")]
+    assert closed == [f"Disallow: {path}" for path in ("/admin", "/portal", "/mailbox", "/api/v1/")]
+    assert "Set-Cookie" not in answer.headers
+
+
 def test_what_will_happen_is_said_beside_the_button(browser):
     last = browser().open("/").html.split('id="contact-title"')[1].split("</form>")[0]
     for said in (
@@ -332,8 +362,10 @@ def test_what_will_happen_is_said_beside_the_button(browser):
         assert said in last
 
 
-def test_the_form_is_not_heavy(browser):
-    assert len(browser().open("/").html.encode()) < 60 * 1024
+def test_the_form_is_not_heavy_even_with_every_error_in_it(browser):
+    visitor = browser()
+    for page in (visitor.open("/"), visitor.send("/", company__country="", sites="x")):
+        assert len(page.html.encode()) < 60 * 1024
 
 
 def test_a_machine_that_fills_in_everything_is_noticed(browser, clock, make):

@@ -1,5 +1,7 @@
 """The front page: the lead form, and what comes right after it."""
 
+from typing import Any
+
 from flask import (
     Blueprint,
     current_app,
@@ -9,14 +11,18 @@ from flask import (
     session,
     url_for,
 )
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from marketplace.core.calendars import CalendarKind
 from marketplace.core.context import Context
 from marketplace.core.errors import Invalid
+from marketplace.core.policy import Policy
 from marketplace.insights.commitments import PublicFigures, public_figures
-from marketplace.web.auth import current_context
+from marketplace.web.auth import current_context, product
 from marketplace.web.pages import lead_form
 from marketplace.web.pages.forms import Filled
+from marketplace.web.pages.words import day, span
 
 pages = Blueprint("front", __name__)
 
@@ -57,14 +63,125 @@ def sent() -> Response | str:
 
 
 def show(filled: Filled, *, begun: str, understood: dict[str, str] | None = None) -> str:
+    ctx = current_context()
+    home = f"{product().settings.public_url.rstrip('/')}/"
+    answers = promises(ctx.policy, _kept(ctx))
     return render_template(
         "lead_form.html",
         form=filled,
         begun=begun,
         understood=understood or {},
-        kept=_kept(current_context()),
+        answers=answers,
+        home=home,
+        structured=None if filled.problems else structured(home, answers),
         **lead_form.offered(),
     )
+
+
+def promises(policy: Policy, kept: PublicFigures | None) -> list[tuple[str, str]]:
+    """Return what is promised, to be read before the form is sent: what is asked, and answered."""
+    promised = lead_form.promised(policy)
+    how_many = (_("One provider"), _("Up to two providers"), _("Up to three providers"))
+    clock = [
+        _(
+            "The clock starts when your request opens, after you confirm it by e-mail. By its end "
+            "you have a first response, a quote or a question."
+        )
+    ]
+    if policy.calendar is CalendarKind.BUSINESS_DAYS:
+        clock.append(
+            _("Saturdays, Sundays and public holidays where your first site is do not count.")
+        )
+    clock.append(_("If we miss it, we tell you so and count it."))
+    return [
+        (
+            how_many[policy.places - 1],
+            _(
+                "Never more at once. Each is verified by us; a certification body only with a "
+                "current accreditation for what you ask."
+            ),
+        ),
+        (
+            _("Who sees what, and when"),
+            _(
+                "At first a provider sees what you need, but not who you are. Your name and "
+                "contact details appear only to those who accept."
+            ),
+        ),
+        (_("What the %(time)s mean", time=promised), " ".join(clock)),
+        (
+            _("What it costs you"),
+            _(
+                "Nothing. And money never changes the order: providers take fair turns among "
+                "those that fit."
+            ),
+        ),
+        (_("How often we keep it"), _how_often(policy, kept)),
+    ]
+
+
+def _how_often(policy: Policy, kept: PublicFigures | None) -> str:
+    if kept is None:
+        return str(
+            _(
+                "We show it here once %(n)s requests of the last 90 days are decided: fewer say "
+                "little.",
+                n=policy.public_figures_from,
+            )
+        )
+    met = _(
+        "%(percent)s %% of %(n)s requests had their first response in time, from %(since)s to "
+        "%(until)s.",
+        percent=kept.figures.percent_met,
+        n=f"{kept.figures.n:,}",
+        since=day(kept.since.date()),
+        until=day(kept.until.date()),
+    )
+    if kept.figures.median is None:
+        return str(met)
+    half = _(
+        "Half of the %(n)s first responses came within %(time)s.",
+        n=f"{kept.figures.responses:,}",
+        time=span(kept.figures.median),
+    )
+    return f"{met} {half}"
+
+
+def structured(home: str, answers: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return what the page says as data for search engines (schema.org, as JSON-LD)."""
+    name = _("Quotes for ISO consulting and certification")
+    service = {
+        "@type": "Service",
+        "name": name,
+        "serviceType": name,
+        "url": home,
+        "provider": {"@type": "Organization", "name": "ISO quotes marketplace", "url": home},
+        "offers": {"@type": "Offer", "price": "0", "priceCurrency": "AUD"},
+    }
+    questions = [
+        {
+            "@type": "Question",
+            "name": asked,
+            "acceptedAnswer": {"@type": "Answer", "text": answer},
+        }
+        for asked, answer in answers
+    ]
+    return {
+        "@context": "https://schema.org",
+        "@graph": [service, {"@type": "FAQPage", "mainEntity": questions}],
+    }
+
+
+@pages.get("/robots.txt")
+def robots() -> Response:
+    """Keep machines from where nobody is let in without a name.
+
+    Pages that a link in a mail opens are not named here: one that may not be read could not say
+    that it is not to be listed either, which every private page does in a header.
+    """
+    closed = ("/admin", "/portal", "/mailbox", "/api/v1/")
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in closed)]
+    return Response("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
 
 
 def _kept(ctx: Context) -> PublicFigures | None:

@@ -42,9 +42,13 @@ CACHED = {
     "front.form": "private, no-cache",
     "embed.form": "private, no-cache",
     "embed.script": "public, max-age=3600",
+    "front.robots": "public, max-age=3600",
     "assets.static": f"public, max-age={A_YEAR}, immutable",
 }
 """What may be kept: the form, so that going back finds it as it was, and what never changes."""
+
+LISTED = ("front.form", "front.robots", "join.form", "embed.how", "embed.script", "assets.static")
+"""What search engines may list: nothing that is somebody's, and nothing that asks for a name."""
 
 FORGED = (
     "This page was open for too long, or your browser keeps no cookies for this site. Nothing was "
@@ -92,6 +96,8 @@ def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
             has_token = "token" in (request.view_args or {})
             told = "strict-origin" if has_token else "same-origin"
             response.headers.setdefault("Referrer-Policy", told)
+            if request.endpoint not in LISTED:
+                response.headers["X-Robots-Tag"] = "noindex"
             kept = CACHED.get(request.endpoint or "", "no-store")
             if kept.startswith("public") and response.status_code not in (200, 304):
                 kept = "no-store"
