@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from marketplace.catalogue.models import AccreditationBody, Region, Sector, Standard
+from marketplace.catalogue.models import AccreditationBody, AuditTime, Region, Sector, Standard
 from marketplace.catalogue.rules import Editions, country_of, has_postcode, parts_by_country
 from marketplace.core.direct import Direct
 
@@ -32,6 +32,11 @@ def standards_by_code(session: Session, codes: Collection[str]) -> dict[str, Sta
     """Return those of the standards that exist."""
     found = session.scalars(select(Standard).where(Standard.code.in_(codes)))
     return {standard.code: standard for standard in found}
+
+
+def audit_times(session: Session, tables: Collection[str]) -> list[AuditTime]:
+    """Return every row of these audit-time tables."""
+    return list(session.scalars(select(AuditTime).where(AuditTime.basis.in_(tables))))
 
 
 _standard: Any = Standard.__table__.c

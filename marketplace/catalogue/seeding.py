@@ -40,7 +40,7 @@ def seed_catalogue(ctx: Context) -> dict[str, int]:
             "regions": _add(tx, Region, list(_regions())),
             "sectors": _add(tx, Sector, list(_sectors())),
             "accreditation_bodies": _add(tx, AccreditationBody, list(_bodies())),
-            "audit_times": _add(tx, AuditTime, list(_audit_times())),
+            "audit_times": _add(tx, AuditTime, list(audit_times())),
         }
 
 
@@ -134,7 +134,8 @@ def _bodies() -> Iterator[Row]:
         }
 
 
-def _audit_times() -> Iterator[Row]:
+def audit_times() -> Iterator[Row]:
+    """Yield the rows of every audit-time table, each column by itself."""
     bands = {"personnel_min", "personnel_max", "persons_min", "persons_max", "audit_type"}
     for basis in AUDIT_TIME_TABLES:
         for row in rows(basis):

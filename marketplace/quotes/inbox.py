@@ -1,15 +1,21 @@
 """What a provider sees of its own: invitations with briefs, and its own quotes. Nobody else's."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
+from marketplace.catalogue import queries as catalogue
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
 from marketplace.invitations import brief
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads.models import Lead
-from marketplace.quotes import queries
+from marketplace.leads.rules import CertificationStatus
+from marketplace.quotes import audit_time, queries
+from marketplace.quotes.audit_time import Expected, Need, Row
 
 
 def own_invitations(
@@ -40,3 +46,24 @@ def own_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> dict[str,
             "quote": versions[0].view if versions else None,
             "quote_versions": len(versions),
         }
+
+
+def expected_audit_days(session: Session, lead: Mapping[str, Any], counted: int | None) -> Expected:
+    """Return the audit days that the tables suggest for a brief, by no more than stands in it.
+
+    `counted` is effective personnel, where the provider has said it; else the headcount serves.
+    """
+    found = catalogue.standards_by_code(session, lead["standards"])
+    need = Need(
+        {code: found[code].audit_time_basis if code in found else "" for code in lead["standards"]},
+        personnel=counted or lead["headcount"],
+        is_counted=counted is not None,
+        sites=lead["sites"],
+        sector=lead["sector"],
+        is_transfer=lead["certification_status"] == CertificationStatus.TRANSFER,
+    )
+    rows = catalogue.audit_times(session, audit_time.TABLES.values())
+    tables = audit_time.tables_of(
+        Row(each.basis, each.audit, each.complexity, each.personnel_max, each.days) for each in rows
+    )
+    return audit_time.expected(need, tables)
