@@ -68,26 +68,56 @@ def line_amount(line: Line, fees: Mapping[str, Any], travel_basis: str | None) -
     return None if amount is None else cents(Decimal(amount) * line.times)
 
 
-def total(kind: str, body: Mapping[str, Any]) -> Decimal:
-    """Return the sum of what is quoted as an amount: three years, or all phases; without tax."""
+@dataclass(frozen=True)
+class Sum:
+    """What a quote adds up to, however much of it is filled in."""
+
+    total: Decimal
+    """All that is stated as an amount: three years, or all phases; without tax."""
+    unstated: tuple[str, ...]
+    """What would belong to it and is not stated: keys of lines, or paths of fields."""
+
+
+CERTIFICATE = "certificate"
+"""What consulting never includes: the certification body's own fees."""
+
+
+def added_up(kind: str, body: Mapping[str, Any]) -> Sum:
+    """Return what a quote, or as much of one as there is, adds up to."""
+    amounts: list[tuple[str, Decimal | None]]
     if kind == QuoteKind.CERTIFICATION:
-        amounts = (
-            line_amount(line, body["fees"], body.get("travel_basis"))
+        fees, basis = body.get("fees") or {}, body.get("travel_basis")
+        amounts = [
+            (line.key, line_amount(line, fees, basis))
             for line in CERTIFICATION_LINES
             if line.in_three_years
-        )
-        return cents(sum((amount for amount in amounts if amount is not None), Decimal(0)))
-    fees = sum((Decimal(phase["fee"]) for phase in body["phases"]), Decimal(0))
-    return cents(fees + Decimal(body.get("travel") or 0))
+        ]
+    else:
+        amounts = [
+            (f"phases.{number}.fee", _stated(phase.get("fee")))
+            for number, phase in enumerate(body.get("phases") or [])
+        ]
+        amounts += [(CERTIFICATE, None), ("travel", _stated(body.get("travel")))]
+    return Sum(
+        cents(sum((amount for _, amount in amounts if amount is not None), Decimal(0))),
+        tuple(key for key, amount in amounts if amount is None),
+    )
+
+
+def _stated(amount: Any) -> Decimal | None:
+    return None if amount is None else Decimal(amount)
+
+
+def total(kind: str, body: Mapping[str, Any]) -> Decimal:
+    """Return the sum of what is quoted as an amount: three years, or all phases; without tax."""
+    return added_up(kind, body).total
 
 
 def missing(kind: str, body: Mapping[str, Any]) -> list[str]:
     """Return, in words, what the total leaves out because the quote does not say it."""
     if kind == QuoteKind.CONSULTING:
-        left_out = ["the certification body's own fees"]
-        if body.get("travel") is None:
-            left_out.append("Travel")
-        return left_out
+        words = {CERTIFICATE: "the certification body's own fees", "travel": "Travel"}
+        return [words[key] for key in added_up(kind, body).unstated if key in words]
     return [
         line.label
         for line in CERTIFICATION_LINES

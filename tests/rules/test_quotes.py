@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from marketplace.quotes.rules import (
     CERTIFICATION_LINES,
     Priced,
+    added_up,
     cents,
     distance_in_words,
     line_amount,
@@ -228,3 +229,35 @@ def test_a_median_of_nothing_divides_nothing():
     nothing = [Decimal("0.00")] * 3
     assert distance_in_words(Decimal("0.00"), nothing) == "within 10 %"
     assert distance_in_words(Decimal("0.01"), nothing) == "further away"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "total_", "unstated"),
+    [
+        (
+            "certification",
+            {},
+            "0.00",
+            "application stage_1 stage_2 surveillance_1 surveillance_2 annual travel",
+        ),
+        (
+            "certification",
+            {"fees": {"annual": "333.33", "recertification": "9.99"}, "travel_basis": "included"},
+            "999.99",
+            "application stage_1 stage_2 surveillance_1 surveillance_2",
+        ),
+        ("certification", certification(), "11751.54", ""),
+        ("consulting", {}, "0.00", "certificate travel"),
+        (
+            "consulting",
+            {"phases": [{"fee": "0.10"}, {"fee": None}, {"name": "Build"}], "travel": "0.20"},
+            "0.30",
+            "phases.1.fee phases.2.fee certificate",
+        ),
+        ("consulting", {"phases": [], "travel": None}, "0.00", "certificate travel"),
+    ],
+)
+def test_what_is_filled_in_so_far_is_added_up_and_the_rest_is_named(kind, body, total_, unstated):
+    found = added_up(kind, body)
+    assert str(found.total) == total_
+    assert found.unstated == tuple(unstated.split())
