@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import delete
+
 from marketplace.core.actors import SYSTEM, Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Conflict
@@ -13,7 +15,7 @@ from marketplace.core.sweeps import sweep_together
 from marketplace.invitations import queries, rules, standing
 from marketplace.invitations.letters import Letter, tell_holder, tell_holders
 from marketplace.invitations.misses import Then, record_misses, tell_of_miss, tell_of_misses
-from marketplace.invitations.models import Invitation
+from marketplace.invitations.models import Invitation, QuoteDraft
 from marketplace.invitations.rules import InvitationEvent, InvitationState, MissKind
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
@@ -39,12 +41,18 @@ def end_each(
     for invitation, event in ends:
         invitation.apply(event, now=tx.now)
         record(tx, actor, f"invitation.{invitation.state}", invitation.id, **facts)
+    forget_drafts(tx, [invitation.id for invitation, _ in ends])
     coverage.free_places(tx, [invitation.provider_id for invitation, _ in ends])
     lapsed = [
         (invitation, rules.MISSES[event]) for invitation, event in ends if event in rules.MISSES
     ]
     if lapsed:
         record_misses(tx, lapsed)
+
+
+def forget_drafts(tx: Transaction, invitation_ids: Sequence[UUID]) -> None:
+    """Forget what was typed under these invitations and can be sent no longer, or was sent."""
+    tx.session.execute(delete(QuoteDraft).where(QuoteDraft.invitation_id.in_(invitation_ids)))
 
 
 def pass_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:

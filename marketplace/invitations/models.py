@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, CheckConstraint, DateTime, ForeignKey, Index, Uniq
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.accounts.models import User
-from marketplace.core.db import Base, Id
+from marketplace.core.db import Base, Id, Json
 from marketplace.core.errors import Conflict
 from marketplace.invitations import rules
 from marketplace.invitations.rules import (
@@ -139,6 +139,26 @@ class Invitation(Base):
             self.released_at = now
         if not self.is_live:
             self.ended_at = now
+
+
+class QuoteDraft(Base):
+    """What the people of a provider have typed of a quote and not sent; gone with the invitation.
+
+    Nothing of it has happened: it accepts nothing, answers nothing, and nobody else sees it.
+    """
+
+    __tablename__ = "quote_drafts"
+    __table_args__ = (
+        # More than the largest form that is taken can say.
+        CheckConstraint("octet_length(typed::text) <= 2097152", "typed_is_bounded"),
+    )
+
+    invitation_id: Mapped[UUID] = mapped_column(ForeignKey(Invitation.id), primary_key=True)
+    typed: Mapped[Json]
+    """By the name of a field of the form, all that stood in it: right, wrong or half done."""
+    saved_at: Mapped[datetime]
+    saved_as: Mapped[UUID]
+    """Another one with every save: whoever saves says which they had seen."""
 
 
 class Question(Base):

@@ -15,6 +15,7 @@ from marketplace.core.errors import FieldError
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.invitations import service as invitations
+from marketplace.invitations.endings import forget_drafts
 from marketplace.invitations.queries import invitations_for_lead as held_by_lead
 from marketplace.invitations.rules import InvitationEvent, InvitationState, all_have_quoted
 from marketplace.leads import service as leading
@@ -44,6 +45,7 @@ def put_quote(ctx: Context, actor: Actor, invitation_id: UUID, form: Form) -> Qu
         values = form.accept(_problems(tx.session, form, lead, provider, today=tx.now.date()))
         invitations.require_may_answer(tx, lead, invitation)
         invitation.apply(InvitationEvent.QUOTE, now=tx.now)
+        forget_drafts(tx, [invitation.id])
         body = as_json(values)
         before = queries.latest(tx.session, invitation.id)
         if before is not None and before.body == body:
