@@ -25,6 +25,8 @@ def summary(invitation: Invitation, lead: Lead) -> dict[str, Any]:
         "quoted_at": invitation.quoted_at,
         "released_at": invitation.released_at,
         "ended_at": invitation.ended_at,
+        "decline_reason": invitation.decline_reason,
+        "decline_comment": invitation.decline_comment,
         "lead": lead_for(invitation, lead),
     }
 

@@ -180,6 +180,20 @@ def decline_invitation(
         return invitation
 
 
+def comment_on_decline(
+    ctx: Context, actor: Actor, invitation_id: UUID, *, comment: str
+) -> Invitation:
+    """Add a word to the reason of a decline, for administrators. Once; the same again is fine."""
+    with ctx.transaction() as tx:
+        lead, invitation = _answering(tx, actor, invitation_id)
+        if invitation.state is not InvitationState.DECLINED or lead.erased_at is not None:
+            raise Conflict("there is no decline to comment on")
+        if invitation.decline_comment not in (None, comment):
+            raise Conflict("you have commented on it already")
+        invitation.decline_comment = comment
+        return invitation
+
+
 def note_response(tx: Transaction, lead: Lead, invitation: Invitation) -> None:
     """Count what the business can see of this provider: a quote, or a question. Both are locked."""
     is_first = invitation.responded_at is None

@@ -118,6 +118,14 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         see(person.open(f"/portal/invitations/{mine.id}/quote"))
         quoted = CONSULTING if provider is consultant else {"fees__stage_1": "free"}
         see(person.send("/quote", **quoted | {"valid_until": ""}))
+        typed = person.page.form("/quote").values
+        for button, note in (("/sum", "a"), ("/draft", "b"), ("/draft", "c")):
+            # Saved twice on top of nothing: two drafts of one quote.
+            path = f"/portal/invitations/{mine.id}/quote{button}"
+            see(person.post(path, [*typed, ("notes", note)]))
+        see(person.open(f"/portal/invitations/{mine.id}/decline"))
+        see(person.send("/decline", reason=""))
+        see(person.open("/portal"))
         invitations.accept_invitation(ctx, person_of(provider.id), mine.id)
         see(person.open(f"/portal/invitations/{mine.id}"))
         see(person.open("/admin"))

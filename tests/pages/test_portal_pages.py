@@ -1,16 +1,21 @@
 """The portal: invitations, every answer to one, and the provider's own profile."""
 
+from datetime import timedelta
+
 import pytest
 
-from marketplace.invitations.models import Question
+from marketplace.invitations import service as invitations
+from marketplace.invitations.models import Invitation, Question
+from marketplace.invitations.rules import DeclineReason
 from marketplace.providers.models import Coverage, Provider
+from marketplace.quotes import erasure
 from marketplace.quotes import service as quotes
 from marketplace.quotes.models import Quote
 from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.requests import load
-from tests.factories import person_of
+from tests.factories import business_of, person_of
 from tests.pages.steps import CONSULTING, held_by
-from tests.people import PASSWORD
+from tests.people import PASSWORD, a_person
 
 
 @pytest.fixture
@@ -26,12 +31,80 @@ def state(make, lead):
     return held_by(make, lead)[0].state
 
 
-def test_the_list_says_how_long_there_is(invited, clock):
-    provider, lead, _ = invited
-    clock.advance(hours=2, minutes=30)
+def test_the_list_says_how_long_there_is_in_words_and_as_a_bar(invited, clock):
+    provider, lead, invitation = invited
+    clock.advance(hours=3)
     page = provider.open("/portal")
+    assert "1 needs an answer" in page.text
     assert lead.reference in page.text
-    assert "21 hours 30 minutes left" in page.text
+    # Nobody has opened it: first it has to be opened, within twelve hours.
+    assert "9 hours left" in page.text
+    assert "to open it, until" in page.text
+    assert bar(page)["value"] == "75"
+    provider.open(f"/portal/invitations/{invitation.id}")
+    clock.advance(hours=3)
+    page = provider.open("/portal")
+    assert "18 hours left" in page.text
+    assert "to quote, until" in page.text
+    assert bar(page)["value"] == "75"
+    page = provider.open(f"/portal/invitations/{invitation.id}")
+    assert bar(page)["value"] == "75"
+
+
+def bar(page):
+    (found,) = [attributes for tag, attributes in page.elements if tag == "meter"]
+    assert (found["min"], found["max"]) == ("0", "100")
+    labels = [attributes for _, attributes in page.elements if "id" in attributes]
+    assert found["aria-labelledby"] in {each["id"] for each in labels}
+    return found
+
+
+def test_what_needs_an_answer_comes_first_and_the_most_urgent_on_top(make, signed_in, ctx, clock):
+    body = make.provider()
+    quoted, later, sooner = (make.matched_lead() for _ in range(3))
+    who = person_of(body.id)
+    ids = {lead: held_by(make, lead)[0].id for lead in (quoted, later, sooner)}
+    body_of = {
+        "kind": "consulting",
+        "currency": "AUD",
+        "phases": [{"name": "All", "fee": "1.00"}],
+        "valid_until": "2027-01-31",
+    }
+    quotes.put_quote(ctx, who, ids[quoted], load(QuoteIn(), body_of))
+    with ctx.transaction() as tx:
+        tx.session.get_one(Invitation, ids[sooner]).respond_by -= timedelta(hours=1)
+    page = signed_in(body).page
+    places = [page.html.index(lead.reference) for lead in (sooner, later, quoted)]
+    assert places == sorted(places)
+    assert "2 need an answer" in page.text
+    assert page.html.index("Answered or over") < places[2]
+    assert [tag for tag, _ in page.elements].count("meter") == 2
+
+
+def test_a_list_of_what_is_over_says_that_nothing_waits(invited, ctx):
+    provider, _, invitation = invited
+    invitations.decline_invitation(
+        ctx, person_of(invitation.provider_id), invitation.id, reason=DeclineReason.OTHER
+    )
+    page = provider.open("/portal")
+    assert "0 need an answer" in page.text
+    assert "Nothing waits for you." in page.text
+
+
+def test_every_page_of_the_portal_is_a_step_away(invited):
+    provider, _, _ = invited
+    page = provider.open("/portal")
+    for name in (
+        "messages", "record", "statement", "profile", "accreditations", "leave", "software"
+    ):  # fmt: skip
+        page = provider.open(page.link(f"/portal/{name}"))
+        assert page.status == 200
+        (current,) = [
+            attributes
+            for tag, attributes in page.elements
+            if tag == "a" and attributes.get("aria-current") == "page"
+        ]
+        assert current["href"] == f"/portal/{name}"
 
 
 def test_looking_opens_the_invitation_and_shows_nobodys_name(invited, make):
@@ -55,19 +128,139 @@ def test_accepting_shows_who_it_is_and_twice_is_once(invited, make):
     assert state(make, lead) == "accepted"
 
 
-def test_declining_takes_a_reason_and_frees_the_place(invited, make):
+def decline_path(invitation):
+    return f"/portal/invitations/{invitation.id}/decline"
+
+
+def test_declining_takes_two_clicks_from_the_mail(make, browser, ctx, link_to):
+    body = make.provider()
+    a_person(ctx, body.contact_email, provider_id=body.id)
+    lead = make.matched_lead()
+    path = link_to(body.contact_email, "/decline")
+    anybody = browser()
+    page = anybody.open(path)
+    assert page.at.startswith("/sign-in")
+    page = anybody.send("/sign-in", email=body.contact_email, password=PASSWORD)
+    assert page.at == path
+    page = anybody.send("/decline", reason="no_capacity")
+    assert page.at == path
+    assert "You have declined. The place goes to another provider." in page.text
+    assert "We have no capacity" in page.text
+    (invitation,) = held_by(make, lead)
+    assert (invitation.state, invitation.decline_reason) == ("declined", "no_capacity")
+
+
+def test_a_program_that_follows_links_declines_and_opens_nothing(invited, make):
     provider, lead, invitation = invited
-    form = provider.open(f"/portal/invitations/{invitation.id}")
-    refused = provider.send("/decline", comment="Sorry")
-    assert refused.status == 422
-    assert dict(refused.form("/decline").values)["comment"] == "Sorry"
-    page = provider.send("/decline", reason="no_capacity")
-    assert "You have declined" in page.text
-    assert state(make, lead) == "declined"
+    for _ in range(2):
+        assert provider.open(decline_path(invitation)).status == 200
+        assert provider.client.head(decline_path(invitation)).status_code == 200
+    assert held_by(make, lead)[0].columns == invitation.columns
+
+
+def test_every_reason_is_a_button(invited):
+    provider, _, invitation = invited
+    page = provider.open(decline_path(invitation))
+    offered = [
+        attributes["value"]
+        for tag, attributes in page.elements
+        if tag == "button" and attributes.get("name") == "reason"
+    ]
+    assert offered == [each.value for each in DeclineReason]
+    for secret in ("Acme", "Jo Tran", "acme.example", "5550"):
+        assert secret not in page.html
+
+
+@pytest.mark.parametrize("reason", ["", "because", "NO_CAPACITY"])
+def test_without_a_reason_nothing_is_declined(invited, make, reason):
+    provider, lead, invitation = invited
+    provider.open(decline_path(invitation))
+    page = provider.send("/decline", reason=reason)
+    assert page.status == 422
+    assert "The reason" in page.text
+    assert state(make, lead) == "sent"
+
+
+def test_declining_twice_and_in_two_windows_is_told_and_changes_nothing(invited, make):
+    provider, lead, invitation = invited
+    form = provider.open(decline_path(invitation))
+    provider.send("/decline", reason="no_capacity")
     provider.page = form
-    again = provider.send("/decline", reason="no_capacity")
+    again = provider.send("/decline", reason="too_far")
     assert again.status == 200
-    assert "not possible now" in again.text
+    assert "You had declined already. Nothing has changed." in again.text
+    assert held_by(make, lead)[0].decline_reason == "no_capacity"
+    assert 'name="reason"' not in provider.open(decline_path(invitation)).html
+
+
+def test_a_comment_may_follow_once(invited, make):
+    provider, lead, invitation = invited
+    provider.open(decline_path(invitation))
+    form = provider.send("/decline", reason="other")
+    refused = provider.send("/comment", comment=" ")
+    assert refused.status == 422
+    page = provider.send("/comment", comment="We are moving.\nAsk in March.")
+    assert "Administrators read your comment" in page.text
+    assert "Ask in March." in page.text
+    assert not [each for each in page.forms if "comment" in each.action]
+    provider.page = form
+    assert "commented on it already" in provider.send("/comment", comment="Another").text
+    assert held_by(make, lead)[0].decline_comment == "We are moving.\nAsk in March."
+
+
+def test_only_a_decline_can_be_commented_on(invited, make):
+    provider, lead, invitation = invited
+    word = dict(provider.open(decline_path(invitation)).form("/decline").values)["csrf_token"]
+    values = [("csrf_token", word), ("comment", "x")]
+    page = provider.post(f"{decline_path(invitation)}/comment", values)
+    assert "There is no decline to comment on" in page.text
+    assert held_by(make, lead)[0].decline_comment is None
+
+
+def test_after_the_data_are_erased_no_comment_comes_back(invited, make, ctx):
+    provider, lead, invitation = invited
+    provider.open(decline_path(invitation))
+    provider.send("/decline", reason="other")
+    erasure.erase_request(ctx, business_of(lead))
+    page = provider.send("/comment", comment="About Jo Tran")
+    assert "There is no decline to comment on" in page.text
+    assert held_by(make, lead)[0].decline_comment is None
+
+
+def test_a_quote_is_taken_back_by_the_same_page(invited, make, ctx):
+    provider, lead, invitation = invited
+    provider.open(f"/portal/invitations/{invitation.id}/quote")
+    provider.send("/quote", **CONSULTING)
+    page = provider.open(decline_path(invitation))
+    assert "Take the quote back" in page.text
+    assert "Your quote is taken back" in page.text
+    provider.send("/decline", reason="other")
+    assert state(make, lead) == "declined"
+
+
+@pytest.mark.parametrize(
+    ("deadline", "said"),
+    [("open_by", "The time for this invitation has passed."), ("respond_by", "has passed.")],
+)
+def test_a_late_decline_is_told_clearly(invited, make, clock, signed_in, deadline, said):
+    provider, lead, invitation = invited
+    if deadline == "respond_by":
+        provider.open(f"/portal/invitations/{invitation.id}")
+    form = provider.open(decline_path(invitation))
+    clock.now = getattr(held_by(make, lead)[0], deadline)
+    holder = make.ask(lambda session: session.get(Provider, invitation.provider_id))
+    holder.contact_email = "colleague@provider.example"
+    colleague = signed_in(holder)
+    page = colleague.open(decline_path(invitation))
+    assert "There is nothing to decline any more" in page.text
+    assert said in page.text
+    assert 'name="reason"' not in page.html
+    word = dict(colleague.open("/portal/profile").form("profile").values)["csrf_token"]
+    values = [("csrf_token", word), ("reason", "other")]
+    page = colleague.post(form.form("/decline").action, values)
+    assert "problem-flash" in page.html
+    assert page.status == 200
+    assert state(make, lead) != "declined"
 
 
 def test_a_question_is_asked(invited, make):

@@ -1,37 +1,40 @@
 """The provider portal: own invitations, the most urgent first, and every answer to one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Invalid, NotSignedIn
 from marketplace.invitations import questions, track_record
 from marketplace.invitations import service as invitations
-from marketplace.invitations.rules import ANSWERABLE, LIVE, DeclineReason
-from marketplace.providers import accreditations, directory, intake
+from marketplace.invitations.rules import (
+    ANSWERABLE,
+    LIVE,
+    DeclineReason,
+    InvitationState,
+    due_event,
+)
+from marketplace.providers import directory, intake
 from marketplace.providers.directory import Profile
-from marketplace.quotes import inbox
-from marketplace.quotes import service as quotes
-from marketplace.quotes.rules import AUDITS, QuoteKind, TravelBasis
+from marketplace.quotes import drafts, inbox
 from marketplace.web.api.portal_invitations import DeclineIn, InvitationArgs, QuestionIn
-from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.fields import In, Text
 from marketplace.web.pages.choices import names
-from marketplace.web.pages.forms import Filled, read, typed_from
+from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.own_request import sentence
-from marketplace.web.pages.quote_labels import FEES, LABELS
+from marketplace.web.pages.quote_labels import LABELS
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.paging import cursor
 from marketplace.web.requests import Parser, load
 
 pages = Blueprint("portal", __name__, url_prefix="/portal")
 pages.register_error_handler(NotSignedIn, to_sign_in)
-
-FEWEST_PHASES, MOST_PHASES = 5, 30
-"""Rows for phases: never fewer than a quote has already, or a revision would drop some."""
 
 Page = Response | str | tuple[str, int]
 
@@ -44,9 +47,15 @@ def own_profile() -> tuple[Profile, str]:
         return found, intake.zone_of(session, found.provider)
 
 
+class CommentIn(In):
+    """What a provider adds to its reason for declining."""
+
+    comment = Text(at_most=2000, lines=True, required=True)
+
+
 @pages.get("")
 def invitations_() -> str:
-    """Show own invitations, the most urgent first."""
+    """Show own invitations: what can be answered first, the most urgent on top; then the rest."""
     args = Parser().parse(InvitationArgs, request, location="query")
     ctx = current_context()
     items, last = inbox.own_invitations(ctx, current_actor(), **args)
@@ -55,16 +64,43 @@ def invitations_() -> str:
         standing = track_record.standing(
             session, profile.provider.id, policy=ctx.policy, now=ctx.clock()
         )
+        drafted = drafts.drafted(session, [each["id"] for each in items])
+    due = [each for each in items if is_answerable(each)]
     return render_template(
         "portal.html",
         standing=standing,
-        items=items,
+        due=[{**each, **time_left(each, ctx.clock())} for each in due],
+        others=[each for each in items if each not in due],
+        drafted=drafted,
         following=cursor(last) if last else None,
+        is_first_page=args["after"] is None,
         profile=profile,
         zone=zone,
         answerable=ANSWERABLE,
         names=names(ctx, regions=[code for each in items for code in each["lead"]["regions"]]),
     )
+
+
+def is_answerable(shown: Mapping[str, Any]) -> bool:
+    """Return whether a deadline runs, and has not passed."""
+    due = due_event(
+        shown["state"],
+        now=current_context().clock(),
+        open_by=shown["open_by"],
+        respond_by=shown["respond_by"],
+    )
+    return shown["state"] in ANSWERABLE and due is None
+
+
+def time_left(shown: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return until when something has to be done, and how much of that time is left, in percent.
+
+    What nobody has opened is to be opened first.
+    """
+    is_new = shown["state"] is InvitationState.SENT
+    until = min(shown["open_by"], shown["respond_by"]) if is_new else shown["respond_by"]
+    share = (until - now) / (until - shown["sent_at"])
+    return {"until": until, "percent_left": min(100, int(share * 100))}
 
 
 @pages.get("/invitations/<uuid:invitation_id>")
@@ -80,16 +116,19 @@ def show(invitation_id: UUID, form: Filled) -> str:
     shown = inbox.own_invitation(ctx, current_actor(), invitation_id)
     profile, zone = own_profile()
     lead = shown["lead"]
-    is_late = shown["state"] in ANSWERABLE and ctx.clock() >= shown["respond_by"]
+    can_answer = is_answerable(shown)
+    is_late = shown["state"] in ANSWERABLE and not can_answer
+    with ctx.reading() as session:
+        draft = drafts.draft_of(session, current_actor(), invitation_id)
     return render_template(
         "invitation.html",
-        invitation=shown,
+        invitation=shown | (time_left(shown, ctx.clock()) if can_answer else {}),
         profile=profile,
         zone=zone,
         form=form,
-        reasons=list(DeclineReason),
+        draft=draft,
         is_late=is_late,
-        is_answerable=shown["state"] in ANSWERABLE and not is_late,
+        is_answerable=can_answer,
         is_live=shown["state"] in LIVE and not is_late,
         places=ctx.policy.places,
         names=names(
@@ -114,23 +153,70 @@ def accept(invitation_id: UUID) -> Response:
     return done(
         invitation_id,
         lambda: invitations.accept_invitation(ctx, actor, invitation_id),
-        "You have accepted. Below you see who the business is.",
+        _("You have accepted. Below you see who the business is."),
+    )
+
+
+@pages.get("/invitations/<uuid:invitation_id>/decline")
+def look_before_declining(invitation_id: UUID) -> str:
+    """Show the reasons as buttons. Looking does nothing: programs open links in mails as well.
+
+    Nor does it open the invitation: who wants to decline need not be given its place again.
+    """
+    return _declining(invitation_id, Filled(LABELS))
+
+
+def _declining(invitation_id: UUID, form: Filled) -> str:
+    ctx = current_context()
+    shown = inbox.own_invitation(ctx, current_actor(), invitation_id)
+    _profile, zone = own_profile()
+    return render_template(
+        "decline.html",
+        invitation=shown,
+        form=form,
+        zone=zone,
+        reasons=list(DeclineReason),
+        can_decline=is_answerable(shown) or shown["state"] is InvitationState.QUOTED,
+        is_late=shown["state"] in ANSWERABLE and not is_answerable(shown),
+        names=names(ctx, regions=shown["lead"]["regions"]),
     )
 
 
 @pages.post("/invitations/<uuid:invitation_id>/decline")
 def decline(invitation_id: UUID) -> Page:
+    """Decline, for the reason whose button was pressed; twice is told, and changes nothing."""
     sent = read(DeclineIn(), request.form)
     try:
         values = load(DeclineIn(), sent.data).accept()
     except Invalid as refused:
-        return show(invitation_id, Filled(LABELS).wrong(refused.errors, sent.typed)), 422
+        return _declining(invitation_id, Filled(LABELS).wrong(refused.errors, sent.typed)), 422
     ctx, actor = current_context(), current_actor()
-    return done(
-        invitation_id,
-        lambda: invitations.decline_invitation(ctx, actor, invitation_id, **values),
-        "You have declined. The place goes to another provider.",
-    )
+    try:
+        invitations.decline_invitation(ctx, actor, invitation_id, **values)
+        flash(_("You have declined. The place goes to another provider."))
+    except Conflict as refused:
+        shown = inbox.own_invitation(ctx, actor, invitation_id)
+        if shown["state"] is InvitationState.DECLINED:
+            flash(_("You had declined already. Nothing has changed."))
+        else:
+            flash(sentence(refused), "problem")
+    return redirect(url_for("portal.look_before_declining", invitation_id=invitation_id), 303)
+
+
+@pages.post("/invitations/<uuid:invitation_id>/decline/comment")
+def comment(invitation_id: UUID) -> Page:
+    """Add a comment to the reason, once."""
+    sent = read(CommentIn(), request.form)
+    try:
+        values = load(CommentIn(), sent.data).accept()
+    except Invalid as refused:
+        return _declining(invitation_id, Filled(LABELS).wrong(refused.errors, sent.typed)), 422
+    try:
+        invitations.comment_on_decline(current_context(), current_actor(), invitation_id, **values)
+        flash(_("Thank you. Administrators read your comment, and nobody else."))
+    except Conflict as refused:
+        flash(sentence(refused), "problem")
+    return redirect(url_for("portal.look_before_declining", invitation_id=invitation_id), 303)
 
 
 @pages.post("/invitations/<uuid:invitation_id>/questions")
@@ -144,64 +230,5 @@ def ask(invitation_id: UUID) -> Page:
     return done(
         invitation_id,
         lambda: questions.ask_question(ctx, actor, invitation_id, **values),
-        "Your question is with the business. The answer goes to every provider invited.",
+        _("Your question is with the business. The answer goes to every provider invited."),
     )
-
-
-@pages.get("/invitations/<uuid:invitation_id>/quote")
-def look_before_quoting(invitation_id: UUID) -> str:
-    """Show the form, with the quote as it stands or what can be known of a new one."""
-    ctx, actor = current_context(), current_actor()
-    invitations.look_at_invitation(ctx, actor, invitation_id)
-    shown = inbox.own_invitation(ctx, actor, invitation_id)
-    lead, before = shown["lead"], shown["quote"] or {"currency": "AUD"}
-    quoted = {each["code"]: each["edition"] for each in before.get("standards", [])}
-    editions = lead["editions"] | quoted
-    # In the order of the page's rows, whatever order the quote had.
-    rows = [{"code": code, "edition": editions.get(code)} for code in lead["standards"]]
-    return _quoting(shown, Filled(LABELS, typed_from({**before, "standards": rows})))
-
-
-@pages.post("/invitations/<uuid:invitation_id>/quote")
-def quote(invitation_id: UUID) -> Page:
-    """Take the quote, or a new version of it."""
-    sent = read(QuoteIn(), request.form)
-    ctx, actor = current_context(), current_actor()
-    form = load(QuoteIn(), sent.data)
-    try:
-        return done(
-            invitation_id,
-            lambda: quotes.put_quote(ctx, actor, invitation_id, form),
-            "Your quote is with the business. You may revise it until the request is finished.",
-        )
-    except Invalid as refused:
-        shown = inbox.own_invitation(ctx, actor, invitation_id)
-        return _quoting(shown, Filled(LABELS).wrong(refused.errors, sent.typed)), 422
-
-
-def _quoting(shown: dict[str, Any], form: Filled) -> str:
-    profile, zone = own_profile()
-    kind = quotes.KIND_OF[profile.provider.kind]
-    with current_context().reading() as session:
-        held = accreditations.accreditations_of(session, profile.provider.id)
-    wanted = shown["lead"]["standards"]
-    own = [each.accreditation for each in held if each.accreditation.standard in wanted]
-    return render_template(
-        "quote.html",
-        invitation=shown,
-        form=form,
-        kind=kind,
-        is_certification=kind is QuoteKind.CERTIFICATION,
-        zone=zone,
-        audits=AUDITS,
-        fees=FEES,
-        bases=list(TravelBasis),
-        phases=_phase_rows(form),
-        accreditations=own,
-    )
-
-
-def _phase_rows(form: Filled) -> range:
-    """Return a row for every phase that is filled in, and one more to go on with."""
-    filled = [int(name.split(".")[1]) for name in form.typed if name.startswith("phases.")]
-    return range(min(MOST_PHASES, max(FEWEST_PHASES, max(filled, default=0) + 2)))

@@ -1,0 +1,277 @@
+"""The form of a quote: what the tables suggest, what it adds up to, its draft, and sending it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from markupsafe import Markup
+from marshmallow import ValidationError, fields
+from werkzeug.wrappers import Response
+
+from marketplace.core.errors import Conflict, Invalid, NotSignedIn
+from marketplace.invitations import service as invitations
+from marketplace.invitations.rules import ANSWERABLE, LIVE
+from marketplace.providers import accreditations
+from marketplace.quotes import audit_time, drafts, inbox, rules
+from marketplace.quotes import service as quotes
+from marketplace.quotes.drafts import Draft
+from marketplace.quotes.rules import AUDITS, QuoteKind, TravelBasis
+from marketplace.web.api.quotes import Percent, QuoteIn
+from marketplace.web.auth import current_actor, current_context
+from marketplace.web.fields import Amount, HalfDays, WholeNumber
+from marketplace.web.pages.forms import Filled, Typed, parsed, read, typed_from
+from marketplace.web.pages.own_request import sentence
+from marketplace.web.pages.portal import Page, done, own_profile
+from marketplace.web.pages.quote_labels import FEES, LABELS, WHY_NOT, assumed, called
+from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.words import when
+from marketplace.web.requests import load
+
+pages = Blueprint("quoting", __name__, url_prefix="/portal/invitations/<uuid:invitation_id>/quote")
+pages.register_error_handler(NotSignedIn, to_sign_in)
+
+FEWEST_PHASES, MOST_PHASES = 5, 30
+"""Rows for phases: never fewer than a quote has already, or a revision would drop some."""
+
+T = TypeVar("T")
+
+
+@pages.get("")
+def form(invitation_id: UUID) -> Page:
+    """Show the form: with its draft, the quote as it stands, or what is known of a new one."""
+    ctx, actor = current_context(), current_actor()
+    invitations.look_at_invitation(ctx, actor, invitation_id)
+    shown = inbox.own_invitation(ctx, actor, invitation_id)
+    if shown["state"] not in LIVE or _is_late(shown):
+        return redirect(url_for("portal.one", invitation_id=invitation_id), 303)
+    draft = _draft(invitation_id)
+    typed = dict(draft.typed) if draft.typed is not None else _as_it_stands(shown)
+    return _show(shown, Filled(LABELS, typed), draft, saves="typing")
+
+
+@pages.post("")
+def send(invitation_id: UUID) -> Page:
+    """Take the quote, or a new version of it."""
+    sent = read(QuoteIn(), request.form)
+    ctx, actor = current_context(), current_actor()
+    values = load(QuoteIn(), sent.data)
+    try:
+        return done(
+            invitation_id,
+            lambda: quotes.put_quote(ctx, actor, invitation_id, values),
+            _("Your quote is with the business. You may revise it until the request is finished."),
+        )
+    except Invalid as refused:
+        filled = Filled(LABELS).wrong(refused.errors, sent.typed)
+        return _show_again(invitation_id, filled), 422
+
+
+@pages.post("/sum")
+def add_up(invitation_id: UUID) -> Page:
+    """Show what the form adds up to, with what was typed; nothing is stored."""
+    return _show_again(invitation_id, Filled(LABELS, read(QuoteIn(), request.form).typed))
+
+
+@pages.post("/draft")
+def save(invitation_id: UUID) -> Page | tuple[Response, int]:
+    """Keep what was typed; a script saves now and then, a person when they press the button."""
+    by_script = request.accept_mimetypes.best == "application/json"
+    ctx, actor = current_context(), current_actor()
+    typed = _offered(read(QuoteIn(), request.form).typed)
+    try:
+        draft = drafts.save_draft(
+            ctx, actor, invitation_id, typed, seen=request.form.get("draft", "")
+        )
+    except Conflict as refused:
+        if by_script:
+            return jsonify(said=sentence(refused)), 409
+        flash(sentence(refused), "problem")
+        return redirect(url_for("portal.one", invitation_id=invitation_id), 303)
+    if by_script:
+        _profile, zone = own_profile()
+        said = _saved_in_words(draft, zone) if draft.is_saved else _moved_in_words()
+        return jsonify(draft=draft.mark, said=said), 200 if draft.is_saved else 409
+    if not draft.is_saved:
+        shown = inbox.own_invitation(ctx, actor, invitation_id)
+        return _show(shown, Filled(LABELS, dict(typed)), draft, saves="never"), 409
+    flash(_("The draft is saved. It is not sent."))
+    return redirect(url_for("quoting.form", invitation_id=invitation_id), 303)
+
+
+@pages.post("/draft/discard")
+def discard(invitation_id: UUID) -> Response:
+    """Forget the draft, and begin again with the quote as it stands."""
+    drafts.discard_draft(current_context(), current_actor(), invitation_id)
+    flash(_("The draft is gone."))
+    return redirect(url_for("quoting.form", invitation_id=invitation_id), 303)
+
+
+def _is_late(shown: Mapping[str, Any]) -> bool:
+    return shown["state"] in ANSWERABLE and current_context().clock() >= shown["respond_by"]
+
+
+def _draft(invitation_id: UUID) -> Draft:
+    with current_context().reading() as session:
+        return drafts.draft_of(session, current_actor(), invitation_id)
+
+
+def _as_it_stands(shown: Mapping[str, Any]) -> Typed:
+    lead, before = shown["lead"], shown["quote"] or {"currency": "AUD"}
+    quoted = {each["code"]: each["edition"] for each in before.get("standards", [])}
+    editions = lead["editions"] | quoted
+    # In the order of the page's rows, whatever order the quote had.
+    rows = [{"code": code, "edition": editions.get(code)} for code in lead["standards"]]
+    return typed_from({**before, "standards": rows})
+
+
+def _offered(typed: Typed) -> Typed:
+    """Return what was typed in the rows that the form can have."""
+
+    def has_row(name: str) -> bool:
+        return all(int(step) < MOST_PHASES for step in name.split(".") if step.isdigit())
+
+    return {name: values for name, values in typed.items() if has_row(name)}
+
+
+def _show_again(invitation_id: UUID, filled: Filled) -> str:
+    """Show a form that was sent, on top of the draft that it was: others may have saved since."""
+    shown = inbox.own_invitation(current_context(), current_actor(), invitation_id)
+    draft = _draft(invitation_id)
+    seen = request.form.get("draft", "")
+    return _show(shown, filled, Draft(draft.typed, draft.saved_at, seen), saves="soon")
+
+
+def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) -> str:
+    """Show the form; `saves` says when a script keeps it: after `typing`, `soon`, or `never`."""
+    ctx = current_context()
+    profile, zone = own_profile()
+    kind = quotes.KIND_OF[profile.provider.kind]
+    is_certification = kind is QuoteKind.CERTIFICATION
+    counted = _value(filled, "effective_personnel", WholeNumber(least=1, most=1_000_000))
+    with ctx.reading() as session:
+        held = accreditations.accreditations_of(session, profile.provider.id)
+        suggested = (
+            inbox.expected_audit_days(session, shown["lead"], counted) if is_certification else None
+        )
+    wanted = shown["lead"]["standards"]
+    return render_template(
+        "quote.html",
+        invitation=shown,
+        form=filled,
+        kind=kind,
+        is_certification=is_certification,
+        zone=zone,
+        audits=AUDITS,
+        fees=FEES,
+        times={line.key: line.times for line in rules.CERTIFICATION_LINES if line.in_three_years},
+        bases=list(TravelBasis),
+        phases=_phase_rows(filled),
+        accreditations=[
+            each.accreditation for each in held if each.accreditation.standard in wanted
+        ],
+        draft=draft,
+        saves=saves,
+        draft_said=_saved_in_words(draft, zone),
+        moved_said=_moved_in_words(),
+        suggested=suggested,
+        assumed=assumed,
+        why_not=WHY_NOT,
+        called=called,
+        too_few=audit_time.too_few(suggested, _days(filled)) if suggested else [],
+        added=_added_up(filled, kind),
+    )
+
+
+def _saved_in_words(draft: Draft, zone: str) -> str:
+    if draft.saved_at is None:
+        return str(_("There is no draft yet."))
+    said = Markup(when(draft.saved_at, zone)).striptags()
+    return str(_("Draft saved %(when)s, not sent.", when=said))
+
+
+def _moved_in_words() -> str:
+    return str(
+        _(
+            "Somebody has saved another draft since, or sent the quote: in another window, or a "
+            "colleague. What you typed is not saved, and theirs is kept."
+        )
+    )
+
+
+def _phase_rows(filled: Filled) -> range:
+    """Return a row for every phase that is filled in, and one more to go on with."""
+    rows = _rows(filled)
+    return range(min(MOST_PHASES, max(FEWEST_PHASES, max(rows, default=0) + 2)))
+
+
+def _rows(filled: Filled) -> list[int]:
+    """Return the numbers of the phases in which anything is typed."""
+    names = [name for name, values in filled.typed.items() if any(map(str.strip, values))]
+    return sorted({int(name.split(".")[1]) for name in names if name.startswith("phases.")})
+
+
+@dataclass(frozen=True)
+class Added:
+    """What the page says of the sum of a form."""
+
+    total: Decimal
+    with_tax: Decimal | None
+    currency: str
+    unstated: list[str]
+    unreadable: list[str]
+
+
+def _added_up(filled: Filled, kind: QuoteKind) -> Added:
+    """Add up as much of a form as there is, by the arithmetic of the quote itself."""
+    wrong: list[str] = []
+
+    def amount(name: str) -> Decimal | None:
+        try:
+            return _read(filled, name, Amount())
+        except ValidationError:
+            wrong.append(name)
+            return None
+
+    body: dict[str, Any]
+    if kind is QuoteKind.CERTIFICATION:
+        basis = filled.value("travel_basis")
+        lines = [line.key for line in rules.CERTIFICATION_LINES if line.in_three_years]
+        if basis == TravelBasis.INCLUDED:
+            lines.remove("travel")
+        body = {"fees": {key: amount(f"fees.{key}") for key in lines}, "travel_basis": basis}
+        keys = {key: f"fees.{key}" for key in lines}
+    else:
+        body = {"phases": [{"fee": amount(f"phases.{n}.fee")} for n in _rows(filled)]}
+        body["travel"] = amount("travel")
+        keys = {f"phases.{n}.fee": f"phases.{row}.fee" for n, row in enumerate(_rows(filled))}
+        keys["travel"] = "travel"
+    found = rules.added_up(kind, body)
+    rate = _value(filled, "tax_rate", Percent())
+    return Added(
+        found.total,
+        None if rate is None else rules.with_tax(found.total, str(rate)),
+        filled.value("currency").strip(),
+        [called(keys[each]) for each in found.unstated if each in keys and keys[each] not in wrong],
+        [called(name) for name in wrong],
+    )
+
+
+def _days(filled: Filled) -> dict[str, float | None]:
+    return {audit: _value(filled, f"audit_days.{audit}", HalfDays()) for audit in AUDITS}
+
+
+def _value(filled: Filled, name: str, kind: "fields.Field[T]") -> T | None:
+    """Return what a field holds, or None where it holds nothing that can be read."""
+    try:
+        return _read(filled, name, kind)
+    except ValidationError:
+        return None
+
+
+def _read(filled: Filled, name: str, kind: "fields.Field[T]") -> T | None:
+    kept = [value for value in filled.typed.get(name, []) if value.strip()]
+    return kind.deserialize(parsed(kind, kept[-1])) if kept else None
