@@ -28,7 +28,7 @@ class Percent(fields.Field[Decimal]):
     _SHAPE = re.compile(r"\d{1,3}(\.\d{1,2})?", re.ASCII)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Decimal:
-        text = str(value) if isinstance(value, int | float | str) else ""
+        text = str(value).strip() if isinstance(value, int | float | str) else ""
         if isinstance(value, bool) or not self._SHAPE.fullmatch(text) or Decimal(text) > 100:
             raise self.make_error("invalid")
         return Decimal(text)
