@@ -13,6 +13,7 @@ from marketplace.quotes.models import Quote
 from marketplace.web.pages.quote_labels import WHY_NOT, assumed
 from tests.factories import person_of
 from tests.pages.steps import CONSULTING, held_by
+from tests.people import PASSWORD
 
 
 class QuoteForm:
@@ -380,6 +381,21 @@ def test_a_script_without_a_session_is_sent_to_sign_in_and_saves_nothing(consult
         headers={"Accept": "application/json"},
     )
     assert (answer.status_code, stored(make, QuoteDraft)) == (303, [])
+
+
+@pytest.mark.parametrize("button", ["", "/sum", "/draft", "/draft/discard"])
+def test_whose_session_has_lapsed_comes_back_to_the_form_and_its_draft(
+    consulting, clock, make, button
+):
+    consulting.press("/draft", notes="typed before lunch")
+    holder = make.ask(lambda s: s.get(Provider, consulting.invitation.provider_id))
+    clock.advance(hours=13)
+    page = consulting.press(button)
+    assert page.at.startswith("/sign-in")
+    person = consulting.person
+    person.send("/sign-in", email=holder.contact_email, password=PASSWORD)
+    assert person.page.at == consulting.path
+    assert consulting.typed["notes"] == "typed before lunch"
 
 
 def test_what_the_form_does_not_have_is_not_kept(consulting, make):

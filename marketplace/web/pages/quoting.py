@@ -27,12 +27,18 @@ from marketplace.web.pages.forms import Filled, Typed, parsed, read, typed_from
 from marketplace.web.pages.own_request import sentence
 from marketplace.web.pages.portal import Page, done, own_profile
 from marketplace.web.pages.quote_labels import FEES, LABELS, WHY_NOT, assumed, called
-from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import when
 from marketplace.web.requests import load
 
 pages = Blueprint("quoting", __name__, url_prefix="/portal/invitations/<uuid:invitation_id>/quote")
-pages.register_error_handler(NotSignedIn, to_sign_in)
+
+
+@pages.errorhandler(NotSignedIn)
+def to_sign_in_and_back(error: NotSignedIn) -> Response:
+    """Send somebody whose session has lapsed to sign in, and back to the form, and its draft."""
+    onward = url_for("quoting.form", **(request.view_args or {}))
+    return redirect(url_for("sign_in.form", next=onward), 303)
+
 
 FEWEST_PHASES, MOST_PHASES = 5, 30
 """Rows for phases: never fewer than a quote has already, or a revision would drop some."""
