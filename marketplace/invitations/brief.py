@@ -42,7 +42,10 @@ def lead_for(invitation: Invitation, lead: Lead) -> dict[str, Any]:
         )
     }  # fmt: skip
     if not invitation.contact_is_visible:
-        return {**masked_brief(fields, lead.identity), "masked": True}
+        # Whether anybody has advised a business a certification body has to ask before it quotes
+        # (ISO/IEC 17021-1, 9.1.1); by whom would say who the business is.
+        is_advised = bool(lead.consultants_used)
+        return {**masked_brief(fields, lead.identity), "masked": True, "is_advised": is_advised}
     return {
         **fields,
         "masked": False,

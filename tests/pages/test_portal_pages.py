@@ -430,3 +430,19 @@ def test_the_language_asked_for_stands_in_the_brief_before_acceptance(make, sign
     page = signed_in(provider).open(f"/portal/invitations/{invitation.id}")
     assert "Language" in page.text
     assert "German" in page.text
+
+
+def test_that_somebody_advised_the_business_stands_in_the_brief_and_who_comes_with_acceptance(
+    make, signed_in
+):
+    body = make.provider("certification_body")
+    used = [{"name": "Ironbark Advice Pty Ltd", "ended_on": "2026-02-01"}]
+    lead = make.matched_lead(service="certification", consultants_used=used)
+    (invitation,) = held_by(make, lead)
+    provider = signed_in(body)
+    page = provider.open(f"/portal/invitations/{invitation.id}")
+    assert "a consultant: you see who it is once you accept" in page.text
+    assert "Ironbark" not in page.html
+    page = provider.send("/accept")
+    assert "Ironbark Advice Pty Ltd until 1 February 2026" in page.text
+    assert "a consultant: you see who it is" not in page.text
