@@ -5,7 +5,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX VIRTU
 export PYTHONNOUSERSITE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts tests bench faults fix lock set-up
+.PHONY: help run test check format lint types contracts tests bench faults fix texts lock set-up
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -41,6 +41,13 @@ faults: set-up ## Hundreds of leads while everything fails in turn (`make faults
 fix: set-up ## Format, and mend what can be mended by itself
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+TEXTS = marketplace/web/translations/messages.pot
+texts: set-up ## Gather every text of the pages, for translators (README.md, Languages)
+	@mkdir -p $(dir $(TEXTS))
+	@.venv/bin/pybabel --quiet extract --mapping pyproject.toml --project marketplace \
+		--keyword "Conflict Gone NotAllowed NotFound NotSignedIn Unavailable FieldError:2" \
+		--sort-by-file --output $(TEXTS) marketplace
 
 lock: set-up ## Pin the newest versions that pyproject.toml allows
 	.venv/bin/uv pip compile --quiet --universal --generate-hashes --upgrade --no-header --no-emit-index-url \

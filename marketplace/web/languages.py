@@ -2,12 +2,19 @@
 
 from pathlib import Path
 
-from flask import Flask, request
+from babel import Locale, negotiate_locale
+from flask import Flask, Response, has_request_context, request
 from flask_babel import Babel, get_locale
 
 ENGLISH = "en"
+AUSTRALIAN = Locale("en", "AU")
 TRANSLATIONS = Path(__file__).parent / "translations"
 """`<language>/LC_MESSAGES/messages.mo`, compiled by gettext's tools; English is in the code."""
+
+
+def N_(text: str) -> str:  # noqa: N802  # gettext's own name for it
+    """Mark a text for translation where it is written; who shows it translates it."""
+    return text
 
 
 def register(app: Flask) -> None:
@@ -15,8 +22,25 @@ def register(app: Flask) -> None:
     offered = [ENGLISH, *sorted(path.parts[-3] for path in TRANSLATIONS.glob("*/LC_MESSAGES/*.mo"))]
 
     def chosen() -> str:
-        return request.accept_languages.best_match(offered, ENGLISH)
+        asked = request.accept_languages if has_request_context() else ()
+        wanted = [tag.replace("-", "_") for tag, quality in asked if quality]
+        return negotiate_locale(wanted, offered) or ENGLISH
 
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
-    Babel(app, locale_selector=chosen)
+    Babel(app, locale_selector=chosen)  # type: ignore[no-untyped-call]  # the library
+    app.jinja_env.policies["ext.i18n.trimmed"] = True  # as `make texts` reads them
     app.jinja_env.globals["locale"] = lambda: str(get_locale() or ENGLISH).replace("_", "-")
+
+    if len(offered) > 1:
+
+        @app.after_request
+        def say_what_it_went_by(response: Response) -> Response:
+            if response.mimetype == "text/html":
+                response.vary.add("Accept-Language")
+            return response
+
+
+def formats() -> Locale:
+    """Return by whose custom dates and numbers are written; in English by that of Australia."""
+    chosen = get_locale()
+    return AUSTRALIAN if chosen is None or chosen.language == ENGLISH else chosen

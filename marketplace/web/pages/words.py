@@ -4,119 +4,132 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from babel.dates import (
+    format_date,
+    format_datetime,
+    format_skeleton,
+    get_date_format,
+    get_time_format,
+)
+from babel.lists import format_list
+from babel.numbers import format_decimal
+from babel.units import format_unit
+from flask_babel import gettext as _
 from jinja2 import Undefined
 from markupsafe import Markup
 
 from marketplace.catalogue.languages import languages
 from marketplace.notifications.wording import told
 from marketplace.web.auth import current_context
+from marketplace.web.languages import AUSTRALIAN, N_, formats
 
 LEAD = {
-    "awaiting_confirmation": "waiting for confirmation",
-    "in_review": "in review",
-    "open": "open",
-    "superseded": "another request was running",
-    "lapsed": "never confirmed",
-    "rejected": "turned away",
-    "awarded": "provider chosen",
-    "closed": "closed",
-    "expired": "expired",
+    "awaiting_confirmation": N_("waiting for confirmation"),
+    "in_review": N_("in review"),
+    "open": N_("open"),
+    "superseded": N_("another request was running"),
+    "lapsed": N_("never confirmed"),
+    "rejected": N_("turned away"),
+    "awarded": N_("provider chosen"),
+    "closed": N_("closed"),
+    "expired": N_("expired"),
 }
 
 INVITATION = {
-    "sent": "invited, not opened yet",
-    "opened": "opened the invitation",
-    "accepted": "accepted, quote to follow",
-    "quoted": "quoted",
-    "declined": "declined",
-    "released": "did not open it in time",
-    "expired": "did not quote in time",
-    "withdrawn": "withdrawn",
-    "won": "chosen",
-    "lost": "not chosen",
+    "sent": N_("invited, not opened yet"),
+    "opened": N_("opened the invitation"),
+    "accepted": N_("accepted, quote to follow"),
+    "quoted": N_("quoted"),
+    "declined": N_("declined"),
+    "released": N_("did not open it in time"),
+    "expired": N_("did not quote in time"),
+    "withdrawn": N_("withdrawn"),
+    "won": N_("chosen"),
+    "lost": N_("not chosen"),
 }
 """As the business and administrators read them ..."""
 
 OWN_INVITATION = {
     **INVITATION,
-    "sent": "new",
-    "opened": "opened",
-    "released": "passed on: it was not opened in time",
-    "expired": "expired: no quote in time",
-    "won": "you were chosen",
-    "lost": "another was chosen, or the request was closed",
+    "sent": N_("new"),
+    "opened": N_("opened"),
+    "released": N_("passed on: it was not opened in time"),
+    "expired": N_("expired: no quote in time"),
+    "won": N_("you were chosen"),
+    "lost": N_("another was chosen, or the request was closed"),
 }
 """... and as the provider that holds one does."""
 
 PROVIDER = {
-    "applied": "applied",
-    "verified": "verified",
-    "rejected": "turned away",
-    "suspended": "suspended",
+    "applied": N_("applied"),
+    "verified": N_("verified"),
+    "rejected": N_("turned away"),
+    "suspended": N_("suspended"),
 }
 
-KIND = {"consultant": "Consultant", "certification_body": "Certification body"}
+KIND = {"consultant": N_("Consultant"), "certification_body": N_("Certification body")}
 
 SERVICE = {
-    "consulting": "Consulting",
-    "certification": "Certification",
-    "either": "Consulting or certification",
+    "consulting": N_("Consulting"),
+    "certification": N_("Certification"),
+    "either": N_("Consulting or certification"),
 }
 
 TIMEFRAME = {
-    "asap": "as soon as possible",
-    "3_months": "within 3 months",
-    "6_months": "within 6 months",
-    "12_months": "within 12 months",
-    "exploring": "no date yet: looking around",
+    "asap": N_("as soon as possible"),
+    "3_months": N_("within 3 months"),
+    "6_months": N_("within 6 months"),
+    "12_months": N_("within 12 months"),
+    "exploring": N_("no date yet: looking around"),
 }
 
 CERTIFICATION = {
-    "none": "not certified",
-    "certified": "certified already",
-    "transfer": "certified, changing the certification body",
-    "transition": "certified, moving to a new edition",
-    "lapsed": "was certified, has lapsed",
+    "none": N_("not certified"),
+    "certified": N_("certified already"),
+    "transfer": N_("certified, changing the certification body"),
+    "transition": N_("certified, moving to a new edition"),
+    "lapsed": N_("was certified, has lapsed"),
 }
 
 DECLINE = {
-    "out_of_scope": "It is outside what we do",
-    "no_capacity": "We have no capacity",
-    "timeframe": "The time frame does not suit",
-    "too_small": "It is too small for us",
-    "too_far": "It is too far away",
-    "conflict_of_interest": "We have a conflict of interest",
-    "other": "Another reason",
+    "out_of_scope": N_("It is outside what we do"),
+    "no_capacity": N_("We have no capacity"),
+    "timeframe": N_("The time frame does not suit"),
+    "too_small": N_("It is too small for us"),
+    "too_far": N_("It is too far away"),
+    "conflict_of_interest": N_("We have a conflict of interest"),
+    "other": N_("Another reason"),
 }
 
 CLOSE = {
-    "other_provider": "We found a provider elsewhere",
-    "not_now": "We are not going ahead now",
-    "none_suited": "None of the quotes suited us",
-    "too_expensive": "It is too expensive",
-    "mistake": "The request was a mistake",
-    "not_ours": "The request is not ours",
+    "other_provider": N_("We found a provider elsewhere"),
+    "not_now": N_("We are not going ahead now"),
+    "none_suited": N_("None of the quotes suited us"),
+    "too_expensive": N_("It is too expensive"),
+    "mistake": N_("The request was a mistake"),
+    "not_ours": N_("The request is not ours"),
 }
 
 TRAVEL = {
-    "included": "Included in the fees",
-    "capped": "On top, up to the amount given",
-    "at_cost": "On top, at cost",
+    "included": N_("Included in the fees"),
+    "capped": N_("On top, up to the amount given"),
+    "at_cost": N_("On top, at cost"),
 }
 
 ACCREDITATION = {
-    "claimed": "stated by the provider, not checked by us yet",
-    "verified": "checked",
-    "suspended": "suspended",
-    "withdrawn": "withdrawn",
-    "expired": "expired",
+    "claimed": N_("stated by the provider, not checked by us yet"),
+    "verified": N_("checked"),
+    "suspended": N_("suspended"),
+    "withdrawn": N_("withdrawn"),
+    "expired": N_("expired"),
 }
 
 MAIL_STOPPED = {
-    "hard_bounce": "Mail to this address comes back",
-    "spam_report": "Our mail was reported as spam from this address",
-    "by_hand": "Mail to this address was stopped by hand",
+    "hard_bounce": N_("Mail to this address comes back"),
+    "spam_report": N_("Our mail was reported as spam from this address"),
+    "by_hand": N_("Mail to this address was stopped by hand"),
 }
 
 TONE = {
@@ -144,7 +157,8 @@ SAID: dict[str, dict[str, str]] = {
 
 def say(code: Any, of: str) -> str:
     """Return a code in words."""
-    return SAID[of].get(str(code), str(code).replace("_", " "))
+    words = SAID[of].get(str(code))
+    return str(code).replace("_", " ") if words is None else _(words)
 
 
 def tone(state: Any) -> str:
@@ -155,14 +169,26 @@ def tone(state: Any) -> str:
 def when(moment: datetime | str | None, zone: str = "UTC") -> Markup | str:
     """Return a moment as its reader would say it, in the reader's time zone."""
     if moment is None:
-        return "not yet"
+        return _("not yet")
     at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return _time(at, told(at, current_context().clock(), zone))
+    return _time(at, _told(at, zone))
+
+
+def _told(at: datetime, zone: str) -> str:
+    """Return a moment in words: in English those of our mails, else as the language has them."""
+    locale = formats()
+    if locale == AUSTRALIAN:
+        return told(at, current_context().clock(), zone)
+    day, clock = get_date_format("full", locale), get_time_format("short", locale)
+    said = f"{day.pattern}, {clock.pattern} z"
+    return format_datetime(at, said, tzinfo=ZoneInfo(zone), locale=locale)
 
 
 def stamp(moment: datetime | None) -> Markup | str:
     """Return a moment in short, for administrators' tables."""
-    return "–" if moment is None else _time(moment, f"{moment:%-d %b %Y %H:%M} UTC")  # noqa: RUF001  # a dash in an empty cell
+    if moment is None:
+        return "–"  # noqa: RUF001  # a dash in an empty cell
+    return _time(moment, f"{format_date(moment, 'medium', formats())} {moment:%H:%M} UTC")
 
 
 def _time(at: datetime, text: str) -> Markup:
@@ -172,7 +198,9 @@ def _time(at: datetime, text: str) -> Markup:
 def left(moment: datetime) -> str:
     """Return how long there is until a moment, in words, rounded down."""
     until = moment - current_context().clock()
-    return f"{span(until)} left" if until > timedelta(0) else "the time is over"
+    if until <= timedelta(0):
+        return _("the time is over")
+    return _("%(span)s left", span=span(until))
 
 
 def span(length: timedelta) -> str:
@@ -182,8 +210,9 @@ def span(length: timedelta) -> str:
     hours = (minutes - days * 1440) // 60
     smaller = (hours, "hour") if days else (minutes % 60, "minute")
     parts = [(days, "day"), smaller] if days else [(hours, "hour"), smaller]
-    said = " ".join(f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in parts if n)
-    return said or "less than a minute"
+    locale = formats()
+    said = [format_unit(n, f"duration-{unit}", locale=locale) for n, unit in parts if n]
+    return format_list(said, "unit-narrow", locale) if said else _("less than a minute")
 
 
 def is_past(moment: datetime | None) -> bool:
@@ -198,28 +227,30 @@ def stated(value: Any) -> Any:
 
 def month(first: date) -> str:
     """Return a month, by its first day, in words."""
-    return f"{first:%B} {first.year}"
+    return format_skeleton("yMMMM", first, locale=formats())
 
 
 def day(value: date | str | None) -> str:
     """Return a day in words."""
     value = stated(value)
     if value is None:
-        return "not stated"
+        return _("not stated")
     found = date.fromisoformat(value) if isinstance(value, str) else value
-    return f"{found.day} {found:%B} {found.year}"
+    return format_date(found, "long", formats())
 
 
 def money(amount: Decimal | str | None, currency: str = "") -> str:
     """Return an amount with its currency; one that is not stated is never shown as zero."""
     amount = stated(amount)
-    return "not stated" if amount is None else f"{currency} {Decimal(amount):,.2f}".strip()
+    if amount is None:
+        return _("not stated")
+    return f"{currency} {format_decimal(Decimal(amount), '#,##0.00', formats())}".strip()
 
 
 def number(value: float | None) -> str:
     """Return a number without an idle fraction."""
     value = stated(value)
-    return "not stated" if value is None else f"{value:g}"
+    return _("not stated") if value is None else format_decimal(value, locale=formats())
 
 
 def language(code: str) -> str:
