@@ -19,9 +19,6 @@ from marketplace.core.errors import Conflict, NotAllowed, NotSignedIn
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 
-REFUSED = "the e-mail address, the password or the one-time code is not right"
-"""Always all three, so that nobody learns which of them was."""
-
 
 @dataclass(frozen=True)
 class SignedIn:
@@ -63,12 +60,12 @@ def sign_in(ctx: Context, form: Form, device: Device | None = None) -> SignedIn:
         user = queries.user_by_email(session, wanted["email"])
     checked = user.password_hash if user else None
     if not credentials.is_password(password, checked) or user is None or checked is None:
-        raise NotSignedIn(REFUSED)
+        raise _refused()
     fresh = credentials.hash_password(password) if credentials.is_outdated(checked) else checked
     with ctx.transaction() as tx:
         user = queries.lock_user(tx.session, user.id)
         if user.password_hash != checked or user.disabled_at is not None:
-            raise NotSignedIn(REFUSED)
+            raise _refused()
         _check_second_factor(tx, user, wanted.get("totp"))
         user.password_hash = fresh
         token = links.new_token("session")
@@ -100,8 +97,13 @@ def _check_second_factor(tx: Transaction, user: User, code: str | None) -> None:
         user.totp_secret, code or "", now=tx.now, used_step=user.totp_used_step
     )
     if step is None:
-        raise NotSignedIn(REFUSED)
+        raise _refused()
     user.totp_used_step = step
+
+
+def _refused() -> NotSignedIn:
+    """Return always all three, so that nobody learns which of them was not right."""
+    return NotSignedIn("the e-mail address, the password or the one-time code is not right")
 
 
 def sign_out(ctx: Context, actor: Actor, token: str) -> None:

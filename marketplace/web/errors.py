@@ -1,15 +1,18 @@
 """Refusals as HTTP: one table, one body shape (RFC 9457), and pages for people."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import structlog
 from flask import Flask, Response, json, render_template, request
+from flask_babel import gettext as _
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from marketplace.core.errors import (
     Conflict,
+    FieldError,
     Gone,
     Invalid,
     MarketplaceError,
@@ -18,6 +21,7 @@ from marketplace.core.errors import (
     NotSignedIn,
     Unavailable,
 )
+from marketplace.web.languages import N_
 
 log = structlog.get_logger(__name__)
 
@@ -32,19 +36,19 @@ STATUS: dict[type[MarketplaceError], int] = {
 }
 
 TITLE = {
-    400: ("malformed", "The request could not be read"),
-    401: ("not-signed-in", "A credential is needed"),
-    403: ("not-allowed", "This is not for you"),
-    404: ("not-found", "There is nothing here"),
-    405: ("method-not-allowed", "That cannot be done here"),
-    409: ("conflict", "The thing has moved on"),
-    410: ("gone", "This link was used or has lapsed"),
-    413: ("too-large", "That is too large"),
-    415: ("unsupported-media-type", "Send JSON"),
-    422: ("invalid", "Some fields need another look"),
-    429: ("too-many-requests", "Too many requests"),
-    500: ("fault", "Something went wrong on our side"),
-    503: ("unavailable", "Not available for a moment"),
+    400: ("malformed", N_("The request could not be read")),
+    401: ("not-signed-in", N_("A credential is needed")),
+    403: ("not-allowed", N_("This is not for you")),
+    404: ("not-found", N_("There is nothing here")),
+    405: ("method-not-allowed", N_("That cannot be done here")),
+    409: ("conflict", N_("The thing has moved on")),
+    410: ("gone", N_("This link was used or has lapsed")),
+    413: ("too-large", N_("That is too large")),
+    415: ("unsupported-media-type", N_("Send JSON")),
+    422: ("invalid", N_("Some fields need another look")),
+    429: ("too-many-requests", N_("Too many requests")),
+    500: ("fault", N_("Something went wrong on our side")),
+    503: ("unavailable", N_("Not available for a moment")),
 }
 
 RETRY_AFTER = 5
@@ -56,17 +60,18 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(MarketplaceError)
     def refuse(error: MarketplaceError) -> Response:
-        extra: dict[str, Any] = {}
         if isinstance(error, Invalid):
-            extra["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]
-        detail = "see errors" if isinstance(error, Invalid) else str(error)
-        return answer(STATUS[type(error)], detail, **extra)
+            return answer(STATUS[Invalid], "see errors", error.errors)
+        return answer(STATUS[type(error)], str(error))
 
     @app.errorhandler(HTTPException)
     def refuse_http(error: HTTPException) -> Response:
         if error.response is not None and error.code is not None and error.code < 400:
             return cast(Response, error.response)
-        response = answer(error.code or 500, error.description or "")
+        words = error.description or ""
+        if not wants_json() and words == type(error).description:
+            words = ""  # the library's own, which say no more than our title
+        response = answer(error.code or 500, words)
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After", "WWW-Authenticate"):
                 response.headers[name] = value
@@ -78,12 +83,12 @@ def register(app: Flask) -> None:
         if isinstance(error, DBAPIError) and not is_passing(error):
             return fault(error)
         log.warning("database_away", error=str(getattr(error, "orig", error)).strip())
-        return answer(503, "the database is away for a moment: please try again shortly")
+        return answer(503, N_("the database is away for a moment: please try again shortly"))
 
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
         log.error("fault", exc_info=error)
-        return answer(500, "the fault has been recorded under the request id")
+        return answer(500, N_("the fault has been recorded under the request id"))
 
 
 def is_passing(error: DBAPIError) -> bool:
@@ -96,21 +101,37 @@ def is_passing(error: DBAPIError) -> bool:
     return str(state)[:2] in ("08", "57", "53", "40") or str(state) == "25006"
 
 
-def answer(status: int, detail: str, **extra: Any) -> Response:
+def answer(status: int, detail: str, errors: Sequence[FieldError] | None = None) -> Response:
     """Return the refusal: a problem document below `/api`, a page elsewhere."""
-    slug, title = TITLE.get(status, ("refused", "That was refused"))
+    slug, title = TITLE.get(status, ("refused", N_("That was refused")))
     if wants_json():
-        problem = {"type": f"/problems/{slug}", "title": title, "status": status, "detail": detail}
-        body = json.dumps({**problem, **extra})
-        response = Response(body, status, content_type="application/problem+json")
+        problem: dict[str, Any] = {
+            "type": f"/problems/{slug}",
+            "title": title,
+            "status": status,
+            "detail": detail,
+        }
+        if errors is not None:
+            problem["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in errors]
+        response = Response(json.dumps(problem), status, content_type="application/problem+json")
     else:
-        page = render_template("error.html", status=status, title=title, detail=detail, **extra)
-        response = Response(page, status)
+        response = Response(page(status, title, detail, errors or ()), status)
     if status in (429, 503):
         response.headers.setdefault("Retry-After", str(RETRY_AFTER))
     if status == 401 and wants_json():
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def page(status: int, title: str, detail: str, errors: Sequence[FieldError] = ()) -> str:
+    """Return the refusal as a page, in the language of who reads it."""
+    return render_template(
+        "error.html",
+        status=status,
+        title=_(title),
+        detail="" if errors or not detail else _(detail),
+        errors=[FieldError(each.pointer, _(each.detail)) for each in errors],
+    )
 
 
 def wants_json() -> bool:

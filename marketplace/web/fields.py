@@ -11,6 +11,8 @@ from email_validator import EmailNotValidError, validate_email
 from marshmallow import Schema, ValidationError, fields, missing
 from marshmallow.validate import Length
 
+from marketplace.web.languages import N_
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 _CONTROL_BUT_LF = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
@@ -18,7 +20,7 @@ _CONTROL_BUT_LF = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud
 class In(Schema):
     """The base of everything that comes in: unknown fields are refused."""
 
-    error_messages = {"unknown": "is not a field of this form", "type": "must be an object"}
+    error_messages = {"unknown": N_("is not a field of this form"), "type": N_("must be an object")}
 
 
 def said(text: str) -> dict[str, str]:
@@ -30,11 +32,11 @@ class Text(fields.String):
     """Trimmed, NFC, without control characters; line breaks (as LF) only where `lines` is set."""
 
     default_error_messages = {
-        "required": "is required",
-        "null": "must not be null",
-        "invalid": "must be a text",
-        "control": "must not contain control characters",
-        "empty": "must not be empty",
+        "required": N_("is required"),
+        "null": N_("must not be null"),
+        "invalid": N_("must be a text"),
+        "control": N_("must not contain control characters"),
+        "empty": N_("must not be empty"),
     }
 
     def __init__(
@@ -67,9 +69,9 @@ class WholeNumber(fields.Integer):
     """A JSON number without a fraction: no text, no true or false."""
 
     default_error_messages = {
-        "required": "is required",
-        "null": "must not be null",
-        **said("must be a whole number"),
+        "required": N_("is required"),
+        "null": N_("must not be null"),
+        **said(N_("must be a whole number")),
     }
 
     def __init__(self, *, least: int, most: int, **kwargs: Any) -> None:
@@ -91,9 +93,9 @@ class YesNo(fields.Boolean):
     """`true` or `false` and nothing else."""
 
     default_error_messages = {
-        "required": "is required",
-        "null": "must not be null",
-        **said("must be true or false"),
+        "required": N_("is required"),
+        "null": N_("must not be null"),
+        **said(N_("must be true or false")),
     }
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
@@ -106,10 +108,10 @@ class Day(fields.Date):
     """A date as ISO 8601: `2026-11-22`."""
 
     default_error_messages = {
-        "required": "is required",
-        "null": "must not be null",
-        "format": "must be a date such as 2026-11-22",
-        **said("must be a date such as 2026-11-22"),
+        "required": N_("is required"),
+        "null": N_("must not be null"),
+        "format": N_("must be a date such as 2026-11-22"),
+        **said(N_("must be a date such as 2026-11-22")),
     }
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
@@ -122,10 +124,10 @@ class Moment(fields.AwareDateTime):
     """A time as RFC 3339 with an offset; goes out in UTC with a `Z`."""
 
     default_error_messages = {
-        "required": "is required",
-        "null": "must not be null",
-        "invalid_awareness": "must say its offset from UTC, such as 2026-11-22T09:00:00Z",
-        **said("must be a time such as 2026-11-22T09:00:00Z"),
+        "required": N_("is required"),
+        "null": N_("must not be null"),
+        "invalid_awareness": N_("must say its offset from UTC, such as 2026-11-22T09:00:00Z"),
+        **said(N_("must be a time such as 2026-11-22T09:00:00Z")),
     }
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
@@ -175,7 +177,7 @@ class WebAddress(Text):
         if "://" not in text:
             text = f"https://{text}"
         if not self._SHAPE.fullmatch(text) or not _names_a_host(text):
-            raise ValidationError("must be a web address such as https://acme.example")
+            raise ValidationError(N_("must be a web address such as https://acme.example"))
         return text
 
 
@@ -191,7 +193,7 @@ def _names_a_host(address: str) -> bool:
 class Choice(fields.Field[Any]):
     """One word of a `StrEnum`."""
 
-    default_error_messages = {"required": "is required", "null": "must not be null"}
+    default_error_messages = {"required": N_("is required"), "null": N_("must not be null")}
 
     def __init__(self, words: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -214,9 +216,9 @@ class ListOf(fields.List[Any]):
     """A list of a stated length, of which no two may be the same unless `repeats` are fine."""
 
     default_error_messages = {
-        "required": "is required",
-        "null": "must not be null",
-        "invalid": "must be a list",
+        "required": N_("is required"),
+        "null": N_("must not be null"),
+        "invalid": N_("must be a list"),
     }
 
     def __init__(
@@ -235,7 +237,7 @@ class ListOf(fields.List[Any]):
         result: list[Any] = super()._deserialize(value, attr, data, **kwargs)
         if not self.repeats:
             twice = {
-                index: ["is named twice"]
+                index: [N_("is named twice")]
                 for index, each in enumerate(result)
                 if each in result[:index]
             }
@@ -247,7 +249,7 @@ class ListOf(fields.List[Any]):
 class MapOf(fields.Dict):
     """An object of texts by name, such as the edition of each standard."""
 
-    default_error_messages = {"null": "must not be null"}
+    default_error_messages = {"null": N_("must not be null")}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         try:
@@ -267,9 +269,9 @@ class Amount(fields.Field[Decimal]):
     """Money as a decimal string with at most two places: `"1250.00"`. Never a JSON number."""
 
     default_error_messages = {
-        "required": "is required",
-        "null": "must not be null",
-        "invalid": 'must be an amount as text, such as "1250.00"',
+        "required": N_("is required"),
+        "null": N_("must not be null"),
+        "invalid": N_('must be an amount as text, such as "1250.00"'),
     }
     _SHAPE = re.compile(r"\d{1,9}(\.\d{1,2})?")
 
@@ -291,9 +293,9 @@ class HalfDays(fields.Field[float]):
     """Days of work as a JSON number in steps of a half (which a float holds exactly)."""
 
     default_error_messages = {
-        "required": "is required",
-        "null": "must not be null",
-        "invalid": "must be a number of days in steps of 0.5",
+        "required": N_("is required"),
+        "null": N_("must not be null"),
+        "invalid": N_("must be a number of days in steps of 0.5"),
     }
 
     def __init__(self, *, most: int = 1000, **kwargs: Any) -> None:

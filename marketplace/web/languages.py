@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from babel import Locale, negotiate_locale
-from flask import Flask, Response, has_request_context, request
+from flask import Flask, Response, g, has_request_context, request
 from flask_babel import Babel, get_locale
 
 ENGLISH = "en"
@@ -22,6 +22,7 @@ def register(app: Flask) -> None:
     offered = [ENGLISH, *sorted(path.parts[-3] for path in TRANSLATIONS.glob("*/LC_MESSAGES/*.mo"))]
 
     def chosen() -> str:
+        g.was_language_chosen = True
         asked = request.accept_languages if has_request_context() else ()
         wanted = [tag.replace("-", "_") for tag, quality in asked if quality]
         return negotiate_locale(wanted, offered) or ENGLISH
@@ -35,7 +36,7 @@ def register(app: Flask) -> None:
 
         @app.after_request
         def say_what_it_went_by(response: Response) -> Response:
-            if response.mimetype == "text/html":
+            if "was_language_chosen" in g:
                 response.vary.add("Accept-Language")
             return response
 

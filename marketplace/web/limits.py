@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from marketplace.bootstrap import Product
+from marketplace.web.languages import N_
 from marketplace.web.product import current_product
 
 LIMITS = {
@@ -37,7 +38,7 @@ LIMITS = {
 }
 """By method and route: an office behind one address gets by, a machine that guesses does not."""
 
-REFUSED = "too many of these came from your address: please wait a moment and try again"
+REFUSED = N_("too many of these came from your address: please wait a moment and try again")
 
 REDIS_PATIENCE = 1
 """Seconds to wait for Redis before counting in memory."""

@@ -21,6 +21,7 @@ from marketplace.web.fields import (
     YesNo,
     optional,
 )
+from marketplace.web.languages import N_
 
 
 def code(at_most: int = 60, **kwargs: Any) -> Text:
@@ -60,7 +61,7 @@ class NeedIn(In):
         keys=Text(at_most=60),
         values=Text(at_most=40),
         load_default=dict,
-        error_messages={"invalid": "must be an object of standard and edition"},
+        error_messages={"invalid": N_("must be an object of standard and edition")},
     )
     sites = WholeNumber(least=1, most=10_000, load_default=1)
     sector = code(**optional())
@@ -78,7 +79,7 @@ class ConsentIn(In):
     share_with_matched_providers = YesNo(
         required=True,
         validate=validate.Equal(
-            True, error="is needed: without it no provider could be given your request"
+            True, error=N_("is needed: without it no provider could be given your request")
         ),
     )
     terms_version = Text(at_most=40, required=True)

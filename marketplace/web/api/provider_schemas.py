@@ -28,6 +28,7 @@ from marketplace.web.fields import (
     YesNo,
     optional,
 )
+from marketplace.web.languages import N_
 
 _least, _most = HEADCOUNT_RANGE
 _at_once, _in_a_month = CAPACITY_AT_MOST
@@ -175,7 +176,7 @@ class NewAccreditationSchema(In):
         at_most=80,
         required=True,
         # These separate accreditations and their parts in files.
-        validate=validate.Regexp(r"[^|;]*\Z", error="must not contain | or ;"),
+        validate=validate.Regexp(r"[^|;]*\Z", error=N_("must not contain | or ;")),
     )
     sectors = ListOf(Text(at_most=10), least=1, most=100, **optional())
     valid_from = Day(**optional())

@@ -19,12 +19,13 @@ from marketplace.web.fields import (
     YesNo,
     optional,
 )
+from marketplace.web.languages import N_
 
 
 class Percent(fields.Field[Decimal]):
     """A rate in percent: `"10"` or `10`, from 0 to 100 with at most two places."""
 
-    default_error_messages = {"invalid": 'must be a rate in percent, such as "10"'}
+    default_error_messages = {"invalid": N_('must be a rate in percent, such as "10"')}
     _SHAPE = re.compile(r"\d{1,3}(\.\d{1,2})?", re.ASCII)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Decimal:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flask_babel import gettext as _
 from marshmallow import Schema, fields
 from werkzeug.datastructures import MultiDict
 
@@ -184,7 +185,10 @@ class Filled:
         """Return what is wrong with a field; some refusals are sentences by themselves."""
         problem = self.problems[name]
         is_whole = not name or problem[:1].isupper() or problem[:1] == "\u201c"
-        return problem if is_whole else f"{self.label(name)} {problem}"
+        said = "; ".join(_(each) for each in problem.split("; "))
+        if is_whole:
+            return said
+        return _("%(field)s %(is_wrong)s", field=self.label(name), is_wrong=said)
 
     def wrong(self, errors: Iterable[FieldError], typed: Typed | None = None) -> "Filled":
         """Return the same form with what was typed and what is wrong with it."""
@@ -209,6 +213,7 @@ def label_of(name: str, labels: Mapping[str, str]) -> str:
     """Return what a field is called; in a list, with the number of its row."""
     plain = _plain(name)
     label = labels.get(plain, plain.replace(".", " ").replace("_", " "))
+    label = _(label) if label else ""
     row = next((int(step) + 1 for step in name.split(".") if step.isdigit()), None)
     return label if row is None else f"{label} {row}"
 

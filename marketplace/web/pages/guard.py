@@ -6,12 +6,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-from flask import Blueprint, Flask, Response, g, render_template, request, session, url_for
+from flask import Blueprint, Flask, Response, g, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from marketplace.core.actors import Kind
 from marketplace.providers.evidence import EVIDENCE_AT_MOST
+from marketplace.web import errors
 from marketplace.web.auth import REQUEST_TOKEN, SESSION_TOKEN
+from marketplace.web.languages import N_
 from marketplace.web.pages import words
 from marketplace.web.pages.forms import field_id
 from marketplace.web.requests import MAX_BODY
@@ -50,7 +52,7 @@ CACHED = {
 LISTED = ("front.form", "front.robots", "join.form", "embed.how", "embed.script", "assets.static")
 """What search engines may list: nothing that is somebody's, and nothing that asks for a name."""
 
-FORGED = (
+FORGED = N_(
     "This page was open for too long, or your browser keeps no cookies for this site. Nothing was "
     "sent. Please go back, load the page again, and send it once more."
 )
@@ -107,8 +109,7 @@ def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
 
     @app.errorhandler(CSRFError)
     def refuse_forged(error: CSRFError) -> tuple[str, int]:
-        title = "Please load the page again"
-        return render_template("error.html", status=400, title=title, detail=FORGED), 400
+        return errors.page(400, N_("Please load the page again"), FORGED), 400
 
 
 def frame() -> dict[str, Any]:

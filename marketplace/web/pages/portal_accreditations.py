@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.catalogue import queries as catalogue
@@ -14,10 +15,10 @@ from marketplace.web.api.provider_schemas import NewAccreditationSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.forms import Filled, read
-from marketplace.web.pages.own_request import sentence
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.quote_labels import ACCREDITATION
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
 pages = Blueprint("portal_accreditations", __name__, url_prefix="/portal/accreditations")
@@ -42,7 +43,7 @@ def claim() -> Response | tuple[str, int]:
     except Conflict as refused:
         flash(sentence(refused), "problem")
     else:
-        flash("It is noted. A person here looks it up in the register before it counts.")
+        flash(_("It is noted. A person here looks it up in the register before it counts."))
     return redirect(url_for("portal_accreditations.held"), 303)
 
 

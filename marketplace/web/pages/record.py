@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Gone, Invalid, NotSignedIn
@@ -11,10 +12,11 @@ from marketplace.invitations import misses
 from marketplace.providers import pauses
 from marketplace.web.api.portal_misses import ObjectionIn, own_record
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.languages import N_
 from marketplace.web.pages.forms import Filled, read
-from marketplace.web.pages.own_request import sentence
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.words import sentence
 from marketplace.web.paging import PageArgs
 from marketplace.web.requests import Parser, load
 
@@ -26,7 +28,7 @@ way_back = Blueprint("way_back", __name__, url_prefix="/come-back")
 
 Page = Response | str | tuple[str, int]
 
-LABELS = {"": "", "text": "What you have to say"}
+LABELS = {"": "", "text": N_("What you have to say")}
 
 
 @pages.get("/record")
@@ -51,7 +53,7 @@ def object_to(invitation_id: UUID) -> Page:
     try:
         values = load(ObjectionIn(), sent.data).accept()
         misses.object_to_miss(current_context(), current_actor(), invitation_id, **values)
-        flash("Your objection is with an administrator, who looks at it.")
+        flash(_("Your objection is with an administrator, who looks at it."))
     except Invalid as refused:
         form = Filled(LABELS).wrong(refused.errors, sent.typed)
         return show(form, about=str(invitation_id)), 422
@@ -64,7 +66,7 @@ def object_to(invitation_id: UUID) -> Page:
 def end_pause(pause_id: UUID) -> Response:
     """Let invitations come again."""
     pauses.delete_pause(current_context(), current_actor(), pause_id)
-    flash("You get invitations again from now on.")
+    flash(_("You get invitations again from now on."))
     return redirect(url_for("portal.invitations_"), 303)
 
 

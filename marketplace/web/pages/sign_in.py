@@ -12,6 +12,7 @@ from flask import (
     session,
     url_for,
 )
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.accounts import devices, passwords, service
@@ -22,7 +23,9 @@ from marketplace.core.errors import FieldError, Gone, Invalid, NotAllowed, NotSi
 from marketplace.core.links import Purpose
 from marketplace.web.api.sessions import NewPasswordResetSchema, NewSessionSchema, PasswordSchema
 from marketplace.web.auth import SESSION_TOKEN, current_context
+from marketplace.web.languages import N_
 from marketplace.web.pages.forms import Filled, read
+from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
 pages = Blueprint("sign_in", __name__)
@@ -33,9 +36,9 @@ A_YEAR = 31_536_000
 
 LABELS = {
     "": "",
-    "email": "The e-mail address",
-    "password": "The password",
-    "totp": "The one-time code",
+    "email": N_("The e-mail address"),
+    "password": N_("The password"),
+    "totp": N_("The one-time code"),
 }
 
 HOME = {Role.ADMIN: "desk.work", Role.PROVIDER: "portal.invitations_"}
@@ -59,8 +62,7 @@ def sign_in() -> Response | tuple[str, int]:
     except Invalid as refused:
         return _form(filled.wrong(refused.errors)), 422
     except (NotSignedIn, NotAllowed) as refused:
-        words = f"{str(refused)[:1].upper()}{str(refused)[1:]}."
-        return _form(filled.wrong([FieldError("", words)])), 401
+        return _form(filled.wrong([FieldError("", sentence(refused))])), 401
     # A fresh session: nothing that was put into this browser's cookie before stays.
     onward = request.form.get("next", "")
     session.clear()
@@ -107,7 +109,7 @@ def sign_out() -> Response:
         actor = service.actor_of_session(ctx, token) or ANYBODY
         service.sign_out(ctx, actor, token)
     session.clear()
-    flash("You are signed out.")
+    flash(_("You are signed out."))
     return redirect(url_for("sign_in.form"), 303)
 
 
@@ -125,7 +127,7 @@ def ask_reset() -> Response | tuple[str, int]:
     except Invalid as refused:
         filled = Filled(LABELS).wrong(refused.errors, sent.typed)
         return render_template("forgot_password.html", form=filled), 422
-    flash("If somebody signs in with this address, a link is on its way to it.")
+    flash(_("If somebody signs in with this address, a link is on its way to it."))
     return redirect(url_for("sign_in.form"), 303)
 
 
@@ -151,7 +153,7 @@ def set_password(token: str) -> Response | str | tuple[str, int]:
     except Gone:
         return render_template("link_lapsed.html", what="password"), 410
     session.clear()
-    flash("Your password is set. Please sign in with it.")
+    flash(_("Your password is set. Please sign in with it."))
     return redirect(url_for("sign_in.form"), 303)
 
 

@@ -215,6 +215,12 @@ def span(length: timedelta) -> str:
     return format_list(said, "unit-narrow", locale) if said else _("less than a minute")
 
 
+def sentence(refused: Exception) -> str:
+    """Return a refusal as a sentence."""
+    words = _(str(refused))
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def is_past(moment: datetime | None) -> bool:
     """Return whether a moment has come."""
     return moment is not None and moment <= current_context().clock()
