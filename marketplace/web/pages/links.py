@@ -1,6 +1,7 @@
 """The pages behind links in e-mails: looking at one uses nothing up."""
 
 from flask import Blueprint, flash, redirect, render_template, session, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Gone
@@ -34,9 +35,9 @@ def confirm(token: str) -> Response | str | tuple[str, int]:
         return render_template("superseded.html", reference=confirmed.reference)
     session[REQUEST_TOKEN] = confirmed.request_token
     if confirmed.status == LeadState.OPEN:
-        flash("Thank you, your request is confirmed. We are inviting providers now.")
+        flash(_("Thank you, your request is confirmed. We are inviting providers now."))
     else:
-        flash("Thank you, your request is confirmed. Somebody looks at it before it opens.")
+        flash(_("Thank you, your request is confirmed. Somebody looks at it before it opens."))
     return redirect(url_for("own_request.own"), 303)
 
 

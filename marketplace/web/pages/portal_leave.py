@@ -7,6 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from marshmallow.validate import Range
 from werkzeug.wrappers import Response
 
@@ -15,6 +16,7 @@ from marketplace.core.forms import Form
 from marketplace.providers import pauses
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Day, In
+from marketplace.web.languages import N_
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.sign_in import to_sign_in
@@ -23,10 +25,10 @@ from marketplace.web.requests import load
 pages = Blueprint("portal_leave", __name__, url_prefix="/portal/leave")
 pages.register_error_handler(NotSignedIn, to_sign_in)
 
-LABELS = {"": "", "from": "The first day", "until": "The last day"}
+LABELS = {"": "", "from": N_("The first day"), "until": N_("The last day")}
 
 
-_CALENDAR = Range(date(2000, 1, 1), date(2999, 12, 31), error="is not in this age")
+_CALENDAR = Range(date(2000, 1, 1), date(2999, 12, 31), error=N_("is not in this age"))
 
 
 class LeaveSchema(In):
@@ -46,14 +48,14 @@ def planned() -> str:
 def add() -> Response | tuple[str, int]:
     """Stop invitations from the beginning of one day to the end of another, where it works."""
     sent = read(LeaveSchema(), request.form)
-    _, zone = own_profile()
+    zone = own_profile()[1]
     try:
         pauses.add_pause(
             current_context(), current_actor(), in_moments(load(LeaveSchema(), sent.data), zone)
         )
     except Invalid as refused:
         return show(Filled(LABELS).wrong(refused.errors, sent.typed)), 422
-    flash("You get no invitations in this time. Those that you hold go on as they are.")
+    flash(_("You get no invitations in this time. Those that you hold go on as they are."))
     return redirect(url_for("portal_leave.planned"), 303)
 
 
@@ -61,7 +63,7 @@ def add() -> Response | tuple[str, int]:
 def end(pause_id: UUID) -> Response:
     """Take back a leave, or end it early."""
     pauses.delete_pause(current_context(), current_actor(), pause_id)
-    flash("The leave is taken back.")
+    flash(_("The leave is taken back."))
     return redirect(url_for("portal_leave.planned"), 303)
 
 

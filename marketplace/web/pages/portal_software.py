@@ -4,6 +4,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.accounts import keys, queries
@@ -13,6 +14,7 @@ from marketplace.web.api import portal_webhook
 from marketplace.web.api.portal_api_keys import NewApiKeySchema
 from marketplace.web.api.portal_webhook import NewWebhookSchema
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.languages import N_
 from marketplace.web.pages.desk import done
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile
@@ -24,7 +26,12 @@ pages.register_error_handler(NotSignedIn, to_sign_in)
 
 Page = Response | str | tuple[str, int]
 
-LABELS = {"": "", "name": "What the key is for", "url": "The address", "enabled": "The switch"}
+LABELS = {
+    "": "",
+    "name": N_("What the key is for"),
+    "url": N_("The address"),
+    "enabled": N_("The switch"),
+}
 
 
 @pages.get("")
@@ -43,7 +50,8 @@ def make_key() -> Page:
         )
     except Invalid as refused:
         return show(Filled(LABELS).wrong(refused.errors, sent.typed)), 422
-    return show(Filled(LABELS), secret=made.secret, of=f"the key for {made.key.name}")
+    whose = _("The secret of the key for %(name)s", name=made.key.name)
+    return show(Filled(LABELS), secret=made.secret, whose=whose)
 
 
 @pages.post("/keys/<uuid:key_id>/revoke")
@@ -51,7 +59,7 @@ def revoke_key(key_id: UUID) -> Response:
     """End a key at once; one that was ended before stays so."""
     with suppress(NotFound):
         keys.revoke_api_key(current_context(), current_actor(), key_id)
-    flash("The key is revoked: it is refused from now on.")
+    flash(_("The key is revoked: it is refused from now on."))
     return redirect(url_for("portal_software.own"), 303)
 
 
@@ -64,8 +72,8 @@ def keep_webhook() -> Page:
     except Invalid as refused:
         return show(Filled(LABELS).wrong(refused.errors, sent.typed)), 422
     if kept.secret is not None:
-        return show(Filled(LABELS), secret=kept.secret, of="the webhook")
-    flash("The webhook is saved.")
+        return show(Filled(LABELS), secret=kept.secret, whose=_("The secret of the webhook"))
+    flash(_("The webhook is saved."))
     return redirect(url_for("portal_software.own"), 303)
 
 
@@ -75,7 +83,7 @@ def try_webhook() -> Response:
     ctx, actor = current_context(), current_actor()
     return done(
         lambda: webhooks.try_webhook(ctx, actor),
-        "A trial is on its way. What became of it stands below in a moment.",
+        _("A trial is on its way. What became of it stands below in a moment."),
         url_for("portal_software.own"),
     )
 
@@ -85,12 +93,12 @@ def delete_webhook() -> Response:
     """Forget address and secret."""
     with suppress(NotFound):
         webhooks.delete_webhook(current_context(), current_actor())
-    flash("The webhook is deleted: nothing more is told to it.")
+    flash(_("The webhook is deleted: nothing more is told to it."))
     return redirect(url_for("portal_software.own"), 303)
 
 
-def show(form: Filled, *, secret: str | None = None, of: str = "") -> str:
-    """Show the page; `secret` is one that was just made, and of what."""
+def show(form: Filled, *, secret: str | None = None, whose: str = "") -> str:
+    """Show the page; `secret` is one that was just made, and `whose` says so."""
     ctx = current_context()
     profile, zone = own_profile()
     with ctx.reading() as session:
@@ -107,7 +115,7 @@ def show(form: Filled, *, secret: str | None = None, of: str = "") -> str:
         keys=own_keys,
         webhook=webhook,
         secret=secret,
-        of=of,
+        whose=whose,
         profile=profile,
         zone=zone,
     )

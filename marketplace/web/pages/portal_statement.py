@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 from flask import Blueprint, render_template, request
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.core import charts
@@ -11,8 +12,10 @@ from marketplace.insights.statements import Statement, own_statement
 from marketplace.providers.rules import month_of
 from marketplace.web.api.portal_statement import StatementArgs
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.languages import N_
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.words import number
 from marketplace.web.reporting import chart_answer
 from marketplace.web.requests import load
 
@@ -20,10 +23,10 @@ pages = Blueprint("portal_statement", __name__, url_prefix="/portal/statement")
 pages.register_error_handler(NotSignedIn, to_sign_in)
 
 CHART = {
-    "Invited": "invited",
-    "Opened": "opened",
-    "Answered in time": "answered_in_time",
-    "Won": "won",
+    "invited": N_("Invited"),
+    "opened": N_("Opened"),
+    "answered_in_time": N_("Answered in time"),
+    "won": N_("Won"),
 }
 """What the chart shows, from the first step to the last."""
 
@@ -52,18 +55,23 @@ def own() -> str:
 def chart() -> Response:
     """Draw the month: what became of its invitations, and its fair share of them."""
     statement = asked_for()
-    drawing = charts.bars(width=640, height=260, min_scale=2, title="Your invitations")
-    drawing.x_labels = list(CHART)
-    drawing.add("You", [getattr(statement, name) for name in CHART.values()])
-    drawing.add("Your fair share", [statement.entitled])
+    drawing = charts.bars(width=640, height=260, min_scale=2, title=_("Your invitations"))
+    drawing.x_labels = [_(label) for label in CHART.values()]
+    drawing.add(_("You"), [getattr(statement, name) for name in CHART])
+    drawing.add(_("Your fair share"), [statement.entitled])
     return chart_answer(charts.svg(drawing, name="statement", description=in_words(statement)))
 
 
 def in_words(statement: Statement) -> str:
     """Return what the chart shows, for who cannot see it."""
-    return (
-        f"Invited {statement.invited}, with a fair share of {statement.entitled:g}; opened "
-        f"{statement.opened}; answered in time {statement.answered_in_time}; won {statement.won}."
+    return _(
+        "Invited %(invited)d, with a fair share of %(share)s; opened %(opened)d; answered in time "
+        "%(in_time)d; won %(won)d.",
+        invited=statement.invited,
+        share=number(statement.entitled),
+        opened=statement.opened,
+        in_time=statement.answered_in_time,
+        won=statement.won,
     )
 
 
