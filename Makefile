@@ -46,7 +46,7 @@ TEXTS = marketplace/web/translations/messages.pot
 texts: set-up ## Gather every text of the pages, for translators (README.md, Languages)
 	@mkdir -p $(dir $(TEXTS))
 	@.venv/bin/pybabel --quiet extract --mapping pyproject.toml --project marketplace \
-		--keyword "Conflict Gone NotAllowed NotFound NotSignedIn Unavailable FieldError:2" \
+		--keyword "Conflict Gone NotAllowed NotFound NotSignedIn Unavailable FieldError:2 Told" \
 		--sort-by-file --output $(TEXTS) marketplace
 
 lock: set-up ## Pin the newest versions that pyproject.toml allows

@@ -5,6 +5,7 @@ import unicodedata
 from enum import StrEnum
 
 from marketplace.core.errors import FieldError
+from marketplace.core.texts import Told
 
 
 class Role(StrEnum):
@@ -36,7 +37,12 @@ def password_problems(password: str, *, email: str, name: str) -> list[FieldErro
     lowered = password.casefold()
     own_words = [word.casefold() for word in (email.partition("@")[0], name) if len(word) >= 4]
     if not least <= len(password) <= most:
-        return [FieldError("/password", f"must have {least} to {most} characters")]
+        return [
+            FieldError(
+                "/password",
+                Told("must have %(least)d to %(most)d characters", least=least, most=most),
+            )
+        ]
     if _CONTROL.search(password):
         return [FieldError("/password", "must not contain control characters")]
     if len(set(lowered)) < 5:

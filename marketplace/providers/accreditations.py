@@ -15,6 +15,7 @@ from marketplace.core.errors import Conflict, FieldError, NotFound
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
+from marketplace.core.texts import Told
 from marketplace.providers.coverage import hold_provider
 from marketplace.providers.evidence import Evidence
 from marketplace.providers.models import Accreditation, AccreditationCheck, EvidenceFile
@@ -96,7 +97,8 @@ def _problems(tx: Transaction, form: Form) -> list[FieldError]:
             found.append(FieldError("/standard", "is not a standard that anybody is certified to"))
         elif values.get("edition") and not standard.editions.is_known(values["edition"]):
             current = " or ".join(filter(None, [standard.edition, standard.previous_edition]))
-            found.append(FieldError("/edition", f"must be an edition of {code}, such as {current}"))
+            wrong = Told("must be an edition of %(code)s, such as %(now)s", code=code, now=current)
+            found.append(FieldError("/edition", wrong))
     if body is not None and not catalogue.known_bodies(tx.session, [body]):
         found.append(FieldError("/body", "is not an accreditation body of the catalogue"))
     if form.is_sound("sectors"):

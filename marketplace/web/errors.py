@@ -5,7 +5,6 @@ from typing import Any, cast
 
 import structlog
 from flask import Flask, Response, json, render_template, request
-from flask_babel import gettext as _
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -21,7 +20,8 @@ from marketplace.core.errors import (
     NotSignedIn,
     Unavailable,
 )
-from marketplace.web.languages import N_
+from marketplace.core.texts import N_
+from marketplace.web.languages import translate
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +62,7 @@ def register(app: Flask) -> None:
     def refuse(error: MarketplaceError) -> Response:
         if isinstance(error, Invalid):
             return answer(STATUS[Invalid], "see errors", error.errors)
-        return answer(STATUS[type(error)], str(error))
+        return answer(STATUS[type(error)], error.args[0])
 
     @app.errorhandler(HTTPException)
     def refuse_http(error: HTTPException) -> Response:
@@ -128,9 +128,9 @@ def page(status: int, title: str, detail: str, errors: Sequence[FieldError] = ()
     return render_template(
         "error.html",
         status=status,
-        title=_(title),
-        detail="" if errors or not detail else _(detail),
-        errors=[FieldError(each.pointer, _(each.detail)) for each in errors],
+        title=translate(title),
+        detail="" if errors else translate(detail),
+        errors=[FieldError(each.pointer, translate(each.detail)) for each in errors],
     )
 
 

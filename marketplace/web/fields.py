@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import Schema, ValidationError, fields, missing
-from marshmallow.validate import Length
 
-from marketplace.web.languages import N_
+from marketplace.core.texts import N_, Told
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 _CONTROL_BUT_LF = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
@@ -45,8 +44,8 @@ class Text(fields.String):
         super().__init__(**kwargs)
         self.lines = lines
         self.at_least = at_least
-        message = f"must have at most {at_most} characters"
-        self.validators = [Length(max=at_most, error=message), *self.validators]
+        self.at_most = at_most
+        self.validators = [self._require_room, *self.validators]
         self.metadata = {"maxLength": at_most, **self.metadata}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
@@ -63,6 +62,10 @@ class Text(fields.String):
         if len(text) < self.at_least or not shows:
             raise self.make_error("empty")
         return text
+
+    def _require_room(self, text: str) -> None:
+        if len(text) > self.at_most:
+            raise ValidationError(Told("must have at most %(most)d characters", most=self.at_most))
 
 
 class WholeNumber(fields.Integer):
@@ -85,7 +88,9 @@ class WholeNumber(fields.Integer):
         if isinstance(value, bool) or not whole:
             raise self.make_error("invalid")
         if not self.least <= value <= self.most:
-            raise ValidationError(f"must be from {self.least} to {self.most}")
+            raise ValidationError(
+                Told("must be from %(least)d to %(most)d", least=self.least, most=self.most)
+            )
         return int(value)
 
 
@@ -154,7 +159,7 @@ class Email(Text):
                 text, check_deliverability=False, test_environment=True, strict=True
             )
         except EmailNotValidError as error:
-            raise ValidationError(f"must be an e-mail address: {error}") from None
+            raise ValidationError(Told("must be an e-mail address: %(why)s", why=error)) from None
         # Not `casefold`: that makes another domain of one with a sharp s.
         return checked.normalized.lower()
 
@@ -206,7 +211,7 @@ class Choice(fields.Field[Any]):
             return self.words(value)
         except (ValueError, TypeError):
             allowed = ", ".join(word.value for word in self.words)
-            raise ValidationError(f"must be one of {allowed}") from None
+            raise ValidationError(Told("must be one of %(allowed)s", allowed=allowed)) from None
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else str(value)
@@ -233,7 +238,9 @@ class ListOf(fields.List[Any]):
         if not isinstance(value, list):
             raise self.make_error("invalid")
         if not self.least <= len(value) <= self.most:
-            raise ValidationError(f"must have {self.least} to {self.most} entries")
+            raise ValidationError(
+                Told("must have %(least)d to %(most)d entries", least=self.least, most=self.most)
+            )
         result: list[Any] = super()._deserialize(value, attr, data, **kwargs)
         if not self.repeats:
             twice = {

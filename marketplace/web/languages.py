@@ -4,17 +4,14 @@ from pathlib import Path
 
 from babel import Locale, negotiate_locale
 from flask import Flask, Response, g, has_request_context, request
-from flask_babel import Babel, get_locale
+from flask_babel import Babel, get_locale, gettext
+
+from marketplace.core.texts import Told
 
 ENGLISH = "en"
 AUSTRALIAN = Locale("en", "AU")
 TRANSLATIONS = Path(__file__).parent / "translations"
 """`<language>/LC_MESSAGES/messages.mo`, compiled by gettext's tools; English is in the code."""
-
-
-def N_(text: str) -> str:  # noqa: N802  # gettext's own name for it
-    """Mark a text for translation where it is written; who shows it translates it."""
-    return text
 
 
 def register(app: Flask) -> None:
@@ -39,6 +36,17 @@ def register(app: Flask) -> None:
             if "was_language_chosen" in g:
                 response.vary.add("Accept-Language")
             return response
+
+
+def translate(text: str) -> str:
+    """Return a text that was kept, or told from below, in the language of the page.
+
+    One that nobody marked stays as it is. (Templates may not do this by `_`, to which a `%` in what
+    somebody typed would be a place for a value.)
+    """
+    if isinstance(text, Told):
+        return gettext(text.text, **text.values)
+    return gettext(text) if text else ""
 
 
 def formats() -> Locale:

@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from marketplace.bootstrap import Product
-from marketplace.web.languages import N_
+from marketplace.core.texts import N_
 from marketplace.web.product import current_product
 
 LIMITS = {

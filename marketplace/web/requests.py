@@ -24,9 +24,10 @@ def pointers(messages: Any, prefix: str = "") -> list[FieldError]:
             step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
             found.extend(pointers(below, prefix + step))
         return found
-    if isinstance(messages, list):
-        return [FieldError(prefix, " ".join(str(message) for message in messages))]
-    return [FieldError(prefix, str(messages))]
+    several = messages if isinstance(messages, list) else [messages]
+    # One alone stays as it is, for translation.
+    detail = several[0] if len(several) == 1 else " ".join(str(each) for each in several)
+    return [FieldError(prefix, detail)]
 
 
 def load(schema: Schema, data: Any) -> Form:

@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from marketplace.core.calendars import CalendarKind
+from marketplace.core.texts import N_
 from marketplace.leads.rules import CertificationStatus, Service, Timeframe
 from marketplace.notifications.rules import CommitmentState, SuppressionReason
 from marketplace.web.fields import (
@@ -21,7 +22,6 @@ from marketplace.web.fields import (
     YesNo,
     optional,
 )
-from marketplace.web.languages import N_
 
 
 def code(at_most: int = 60, **kwargs: Any) -> Text:

@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
+from marketplace.core.texts import N_
 from marketplace.providers.rules import (
     CAPACITY_AT_MOST,
     HEADCOUNT_RANGE,
@@ -28,7 +29,6 @@ from marketplace.web.fields import (
     YesNo,
     optional,
 )
-from marketplace.web.languages import N_
 
 _least, _most = HEADCOUNT_RANGE
 _at_once, _in_a_month = CAPACITY_AT_MOST

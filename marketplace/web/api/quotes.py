@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
+from marketplace.core.texts import N_
 from marketplace.quotes.rules import QuoteKind, TravelBasis
 from marketplace.web.fields import (
     Amount,
@@ -19,7 +20,6 @@ from marketplace.web.fields import (
     YesNo,
     optional,
 )
-from marketplace.web.languages import N_
 
 
 class Percent(fields.Field[Decimal]):

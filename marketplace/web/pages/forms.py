@@ -16,6 +16,7 @@ from werkzeug.datastructures import MultiDict
 from marketplace.core.errors import FieldError
 from marketplace.web.api.quotes import Lines
 from marketplace.web.fields import Amount, HalfDays, ListOf, WholeNumber, YesNo
+from marketplace.web.languages import translate
 
 Typed = dict[str, list[str]]
 """What was typed, by name of field; a row of a list keeps no number that a blank row had."""
@@ -185,7 +186,7 @@ class Filled:
         """Return what is wrong with a field; some refusals are sentences by themselves."""
         problem = self.problems[name]
         is_whole = not name or problem[:1].isupper() or problem[:1] == "\u201c"
-        said = "; ".join(_(each) for each in problem.split("; "))
+        said = translate(problem)
         if is_whole:
             return said
         return _("%(field)s %(is_wrong)s", field=self.label(name), is_wrong=said)
@@ -205,7 +206,10 @@ def by_field(errors: Iterable[FieldError], known: Collection[str]) -> dict[str, 
         while steps and (steps[-1].isdigit() or _plain(".".join(steps)) not in known):
             steps.pop()
         name = ".".join(steps)
-        found[name] = f"{found[name]}; {error.detail}" if name in found else error.detail
+        if name in found:
+            found[name] = f"{translate(found[name])}; {translate(error.detail)}"
+        else:
+            found[name] = error.detail
     return found
 
 
@@ -213,7 +217,7 @@ def label_of(name: str, labels: Mapping[str, str]) -> str:
     """Return what a field is called; in a list, with the number of its row."""
     plain = _plain(name)
     label = labels.get(plain, plain.replace(".", " ").replace("_", " "))
-    label = _(label) if label else ""
+    label = translate(label)
     row = next((int(step) + 1 for step in name.split(".") if step.isdigit()), None)
     return label if row is None else f"{label} {row}"
 

@@ -10,10 +10,10 @@ from flask import Blueprint, Flask, Response, g, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from marketplace.core.actors import Kind
+from marketplace.core.texts import N_
 from marketplace.providers.evidence import EVIDENCE_AT_MOST
 from marketplace.web import errors
 from marketplace.web.auth import REQUEST_TOKEN, SESSION_TOKEN
-from marketplace.web.languages import N_
 from marketplace.web.pages import words
 from marketplace.web.pages.forms import field_id
 from marketplace.web.requests import MAX_BODY

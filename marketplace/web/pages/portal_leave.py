@@ -13,10 +13,10 @@ from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Invalid, NotSignedIn
 from marketplace.core.forms import Form
+from marketplace.core.texts import N_
 from marketplace.providers import pauses
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Day, In
-from marketplace.web.languages import N_
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.sign_in import to_sign_in

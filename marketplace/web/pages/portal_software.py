@@ -9,12 +9,12 @@ from werkzeug.wrappers import Response
 
 from marketplace.accounts import keys, queries
 from marketplace.core.errors import Invalid, NotFound, NotSignedIn
+from marketplace.core.texts import N_
 from marketplace.providers import webhooks
 from marketplace.web.api import portal_webhook
 from marketplace.web.api.portal_api_keys import NewApiKeySchema
 from marketplace.web.api.portal_webhook import NewWebhookSchema
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.languages import N_
 from marketplace.web.pages.desk import done
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile

@@ -8,11 +8,11 @@ from werkzeug.wrappers import Response
 
 from marketplace.core import charts
 from marketplace.core.errors import Invalid, NotSignedIn
+from marketplace.core.texts import N_
 from marketplace.insights.statements import Statement, own_statement
 from marketplace.providers.rules import month_of
 from marketplace.web.api.portal_statement import StatementArgs
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.languages import N_
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import number

@@ -8,11 +8,11 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Gone, Invalid, NotSignedIn
+from marketplace.core.texts import N_
 from marketplace.invitations import misses
 from marketplace.providers import pauses
 from marketplace.web.api.portal_misses import ObjectionIn, own_record
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.languages import N_
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.sign_in import to_sign_in

@@ -21,9 +21,9 @@ from marketplace.core import links
 from marketplace.core.actors import ANYBODY
 from marketplace.core.errors import FieldError, Gone, Invalid, NotAllowed, NotSignedIn
 from marketplace.core.links import Purpose
+from marketplace.core.texts import N_
 from marketplace.web.api.sessions import NewPasswordResetSchema, NewSessionSchema, PasswordSchema
 from marketplace.web.auth import SESSION_TOKEN, current_context
-from marketplace.web.languages import N_
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load

@@ -21,9 +21,10 @@ from jinja2 import Undefined
 from markupsafe import Markup
 
 from marketplace.catalogue.languages import languages
+from marketplace.core.texts import N_
 from marketplace.notifications.wording import told
 from marketplace.web.auth import current_context
-from marketplace.web.languages import AUSTRALIAN, N_, formats
+from marketplace.web.languages import AUSTRALIAN, formats, translate
 
 LEAD = {
     "awaiting_confirmation": N_("waiting for confirmation"),
@@ -158,7 +159,7 @@ SAID: dict[str, dict[str, str]] = {
 def say(code: Any, of: str) -> str:
     """Return a code in words."""
     words = SAID[of].get(str(code))
-    return str(code).replace("_", " ") if words is None else _(words)
+    return str(code).replace("_", " ") if words is None else translate(words)
 
 
 def tone(state: Any) -> str:
@@ -217,7 +218,7 @@ def span(length: timedelta) -> str:
 
 def sentence(refused: Exception) -> str:
     """Return a refusal as a sentence."""
-    words = _(str(refused))
+    words = translate(refused.args[0])
     return f"{words[:1].upper()}{words[1:]}."
 
 
@@ -277,4 +278,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "money": money,
     "number": number,
     "language": language,
+    "translate": translate,
 }
