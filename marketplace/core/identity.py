@@ -10,6 +10,8 @@ from stdnum import ean
 from stdnum.au import abn, acn
 from stdnum.exceptions import ValidationError
 
+from marketplace.core.texts import N_
+
 
 def normal_number(country: str, number: str) -> str:
     """Return the number without spaces and punctuation, or raise `ValueError` saying what is wrong.
@@ -19,12 +21,12 @@ def normal_number(country: str, number: str) -> str:
     """
     compact = re.sub(r"[\s.\-/]", "", number).upper()
     if not re.fullmatch(r"[0-9A-Z]{2,30}", compact):
-        raise ValueError("must have 2 to 30 letters and digits")
+        raise ValueError(N_("must have 2 to 30 letters and digits"))
     if country == "AU" and not (abn.is_valid(compact) or acn.is_valid(compact)):
-        raise ValueError("is not a valid ABN or ACN: please check its digits")
+        raise ValueError(N_("is not a valid ABN or ACN: please check its digits"))
     is_nzbn = country == "NZ" and len(compact) == 13
     if is_nzbn and not (compact.startswith("94") and _is_gs1(compact)):
-        raise ValueError("is not a valid NZBN: please check its digits")
+        raise ValueError(N_("is not a valid NZBN: please check its digits"))
     return compact
 
 

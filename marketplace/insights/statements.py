@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
 from marketplace.core.events import Event
+from marketplace.core.texts import N_, Told
 from marketplace.insights.periods import Months, one_month
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
@@ -51,18 +52,29 @@ class Statement:
 
 def meaning(balance: float) -> str:
     """Return in a sentence what a balance of turns, of two decimals, means for its provider."""
-    turns = f"{abs(balance):g} {'turn' if abs(balance) == 1 else 'turns'}"
-    if balance > 0:
-        return (
-            f"You are owed {turns}: of providers that fit a request equally well, those that are "
+    if balance == 0:
+        return N_("You have had exactly your fair share of invitations so far.")
+    if balance == 1:
+        return N_(
+            "You are owed 1 turn: of providers that fit a request equally well, those that are "
             "owed the most are invited first."
         )
-    if balance < 0:
-        return (
-            f"You are {turns} ahead of your fair share: of providers that fit a request equally "
+    if balance == -1:
+        return N_(
+            "You are 1 turn ahead of your fair share: of providers that fit a request equally "
             "well, those that are owed more are invited first until this has evened out."
         )
-    return "You have had exactly your fair share of invitations so far."
+    if balance > 0:
+        return Told(
+            "You are owed %(turns)s turns: of providers that fit a request equally well, those "
+            "that are owed the most are invited first.",
+            turns=f"{balance:g}",
+        )
+    return Told(
+        "You are %(turns)s turns ahead of your fair share: of providers that fit a request equally "
+        "well, those that are owed more are invited first until this has evened out.",
+        turns=f"{-balance:g}",
+    )
 
 
 def own_statement(ctx: Context, actor: Actor, *, month: date | None) -> Statement:

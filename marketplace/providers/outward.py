@@ -17,6 +17,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from threading import Timer
 from urllib.parse import urlsplit
 
+from marketplace.core.texts import N_
+
 TIMEOUT = 10.0
 """Seconds for everything: finding, connecting, sending, and the head of the answer."""
 
@@ -46,19 +48,19 @@ def problem_with(url: str, *, loopback: bool) -> str | None:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        return "must be a web address such as https://hooks.acme.example/quotes"
+        return N_("must be a web address such as https://hooks.acme.example/quotes")
     if not re.fullmatch(r"[\x21-\x7e]+", url) or parts.fragment or "@" in parts.netloc or port == 0:
-        return "must be a web address in ASCII, without a user, a password or a #"
+        return N_("must be a web address in ASCII, without a user, a password or a #")
     literal = _address(host)
     if literal is None and not _HOST.fullmatch(host):
-        return "must name a host such as hooks.acme.example"
+        return N_("must name a host such as hooks.acme.example")
     is_here = host == "localhost" or (literal is not None and literal.is_loopback)
     if is_here and loopback and parts.scheme in ("http", "https"):
         return None
     if parts.scheme != "https":
-        return "must begin with https://"
+        return N_("must begin with https://")
     if host == "localhost" or (literal is not None and not is_outside(host)):
-        return "must be on the public internet"
+        return N_("must be on the public internet")
     return None
 
 

@@ -10,6 +10,8 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
+from marketplace.core.texts import N_
+
 CENT = Decimal("0.01")
 
 
@@ -41,14 +43,14 @@ class Line:
 
 
 CERTIFICATION_LINES = (
-    Line("application", "Application and registration"),
-    Line("stage_1", "Stage 1 audit"),
-    Line("stage_2", "Stage 2 audit"),
-    Line("surveillance_1", "First surveillance audit"),
-    Line("surveillance_2", "Second surveillance audit"),
-    Line("annual", "Annual fee, three years", times=3),
-    Line("travel", "Travel"),
-    Line("recertification", "Recertification audit (next cycle)", in_three_years=False),
+    Line("application", N_("Application and registration")),
+    Line("stage_1", N_("Stage 1 audit")),
+    Line("stage_2", N_("Stage 2 audit")),
+    Line("surveillance_1", N_("First surveillance audit")),
+    Line("surveillance_2", N_("Second surveillance audit")),
+    Line("annual", N_("Annual fee, three years"), times=3),
+    Line("travel", N_("Travel")),
+    Line("recertification", N_("Recertification audit (next cycle)"), in_three_years=False),
 )
 """A certification over three years: ISO/IEC 17021-1, 9.1.3 (the cycle of a certificate)."""
 
@@ -116,7 +118,7 @@ def total(kind: str, body: Mapping[str, Any]) -> Decimal:
 def missing(kind: str, body: Mapping[str, Any]) -> list[str]:
     """Return, in words, what the total leaves out because the quote does not say it."""
     if kind == QuoteKind.CONSULTING:
-        words = {CERTIFICATE: "the certification body's own fees", "travel": "Travel"}
+        words = {CERTIFICATE: N_("the certification body's own fees"), "travel": N_("Travel")}
         return [words[key] for key in added_up(kind, body).unstated if key in words]
     return [
         line.label
