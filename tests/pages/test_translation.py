@@ -117,6 +117,14 @@ def test_what_translators_get_is_clean(texts):
             assert one <= many, message.id
 
 
+def test_no_page_translates_what_somebody_typed():
+    """A `%` in it would be taken for a place for a value, and the page would break."""
+    templates = Path(languages.__file__).parent / "templates"
+    for template in templates.glob("*.html"):
+        found = re.findall(r"\bn?gettext\(|\b_\((?!\").*", template.read_text())
+        assert not found, (template.name, found)
+
+
 def test_a_page_is_in_the_language_that_its_reader_asks_for_first(browser):
     for wanted, language, said in (
         ("el", "el", "⟦Sign in⟧"),
