@@ -3,98 +3,110 @@
 from typing import Any
 
 from flask_babel import gettext, ngettext
-from flask_babel import lazy_gettext as _
 
-from marketplace.quotes.audit_time import Assumption, Audit, Expected, Gap
+from marketplace.core.texts import N_
+from marketplace.quotes.audit_time import Assumption, Expected, Gap
+from marketplace.web.languages import translate
 
 FEES = {
-    "application": _("Application and registration"),
-    "stage_1": _("Stage 1 audit"),
-    "stage_2": _("Stage 2 audit"),
-    "surveillance_1": _("First surveillance audit"),
-    "surveillance_2": _("Second surveillance audit"),
-    "recertification": _("Recertification audit"),
-    "annual": _("Annual fee, for one year"),
-    "travel": _("Travel"),
+    "application": N_("Application and registration"),
+    "stage_1": N_("Stage 1 audit"),
+    "stage_2": N_("Stage 2 audit"),
+    "surveillance_1": N_("First surveillance audit"),
+    "surveillance_2": N_("Second surveillance audit"),
+    "recertification": N_("Recertification audit"),
+    "annual": N_("Annual fee, for one year"),
+    "travel": N_("Travel"),
 }
 
 LABELS = {
     "": "",
-    "reason": _("The reason"),
-    "comment": _("The comment"),
-    "text": _("Your question"),
-    "kind": _("The kind of quote"),
-    "standards": _("The standards"),
-    "standards.code": _("Standard"),
-    "standards.edition": _("The edition of standard"),
-    "audit_days": _("The audit days"),
-    **{f"audit_days.{name}": _("%(audit)s (days)", audit=label) for name, label in FEES.items()},
-    "fees": _("The fees"),
-    **{f"fees.{name}": _("%(audit)s (fee)", audit=label) for name, label in FEES.items()},
-    "travel_basis": _("Who bears the travel costs"),
-    "effective_personnel": _("The effective number of personnel"),
-    "accreditation_id": _("The accreditation"),
-    "assumptions": _("The assumptions"),
-    "phases": _("The phases"),
-    "phases.name": _("The name of phase"),
-    "phases.deliverables": _("The deliverables of phase"),
-    "phases.days": _("The days of phase"),
-    "phases.on_site": _("On site, phase"),
-    "phases.fee": _("The fee of phase"),
-    "travel": _("Travel"),
-    "duration_weeks": _("The duration"),
-    "exclusions": _("What is not included"),
-    "currency": _("The currency"),
-    "tax_rate": _("The tax rate"),
-    "earliest_start": _("The earliest start"),
-    "valid_until": _("The last day on which the quote stands"),
-    "notes": _("The notes"),
+    "reason": N_("The reason"),
+    "comment": N_("The comment"),
+    "text": N_("Your question"),
+    "kind": N_("The kind of quote"),
+    "standards": N_("The standards"),
+    "standards.code": N_("Standard"),
+    "standards.edition": N_("The edition of standard"),
+    "audit_days": N_("The audit days"),
+    "audit_days.stage_1": N_("Stage 1 audit (days)"),
+    "audit_days.stage_2": N_("Stage 2 audit (days)"),
+    "audit_days.surveillance_1": N_("First surveillance audit (days)"),
+    "audit_days.surveillance_2": N_("Second surveillance audit (days)"),
+    "audit_days.recertification": N_("Recertification audit (days)"),
+    "fees": N_("The fees"),
+    "fees.application": N_("Application and registration (fee)"),
+    "fees.stage_1": N_("Stage 1 audit (fee)"),
+    "fees.stage_2": N_("Stage 2 audit (fee)"),
+    "fees.surveillance_1": N_("First surveillance audit (fee)"),
+    "fees.surveillance_2": N_("Second surveillance audit (fee)"),
+    "fees.recertification": N_("Recertification audit (fee)"),
+    "fees.annual": N_("Annual fee, for one year"),
+    "fees.travel": N_("Travel (fee)"),
+    "travel_basis": N_("Who bears the travel costs"),
+    "effective_personnel": N_("The effective number of personnel"),
+    "accreditation_id": N_("The accreditation"),
+    "assumptions": N_("The assumptions"),
+    "phases": N_("The phases"),
+    "phases.name": N_("The name of phase"),
+    "phases.deliverables": N_("The deliverables of phase"),
+    "phases.days": N_("The days of phase"),
+    "phases.on_site": N_("On site, phase"),
+    "phases.fee": N_("The fee of phase"),
+    "travel": N_("Travel"),
+    "duration_weeks": N_("The duration"),
+    "exclusions": N_("What is not included"),
+    "currency": N_("The currency"),
+    "tax_rate": N_("The tax rate"),
+    "earliest_start": N_("The earliest start"),
+    "valid_until": N_("The last day on which the quote stands"),
+    "notes": N_("The notes"),
 }
 
 _COVERAGE = {
-    "coverage": _("The coverage"),
-    "coverage.standards": _("The standards"),
-    "coverage.regions": _("The regions"),
-    "coverage.remote": _("Remote work"),
-    "coverage.languages": _("The languages"),
-    "coverage.sectors": _("The sectors"),
-    "coverage.headcount_min": _("The smallest number of people"),
-    "coverage.headcount_max": _("The largest number of people"),
-    "coverage.open_capacity": _("The invitations at once"),
-    "coverage.monthly_capacity": _("The invitations in a month"),
-    "coverage.weeks_to_start": _("The number of weeks until you can begin"),
+    "coverage": N_("The coverage"),
+    "coverage.standards": N_("The standards"),
+    "coverage.regions": N_("The regions"),
+    "coverage.remote": N_("Remote work"),
+    "coverage.languages": N_("The languages"),
+    "coverage.sectors": N_("The sectors"),
+    "coverage.headcount_min": N_("The smallest number of people"),
+    "coverage.headcount_max": N_("The largest number of people"),
+    "coverage.open_capacity": N_("The invitations at once"),
+    "coverage.monthly_capacity": N_("The invitations in a month"),
+    "coverage.weeks_to_start": N_("The number of weeks until you can begin"),
 }
 
 _CONTACT = {
-    "contact": _("The contact"),
-    "contact.name": _("The contact's name"),
-    "contact.email": _("The contact's e-mail address"),
-    "contact.phone": _("The contact's telephone number"),
+    "contact": N_("The contact"),
+    "contact.name": N_("The contact's name"),
+    "contact.email": N_("The contact's e-mail address"),
+    "contact.phone": N_("The contact's telephone number"),
 }
 
-PROFILE = {"": "", "website": "The website", **_CONTACT, **_COVERAGE}
+PROFILE = {"": "", "website": N_("The website"), **_CONTACT, **_COVERAGE}
 
 JOINING = {
     "": "",
-    "kind": _("What you do"),
-    "name": _("The name of the organisation"),
-    "country": _("The country"),
-    "registration_number": _("The registration number"),
-    "website": _("The website"),
+    "kind": N_("What you do"),
+    "name": N_("The name of the organisation"),
+    "country": N_("The country"),
+    "registration_number": N_("The registration number"),
+    "website": N_("The website"),
     **_CONTACT,
     **_COVERAGE,
 }
 
 ACCREDITATION = {
     "": "",
-    "standard": _("The standard"),
-    "edition": _("The edition"),
-    "body": _("The accreditation body"),
-    "certificate_number": _("The number of the certificate"),
-    "valid_from": _("The first day on which it counts"),
-    "valid_until": _("The last day on which it counts"),
-    "sectors": _("The sectors"),
-    "evidence": _("The file"),
+    "standard": N_("The standard"),
+    "edition": N_("The edition"),
+    "body": N_("The accreditation body"),
+    "certificate_number": N_("The number of the certificate"),
+    "valid_from": N_("The first day on which it counts"),
+    "valid_until": N_("The last day on which it counts"),
+    "sectors": N_("The sectors"),
+    "evidence": N_("The file"),
 }
 
 
@@ -102,22 +114,16 @@ def called(name: str) -> str:
     """Return what an amount is called in a list of several."""
     steps = name.split(".")
     if steps[0] == "fees":
-        return str(FEES[steps[1]])
+        return translate(FEES[steps[1]])
     if steps[0] == "phases":
         return str(gettext("the fee of phase %(number)s", number=int(steps[1]) + 1))
-    return str(LABELS[name])
+    return translate(LABELS[name])
 
-
-AUDITED = {
-    Audit.INITIAL: _("Stage 1 and 2 together"),
-    Audit.SURVEILLANCE: _("Each surveillance audit"),
-    Audit.RECERTIFICATION: _("Recertification audit"),
-}
 
 WHY_NOT = {
-    Gap.NO_TABLE: _("there is no table of audit time for it here"),
-    Gap.BEYOND_TABLE: _("its table has no row for so many people"),
-    Gap.SPECIAL_SECTOR: _("its table does not hold for this sector, which is a case of its own"),
+    Gap.NO_TABLE: N_("there is no table of audit time for it here"),
+    Gap.BEYOND_TABLE: N_("its table has no row for so many people"),
+    Gap.SPECIAL_SECTOR: N_("its table does not hold for this sector, which is a case of its own"),
 }
 """Why the certification body itself has to say how long it takes."""
 

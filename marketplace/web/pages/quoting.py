@@ -23,6 +23,7 @@ from marketplace.quotes.rules import AUDITS, QuoteKind, TravelBasis
 from marketplace.web.api.quotes import Percent, QuoteIn
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Amount, HalfDays, WholeNumber
+from marketplace.web.languages import translate
 from marketplace.web.pages.forms import Filled, Typed, parsed, read, typed_from
 from marketplace.web.pages.own_request import sentence
 from marketplace.web.pages.portal import Page, done, own_profile
@@ -172,7 +173,7 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
         is_certification=is_certification,
         zone=zone,
         audits=AUDITS,
-        fees=FEES,
+        fees={key: translate(label) for key, label in FEES.items()},
         times={line.key: line.times for line in rules.CERTIFICATION_LINES if line.in_three_years},
         bases=list(TravelBasis),
         phases=_phase_rows(filled),
@@ -185,7 +186,7 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
         moved_said=_moved_in_words(),
         suggested=suggested,
         assumed=assumed,
-        why_not=WHY_NOT,
+        why_not={gap: translate(why) for gap, why in WHY_NOT.items()},
         called=called,
         too_few=audit_time.too_few(suggested, _days(filled)) if suggested else [],
         added=_added_up(filled, kind),
