@@ -17,8 +17,11 @@ function cents(text) {
 }
 
 function money(amount) {
-  const whole = String(amount / 100n).replace(/\B(?=([0-9]{3})+$)/g, ",");
-  return `${typed("currency")} ${whole}.${String(amount % 100n).padStart(2, "0")}`.trim();
+  const parts = new Intl.NumberFormat(document.documentElement.lang).formatToParts(1234567.8);
+  const mark = (type) => parts.find((part) => part.type === type).value;
+  const whole = String(amount / 100n).replace(/\B(?=([0-9]{3})+$)/g, mark("group"));
+  const small = String(amount % 100n).padStart(2, "0");
+  return `${typed("currency")} ${whole}${mark("decimal")}${small}`.trim();
 }
 
 function withTax(amount) {
