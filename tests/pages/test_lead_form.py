@@ -362,6 +362,15 @@ def test_what_will_happen_is_said_beside_the_button(browser):
         assert said in last
 
 
+@pytest.mark.parametrize("confirmation", ["required", "off"])
+def test_a_confirmation_is_spoken_of_where_one_is_asked_for(app, ctx, browser, confirmation):
+    policy = replace(ctx.policy, lead_confirmation=confirmation)
+    product = app.extensions["marketplace"]
+    app.extensions["marketplace"] = replace(product, ctx=replace(ctx, policy=policy))
+    text = browser().open("/").text
+    assert ("confirm" in text) is (confirmation == "required")
+
+
 def test_the_form_is_not_heavy_even_with_every_error_in_it(browser):
     visitor = browser()
     for page in (visitor.open("/"), visitor.send("/", company__country="", sites="x")):

@@ -82,12 +82,12 @@ def promises(policy: Policy, kept: PublicFigures | None) -> list[tuple[str, str]
     """Return what is promised, to be read before the form is sent: what is asked, and answered."""
     promised = lead_form.promised(policy)
     how_many = (_("One provider"), _("Up to two providers"), _("Up to three providers"))
-    clock = [
-        _(
-            "The clock starts when your request opens, after you confirm it by e-mail. By its end "
-            "you have a first response, a quote or a question."
-        )
-    ]
+    starts = (
+        _("The clock starts when your request opens.")
+        if policy.lead_confirmation == "off"
+        else _("The clock starts when your request opens, after you confirm it by e-mail.")
+    )
+    clock = [starts, _("By its end you have a first response, a quote or a question.")]
     if policy.calendar is CalendarKind.BUSINESS_DAYS:
         clock.append(
             _("Saturdays, Sundays and public holidays where your first site is do not count.")

@@ -1,0 +1,153 @@
+"""The lead form with scripts: quicker to fill in, and nothing typed is lost."""
+
+import pytest
+from playwright.sync_api import expect
+
+from marketplace.leads.models import Lead
+
+NEED = {"contact.name": "Mia Ferrante", "headcount": "42", "company.name": "Kestrel Joinery"}
+OLD = (
+    "localStorage.setItem('lead-form', JSON.stringify({at: Date.now() - 8 * 24 * 3600e3, fields}))"
+)
+
+
+def field(page, name):
+    return page.locator(f"[name='{name}']:not([type=hidden])")
+
+
+def fill_in(page):
+    for name, value in NEED.items():
+        field(page, name).fill(value)
+    page.check("[value='ISO 9001']")
+    page.check("[value='AU-NSW']")
+
+
+def test_a_standard_is_found_by_what_it_is_about(window):
+    page = window().page
+    page.goto("/")
+    offered = page.locator("#standards .choice:visible input")
+    common = offered.evaluate_all("all => all.map(each => each.value)")
+    for words, found in (
+        ("the tender asks for safety at work", {"ISO 45001", "AS/NZS 4801", "OHSAS 18001"}),
+        ("ISO9001:2026", {"ISO 9001"}),
+        ("laboratory", {"ISO/IEC 17025", "ISO 15189"}),
+        ("Personal DATA", {"ISO/IEC 27701"}),
+        ("unicorns", set()),
+    ):
+        page.fill("#standards-filter", words)
+        assert set(offered.evaluate_all("all => all.map(each => each.value)")) == found, words
+        said = {0: "Nothing fits", 1: "1 standard fits"}.get(
+            len(found), f"{len(found)} standards fit"
+        )
+        expect(page.locator("#standards-found")).to_contain_text(said)
+    page.fill("#standards-filter", "laboratory")
+    page.check("[value='ISO/IEC 17025']")
+    page.fill("#standards-filter", "food")
+    expect(page.locator("[value='ISO/IEC 17025']")).to_be_visible()  # what is ticked stays in sight
+    page.uncheck("[value='ISO/IEC 17025']")
+    page.fill("#standards-filter", "")
+    assert offered.evaluate_all("all => all.map(each => each.value)") == common
+
+
+def test_a_number_is_checked_while_it_is_typed_and_stops_nobody(window, make, clock):
+    page = window().page
+    page.goto("/")
+    number, said = field(page, "company.registration_number"), page.locator("#number-checked")
+    number.press_sequentially("51 824 753 557")
+    page.wait_for_timeout(700)
+    expect(said).to_be_empty()  # whoever still types has made no mistake yet
+    number.press("Tab")
+    expect(said).to_contain_text("is not a valid ABN or ACN")
+    number.fill("51 824 753 556")
+    expect(said).to_contain_text("check digits of this number are right")
+    page.select_option("[name='company.country']", "NZ")
+    expect(said).to_be_empty()
+    page.route("**/checks/**", lambda route: route.fulfill(status=429))
+    number.fill("1")
+    number.press("Tab")
+    page.click("button.big")
+    expect(page.locator(".summary")).to_be_focused()
+
+
+def test_a_postcode_ticks_its_state_which_can_be_unticked(window):
+    page = window().page
+    page.goto("/")
+    written = page.locator("#region_written-0")
+    written.fill("2612")
+    written.press("Tab")
+    expect(page.locator("[value='AU-ACT']")).to_be_checked()
+    expect(written).to_have_value("")
+    expect(page.locator("#region_written-understood")).to_contain_text("We took 2612 to be in")
+    page.uncheck("[value='AU-ACT']")
+    written.fill("Auckland")
+    written.press("Tab")
+    expect(written).to_have_value("Auckland")
+
+
+def test_what_was_typed_is_there_when_the_page_was_left_and_names_only_in_its_own_tab(window):
+    page = window().page
+    page.goto("/")
+    fill_in(page)
+    page.goto("/join")
+    page.goto("/")
+    expect(page.get_by_text("We kept what you typed here before.")).to_be_visible()
+    for name, value in NEED.items():
+        expect(field(page, name)).to_have_value(value)
+    expect(page.locator("[value='ISO 9001']")).to_be_checked()
+    other = page.context.new_page()
+    other.goto("/")
+    expect(field(other, "headcount")).to_have_value("42")
+    expect(field(other, "company.name")).to_have_value("")
+    expect(field(other, "contact.name")).to_have_value("")
+    stored = other.evaluate("JSON.stringify(localStorage)")
+    assert "Mia" not in stored
+    assert "Kestrel" not in stored
+    assert "consent" not in stored
+    assert "csrf" not in stored
+    page.click("text=Start afresh")
+    page.goto("/")
+    expect(field(page, "headcount")).to_have_value("")
+    expect(field(page, "contact.name")).to_have_value("")
+
+
+@pytest.mark.parametrize("stored", [OLD, "localStorage.setItem('lead-form', '{')"])
+def test_what_is_old_or_broken_is_not_brought_back(window, stored):
+    page = window().page
+    page.goto("/")
+    page.evaluate(f"const fields = {{headcount: ['42']}}; {stored}")
+    page.goto("/")
+    expect(field(page, "headcount")).to_have_value("")
+    fill_in(page)
+    page.goto("/")
+    expect(field(page, "headcount")).to_have_value("42")
+
+
+def test_an_error_is_read_first_and_what_was_typed_stays(window, make, clock):
+    page = window().page
+    page.goto("/")
+    fill_in(page)
+    page.check("[value='consulting']")
+    field(page, "contact.email").fill("mia at kestrel")
+    page.check("#consent-share_with_matched_providers")
+    page.click("button.big")
+    expect(page.locator(".summary")).to_be_focused()
+    page.locator(".summary a").click()
+    expect(field(page, "contact.email")).to_be_focused()
+    expect(field(page, "contact.email")).to_have_value("mia at kestrel")
+    expect(field(page, "contact.name")).to_have_value("Mia Ferrante")
+
+
+def test_what_was_sent_is_kept_no_longer_and_back_finds_the_form_as_it_was(window, make, clock):
+    page = window().page
+    page.goto("/")
+    clock.advance(minutes=2)
+    fill_in(page)
+    page.check("[value='consulting']")
+    field(page, "contact.email").fill("mia@kestrel.example")
+    page.check("#consent-share_with_matched_providers")
+    page.dblclick("button.big")
+    expect(page.get_by_text("We have written to")).to_be_visible()
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+    page.go_back()
+    expect(field(page, "contact.name")).to_have_value("Mia Ferrante")
+    assert len(make.ask(lambda session: session.query(Lead).all())) == 1
