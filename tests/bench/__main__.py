@@ -4,6 +4,7 @@ Servers of our own, as durable as in production, in a folder that is removed aft
 """
 
 import argparse
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from tests.bench.deadlines import IDLE, idle_sweeps, sweep_due
 from tests.bench.mail import time_mail
 from tests.bench.market import grow_market
 from tests.bench.one_match import Timings, time_matches
+from tests.bench.pages import time_pages
 from tests.bench.worker import Work, time_worker
 from tests.conftest import RecordingQueue, Services, settings_for
 
@@ -177,6 +179,30 @@ def bench_deadlines(providers: int, due: int, stored: list[int]) -> None:
     console.print(table)
 
 
+def bench_pages(providers: int, count: int) -> None:
+    """Server time of pages with so many requests stored, against a page that asks for nothing."""
+    with installation() as (ctx, database_url, redis_url), console.status("pages"):
+        grow_market(database_url.replace("+psycopg", ""), providers, roomy=1000)
+        viewed = time_pages(ctx, another(database_url, redis_url), count, views=60)
+    title = (
+        f"Pages with {count:,} running requests and {providers:,} providers (asked: p95 < 100 ms)"
+    )
+    table = Table(title=title)
+    for heading in ("page", "median, ms", "p95, ms", "median to the floor's", "HTML, KiB"):
+        table.add_column(heading, justify="left" if heading == "page" else "right")
+    floor = quantile(viewed[0].seconds, 0.5)
+    for each in viewed:
+        median = quantile(each.seconds, 0.5)
+        table.add_row(
+            re.sub(r"[0-9a-f-]{36}", "…", each.path),
+            f"{median:.1f}",
+            f"{quantile(each.seconds, 0.95):.1f}",
+            f"{median / floor:.1f}",
+            f"{each.size / 1024:.0f}",
+        )
+    console.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--sizes", default="10000,100000,1000000", help="of the markets")
@@ -185,7 +211,9 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="show every statement's share")
     parser.add_argument("--stored", default="10000,100000,1000000", help="invitations")
     parser.add_argument("--due", type=int, default=10_000, help="deadlines due at once")
-    parser.add_argument("--only", choices=["match", "worker", "deadlines"], help="one of them")
+    parser.add_argument(
+        "--only", choices=["match", "worker", "deadlines", "pages"], help="one of them"
+    )
     wanted = parser.parse_args()
     if wanted.only in (None, "match"):
         sizes = [int(size) for size in wanted.sizes.split(",")]
@@ -195,6 +223,8 @@ def main() -> None:
     if wanted.only in (None, "deadlines"):
         stored = [int(size) for size in wanted.stored.split(",")]
         bench_deadlines(10_000, wanted.due, stored)
+    if wanted.only in (None, "pages"):
+        bench_pages(10_000, 10_000)
 
 
 if __name__ == "__main__":
