@@ -148,11 +148,18 @@ def region_names(session: Session, codes: Collection[str]) -> dict[str, str]:
     return dict(rows.all())
 
 
-def regions_called(session: Session, name: str) -> list[str]:
-    """Return the codes of the regions with this name, however it is capitalised."""
-    return list(
-        session.scalars(select(Region.code).where(func.lower(Region.name) == name.strip().lower()))
+def regions_called(session: Session, names: Collection[str]) -> dict[str, list[str]]:
+    """Return the codes of the regions with these names in lower case, asked for all at once."""
+    # PostgreSQL knows no text with a NUL in it, and no region has one.
+    sought = [name.lower() for name in names if "\0" not in name]
+    found: dict[str, list[str]] = {}
+    named = func.lower(Region.name)
+    rows = select(named, Region.code).where(
+        named == any_(bindparam("names", sought, type_=ARRAY(Text())))
     )
+    for name, code in session.execute(rows):
+        found.setdefault(name, []).append(code)
+    return found
 
 
 def region_of_postcode(session: Session, country: str, postcode: str) -> Region | None:

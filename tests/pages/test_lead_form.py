@@ -8,10 +8,12 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
+from sqlalchemy import event
 
 from marketplace.catalogue.models import Standard
 from marketplace.catalogue.queries import standards
 from marketplace.core.calendars import CalendarKind
+from marketplace.core.db import db
 from marketplace.invitations import questions
 from marketplace.leads.models import Lead
 from tests.api.doors import invitations_of
@@ -165,6 +167,41 @@ def test_regions_may_be_written(browser, clock, make, written, code):
     assert leads(make)[0].regions == ["AU-NSW", code]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Nar\x00nia",
+        "'; DROP TABLE regions; --",
+        "%",
+        "(AUX",
+        "Middle Earth and all that is beyond it",
+        "🦄",
+    ],
+)
+@pytest.mark.parametrize("country", ["AU", "\x00\x00"])
+def test_what_is_no_region_is_refused_whatever_it_is(browser, clock, make, written, country):
+    page = fill_in(browser(), clock, region_written=written, company__country=country)
+    assert page.status == 422
+    assert "is not a region that we know" in page.text
+    assert "characters" not in page.html.split('id="regions-problem"')[1].split("</p>")[0]
+    assert leads(make) == []
+
+
+def test_a_thousand_names_of_regions_are_asked_for_at_once(browser, clock, ctx, make):
+    written = ";".join(f"Narnia {number}" for number in range(1000))
+    asked = []
+
+    def note(*args):
+        asked.append(args[2])
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        assert fill_in(browser(), clock, region_written=written).status == 422
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    assert len(asked) < 60
+
+
 def test_the_language_of_the_work_may_be_chosen_and_is_no_matter_otherwise(browser, clock, make):
     visitor = browser()
     assert dict(visitor.open("/").form("/").values)["language"] == ""
@@ -313,6 +350,8 @@ def test_a_number_is_checked_while_it_is_typed_by_the_rule_that_holds_when_it_is
         ("AU", "1" * 5000, None),
         ("NZ", "1010", None),
         ("", "", None),
+        ("\x00\x00", "2612", None),
+        ("AU", "\x002612", None),
     ],
 )
 def test_a_postcode_is_understood_while_it_is_typed(client, country, typed, region):

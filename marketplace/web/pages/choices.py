@@ -64,27 +64,31 @@ def region_codes(session: Session, typed: Iterable[str]) -> list[str]:
 
     What is neither stays as it was typed, to be refused in its own words.
     """
+    parts = list(dict.fromkeys(part for text in typed for part in _parts(text)))
+    called = catalogue.regions_called(session, [part for part in parts if not _code(part)])
+    return list(dict.fromkeys(_code(part) or _called(part, called) for part in parts))
+
+
+def _parts(text: str) -> list[str]:
+    """Return the regions in a text, of which some have a comma in their names."""
     found: list[str] = []
-    for text in typed:
-        for part in re.split(r"[;\r\n]+", text):
-            # "Korea, Republic of" is one region; "AU-NSW, AU-VIC" are two.
-            codes = [each.strip() for each in part.split(",")]
-            for bare in codes if all(_CODE.fullmatch(each) for each in codes) else [part.strip()]:
-                code = _region_code(session, bare) if bare else None
-                if code is not None and code not in found:
-                    found.append(code)
-    return found
+    for part in re.split(r"[;\r\n]+", text):
+        # "Korea, Republic of" is one region; "AU-NSW, AU-VIC" are two.
+        codes = [each.strip() for each in part.split(",")]
+        found += codes if all(map(_CODE.fullmatch, codes)) else [part.strip()]
+    return [part for part in found if part]
 
 
-def _region_code(session: Session, text: str) -> str:
+def _code(text: str) -> str | None:
     _, bracket, code = text.removesuffix(")").rpartition("(")
-    if bracket and _CODE.fullmatch(code):
-        return code.upper()
-    if _CODE.fullmatch(text):
-        return text.upper()
-    called = catalogue.regions_called(session, text)
-    countries = [code for code in called if "-" not in code]
-    return called[0] if len(called) == 1 else countries[0] if countries else text
+    found = code if bracket and _CODE.fullmatch(code) else text
+    return found.upper() if _CODE.fullmatch(found) else None
+
+
+def _called(text: str, called: Mapping[str, list[str]]) -> str:
+    codes = called.get(text.lower(), [])
+    countries = [code for code in codes if "-" not in code]
+    return codes[0] if len(codes) == 1 else countries[0] if countries else text
 
 
 def language_codes(typed: Iterable[str]) -> list[str]:

@@ -37,8 +37,12 @@ HONEYPOT = "fax"
 PATIENCE = 5.0
 """Seconds that the second click of a double click waits for what the first one came to."""
 
+SHOWN_AT_MOST = 60
+"""Characters of a name that is none: the field above has all of it."""
+
 BEGIN: Typed = {"company.country": ["AU"], "sites": ["1"], "certification_status": ["none"]}
 
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _POSTCODE = re.compile(r"(?:.*[\s,])?([0-9]{4})")
 """A postcode by itself, or at the end of an address."""
 
@@ -149,7 +153,7 @@ class Guess:
 def of_postcode(session: Session, country: str, text: str) -> Guess | None:
     """Return which region of the business's country a postcode is of, where postcodes tell."""
     written = _POSTCODE.fullmatch(text.strip())
-    if written is None:
+    if written is None or not _COUNTRY.fullmatch(country):
         return None
     region = catalogue.region_of_postcode(session, country, written[1])
     return Guess(written[1], region.name, region.code) if region else None
@@ -161,10 +165,12 @@ def by_name(error: FieldError, sent: Sent) -> FieldError:
     if index == error.pointer:
         return error
     text = sent.data["regions"][int(index)]
-    if _POSTCODE.fullmatch(text):
-        wrong = _("is a postcode that tells us no region: please write the region's name")
-        return FieldError("/regions", f"\u201c{text}\u201d {wrong}")
-    return FieldError("/regions", f"\u201c{text}\u201d {error.detail}")
+    wrong = (
+        _("is a postcode that tells us no region: please write the region's name")
+        if _POSTCODE.fullmatch(text)
+        else _("is not a region that we know: please write a name or an ISO code, such as NZ-AUK")
+    )
+    return FieldError("/regions", f"\u201c{text[:SHOWN_AT_MOST]}\u201d {wrong}")
 
 
 def submit_once(sent: Sent, posted: MultiDict[str, str], begun: "Begun") -> dict[str, Any]:
