@@ -14,6 +14,7 @@ from marketplace.catalogue.rules import (
     StandardKind,
 )
 from marketplace.core.db import Base, Id, Words
+from marketplace.core.texts import Told
 
 
 class Standard(Base):
@@ -45,7 +46,7 @@ class Standard(Base):
     @property
     def where_to_turn(self) -> str:
         """Return the sentence that says where to turn, for what cannot be certified."""
-        return WHERE_TO_TURN[self.kind].format(code=self.code)
+        return Told(WHERE_TO_TURN[self.kind], code=self.code)
 
     @property
     def editions(self) -> Editions:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from marketplace.core.texts import N_
+
 
 class StandardKind(StrEnum):
     """What can be had against a standard, and from whom (`kind` in the catalogue's file)."""
@@ -32,27 +34,28 @@ CERTIFIABLE = frozenset(
 )
 
 WHERE_TO_TURN = {
-    StandardKind.ACCREDITATION: (
-        "{code} is not certified but accredited, by a national accreditation body (in Australia "
+    StandardKind.ACCREDITATION: N_(
+        "%(code)s is not certified but accredited, by a national accreditation body (in Australia "
         "NATA, in New Zealand IANZ): please ask there"
     ),
-    StandardKind.GUIDANCE: (
-        "{code} gives guidance and no organisation can be certified to it: please choose the "
+    StandardKind.GUIDANCE: N_(
+        "%(code)s gives guidance and no organisation can be certified to it: please choose the "
         "requirements standard nearest to it, such as ISO 9001, ISO/IEC 27001 or ISO 22301"
     ),
-    StandardKind.EXTENSION: (
-        "{code} is certified only as an addition to an ISO/IEC 27001 certificate: please choose "
-        "ISO/IEC 27001 and name {code} in the notes"
+    StandardKind.EXTENSION: N_(
+        "%(code)s is certified only as an addition to an ISO/IEC 27001 certificate: please choose "
+        "ISO/IEC 27001 and name %(code)s in the notes"
     ),
-    StandardKind.VERIFICATION: (
-        "{code} is verified, not certified: please ask a verification body accredited to ISO 14065"
+    StandardKind.VERIFICATION: N_(
+        "%(code)s is verified, not certified: please ask a verification body accredited to "
+        "ISO 14065"
     ),
-    StandardKind.ATTESTATION: (
-        "{code} is a report by a licensed audit firm and not a certificate: please ask such a "
+    StandardKind.ATTESTATION: N_(
+        "%(code)s is a report by a licensed audit firm and not a certificate: please ask such a "
         "firm, or choose ISO/IEC 27001"
     ),
-    StandardKind.WITHDRAWN: (
-        "{code} was withdrawn and nobody certifies to it any more: please choose ISO 45001"
+    StandardKind.WITHDRAWN: N_(
+        "%(code)s was withdrawn and nobody certifies to it any more: please choose ISO 45001"
     ),
 }
 """For what cannot be certified: the sentence that says where to turn instead."""

@@ -6,6 +6,7 @@ from werkzeug.datastructures import MultiDict
 
 from marketplace.core.errors import FieldError
 from marketplace.web.auth import current_context
+from marketplace.web.languages import translate
 from marketplace.web.pages.choices import choices, language_codes, names, region_codes
 from marketplace.web.pages.forms import Sent, Typed
 from marketplace.web.pages.words import language
@@ -50,5 +51,5 @@ def by_name(error: FieldError, sent: Sent) -> FieldError:
         index = error.pointer.removeprefix(f"/coverage/{name}/")
         if index != error.pointer:
             text = sent.data["coverage"][name][int(index)]
-            return FieldError(f"/coverage/{name}", f"\u201c{text}\u201d {error.detail}")
+            return FieldError(f"/coverage/{name}", f"\u201c{text}\u201d {translate(error.detail)}")
     return error
