@@ -14,8 +14,8 @@ from marketplace.notifications import suppressions
 from marketplace.web.api.admin_suppressions import LiftSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.forms import Filled, read
-from marketplace.web.pages.own_request import sentence
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
 pages = Blueprint("desk", __name__, url_prefix="/admin")

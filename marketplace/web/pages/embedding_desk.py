@@ -12,8 +12,8 @@ from marketplace.leads.rules import ORIGIN_AT_MOST
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import In, Text
 from marketplace.web.pages.forms import Filled, read
-from marketplace.web.pages.own_request import sentence
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
 pages = Blueprint("embedding_desk", __name__, url_prefix="/admin/sites")

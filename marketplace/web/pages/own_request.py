@@ -10,6 +10,7 @@ from marshmallow import Schema
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Invalid, NotFound, NotSignedIn
+from marketplace.core.texts import N_
 from marketplace.invitations import endings, questions
 from marketplace.leads.rules import CloseReason, Timeframe
 from marketplace.quotes import comparison, erasure, outcome
@@ -18,23 +19,24 @@ from marketplace.web.auth import REQUEST_TOKEN, current_actor, current_context
 from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.forms import Filled, read, typed_from
 from marketplace.web.pages.standards import COMMON
+from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
 pages = Blueprint("own_request", __name__, url_prefix="/requests")
 
 LABELS = {
     "": "",
-    "question_id": "The question",
-    "text": "Your answer",
-    "reason": "The reason",
-    "rating": "Your rating",
-    "comment": "Your comment",
-    "standards": "At least one standard",
-    "headcount": "The number of people",
-    "sites": "The number of sites",
-    "timeframe": "The time frame",
-    "needed_by": "The date by which you need it",
-    "notes": "The notes",
+    "question_id": N_("The question"),
+    "text": N_("Your answer"),
+    "reason": N_("The reason"),
+    "rating": N_("Your rating"),
+    "comment": N_("Your comment"),
+    "standards": N_("At least one standard"),
+    "headcount": N_("The number of people"),
+    "sites": N_("The number of sites"),
+    "timeframe": N_("The time frame"),
+    "needed_by": N_("The date by which you need it"),
+    "notes": N_("The notes"),
 }
 
 Page = Response | str | tuple[str, int]
@@ -91,12 +93,6 @@ def done(act: Callable[[], Any], said: str) -> Response:
     except Conflict as refused:
         flash(sentence(refused), "problem")
     return redirect(url_for("own_request.own"), 303)
-
-
-def sentence(refused: Exception) -> str:
-    """Return a refusal as a sentence."""
-    words = str(refused)
-    return f"{words[:1].upper()}{words[1:]}."
 
 
 def filled_in(schema: Schema, **given: Any) -> tuple[Any, Any]:

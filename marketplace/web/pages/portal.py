@@ -27,9 +27,9 @@ from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import In, Text
 from marketplace.web.pages.choices import names
 from marketplace.web.pages.forms import Filled, read
-from marketplace.web.pages.own_request import sentence
 from marketplace.web.pages.quote_labels import LABELS
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.words import sentence
 from marketplace.web.paging import cursor
 from marketplace.web.requests import Parser, load
 

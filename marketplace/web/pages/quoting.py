@@ -25,10 +25,9 @@ from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Amount, HalfDays, WholeNumber
 from marketplace.web.languages import translate
 from marketplace.web.pages.forms import Filled, Typed, parsed, read, typed_from
-from marketplace.web.pages.own_request import sentence
 from marketplace.web.pages.portal import Page, done, own_profile
 from marketplace.web.pages.quote_labels import FEES, LABELS, WHY_NOT, assumed, called
-from marketplace.web.pages.words import when
+from marketplace.web.pages.words import sentence, when
 from marketplace.web.requests import load
 
 pages = Blueprint("quoting", __name__, url_prefix="/portal/invitations/<uuid:invitation_id>/quote")
