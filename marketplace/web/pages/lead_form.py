@@ -25,7 +25,6 @@ from marketplace.leads.rules import CertificationStatus, Service, Timeframe
 from marketplace.leads.signals import Telltale
 from marketplace.web.api.common import LeadIn
 from marketplace.web.auth import current_context
-from marketplace.web.languages import translate
 from marketplace.web.pages.choices import choices, region_codes
 from marketplace.web.pages.forms import Filled, Sent, Typed, read
 from marketplace.web.pages.standards import COMMON, by_subject, words_for
