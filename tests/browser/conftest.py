@@ -73,7 +73,7 @@ def site(app: Flask) -> Iterator[Site]:
         return again.get(environ["PATH_INFO"], app)(environ, start)
 
     server = make_server("localhost", 0, answer, threaded=True, request_handler=Quiet)
-    server.daemon_threads = True
+    server.daemon_threads = False  # what is still being answered at the end is waited for
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield Site(f"http://localhost:{server.server_port}", again)

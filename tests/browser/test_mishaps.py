@@ -66,8 +66,8 @@ def test_what_was_decided_in_one_tab_is_told_in_the_other(invited, make):
     person, lead = invited
     first, second = person.page, person.page.context.new_page()
     second.goto(first.url)
-    first.get_by_label("Reason").select_option("no_capacity")
-    first.get_by_role("button", name="Decline").click()
+    first.get_by_role("link", name="Decline").click()
+    first.get_by_role("button", name="We have no capacity").click()
     expect(first.get_by_text("declined").first).to_be_visible()
     second.get_by_role("button", name="Accept and see who it is").click()
     expect(second.locator(".problem-flash").first).to_be_visible()
