@@ -33,6 +33,12 @@ class User(Base):
     """The 30-second step of the last code that was accepted: none is accepted twice."""
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    """Since when they are let in no more: removed by a colleague."""
+
+    @property
+    def is_free(self) -> bool:
+        """Return whether they signed in for a provider once, and do for nobody now."""
+        return self.role is Role.PROVIDER and self.disabled_at is not None
 
 
 class SignIn(Base):

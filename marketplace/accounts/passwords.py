@@ -109,12 +109,17 @@ def set_password(ctx: Context, form: Form) -> None:
 def replace_password(tx: Transaction, actor: Actor, user: User, hashed: str) -> None:
     """Store another password's hash and end every session of its user."""
     user.password_hash = hashed
+    end_sessions(tx, user)
+    record(tx, actor, "user.password_set", user.id)
+
+
+def end_sessions(tx: Transaction, user: User) -> None:
+    """End every session of a user at once."""
     tx.session.execute(
         update(SignIn)
         .where(SignIn.user_id == user.id, SignIn.ended_at.is_(None))
         .values(ended_at=tx.now)
     )
-    record(tx, actor, "user.password_set", user.id)
 
 
 def checked_password(password: str, *, email: str, name: str) -> str:

@@ -12,7 +12,7 @@ from marketplace.accounts.devices import Device, note_device
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.rules import Role
 from marketplace.core import links
-from marketplace.core.actors import OPERATOR, SYSTEM, Actor, Kind
+from marketplace.core.actors import ANYBODY, OPERATOR, SYSTEM, Actor, Kind
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict, NotAllowed, NotSignedIn
@@ -173,6 +173,34 @@ def ensure_provider_user(
     )
     user = made or queries.user_by_email(tx.session, email)
     return user if user is not None and user.provider_id == provider_id else None
+
+
+def join_provider(tx: Transaction, provider_id: UUID, email: str, name: str) -> User | None:
+    """Return who signs in for the provider with this address from now on, without a password yet.
+
+    Somebody new, or somebody who signs in for nobody since they were removed. None where the
+    address signs in for somebody already.
+    """
+    email = rules.normal_email(email)
+    made = _insert(
+        tx, email=email, name=name, role=Role.PROVIDER, provider_id=provider_id, actor=ANYBODY
+    )
+    if made is not None:
+        return made
+    found = queries.user_by_email(tx.session, email)
+    user = None if found is None else queries.lock_user(tx.session, found.id)
+    if user is None or not user.is_free:
+        return None
+    user.provider_id, user.name, user.disabled_at = provider_id, name, None
+    user.password_hash = user.totp_secret = user.totp_used_step = None
+    record(tx, ANYBODY, "user.let_in_again", user.id)
+    return user
+
+
+def remove_user(tx: Transaction, user: User) -> None:
+    """Let a user in no more, and end every session of theirs at once. Locked."""
+    user.disabled_at = tx.now
+    passwords.end_sessions(tx, user)
 
 
 def _insert(tx: Transaction, *, actor: Actor, **values: Any) -> User | None:

@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     SET_PASSWORD = "password"
     NOT_OURS = "notours"
     COME_BACK = "back"
+    JOIN_TEAM = "join"
 
 
 class Link(Base):

@@ -85,6 +85,8 @@ class Policy:
     session_lifetime: timedelta = timedelta(hours=12)
     set_password_within: timedelta = timedelta(days=7)
     reset_password_within: timedelta = timedelta(hours=1)
+    team_at_most: int = 50
+    """How many people may sign in for one provider, those who are invited to included."""
     idempotency_window: timedelta = timedelta(hours=24)
 
     decline_refund_within: timedelta = timedelta(hours=4)

@@ -192,6 +192,12 @@ SAMPLES: tuple[Sample, ...] = (
     ),
     _provider("place_passed_on"),
     Sample("set_password", {**_PROVIDER}, link=Purpose.SET_PASSWORD),
+    Sample(
+        "team_invited",
+        {**_PROVIDER, "by": "Kim Reyes", "expires_at": _DUE},
+        link=Purpose.JOIN_TEAM,
+    ),
+    Sample("team_invited_elsewhere", {**_PROVIDER, "by": "Kim Reyes"}, path="/sign-in"),
     Sample("password_reset", {}, link=Purpose.SET_PASSWORD),
     Sample("password_reset", {"expires_at": _DUE}, link=Purpose.SET_PASSWORD, case="until"),
     Sample(

@@ -19,6 +19,7 @@ LINK_PATHS = {
     Purpose.CONFIRM_LEAD: "/requests/confirm/",
     Purpose.REQUEST: "/requests/open/",
     Purpose.SET_PASSWORD: "/set-password/",
+    Purpose.JOIN_TEAM: "/set-password/",
     Purpose.NOT_OURS: "/requests/not-ours/",
     Purpose.COME_BACK: "/come-back/",
 }

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.accounts.models import User
@@ -226,6 +226,27 @@ class Relationship(Base):
     kind: Mapped[RelationshipKind]
     valid_from: Mapped[date | None]
     valid_until: Mapped[date | None]
+
+
+class TeamInvitation(Base):
+    """That somebody was asked to sign in for a provider, and has not yet: then the row is gone.
+
+    It stands here whether or not the address signs in for somebody else, so that whoever invited it
+    cannot tell.
+    """
+
+    __tablename__ = "team_invitations"
+    __table_args__ = (UniqueConstraint("provider_id", "email"),)
+
+    id: Mapped[Id]
+    provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id))
+    email: Mapped[str]
+    """In its normal form, as users have it."""
+    name: Mapped[str]
+    invited_by: Mapped[UUID] = mapped_column(ForeignKey(User.id))
+    invited_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    """Until when the link that was mailed last can be used."""
 
 
 class Pause(Base):

@@ -35,6 +35,9 @@ LIMITS = {
     ("POST", "/sign-in"): "20 per minute; 120 per hour",
     ("POST", "/forgot-password"): "10 per minute; 40 per hour",
     ("POST", "/set-password/<token>"): "20 per minute; 120 per hour",
+    ("POST", "/portal/team"): "10 per minute; 40 per hour",
+    ("POST", "/portal/team/invitations/<uuid:invitation_id>/again"): "10 per minute; 40 per hour",
+    ("POST", "/portal/team/<uuid:user_id>/link"): "10 per minute; 40 per hour",
 }
 """By method and route: an office behind one address gets by, a machine that guesses does not."""
 

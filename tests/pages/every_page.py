@@ -108,6 +108,9 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         see(person.send("/address", url="http://127.0.0.1:9/hook"))
         see(person.send("/keys", name="ours"))
         see(person.open("/portal/software"))
+        see(person.open("/portal/team"))
+        see(person.send("/portal/team", email="nowhere"))
+        see(person.send("/portal/team", name="Lee Okafor", email="lee@works.example"))
         see(person.open("/portal/accreditations"))
         if provider is not consultant:
             see(person.send("/portal/accreditations"))

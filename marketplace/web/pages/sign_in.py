@@ -22,6 +22,8 @@ from marketplace.core.actors import ANYBODY
 from marketplace.core.errors import FieldError, Gone, Invalid, NotAllowed, NotSignedIn
 from marketplace.core.links import Purpose
 from marketplace.core.texts import N_
+from marketplace.providers import team
+from marketplace.providers.models import Provider
 from marketplace.web.api.sessions import NewPasswordResetSchema, NewSessionSchema, PasswordSchema
 from marketplace.web.auth import SESSION_TOKEN, current_context
 from marketplace.web.pages.forms import Filled, read
@@ -134,28 +136,51 @@ def ask_reset() -> Response | tuple[str, int]:
 @pages.get("/set-password/<token>")
 def new_password(token: str) -> str | tuple[str, int]:
     """Show the form for a link that is still good."""
-    ctx = current_context()
-    with ctx.reading() as reading:
-        link = links.link_for(reading, Purpose.SET_PASSWORD, token, now=ctx.clock())
-    if link is None or link.used_at is not None:
-        return render_template("link_lapsed.html", what="password"), 410
-    return _new_password(token, Filled(LABELS))
+    try:
+        return _new_password(token, Filled(LABELS))
+    except Gone:
+        return _lapsed(token)
 
 
 @pages.post("/set-password/<token>")
 def set_password(token: str) -> Response | str | tuple[str, int]:
-    """Set the password, which uses the link up."""
+    """Set the password, which uses the link up; that of an invitation lets somebody new in."""
     sent = {"token": token, "password": request.form.get("password", "")}
+    act = team.join_team if _is_invitation(token) else passwords.set_password
     try:
-        passwords.set_password(current_context(), load(PasswordSchema(), sent))
+        act(current_context(), load(PasswordSchema(), sent))
     except Invalid as refused:
         return _new_password(token, Filled(LABELS).wrong(refused.errors)), 422
     except Gone:
-        return render_template("link_lapsed.html", what="password"), 410
+        return _lapsed(token)
     session.clear()
     flash(_("Your password is set. Please sign in with it."))
     return redirect(url_for("sign_in.form"), 303)
 
 
+def _is_invitation(token: str) -> bool:
+    return token.startswith(f"{Purpose.JOIN_TEAM}_")
+
+
+def _lapsed(token: str) -> tuple[str, int]:
+    what = "invited" if _is_invitation(token) else "password"
+    return render_template("link_lapsed.html", what=what), 410
+
+
 def _new_password(token: str, filled: Filled) -> str:
-    return render_template("set_password.html", form=filled, token=token, least=PASSWORD_LENGTH[0])
+    """Show the form, with whom an invitation lets in; or raise `Gone`."""
+    ctx, of = current_context(), {}
+    with ctx.reading() as reading:
+        if _is_invitation(token):
+            invitation = team.invitation_to(reading, token, now=ctx.clock())
+            if invitation is None:
+                raise Gone("this link was used or has lapsed")
+            provider = reading.get_one(Provider, invitation.provider_id)
+            of = {"provider": provider.name, "email": invitation.email}
+        else:
+            link = links.link_for(reading, Purpose.SET_PASSWORD, token, now=ctx.clock())
+            if link is None or link.used_at is not None:
+                raise Gone("this link was used or has lapsed")
+    return render_template(
+        "set_password.html", form=filled, token=token, least=PASSWORD_LENGTH[0], **of
+    )
