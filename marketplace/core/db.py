@@ -1,8 +1,10 @@
 """The one database: engine and session from Flask-SQLAlchemy, and the types that models share."""
 
 import enum
+import re
 from datetime import datetime
 from enum import StrEnum
+from functools import reduce
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -30,6 +32,35 @@ def one_of(column: Any, *states: StrEnum) -> ColumnElement[bool]:
     """
     is_one: ColumnElement[bool] = column.in_([literal_column(f"'{each}'") for each in states])
     return is_one
+
+
+def words_of(*columns: str) -> str:
+    """Return the words in these columns of a row as PostgreSQL indexes and searches them.
+
+    By the text of the statement, since an index serves only an expression that is the very same;
+    with brackets as PostgreSQL puts them, so that the two can be compared.
+    """
+    joined = reduce(lambda before, column: f"(({before} || ' ') || {column})", columns)
+    split = f"regexp_split_to_array(lower({joined[1:-1]}), '{_BETWEEN_WORDS}')"
+    return f"array_to_tsvector(array_remove({split}, ''))"
+
+
+def words_begin(typed: str) -> str:
+    """Return the question for rows in which every typed word begins a word, or all as one do.
+
+    `51 824 753 556` finds the number that is stored without its gaps.
+    """
+    words = [word for word in re.split(_BETWEEN_WORDS, typed) if word][:WORDS_SEARCHED]
+    begun = [f"'{word}':*" for word in words]
+    together = [f"'{''.join(words)}':*"] if len(words) > 1 else []
+    return " | ".join([" & ".join(begun), *together])
+
+
+_BETWEEN_WORDS = r"[\s!-/:-@[-`{-~]+"
+"""Gaps and what ASCII has of signs: the same in Python, and in PostgreSQL whatever its locale."""
+
+WORDS_SEARCHED = 8
+"""Of those typed: nobody means more."""
 
 
 def new_id() -> UUID:

@@ -1,16 +1,19 @@
 """What needs an administrator's hand now, on one page."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
+from marketplace.core.db import one_of
 from marketplace.core.policy import Policy
 from marketplace.invitations import track_record
 from marketplace.invitations.models import Invitation, Miss
@@ -22,11 +25,29 @@ from marketplace.leads.rules import LeadState
 from marketplace.notifications.models import Commitment, MailPause, Notification, Suppression
 from marketplace.notifications.rules import CommitmentState, NotificationState, Way
 from marketplace.notifications.suppressions import suppressions
-from marketplace.providers.models import Provider
-from marketplace.providers.rules import ProviderState
+from marketplace.providers.models import Accreditation, Provider
+from marketplace.providers.rules import AccreditationState, ProviderState
 
-SHOWN = 25
-"""Of each kind; the lists behind it hold the rest."""
+SHOWN = 6
+"""Of each kind, where all kinds are shown ..."""
+
+SHOWN_ALONE = 36
+"""... and where one kind is: what is behind them comes once these are done."""
+
+
+class Kind(StrEnum):
+    """What may need a hand, the most urgent first."""
+
+    CLOCKS = "clocks"
+    REVIEW = "review"
+    WAITING = "waiting"
+    MESSAGES = "messages"
+    OBJECTIONS = "objections"
+    APPLICATIONS = "applications"
+    CLAIMS = "claims"
+    EXPIRING = "expiring"
+    STOPPED = "stopped"
+
 
 NOT_ARRIVED = (
     NotificationState.FAILED,
@@ -67,75 +88,125 @@ class WaitingLead:
 
 
 @dataclass(frozen=True)
+class Held:
+    """An accreditation that needs a look, and whose it is."""
+
+    accreditation: Accreditation
+    provider: Provider
+
+
+@dataclass(frozen=True)
 class Worklist:
     """What waits for somebody, the oldest (or most urgent) first."""
 
-    in_review: Sequence[Lead]
-    waiting: Sequence[WaitingLead]
+    counts: Mapping[Kind, int]
+    """How many there are of each kind; those shown may be fewer."""
     at_risk: Sequence[tuple[Commitment, Lead]]
     """Open without a response, and little or none of the time left, or missed."""
+    in_review: Sequence[Lead]
+    waiting: Sequence[WaitingLead]
+    messages: Sequence[Notification]
+    """Given up, sent back, or held back."""
     paused: Sequence[MailPause]
     """Ways out by which nothing is sent at present, since we are refused there."""
     objections: Sequence[Missed]
     """Misses whose providers say that it was not their doing."""
     applications: Sequence[Provider]
-    messages: Sequence[Notification]
-    """Given up, sent back, or held back."""
+    claims: Sequence[Held]
+    """Accreditations that nobody has looked up yet."""
+    expiring: Sequence[Held]
+    """Verified ones that end soon, or ended and were not renewed, the first to end first."""
     stopped: Sequence[Suppression]
     """Addresses that get no mail."""
 
+    @property
+    def is_empty(self) -> bool:
+        return not self.paused and not any(self.counts.values())
 
-def worklist(ctx: Context, actor: Actor) -> Worklist:
-    """Return what needs a hand now; deadlines count from their instant, swept or not."""
+
+def worklist(ctx: Context, actor: Actor, *, only: Kind | None = None) -> Worklist:
+    """Return what needs a hand now; deadlines count from their instant, swept or not.
+
+    `only`: of this kind more, and of the others nothing but how many there are.
+    """
     actor.require_admin()
+    rows = _rows(ctx.clock(), ctx.policy)
     with ctx.reading() as session:
-        unanswered = (CommitmentState.RUNNING, CommitmentState.AT_RISK, CommitmentState.MISSED)
-        clocks = session.execute(
-            select(Commitment, Lead)
-            .join(Lead, Lead.id == Commitment.lead_id)
-            .where(
-                Commitment.state.in_(unanswered),
-                Commitment.first_response_at.is_(None),
-                Commitment.at_risk_at <= ctx.clock(),
-                Lead.state == LeadState.OPEN,
+        counts = session.execute(
+            select(
+                *(
+                    select(func.count()).select_from(each.subquery()).scalar_subquery().label(kind)
+                    for kind, each in rows.items()
+                )
             )
-            .order_by(Commitment.due_at)
-            .limit(SHOWN)
-        )
+        ).one()
+
+        def found(kind: Kind) -> Sequence[Any]:
+            if only not in (None, kind):
+                return []
+            limit = SHOWN if only is None else SHOWN_ALONE
+            return session.execute(rows[kind].limit(limit)).all()
+
         return Worklist(
-            in_review=session.scalars(
-                select(Lead).where(Lead.state == LeadState.IN_REVIEW).order_by(Lead.id).limit(SHOWN)
-            ).all(),
-            waiting=_waiting(session, ctx.clock(), ctx.policy, limit=SHOWN),
-            at_risk=[(promise, lead) for promise, lead in clocks],
+            counts={kind: counts._mapping[kind] for kind in Kind},
+            at_risk=[(promise, lead) for promise, lead in found(Kind.CLOCKS)],
+            in_review=[lead for (lead,) in found(Kind.REVIEW)],
+            waiting=_as_waiting(session, ctx.clock(), ctx.policy, found(Kind.WAITING)),
+            messages=[message for (message,) in found(Kind.MESSAGES)],
             paused=session.scalars(select(MailPause).order_by(MailPause.channel)).all(),
             objections=track_record.shown(
-                session,
-                session.scalars(
-                    track_record.misses(to_decide=True).order_by(Miss.objected_at).limit(SHOWN)
-                ).all(),
-                ctx.policy,
+                session, [miss for (miss,) in found(Kind.OBJECTIONS)], ctx.policy
             ),
-            applications=session.scalars(
-                select(Provider)
-                .where(Provider.state == ProviderState.APPLIED)
-                .order_by(Provider.id)
-                .limit(SHOWN)
-            ).all(),
-            messages=session.scalars(
-                select(Notification)
-                .where(
-                    Notification.channel == Way.EMAIL,
-                    Notification.state.in_(NOT_ARRIVED),
-                    Notification.recipient.not_like("erased:%"),
-                )
-                .order_by(Notification.id.desc())
-                .limit(SHOWN)
-            ).all(),
-            stopped=session.scalars(
-                suppressions().order_by(Suppression.id.desc()).limit(SHOWN)
-            ).all(),
+            applications=[provider for (provider,) in found(Kind.APPLICATIONS)],
+            claims=[Held(*row) for row in found(Kind.CLAIMS)],
+            expiring=[Held(*row) for row in found(Kind.EXPIRING)],
+            stopped=[suppression for (suppression,) in found(Kind.STOPPED)],
         )
+
+
+def _rows(now: datetime, policy: Policy) -> dict[Kind, Select[*tuple[Any, ...]]]:
+    """What there is of each kind, in the order in which it is shown."""
+    unanswered = (CommitmentState.RUNNING, CommitmentState.AT_RISK, CommitmentState.MISSED)
+    held = select(Accreditation, Provider).join(Provider, Provider.id == Accreditation.provider_id)
+    soon = now.date() + timedelta(days=max(policy.expiry_told_before))
+    return {
+        Kind.CLOCKS: select(Commitment, Lead)
+        .join(Lead, Lead.id == Commitment.lead_id)
+        .where(
+            Commitment.state.in_(unanswered),
+            Commitment.first_response_at.is_(None),
+            Commitment.at_risk_at <= now,
+            Lead.state == LeadState.OPEN,
+        )
+        # Those that can still be kept, then those just missed: what is weeks old can wait.
+        .order_by(
+            Commitment.due_at <= now, func.abs(func.extract("epoch", Commitment.due_at - now))
+        ),
+        Kind.REVIEW: select(Lead).where(Lead.state == LeadState.IN_REVIEW).order_by(Lead.id),
+        Kind.WAITING: _waiting_rows(policy),
+        Kind.MESSAGES: select(Notification)
+        .where(
+            one_of(Notification.channel, Way.EMAIL),
+            one_of(Notification.state, *NOT_ARRIVED),
+            Notification.recipient.not_like("erased:%"),
+        )
+        .order_by(Notification.id.desc()),
+        Kind.OBJECTIONS: track_record.misses(to_decide=True).order_by(Miss.objected_at),
+        Kind.APPLICATIONS: select(Provider)
+        .where(Provider.state == ProviderState.APPLIED)
+        .order_by(Provider.id),
+        Kind.CLAIMS: held.where(
+            Accreditation.state == AccreditationState.CLAIMED,
+            Accreditation.valid_until >= now.date(),
+            Provider.state != ProviderState.REJECTED,
+        ).order_by(Accreditation.id),
+        Kind.EXPIRING: held.where(
+            Accreditation.state == AccreditationState.VERIFIED,
+            Accreditation.valid_until.between(now.date() - policy.expiry_told_within, soon),
+            Provider.state == ProviderState.VERIFIED,
+        ).order_by(Accreditation.valid_until, Accreditation.id),
+        Kind.STOPPED: suppressions().order_by(Suppression.id.desc()),
+    }
 
 
 def waiting_leads(
@@ -146,25 +217,34 @@ def waiting_leads(
     Those that wait for nobody any more come last. `after`: from behind this place on.
     """
     actor.require_admin()
+    rows = _waiting_rows(ctx.policy).limit(limit + 1)
+    if after is not None:
+        rows = rows.where(tuple_(*after) < _PLACE)
     with ctx.reading() as session:
-        found = _waiting(session, ctx.clock(), ctx.policy, limit=limit + 1, after=after)
+        found = _as_waiting(session, ctx.clock(), ctx.policy, session.execute(rows).all())
     return found[:limit], found[limit - 1].place if len(found) > limit else None
 
 
-def _waiting(
-    session: Session, now: datetime, policy: Policy, *, limit: int, after: Place | None = None
-) -> list[WaitingLead]:
+_PLACE = tuple_(func.coalesce(Lead.waiting_since, LAST), Lead.id)
+
+
+def _waiting_rows(policy: Policy) -> Select[Lead, datetime | None]:
     next_try_at = leads.next_try_at(
         at_least=policy.sweep_interval, share=policy.rematch_share, at_most=policy.rematch_at_most
     )
-    place = tuple_(func.coalesce(Lead.waiting_since, LAST), Lead.id)
-    rows = select(Lead, next_try_at).where(
-        Lead.state == LeadState.OPEN,
-        or_(Lead.waiting_since.is_not(None), Lead.waiting_code.is_not(None)),
+    return (
+        select(Lead, next_try_at.label("next_try_at"))
+        .where(
+            Lead.state == LeadState.OPEN,
+            or_(Lead.waiting_since.is_not(None), Lead.waiting_code.is_not(None)),
+        )
+        .order_by(*_PLACE.clauses)
     )
-    if after is not None:
-        rows = rows.where(place > tuple_(*after))
-    found = session.execute(rows.order_by(*place.clauses).limit(limit)).all()
+
+
+def _as_waiting(
+    session: Session, now: datetime, policy: Policy, found: Sequence[Any]
+) -> list[WaitingLead]:
     held = _held_by(session, [lead.id for lead, _ in found])
     return [
         WaitingLead(

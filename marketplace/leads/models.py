@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from marketplace.core.db import Base, Id, Json, Words
+from marketplace.core.db import Base, Id, Json, Words, words_of
 from marketplace.core.errors import Conflict
 from marketplace.leads import rules
 from marketplace.leads.masking import Identity
@@ -18,6 +18,15 @@ from marketplace.leads.rules import (
     Service,
     Timeframe,
 )
+
+WORDS = words_of(
+    "reference",
+    "company_name",
+    "contact_email",
+    "coalesce(website, '')",
+    "coalesce(registration_number, '')",
+)
+"""What an administrator finds a lead by."""
 
 
 class Lead(Base):
@@ -44,6 +53,12 @@ class Lead(Base):
             "ix_leads_waiting",
             "waiting_since",
             postgresql_where=text("state = 'open' AND waiting_since IS NOT NULL"),
+        ),
+        Index(
+            "ix_leads_words",
+            text(WORDS),
+            postgresql_using="gin",
+            postgresql_where=text("erased_at IS NULL"),
         ),
         CheckConstraint("headcount BETWEEN 1 AND 1000000", "headcount_in_range"),
         CheckConstraint("cardinality(standards) BETWEEN 1 AND 6", "one_to_six_standards"),

@@ -42,6 +42,13 @@ class Notification(Base):
         ),
         Index("ix_notifications_subject_id", "subject_id"),
         Index(
+            "ix_notifications_not_arrived",
+            "id",
+            postgresql_where=text(
+                "channel = 'email' AND state IN ('failed', 'bounced', 'dropped', 'suppressed')"
+            ),
+        ),
+        Index(
             "ix_notifications_inbox",
             "provider_id",
             "id",

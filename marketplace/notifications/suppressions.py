@@ -94,21 +94,35 @@ def suppress_address(ctx: Context, actor: Actor, *, address: str) -> Suppression
     """Stop mail to an address by hand."""
     actor.require_admin()
     with ctx.transaction() as tx:
-        made: Suppression | None = tx.session.scalar(
-            insert(Suppression)
-            .values(
-                id=new_id(),
-                address=address_key(address),
-                reason=SuppressionReason.BY_HAND,
-                since=tx.now,
-            )
-            .on_conflict_do_nothing()
-            .returning(Suppression)
+        return _suppress(tx, actor, address)
+
+
+def suppress_again(ctx: Context, actor: Actor, suppression_id: UUID) -> Suppression:
+    """Stop mail, by hand, to an address that was let through."""
+    actor.require_admin()
+    with ctx.transaction() as tx:
+        lifted = tx.session.get(Suppression, suppression_id)
+        if lifted is None:
+            raise NotFound("no such address")
+        return _suppress(tx, actor, lifted.address)
+
+
+def _suppress(tx: Transaction, actor: Actor, address: str) -> Suppression:
+    made: Suppression | None = tx.session.scalar(
+        insert(Suppression)
+        .values(
+            id=new_id(),
+            address=address_key(address),
+            reason=SuppressionReason.BY_HAND,
+            since=tx.now,
         )
-        if made is None:
-            raise Conflict("this address gets no mail already")
-        record(tx, actor, "suppression.made", made.id, reason=made.reason)
-        return made
+        .on_conflict_do_nothing()
+        .returning(Suppression)
+    )
+    if made is None:
+        raise Conflict("this address gets no mail already")
+    record(tx, actor, "suppression.made", made.id, reason=made.reason)
+    return made
 
 
 def lift_suppression(

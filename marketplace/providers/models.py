@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.accounts.models import User
 from marketplace.catalogue.models import AccreditationBody, Standard
-from marketplace.core.db import Base, Id, Words
+from marketplace.core.db import Base, Id, Words, words_of
 from marketplace.providers import rules
 from marketplace.providers.rules import (
     AccreditationEvent,
@@ -20,6 +20,11 @@ from marketplace.providers.rules import (
     ProviderState,
     RelationshipKind,
 )
+
+WORDS = words_of(
+    "name", "contact_email", "coalesce(website, '')", "coalesce(registration_number, '')"
+)
+"""What an administrator finds a provider by."""
 
 
 class Provider(Base):
@@ -46,6 +51,7 @@ class Provider(Base):
             "name_key",
             postgresql_ops={"name_key": "text_pattern_ops"},
         ),
+        Index("ix_providers_words", text(WORDS), postgresql_using="gin"),
         CheckConstraint("kind IN ('consultant', 'certification_body')", "kind_is_known"),
     )
 
@@ -151,7 +157,11 @@ class Accreditation(Base):
     """That an accreditation body accredits this certification body for a standard."""
 
     __tablename__ = "accreditations"
-    __table_args__ = (Index(None, "provider_id"), Index(None, "state", "valid_until"))
+    __table_args__ = (
+        Index(None, "provider_id"),
+        Index(None, "state", "valid_until"),
+        Index("ix_accreditations_certificate", text("lower(certificate_number)")),
+    )
 
     id: Mapped[Id]
     provider_id: Mapped[UUID] = mapped_column(ForeignKey(Provider.id))

@@ -138,7 +138,8 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
     admin.open("/admin/sites")
     see(admin.send("/add"))
     for path in (
-        "/admin", "/admin/sites", "/admin/reports", "/admin/leads", "/admin/providers",
+        "/admin", "/admin?only=review", "/admin/search?q=number", "/admin/search?q=nothing",
+        "/admin/sites", "/admin/reports", "/admin/leads", "/admin/providers",
         f"/admin/providers/{bodies[0].id}", f"/admin/providers/{consultant.id}",
         f"/admin/leads/{certification.id}?find=number", f"/admin/leads/{consulting.id}",
     ):  # fmt: skip

@@ -1,6 +1,7 @@
 """Administration: what needs a hand, moderation of requests and providers, messages."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -122,11 +123,11 @@ def test_a_request_is_matched_again_and_closed(admin, make, work):
 
 def test_clocks_that_run_out_are_named(admin, make, clock):
     lead = make.matched_lead()
-    assert "Every running clock has time" in admin.open("/admin").text
+    assert "No response yet" not in admin.open("/admin").text
     clock.advance(hours=19)
     admin.open("/admin")
     admin.send("/sign-in", email="ada@marketplace.example", password=PASSWORD)
-    assert "Every running clock has time" not in admin.page.text
+    assert "No response yet, and little time left or none 1" in admin.page.text
     assert f"{lead.reference}, {lead.company_name}: 5 hours left" in admin.page.text
 
 
@@ -250,3 +251,58 @@ def test_a_doubt_is_shown_with_its_names_as_they_are_written(admin, ctx, make):
     lead = make.lead_called(receipt.reference)
     assert said in admin.open(f"/admin/leads/{lead.id}").text
     assert "Consultants in doubt" not in admin.page.text
+
+
+def test_that_nothing_needs_a_hand_is_said_plainly(admin):
+    page = admin.open("/admin")
+    assert "Nothing needs a hand now." in page.text
+    assert "None of these needs a hand now." in admin.open("/admin?only=review").text
+    assert "Nothing needs a hand now." in admin.open("/admin?only=nonsense").text
+
+
+def test_of_many_some_are_shown_with_how_many_there_are_and_the_way_to_the_rest(admin, make):
+    for number in range(8):
+        make.provider(name=f"Newcomer {number} Consulting", state="applied")
+    page = admin.open("/admin")
+    assert "Providers that applied 8" in page.text
+    assert "Newcomer 0 Consulting" in page.text
+    assert "Newcomer 7 Consulting" not in page.text
+    page = admin.open(page.link("only=applications"))
+    assert "Newcomer 7 Consulting" in page.text
+    assert "follow once these are done" not in page.text
+
+
+def test_the_signals_of_a_request_in_review_are_told_in_words(admin, in_review):
+    page = admin.open("/admin")
+    for said in ("The telephone number cannot exist", "of the optional fields filled in",
+                 "The e-mail address is of the website's domain"):  # fmt: skip
+        assert said in page.text
+
+
+def test_accreditations_to_look_up_and_those_that_end_soon_are_named(admin, make, clock):
+    body = make.provider("certification_body", standards=("ISO 9001",), accredited=False)
+    today = clock.now.date()
+    for name, days, state in (
+        ("NEW-1", 400, AccreditationState.CLAIMED), ("OLD-1", -3, AccreditationState.CLAIMED),
+        ("END-1", 30, AccreditationState.VERIFIED), ("OVER-1", -2, AccreditationState.VERIFIED),
+        ("LONG-1", 300, AccreditationState.VERIFIED), ("PAST-1", -60, AccreditationState.VERIFIED),
+    ):  # fmt: skip
+        make.accreditation(
+            body, certificate_number=name, valid_until=today + timedelta(days=days), state=state
+        )
+    page = admin.open("/admin")
+    named = [name for name in ("NEW-1", "OLD-1", "END-1", "OVER-1", "LONG-1", "PAST-1")
+             if name in page.text]  # fmt: skip
+    assert named == ["NEW-1", "END-1", "OVER-1"]
+    assert page.text.index("OVER-1") < page.text.index("END-1")
+    assert "30 days left" in page.text
+
+
+def test_letting_mail_through_is_undone(admin, ctx, make):
+    suppress_address(ctx, OPERATOR, address="gone@works.example")
+    admin.open("/admin")
+    page = admin.send("/lift", reason="They mended it.")
+    assert "gone@works.example" not in page.text
+    page = admin.send("/stop")
+    assert "gets no mail, as before" in page.text
+    assert "gone@works.example" in page.text

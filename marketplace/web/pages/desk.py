@@ -2,47 +2,124 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Invalid, NotSignedIn
-from marketplace.insights.worklist import worklist
+from marketplace.insights.search import AT_MOST, find
+from marketplace.insights.worklist import Kind, worklist
 from marketplace.notifications import service as notifications
 from marketplace.notifications import suppressions
 from marketplace.web.api.admin_suppressions import LiftSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.signals import signals_in_words
 from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
 pages = Blueprint("desk", __name__, url_prefix="/admin")
 pages.register_error_handler(NotSignedIn, to_sign_in)
 
-LABELS = {
-    "": "",
-    "reason": "The reason",
-    "name": "The consultant",
-    "provider_id": "The provider",
-    "why": "Why this provider",
-    "result": "What the register showed",
-    "checked_on": "The day of the look",
-    "source": "The register",
-}
+SEARCHED_AT_MOST = 200
+"""Letters of what is typed into the search."""
+
+
+def labels() -> dict[str, str]:
+    """Return what the fields of the desk's forms are called in a sentence."""
+    return {
+        "": "",
+        "reason": _("The reason"),
+        "name": _("The consultant"),
+        "provider_id": _("The provider"),
+        "why": _("Why this provider"),
+        "result": _("What the register showed"),
+        "checked_on": _("The day of the look"),
+        "source": _("The register"),
+    }
+
+
+def headings() -> dict[str, str]:
+    """Return what each kind of work is called above it ..."""
+    return {
+        "clocks": _("No response yet, and little time left or none"),
+        "review": _("Requests to review"),
+        "waiting": _("Open, with an empty place"),
+        "messages": _("Messages that did not arrive"),
+        "objections": _("Objections to misses"),
+        "applications": _("Providers that applied"),
+        "claims": _("Accreditations to look up"),
+        "expiring": _("Accreditations that end soon"),
+        "stopped": _("Addresses that get no mail"),
+    }
+
+
+def tiles() -> dict[str, str]:
+    """... and behind its number."""
+    return {
+        "clocks": _("at risk"),
+        "review": _("to review"),
+        "waiting": _("waiting"),
+        "messages": _("messages"),
+        "objections": _("objections"),
+        "applications": _("applications"),
+        "claims": _("to look up"),
+        "expiring": _("end soon"),
+        "stopped": _("without mail"),
+    }
 
 
 @pages.get("")
 def work() -> str:
     """Show what waits for somebody."""
-    return show(Filled(LABELS))
+    return show(Filled(labels()))
 
 
 def show(form: Filled, *, about: str = "") -> str:
     """Show the work; `form` is the one about the address with the id `about`."""
-    found = worklist(current_context(), current_actor())
-    return render_template("admin.html", found=found, form=form, about=about)
+    ctx = current_context()
+    kind = request.args.get("only", "")
+    only = Kind(kind) if kind in list(Kind) and not about else None
+    found = worklist(ctx, current_actor(), only=only)
+    return render_template(
+        "admin.html",
+        found=found,
+        signals=signals_in_words,
+        shown={
+            "clocks": len(found.at_risk),
+            "review": len(found.in_review),
+            **{kind: len(getattr(found, kind)) for kind in list(Kind)[2:]},
+        },
+        only=only,
+        headings=headings(),
+        tiles=tiles(),
+        today=ctx.clock().date(),
+        undo=an_id(request.args.get("undo", "")),
+        form=form,
+        about=about,
+    )
+
+
+def an_id(text: str) -> UUID | None:
+    """Return the id that a text is, if it is one."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+@pages.get("/search")
+def search() -> Response | str:
+    """Find leads and providers by what is known of them; a whole reference leads straight there."""
+    typed = request.args.get("q", "")[:SEARCHED_AT_MOST]
+    found = find(current_context(), current_actor(), typed)
+    if found.lead_id is not None:
+        return redirect(url_for("lead_desk.one", lead_id=found.lead_id), 303)
+    return render_template("admin_search.html", q=typed.strip(), found=found, at_most=AT_MOST)
 
 
 @pages.post("/addresses/<uuid:suppression_id>/lift")
@@ -53,11 +130,23 @@ def lift(suppression_id: UUID) -> Response | tuple[str, int]:
     try:
         values = load(LiftSchema(), sent.data).accept()
     except Invalid as refused:
-        form = Filled(LABELS).wrong(refused.errors, sent.typed)
+        form = Filled(labels()).wrong(refused.errors, sent.typed)
         return show(form, about=str(suppression_id)), 422
     return done(
         lambda: suppressions.lift_suppression(ctx, actor, suppression_id, **values),
-        "The address gets mail again.",
+        _("The address gets mail again."),
+        url_for("desk.work"),
+        undo=str(suppression_id),
+    )
+
+
+@pages.post("/addresses/<uuid:suppression_id>/stop")
+def stop(suppression_id: UUID) -> Response:
+    """Stop mail to an address that was let through a moment ago."""
+    ctx, actor = current_context(), current_actor()
+    return done(
+        lambda: suppressions.suppress_again(ctx, actor, suppression_id),
+        _("The address gets no mail, as before."),
         url_for("desk.work"),
     )
 
@@ -68,16 +157,20 @@ def retry(notification_id: UUID) -> Response:
     ctx, actor = current_context(), current_actor()
     return done(
         lambda: notifications.retry_notification(ctx, actor, notification_id),
-        "The message is sent again.",
+        _("The message is sent again."),
         url_for("desk.work"),
     )
 
 
-def done(act: Callable[[], Any], said: str, then: str) -> Response:
-    """Do it and say so on the page at `then`; that it was done already is said there as well."""
+def done(act: Callable[[], Any], said: str, then: str, *, undo: str = "") -> Response:
+    """Do it and say so on the page at `then`; that it was done already is said there as well.
+
+    `undo`: what that page is to offer to take back, once it was done.
+    """
     try:
         act()
         flash(said)
     except Conflict as refused:
         flash(sentence(refused), "problem")
-    return redirect(then, 303)
+        undo = ""
+    return redirect(f"{then}?{urlencode({'undo': undo})}" if undo else then, 303)

@@ -26,7 +26,7 @@ from marketplace.web.api.admin_providers import (
     shown,
 )
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.pages.desk import LABELS, done
+from marketplace.web.pages.desk import done, labels
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.lead_desk import arguments
 from marketplace.web.pages.sign_in import to_sign_in
@@ -74,7 +74,7 @@ def providers() -> str:
 @pages.get("/<uuid:provider_id>")
 def one(provider_id: UUID) -> str:
     """Show everything that is known of a provider."""
-    return show(provider_id, Filled(LABELS))
+    return show(provider_id, Filled(labels()))
 
 
 def show(provider_id: UUID, form: Filled, *, about: str = "") -> str:
@@ -170,7 +170,7 @@ def _decide(provider_id: UUID, about: str, act: Any, said: str) -> Page:
     try:
         values = load(ReasonSchema(), sent.data).accept()
     except Invalid as refused:
-        form = Filled(LABELS).wrong(refused.errors, sent.typed)
+        form = Filled(labels()).wrong(refused.errors, sent.typed)
         return show(provider_id, form, about=about), 422
     return done(lambda: act(**values), said, then)
 
@@ -189,5 +189,5 @@ def check(provider_id: UUID, accreditation_id: UUID) -> Page:
             url_for("provider_desk.one", provider_id=provider_id),
         )
     except Invalid as refused:
-        form = Filled(LABELS).wrong(refused.errors, sent.typed)
+        form = Filled(labels()).wrong(refused.errors, sent.typed)
         return show(provider_id, form, about=str(accreditation_id)), 422

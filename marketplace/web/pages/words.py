@@ -133,6 +133,13 @@ MAIL_STOPPED = {
     "by_hand": N_("Mail to this address was stopped by hand"),
 }
 
+MESSAGE = {
+    "failed": "given up",
+    "bounced": "came back",
+    "dropped": "not accepted",
+    "suppressed": "held back: the address gets no mail",
+}
+
 TONE = {
     **dict.fromkeys(("open", "verified", "quoted", "won", "awarded", "met", "checked"), "good"),
     **dict.fromkeys(("at_risk", "missed", "rejected", "suspended", "failed"), "bad"),
@@ -153,6 +160,7 @@ SAID: dict[str, dict[str, str]] = {
     "travel": TRAVEL,
     "accreditation": ACCREDITATION,
     "mail_stopped": MAIL_STOPPED,
+    "message": MESSAGE,
 }
 
 
