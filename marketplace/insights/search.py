@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from marketplace.accounts.models import User
 from marketplace.accounts.rules import normal_email
@@ -41,44 +42,54 @@ def find(ctx: Context, actor: Actor, typed: str) -> Found:
     providers by the same, by who signs in for them and by the number of a certificate.
     """
     actor.require_admin()
-    wanted = words_begin(typed)
-    exactly = wanted.replace("':*", "'")
-    if not wanted:
+    begun = words_begin(typed)
+    if not begun:
         return Found(None, [], [])
     reference = typed.strip().upper()
     with ctx.reading() as session:
-        called = None
         if _REFERENCE.fullmatch(reference):
             called = session.scalar(select(Lead.id).where(Lead.reference == reference))
-        if called is not None:
-            return Found(called, [], [])
-        by_words = _matches(provider_models.WORDS, wanted)
-        by_person = select(User.provider_id).where(
-            User.email == normal_email(typed), User.disabled_at.is_(None)
-        )
-        by_certificate = select(Accreditation.provider_id).where(
-            func.lower(Accreditation.certificate_number) == typed.strip().lower()
-        )
-        ids = select(Provider.id).where(by_words).union(by_person, by_certificate)
+            if called is not None:
+                return Found(called, [], [])
+        lead_ids = _ids(session, Lead.id, lead_models.WORDS, begun, Lead.erased_at.is_(None))
+        provider_ids = {
+            *_ids(session, Provider.id, provider_models.WORDS, begun),
+            *_providers_of(session, typed),
+        }
+        leads = session.scalars(select(Lead).where(Lead.id.in_(lead_ids)))
+        providers = session.scalars(select(Provider).where(Provider.id.in_(provider_ids)))
         return Found(
             None,
-            session.scalars(
-                select(Lead)
-                .where(_matches(lead_models.WORDS, wanted), Lead.erased_at.is_(None))
-                .order_by(_matches(lead_models.WORDS, exactly).desc(), Lead.id.desc())
-                .limit(AT_MOST)
-            ).all(),
-            session.scalars(
-                select(Provider)
-                .where(Provider.id.in_(ids))
-                .order_by(_matches(provider_models.WORDS, exactly).desc(), Provider.id.desc())
-                .limit(AT_MOST)
-            ).all(),
+            sorted(leads, key=lambda lead: lead_ids.index(lead.id)),
+            sorted(providers, key=lambda provider: provider.id, reverse=True)[:AT_MOST],
         )
 
 
-def _matches(words: str, wanted: str) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = literal_column(words).op("@@", is_comparison=True)(
-        cast(func.lower(wanted), TSQUERY)
-    )
+def _ids(
+    session: Session,
+    column: InstrumentedAttribute[UUID],
+    words: str,
+    begun: str,
+    *conditions: ColumnElement[bool],
+) -> list[UUID]:
+    """Return the rows that have all of these words, the newest first; then those they begin."""
+    found: list[UUID] = []
+    for wanted in (begun.replace("':*", "'"), begun):
+        matches = literal_column(words).op("@@", is_comparison=True)(
+            cast(func.lower(wanted), TSQUERY)
+        )
+        rows = select(column).where(matches, *conditions, column.not_in(found))
+        found += session.scalars(rows.order_by(column.desc()).limit(AT_MOST - len(found)))
     return found
+
+
+def _providers_of(session: Session, typed: str) -> Sequence[UUID]:
+    """Return the providers for whom somebody signs in with this address, or of a certificate."""
+    by_person = select(User.provider_id).where(
+        User.email == normal_email(typed), User.provider_id.is_not(None), User.disabled_at.is_(None)
+    )
+    by_certificate = select(Accreditation.provider_id).where(
+        func.lower(Accreditation.certificate_number) == func.lower(typed.strip())
+    )
+    found = session.scalars(by_person.union(by_certificate).limit(AT_MOST))
+    return [each for each in found if each is not None]

@@ -1,6 +1,7 @@
 """Why these three, and why not that one: what a stored run says in words, by itself."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,32 @@ def explain_matching(
             "why_not": answer,
             "runs": [view(run) for run in stored],
         }
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The runs for a lead, one of them unfolded, and why one provider was not invited."""
+
+    runs: Sequence[MatchingRun]
+    """The latest first."""
+    run: Json | None
+    """The one that was asked for, else the latest."""
+    why_not: str | None
+
+
+def explain_run(
+    ctx: Context, actor: Actor, lead_id: UUID, *, run_id: UUID | None, provider_id: UUID | None
+) -> Explained:
+    """Return one run for a lead with its bench and reasons: to be looked at one by one."""
+    actor.require_admin()
+    with ctx.reading() as session:
+        lead = leads.lead_of(session, actor, lead_id)
+        stored = queries.runs_of_lead(session, lead.id)
+        asked = next((run for run in stored if run.id == run_id), stored[0] if stored else None)
+        answer = None
+        if provider_id is not None:
+            answer = why_not(session, lead, provider_id, stored, policy=ctx.policy, now=ctx.clock())
+        return Explained(stored, view(asked) if asked else None, answer)
 
 
 def view(run: MatchingRun) -> Json:

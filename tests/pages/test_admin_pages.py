@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 
 from marketplace.core.actors import OPERATOR
+from marketplace.core.events import record
 from marketplace.leads import service as leads
+from marketplace.matching import service as matching
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationEvent
 from marketplace.notifications.service import Recipient, notify
@@ -83,9 +85,54 @@ def test_a_case_shows_matching_invitations_and_history(admin, make):
     make.provider(name="Elsewhere Consulting", regions=("NZ",))
     lead = make.matched_lead()
     page = admin.open(f"/admin/leads/{lead.id}")
-    for said in ("Harbour Quality Pty Ltd", "invitation.sent", "lead.opened", "The bench"):
+    for said in (
+        "Harbour Quality Pty Ltd: invited into place 1",
+        "It was opened, and its clock began to run",
+        "Mail \u201crequest opened\u201d to", "The bench",
+    ):  # fmt: skip
         assert said in page.text
-    assert provider.contact_email not in page.text
+    assert f"mail \u201cinvitation\u201d to {provider.contact_email}" in page.text
+
+
+def test_the_funnel_is_drawn_with_its_numbers_beside_it_and_every_run_can_be_looked_at(
+    admin, make, ctx
+):
+    make.provider(name="Elsewhere Consulting", regions=("NZ",))
+    make.provider("certification_body")
+    lead = make.matched_lead()
+    page = admin.open(f"/admin/leads/{lead.id}")
+    text = " ".join(page.text.split())
+    assert "How many were left, of 2" in text
+    assert "are of a kind that was asked for11" in text  # one left, one fell away
+    assert "cover every region01" in text
+    assert page.html.count('<rect width="50.0%"') == 4
+    make.provider(name="Harbour Quality Pty Ltd")
+    matching.match_lead(ctx, lead.id)
+    page = admin.open(f"/admin/leads/{lead.id}")
+    assert "1 of 3 empty places filled" in page.text
+    assert "Other runs: 1" in page.text
+    before = admin.open(page.link("run="))
+    assert "cover every region01" in " ".join(before.text.split())
+
+
+def test_history_tells_who_did_what_from_where_and_goes_on_overleaf(admin, in_review, make, ctx):
+    admin.open(f"/admin/leads/{in_review.id}")
+    admin.send("/reject", reason="We could not reach you.")
+    page = admin.open(f"/admin/leads/{in_review.id}")
+    text = " ".join(page.text.split())
+    assert "It was turned awayAda Okoro, an administrator, from 127.0.0.1" in text
+    assert "That is final" in text
+    assert text.index("It was turned away") < text.index("The form was sent")
+
+    with ctx.transaction() as tx:
+        for _number in range(50):
+            record(tx, OPERATOR, "lead.rematch_asked", in_review.id)
+    page = admin.open(f"/admin/leads/{in_review.id}")
+    assert "The form was sent" not in page.text
+    assert page.text.count("Providers were to be looked for again") == 40
+    page = admin.open(page.link("after="))
+    assert "The form was sent" in page.text
+    assert page.text.count("Providers were to be looked for again") == 10
 
 
 def test_a_provider_is_invited_by_hand_and_told_why_another_was_not(admin, make):
@@ -151,11 +198,38 @@ def test_providers_are_found_rejected_suspended_and_reinstated(admin, make):
     assert provider_state(make, applied) == "rejected"
 
     admin.open(f"/admin/providers/{verified.id}")
-    admin.send("/suspend", reason="A complaint is being looked at.")
+    admin.send(f"{verified.id}/suspend", reason="A complaint is being looked at.")
     assert provider_state(make, verified) == "suspended"
     assert "A complaint is being looked at." in admin.page.text
-    admin.send("/reinstate")
+    admin.open(f"/admin/providers/{verified.id}")
+    admin.send(f"{verified.id}/reinstate")
     assert provider_state(make, verified) == "verified"
+
+
+def test_a_suspension_is_undone_in_one_press(admin, make):
+    provider = make.provider(name="Harbour Quality Pty Ltd")
+    admin.open(f"/admin/providers/{provider.id}")
+    page = admin.send(f"{provider.id}/suspend", reason="The wrong one.")
+    (undo, _later) = [form for form in page.forms if form.action.endswith("/reinstate")]
+    page = admin.post(undo.action, undo.values)
+    assert provider_state(make, provider) == "verified"
+    assert "Undo" not in page.text
+    assert "not possible now" in admin.post(undo.action, undo.values).text
+    text = " ".join(page.text.split())
+    assert "Was reinstatedAda Okoro, an administrator, from 127.0.0.1" in text
+
+
+def test_an_accreditation_is_suspended_and_that_undone(admin, make):
+    body = make.provider("certification_body", standards=("ISO 9001",))
+    admin.open(f"/admin/providers/{body.id}")
+    (suspend,) = [form for form in admin.page.forms if "accreditations" in form.action
+                  and form.action.endswith("/suspend")]  # fmt: skip
+    page = admin.post(suspend.action, suspend.values)
+    assert "The accreditation is suspended" in page.text
+    (undo, _later) = [form for form in page.forms if form.action.endswith("/reinstate")]
+    page = admin.post(undo.action, undo.values)
+    assert "The accreditation counts again" in page.text
+    assert "ISO 9001, CERT-2: suspended" in page.text
 
 
 def provider_state(make, provider):

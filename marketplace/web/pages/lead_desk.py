@@ -4,10 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
+from flask_babel import gettext as _
+from marshmallow import fields
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Invalid, NotSignedIn
-from marketplace.insights import casework
+from marketplace.insights import casework, history
 from marketplace.insights.worklist import provider_names
 from marketplace.leads import service as leads
 from marketplace.leads.advisers import decide_consultant
@@ -22,16 +24,28 @@ from marketplace.web.api.admin_consultants import ConsultantIn
 from marketplace.web.api.admin_leads import ByHandIn, LeadArgs, MatchingArgs, ReasonIn
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.choices import names
+from marketplace.web.pages.deeds import deeds
 from marketplace.web.pages.desk import done, labels
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.sign_in import to_sign_in
-from marketplace.web.paging import cursor, page
+from marketplace.web.pages.signals import signals_in_words
+from marketplace.web.paging import Cursor, cursor, page
 from marketplace.web.requests import load
 
 pages = Blueprint("lead_desk", __name__, url_prefix="/admin/leads")
 pages.register_error_handler(NotSignedIn, to_sign_in)
 
 FOUND_AT_MOST = 10
+RUNS_SHOWN = 25
+"""The latest, of those that a lead ever had."""
+
+
+class ShownArgs(MatchingArgs):
+    """Which run is unfolded, of whom it is asked why not, and from where on history is shown."""
+
+    run = fields.UUID(load_default=None, error_messages={"invalid_uuid": "must be an id"})
+    after = Cursor(load_default=None)
+
 
 Page = Response | str | tuple[str, int]
 
@@ -67,18 +81,22 @@ def show(lead_id: UUID, form: Filled, *, about: str = "") -> str:
     """Show the case; `form` is the one of the decision called `about`."""
     ctx, actor = current_context(), current_actor()
     lead = casework.lead_case(ctx, actor, lead_id)
-    asked = arguments(MatchingArgs)["provider_id"]
-    runs = explanation.explain_matching(ctx, actor, lead_id, provider_id=asked)
-    ids = {
-        UUID(each["provider_id"])
-        for run in runs["runs"]
-        for each in (*run["bench"], *run["excluded"])
-    }
+    asked = arguments(ShownArgs)
+    matching = explanation.explain_run(
+        ctx, actor, lead_id, run_id=asked["run"], provider_id=asked["provider_id"]
+    )
+    seen = matching.run or {"bench": [], "excluded": []}
+    ids = {UUID(each["provider_id"]) for each in (*seen["bench"], *seen["excluded"])}
+    past = history.lead_history(ctx, actor, lead_id, after=asked["after"])
     return render_template(
         "admin_lead.html",
         lead=lead,
-        matching=runs,
+        matching=matching,
+        runs=[run for run in matching.runs[:RUNS_SHOWN] if run.id != seen.get("id")],
         providers=provider_names(ctx, actor, ids),
+        signals=signals_in_words(lead["signals"]),
+        past=deeds(past.entries),
+        following=cursor(past.following) if past.following else None,
         names=names(
             ctx, regions=lead["regions"], sectors=[lead["sector"]] if lead["sector"] else []
         ),
@@ -101,7 +119,7 @@ def found_providers(words: str) -> list[Provider]:
         return []
     with current_context().reading() as session:
         rows = directory.providers_like(ProviderState.VERIFIED, None, words)
-        found, _ = page(session, rows, Provider.id, limit=FOUND_AT_MOST, after=None)
+        found, _more = page(session, rows, Provider.id, limit=FOUND_AT_MOST, after=None)
         return list(found)
 
 
@@ -110,7 +128,7 @@ def approve(lead_id: UUID) -> Response:
     ctx, actor = current_context(), current_actor()
     return done(
         lambda: leads.approve_lead(ctx, actor, lead_id),
-        "The request is open, and its clock runs.",
+        _("The request is open, and its clock runs."),
         url_for("lead_desk.one", lead_id=lead_id),
     )
 
@@ -123,7 +141,7 @@ def reject(lead_id: UUID) -> Page:
         ReasonIn,
         "reject",
         lambda **given: leads.reject_lead(ctx, actor, lead_id, **given),
-        "The request is turned away, and the business is told why.",
+        _("The request is turned away, and the business is told why."),
     )
 
 
@@ -136,7 +154,7 @@ def consultant(lead_id: UUID) -> Page:
         ConsultantIn,
         "consultant",
         lambda **given: decide_consultant(ctx, actor, lead_id, **given),
-        "That is written down, and counts for who may be invited.",
+        _("That is written down, and counts for who may be invited."),
         clears=True,
     )
 
@@ -149,7 +167,7 @@ def close(lead_id: UUID) -> Page:
         ReasonIn,
         "close",
         lambda **given: outcome.close_lead(ctx, actor, lead_id, **given),
-        "The request is closed, and everybody is told.",
+        _("The request is closed, and everybody is told."),
     )
 
 
@@ -158,7 +176,7 @@ def rematch(lead_id: UUID) -> Response:
     ctx, actor = current_context(), current_actor()
     return done(
         lambda: matching.rematch_lead(ctx, actor, lead_id),
-        "Providers are being looked for again.",
+        _("Providers are being looked for again."),
         url_for("lead_desk.one", lead_id=lead_id),
     )
 
@@ -172,7 +190,7 @@ def invite(lead_id: UUID) -> Page:
         ByHandIn,
         "invite",
         lambda **given: matching.invite_by_hand(ctx, actor, lead_id, **given),
-        "The provider is invited.",
+        _("The provider is invited."),
     )
 
 

@@ -4,13 +4,17 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, render_template, request, url_for
+from flask_babel import gettext as _
+from marshmallow import EXCLUDE, Schema
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Invalid, NotSignedIn
+from marketplace.insights import history
+from marketplace.insights.worklist import provider_names
 from marketplace.invitations import misses, track_record
 from marketplace.invitations.models import Miss
 from marketplace.matching import striking
-from marketplace.providers import accreditations, directory, service
+from marketplace.providers import accreditations, directory, service, team
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import (
     PROVIDER_LIFECYCLE,
@@ -26,11 +30,14 @@ from marketplace.web.api.admin_providers import (
     shown,
 )
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.pages.choices import names
+from marketplace.web.pages.deeds import deeds
 from marketplace.web.pages.desk import done, labels
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.lead_desk import arguments
 from marketplace.web.pages.sign_in import to_sign_in
-from marketplace.web.paging import page
+from marketplace.web.pages.words import say
+from marketplace.web.paging import Cursor, cursor, page
 from marketplace.web.requests import load
 
 pages = Blueprint("provider_desk", __name__, url_prefix="/admin/providers")
@@ -41,12 +48,22 @@ Page = Response | str | tuple[str, int]
 MISSES_SHOWN = 25
 """The latest, of those that a provider ever had."""
 
-CHECKS = {
-    CheckResult.FOUND: "Found, as stated",
-    CheckResult.CONFIDENTIAL: "Kept closed; other evidence seen",
-    CheckResult.NOT_FOUND: "Not found",
-    CheckResult.MISMATCH: "Found, but not as stated",
-}
+CHECKS = (
+    CheckResult.FOUND,
+    CheckResult.CONFIDENTIAL,
+    CheckResult.NOT_FOUND,
+    CheckResult.MISMATCH,
+)
+"""In the order in which they are offered."""
+
+
+class ShownArgs(Schema):
+    """From where on history is shown."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    after = Cursor(load_default=None)
 
 
 @pages.get("")
@@ -79,18 +96,31 @@ def one(provider_id: UUID) -> str:
 
 def show(provider_id: UUID, form: Filled, *, about: str = "") -> str:
     """Show the provider; `form` is the one of the decision called `about`."""
-    ctx = current_context()
+    ctx, actor = current_context(), current_actor()
     whole = shown(provider_id)
+    past = history.provider_history(ctx, actor, provider_id, **arguments(ShownArgs))
+    covered = whole["coverage"]
+    related = {
+        each.other_id if each.provider_id == provider_id else each.provider_id
+        for each in whole["relationships"]
+    }
     state = whole["provider"].state
     with ctx.reading() as session:
         rows = track_record.misses(provider_id=provider_id)
-        latest, _ = page(session, rows, Miss.invitation_id, limit=MISSES_SHOWN, after=None)
+        latest, _more = page(session, rows, Miss.invitation_id, limit=MISSES_SHOWN, after=None)
         missed = track_record.shown(session, latest, ctx.policy)
+        people = team.team_of(session, provider_id)
     return render_template(
         "admin_provider.html",
         **whole,
         may={event: PROVIDER_LIFECYCLE.allows(state, event) for event in ProviderEvent},
-        checks=CHECKS,
+        checks={each: say(each, "check") for each in CHECKS},
+        names=names(ctx, regions=covered.regions, sectors=covered.sectors),
+        others=provider_names(ctx, actor, related),
+        team=people,
+        past=deeds(past.entries),
+        following=cursor(past.following) if past.following else None,
+        undo=request.args.get("undo", ""),
         today=ctx.clock().date(),
         missed=missed,
         form=form,
@@ -103,7 +133,7 @@ def approve(provider_id: UUID) -> Response:
     ctx, actor = current_context(), current_actor()
     return done(
         lambda: service.approve_provider(ctx, actor, provider_id),
-        "The provider is verified, and its contact is told.",
+        _("The provider is verified, and its contact is told."),
         url_for("provider_desk.one", provider_id=provider_id),
     )
 
@@ -113,7 +143,7 @@ def reinstate(provider_id: UUID) -> Response:
     ctx, actor = current_context(), current_actor()
     return done(
         lambda: service.reinstate_provider(ctx, actor, provider_id),
-        "The provider is invited again from now on.",
+        _("The provider is invited again from now on."),
         url_for("provider_desk.one", provider_id=provider_id),
     )
 
@@ -125,7 +155,7 @@ def reject(provider_id: UUID) -> Page:
         provider_id,
         "reject",
         lambda **given: service.reject_provider(ctx, actor, provider_id, **given),
-        "The application is turned away, and the provider is told why.",
+        _("The application is turned away, and the provider is told why."),
     )
 
 
@@ -136,7 +166,8 @@ def suspend(provider_id: UUID) -> Page:
         provider_id,
         "suspend",
         lambda **given: service.suspend_provider(ctx, actor, provider_id, **given),
-        "The provider is suspended, and told why.",
+        _("The provider is suspended, and told why."),
+        undo="suspension",
     )
 
 
@@ -148,7 +179,7 @@ def strike(provider_id: UUID, invitation_id: UUID) -> Page:
         provider_id,
         str(invitation_id),
         lambda **given: striking.strike_miss(ctx, actor, invitation_id, **given),
-        "The miss is struck, and the provider is told why.",
+        _("The miss is struck, and the provider is told why."),
     )
 
 
@@ -160,11 +191,11 @@ def uphold(provider_id: UUID, invitation_id: UUID) -> Page:
         provider_id,
         f"stays-{invitation_id}",
         lambda **given: misses.uphold_miss(ctx, actor, invitation_id, **given),
-        "The miss stands, and the provider is told why.",
+        _("The miss stands, and the provider is told why."),
     )
 
 
-def _decide(provider_id: UUID, about: str, act: Any, said: str) -> Page:
+def _decide(provider_id: UUID, about: str, act: Any, said: str, *, undo: str = "") -> Page:
     sent = read(ReasonSchema(), request.form)
     then = url_for("provider_desk.one", provider_id=provider_id)
     try:
@@ -172,7 +203,7 @@ def _decide(provider_id: UUID, about: str, act: Any, said: str) -> Page:
     except Invalid as refused:
         form = Filled(labels()).wrong(refused.errors, sent.typed)
         return show(provider_id, form, about=about), 422
-    return done(lambda: act(**values), said, then)
+    return done(lambda: act(**values), said, then, undo=undo)
 
 
 @pages.post("/<uuid:provider_id>/accreditations/<uuid:accreditation_id>/check")
@@ -180,14 +211,38 @@ def check(provider_id: UUID, accreditation_id: UUID) -> Page:
     """Write down what a look into a register showed."""
     sent = read(NewCheckSchema(), request.form)
     ctx, actor = current_context(), current_actor()
+    form = load(NewCheckSchema(), sent.data)
     try:
         return done(
-            lambda: accreditations.verify_accreditation(
-                ctx, actor, accreditation_id, load(NewCheckSchema(), sent.data)
-            ),
-            "The look is written down.",
+            lambda: accreditations.verify_accreditation(ctx, actor, accreditation_id, form),
+            _("The look is written down."),
             url_for("provider_desk.one", provider_id=provider_id),
+            undo=str(accreditation_id),
         )
     except Invalid as refused:
-        form = Filled(labels()).wrong(refused.errors, sent.typed)
-        return show(provider_id, form, about=str(accreditation_id)), 422
+        filled = Filled(labels()).wrong(refused.errors, sent.typed)
+        return show(provider_id, filled, about=str(accreditation_id)), 422
+
+
+@pages.post("/<uuid:provider_id>/accreditations/<uuid:accreditation_id>/suspend")
+def suspend_accreditation(provider_id: UUID, accreditation_id: UUID) -> Response:
+    """Let an accreditation count no more."""
+    ctx, actor = current_context(), current_actor()
+    return done(
+        lambda: accreditations.suspend_accreditation(ctx, actor, accreditation_id),
+        _("The accreditation is suspended."),
+        url_for("provider_desk.one", provider_id=provider_id),
+        undo=str(accreditation_id),
+    )
+
+
+@pages.post("/<uuid:provider_id>/accreditations/<uuid:accreditation_id>/reinstate")
+def reinstate_accreditation(provider_id: UUID, accreditation_id: UUID) -> Response:
+    """Let a suspended accreditation count again."""
+    ctx, actor = current_context(), current_actor()
+    return done(
+        lambda: accreditations.reinstate_accreditation(ctx, actor, accreditation_id),
+        _("The accreditation counts again."),
+        url_for("provider_desk.one", provider_id=provider_id),
+        undo=str(accreditation_id),
+    )

@@ -133,7 +133,41 @@ MAIL_STOPPED = {
     "by_hand": N_("Mail to this address was stopped by hand"),
 }
 
+CHECK = {
+    "found": "found, as stated",
+    "confidential": "kept closed; other evidence was seen",
+    "not_found": "not found",
+    "mismatch": "found, but not as stated",
+}
+
+COMMITMENT = {
+    "running": "running",
+    "at_risk": "at risk: little time is left",
+    "met": "met",
+    "missed": "missed",
+    "ended": "ended with the request",
+}
+
+FILTER = {
+    "kind": "are of a kind that was asked for",
+    "edition": "can be asked for the edition",
+    "state": "are verified",
+    "standards": "offer every standard",
+    "regions": "cover every region",
+    "headcount": "take businesses of this size",
+    "capacity": "have capacity free",
+    "pause": "are not on leave or paused",
+    "accreditation": "hold the accreditations",
+    "invited": "were not invited before",
+    "impartiality": "are impartial here",
+}
+"""Who is left behind each filter of the matching funnel: `they` ..."""
+
 MESSAGE = {
+    "queued": "waiting to be sent",
+    "sending": "being sent",
+    "sent": "sent",
+    "delivered": "delivered",
     "failed": "given up",
     "bounced": "came back",
     "dropped": "not accepted",
@@ -161,6 +195,9 @@ SAID: dict[str, dict[str, str]] = {
     "accreditation": ACCREDITATION,
     "mail_stopped": MAIL_STOPPED,
     "message": MESSAGE,
+    "check": CHECK,
+    "commitment": COMMITMENT,
+    "filter": FILTER,
 }
 
 
