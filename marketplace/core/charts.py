@@ -60,19 +60,27 @@ _AT_NIGHT = (
         f"{{fill:{color} !important;stroke:{color} !important}}"
         for number, color in enumerate(_NIGHT)
     )
-    + ".pygal-chart .text-overlay text{fill:#101820 !important}}"
+    + "}"
 )
+_SECOND_IS_HOLLOW = (
+    "inline:.pygal-chart rect.color-1,.pygal-chart .color-1 .rect"
+    "{fill-opacity:.15 !important;stroke-width:2}"
+)
+"""So that the two are told apart without their colours."""
 
 
-def bars(*, stacked: bool = False, **options: Any) -> Any:
-    """Return an empty bar chart for two series, by day and by night; each bar says its number."""
-    kind = pygal.StackedBar if stacked else pygal.Bar
-    return kind(
+def bars(**options: Any) -> Any:
+    """Return an empty bar chart for two series, the second of hollow bars, by day and by night.
+
+    Each bar says its number.
+    """
+    return pygal.Bar(
         js=[],
-        css=["file://style.css", "file://graph.css", _AT_NIGHT],
+        css=["file://style.css", "file://graph.css", _SECOND_IS_HOLLOW, _AT_NIGHT],
         legend_at_bottom=True,
         truncate_label=-1,
         print_values=True,
+        print_values_position="top",
         value_formatter=lambda value: f"{value:g}",
         style=Style(
             background="transparent",
@@ -83,7 +91,7 @@ def bars(*, stacked: bool = False, **options: Any) -> Any:
             guide_stroke_color="#8a96a3",
             major_guide_stroke_color="#8a96a3",
             colors=_DAY,
-            value_colors=("#ffffff", "#ffffff"),
+            value_colors=(_TEXT, _TEXT),
             opacity="1",
             font_family="system-ui, sans-serif",
             label_font_size=13,

@@ -28,14 +28,19 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-class ReportArgs(PageArgs):
-    """What every report takes."""
-
-    format = Choice(
+def format_field() -> fields.Field[Any]:
+    """Return the field that every report takes."""
+    return Choice(
         Format,
         load_default=Format.JSON,
         metadata={"description": "`csv`: every row, not a page, below a row of names (RFC 4180)"},
     )
+
+
+class ReportArgs(PageArgs):
+    """What every report of many rows takes."""
+
+    format = format_field()
 
 
 def wanted(args: Mapping[str, Any]) -> dict[str, Any]:

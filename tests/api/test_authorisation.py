@@ -66,6 +66,7 @@ ADMIN = [
     ("GET", "/admin/reports/commitment", None),
     ("GET", "/admin/reports/coverage", None),
     ("GET", "/admin/reports/fairness", None),
+    ("GET", "/admin/reports/funnel", None),
     ("GET", "/admin/events", None),
     ("GET", "/admin/suppressions", None),
     ("POST", f"/admin/suppressions/{SOME_ID}/lift", {"reason": "x"}),

@@ -14,6 +14,7 @@ from marketplace.web.paging import cursor, cursor_of
 from tests.api.bad_values import pointers
 from tests.api.doors import admin_door, business_door, invitations_of, provider_door, software_door
 from tests.factories import ADMIN, person_of
+from tests.services.road import a_quote, held
 
 REPORTS = "/api/v1/admin/reports"
 WAITING = "/api/v1/admin/waiting-leads"
@@ -403,3 +404,25 @@ def test_the_documentation_says_that_there_is_a_table(client):
         assert content["application/json"]["schema"]["$ref"].startswith("#/components/schemas/")
         (choice,) = [each for each in operation["parameters"] if each["name"] == "format"]
         assert choice["schema"]["enum"] == ["json", "csv"]
+
+
+def test_the_funnel_counts_how_far_leads_have_come(ctx, client, make):
+    make.provider()
+    lead = make.matched_lead()
+    a_quote(ctx, held(make, lead)[0])
+    make.lead(standards=["ISO 50001"])
+    found = client.get("/api/v1/admin/reports/funnel", headers=admin_door(ctx))
+    assert found.status_code == 200
+    body = found.json
+    assert body["n"] == 2
+    assert {each["step"]: each["n"] for each in body["items"]} == {
+        "sent": 2, "confirmed": 2, "opened": 2, "invited": 1, "responded": 1, "quoted": 1,
+        "awarded": 0,
+    }  # fmt: skip
+    assert [each["share_of_previous"] for each in body["items"]] == [1, 1, 1, 0.5, 1, 1, 0]
+    assert body["next"] is None
+    rows = client.get("/api/v1/admin/reports/funnel?format=csv", headers=admin_door(ctx))
+    assert rows.text.splitlines()[0] == "step,n,share,share_of_previous,from,until"
+    assert len(rows.text.splitlines()) == 8
+    bad = client.get("/api/v1/admin/reports/funnel?format=pdf", headers=admin_door(ctx))
+    assert bad.status_code == 422

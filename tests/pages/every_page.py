@@ -139,7 +139,8 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
     see(admin.send("/add"))
     for path in (
         "/admin", "/admin?only=review", "/admin/search?q=number", "/admin/search?q=nothing",
-        "/admin/sites", "/admin/reports", "/admin/leads", "/admin/providers",
+        "/admin/sites", "/admin/reports", "/admin/reports?by=provider", "/admin/reports/coverage",
+        "/admin/reports/fairness", "/admin/reports/funnel", "/admin/leads", "/admin/providers",
         f"/admin/providers/{bodies[0].id}", f"/admin/providers/{consultant.id}",
         f"/admin/leads/{certification.id}?find=number", f"/admin/leads/{consulting.id}",
     ):  # fmt: skip

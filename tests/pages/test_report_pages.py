@@ -6,7 +6,10 @@ from xml.etree import ElementTree
 import pytest
 
 from marketplace.invitations import endings, questions
-from tests.factories import person_of
+from marketplace.leads import service as leads
+from marketplace.web.api.common import LeadIn
+from marketplace.web.requests import load
+from tests.factories import lead_form, person_of
 from tests.services.road import held
 
 
@@ -28,28 +31,68 @@ def test_the_figures_are_there_with_how_many_they_are_of(decided, admin):
     text = " ".join(page.text.split())
     assert "50 % of 2" in text
     assert "2.0 h median" in text
-    assert "New South Wales100 %1" in text
-    assert "Victoria0 %1none" in text
-    assert "=Harbour Quality Pty Ltd" in text
-    assert "1 asked1 there" in text
+    assert "2026-11-2350 %21" in text
+    by = {
+        name: " ".join(admin.open(page.link(f"by={name}")).text.split())
+        for name in ("standard", "region", "provider")
+    }
+    assert "ISO 9001100 %10" in by["standard"]
+    assert "New South Wales100 %10" in by["region"]
+    assert "Victoria0 %11none" in by["region"]
+    assert "=Harbour Quality Pty Ltd" in by["provider"]
+    assert "Requests by week" in admin.open("/admin/reports?by=nonsense").text
 
 
-def test_the_chart_says_in_words_what_it_shows(decided, admin):
-    page = admin.open("/admin/reports")
+def test_the_heat_map_says_in_words_what_its_shades_say(decided, admin):
+    text = " ".join(admin.open("/admin/reports/coverage").text.split())
+    assert "2 requests" in text
+    assert "1 asked1 there100 % left empty" in text
+
+
+def test_turns_are_told_against_the_fair_share(decided, admin):
+    page = admin.open("/admin/reports/fairness")
+    text = " ".join(page.text.split())
+    assert "1 owed a turn or invited" in text
+    assert "=Harbour Quality Pty Ltd: owed 2, had 2" in page.html
+
+
+def test_the_funnel_counts_in_every_step_what_came_further(ctx, decided, admin, make):
+    make.lead(standards=["ISO 50001"])
+    leads.submit_lead(ctx, load(LeadIn(), lead_form(70)))
+    page = admin.open("/admin/reports/funnel")
+    text = " ".join(page.text.split())
+    for said in (
+        "Of 4 forms", "Forms that were sent4100.0 %100.0 %", "Confirmed by e-mail375.0 %75.0 %",
+        "Opened: the clock ran375.0 %100.0 %", "A provider was invited250.0 %66.7 %",
+        "A provider responded125.0 %50.0 %", "A provider quoted00.0 %0.0 %",
+    ):  # fmt: skip
+        assert said in text, said
+    assert page.html.count('<rect width="75.0%"') == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/admin/reports", "week of 2026-11-23: 1 in time, 1 missed"),
+        ("/admin/reports/fairness", "=Harbour Quality Pty Ltd: owed 2, had 2"),
+    ],
+)
+def test_a_chart_says_in_words_what_it_shows(decided, admin, path, shown):
+    page = admin.open(path)
     (image,) = [
         named
         for tag, named in page.elements
         if tag == "img" and ".svg" in named["src"] and "reports" in named["src"]
     ]
-    assert image["alt"] == "week of 2026-11-23: 1 in time, 1 missed"
+    assert image["alt"] == shown
     drawn = admin.client.get(image["src"])
     assert drawn.content_type == "image/svg+xml"
-    assert ElementTree.fromstring(drawn.data) is not None
+    assert shown in "".join(ElementTree.fromstring(drawn.data).itertext())
 
 
-@pytest.mark.parametrize("name", ["commitment", "coverage", "fairness"])
+@pytest.mark.parametrize("name", ["commitment", "coverage", "fairness", "funnel"])
 def test_each_is_there_as_a_table(decided, admin, name):
-    page = admin.open("/admin/reports")
+    page = admin.open("/admin/reports" if name == "commitment" else f"/admin/reports/{name}")
     got = admin.client.get(page.link(f"{name}.csv"))
     assert got.content_type.startswith("text/csv")
     rows = list(csv.reader(got.text.splitlines()))
@@ -62,6 +105,11 @@ def test_before_anything_was_decided_it_says_so(admin):
     text = admin.open("/admin/reports").text
     assert "none decided" in text
     assert "nothing was decided yet" in admin.page.html
+    assert "nobody" in admin.open("/admin/reports/coverage").text.lower()
+    assert "0 owed a turn or invited" in " ".join(
+        admin.open("/admin/reports/fairness").text.split()
+    )
+    assert "Of 0 forms" in admin.open("/admin/reports/funnel").text
     assert admin.open("/admin/reports/nothing.csv").status == 404
 
 
@@ -71,6 +119,10 @@ def test_it_is_for_administrators(make, signed_in, browser):
         "/admin/reports",
         "/admin/reports/commitment.csv",
         "/admin/reports/commitment.svg",
+        "/admin/reports/coverage",
+        "/admin/reports/fairness",
+        "/admin/reports/fairness.svg",
+        "/admin/reports/funnel",
     ):
         assert person.open(path).status == 403
         assert browser().open(path).at.startswith("/sign-in")

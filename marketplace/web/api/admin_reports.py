@@ -7,11 +7,12 @@ from uuid import UUID
 
 from flask import Response
 from flask.views import MethodView
-from marshmallow import Schema, fields, validate
+from marshmallow import EXCLUDE, Schema, fields, validate
 
 from marketplace.insights.commitments import commitment_report
 from marketplace.insights.coverage import coverage_report
 from marketplace.insights.fairness import fairness
+from marketplace.insights.funnel import Step, funnel_report
 from marketplace.insights.worklist import waiting_leads
 from marketplace.providers.rules import ProviderKind
 from marketplace.web.api.commitment_schemas import (
@@ -22,7 +23,15 @@ from marketplace.web.api.commitment_schemas import (
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, Moment
 from marketplace.web.paging import CursorOf, PageArgs, cursor, cursor_of
-from marketplace.web.reporting import Format, Month, ReportArgs, also_as_csv, csv_answer, wanted
+from marketplace.web.reporting import (
+    Format,
+    Month,
+    ReportArgs,
+    also_as_csv,
+    csv_answer,
+    format_field,
+    wanted,
+)
 from marketplace.web.requests import Blueprint
 
 blp = Blueprint(
@@ -136,6 +145,34 @@ class FairnessArgs(ReportArgs):
     )
 
 
+class StageSchema(Schema):
+    """How many leads took one step, and all those before it."""
+
+    step = Choice(Step)
+    n = fields.Integer()
+    share = fields.Float(allow_none=True, metadata={"description": "of all that were sent"})
+    share_of_previous = fields.Float(
+        allow_none=True, metadata={"description": "of those that took the step before"}
+    )
+
+
+class FunnelReportSchema(PeriodSchema):
+    """How far the leads have come whose forms came in the period."""
+
+    n = fields.Integer(metadata={"description": "leads that were sent in the period"})
+    items = fields.List(fields.Nested(StageSchema))
+    next = fields.String(allow_none=True)
+
+
+class FunnelArgs(Schema):
+    """In which format."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    format = format_field()
+
+
 class WaitingLeadSchema(Schema):
     """An open lead with an empty place that could not be filled."""
 
@@ -221,6 +258,25 @@ class FairnessReport(MethodView):
             },
             "items": found.shares,
             "next": cursor(found.following) if found.following else None,
+        }
+
+
+@blp.route("/reports/funnel")
+class FunnelReport(MethodView):
+    @blp.arguments(FunnelArgs, location="query")
+    @blp.response(200, FunnelReportSchema)
+    @also_as_csv(blp)
+    def get(self, args: dict[str, Any]) -> dict[str, Any] | Response:
+        """How far the leads of the last 90 days have come, from the form to the choice."""
+        found = funnel_report(current_context(), current_actor())
+        if args["format"] is Format.CSV:
+            return table("funnel", StageSchema(), found.stages, found.since, found.until)
+        return {
+            "since": found.since,
+            "until": found.until,
+            "n": found.n,
+            "items": found.stages,
+            "next": None,
         }
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from flask import Blueprint, Response, abort, render_template
+from flask import Blueprint, Response, abort, render_template, request
+from flask_babel import gettext as _
 from marshmallow import Schema
 
 from marketplace.core import charts
@@ -11,8 +12,14 @@ from marketplace.core.errors import NotSignedIn
 from marketplace.insights.commitment_rows import Group
 from marketplace.insights.commitments import Figures, commitment_report
 from marketplace.insights.coverage import Cell, coverage_report
-from marketplace.insights.fairness import fairness
-from marketplace.web.api.admin_reports import CoverageCellSchema, ProviderShareSchema, table
+from marketplace.insights.fairness import Share, fairness
+from marketplace.insights.funnel import Step, funnel_report
+from marketplace.web.api.admin_reports import (
+    CoverageCellSchema,
+    ProviderShareSchema,
+    StageSchema,
+    table,
+)
 from marketplace.web.api.commitment_schemas import FiguresSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.sign_in import to_sign_in
@@ -24,45 +31,106 @@ pages.register_error_handler(NotSignedIn, to_sign_in)
 WEEKS = 13
 """How many weeks the chart shows: about the 90 days of the report."""
 
-SHOWN = 10
+SHOWN = 20
 """Rows of a group, and providers, on the page; the table to download has them all."""
+
+DRAWN = 8
+"""Providers in the chart of turns."""
 
 ACROSS, DOWN = 8, 10
 """Regions and standards of the heat map: those most asked for."""
 
+BY = (Group.WEEK, Group.STANDARD, Group.REGION, Group.PROVIDER)
+
 
 @pages.get("")
 def all_() -> str:
-    """Show the last 90 days."""
-    ctx, actor = current_context(), current_actor()
-    kept = commitment_report(ctx, actor)
-    covered = coverage_report(ctx, actor)
+    """Show how the commitment was kept in the last 90 days, by week or by another group."""
+    asked = request.args.get("by", "")
+    by = Group(asked) if asked in BY else Group.WEEK
+    kept = commitment_report(current_context(), current_actor(), by=by)
+    rows = weeks(kept.rows) if by is Group.WEEK else kept.rows[:SHOWN]
     return render_template(
         "admin_reports.html",
         kept=kept,
-        weeks=in_words(weeks(kept.rows)),
-        groups={
-            group: [row for row in kept.rows if row.by is group][:SHOWN]
-            for group in (Group.STANDARD, Group.REGION, Group.PROVIDER)
-        },
-        covered=covered,
-        maps={
-            kind: heat_map([cell for cell in covered.cells if cell.kind == kind])
-            for kind in ("consultant", "certification_body")
-        },
-        fair=fairness(ctx, actor, limit=SHOWN),
+        rows=rows,
+        by=by,
+        groups=_groups(),
+        told=in_words(rows) if by is Group.WEEK else "",
     )
+
+
+def _groups() -> dict[Group, str]:
+    return {
+        Group.WEEK: _("Week"),
+        Group.STANDARD: _("Standard"),
+        Group.REGION: _("Region"),
+        Group.PROVIDER: _("Provider"),
+    }
 
 
 @pages.get("/commitment.svg")
 def weeks_chart() -> Response:
     """Draw how many requests had their first response in time, and how many had not, by week."""
     found = weeks(commitment_report(current_context(), current_actor(), by=Group.WEEK).rows)
-    drawing = charts.bars(stacked=True, width=760, height=300, min_scale=2, title="By week")
+    drawing = charts.bars(width=760, height=300, min_scale=2, title=_("By week"))
     drawing.x_labels = [row.key[5:] for row in found]
-    drawing.add("In time", [row.met or None for row in found])
-    drawing.add("Missed", [row.missed or None for row in found])
+    drawing.add(_("In time"), [row.met or None for row in found])
+    drawing.add(_("Missed"), [row.missed or None for row in found])
     return chart_answer(charts.svg(drawing, name="weeks", description=in_words(found)))
+
+
+@pages.get("/coverage")
+def coverage() -> str:
+    """Show who is missing where."""
+    covered = coverage_report(current_context(), current_actor())
+    return render_template(
+        "admin_report_coverage.html",
+        covered=covered,
+        maps={
+            kind: heat_map([cell for cell in covered.cells if cell.kind == kind])
+            for kind in ("consultant", "certification_body")
+        },
+    )
+
+
+@pages.get("/fairness")
+def turns() -> str:
+    """Show what providers were owed and what they had, the largest differences first."""
+    fair = fairness(current_context(), current_actor(), limit=SHOWN)
+    return render_template(
+        "admin_report_fairness.html", fair=fair, told=turns_in_words(fair.shares[:DRAWN])
+    )
+
+
+@pages.get("/fairness.svg")
+def turns_chart() -> Response:
+    """Draw the turns that were owed beside those that were had."""
+    found = fairness(current_context(), current_actor(), limit=DRAWN).shares
+    drawing = charts.bars(width=760, height=360, min_scale=2, title=_("Turns"), x_label_rotation=20)
+    drawing.x_labels = [_shortened(each.name) for each in found]
+    drawing.add(_("Owed"), [round(each.entitled, 1) for each in found])
+    drawing.add(_("Had"), [each.invited - each.turns_given_back for each in found])
+    return chart_answer(charts.svg(drawing, name="turns", description=turns_in_words(found)))
+
+
+@pages.get("/funnel")
+def funnel() -> str:
+    """Show how far requests have come."""
+    found = funnel_report(current_context(), current_actor())
+    return render_template("admin_report_funnel.html", funnel=found, steps=_steps())
+
+
+def _steps() -> dict[Step, str]:
+    return {
+        Step.SENT: _("Forms that were sent"),
+        Step.CONFIRMED: _("Confirmed by e-mail"),
+        Step.OPENED: _("Opened: the clock ran"),
+        Step.INVITED: _("A provider was invited"),
+        Step.RESPONDED: _("A provider responded"),
+        Step.QUOTED: _("A provider quoted"),
+        Step.AWARDED: _("A provider was chosen"),
+    }
 
 
 @pages.get("/<name>.csv")
@@ -89,6 +157,11 @@ def _fairness() -> Response:
     return table("fairness", ProviderShareSchema(), found.shares, since, found.until)
 
 
+def _funnel() -> Response:
+    found = funnel_report(current_context(), current_actor())
+    return _table("funnel", StageSchema(), found.stages, found)
+
+
 def _table(name: str, schema: Schema, rows: Sequence[Any], report: Any) -> Response:
     return table(name, schema, rows, report.since, report.until)
 
@@ -97,6 +170,7 @@ TABLES: Mapping[str, Callable[[], Response]] = {
     "commitment": _commitment,
     "coverage": _coverage,
     "fairness": _fairness,
+    "funnel": _funnel,
 }
 
 
@@ -106,9 +180,35 @@ def weeks(rows: Sequence[Figures]) -> list[Figures]:
 
 
 def in_words(found: Sequence[Figures]) -> str:
-    """Return what the chart shows, for who cannot see it."""
-    told = (f"week of {row.key}: {row.met} in time, {row.missed} missed" for row in found)
-    return "; ".join(told) or "nothing was decided yet"
+    """Return what the chart of weeks shows, for who cannot see it."""
+    told = [
+        _(
+            "week of %(week)s: %(met)s in time, %(missed)s missed",
+            week=row.key,
+            met=row.met,
+            missed=row.missed,
+        )
+        for row in found
+    ]
+    return "; ".join(told) or _("nothing was decided yet")
+
+
+def turns_in_words(found: Sequence[Share]) -> str:
+    """Return what the chart of turns shows, for who cannot see it."""
+    told = [
+        _(
+            "%(name)s: owed %(owed)s, had %(had)s",
+            name=each.name,
+            owed=f"{each.entitled:g}",
+            had=each.invited - each.turns_given_back,
+        )
+        for each in found
+    ]
+    return "; ".join(told) or _("nobody was owed a turn yet")
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 20 else f"{name[:19]}\u2026"
 
 
 def heat_map(cells: Sequence[Cell]) -> dict[str, Any]:
