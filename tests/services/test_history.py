@@ -11,8 +11,16 @@ from marketplace.web.pages import deeds
 from tests.factories import person_of
 from tests.services.road import a_quote, held
 
-ELSEWHERE = ("catalogue.changed", "coverage.mended", "notification.claimed", "suppression.lifted",
-             "suppression.made", "user.second_factor_set_up")  # fmt: skip
+ELSEWHERE = (
+    "catalogue.changed",
+    "coverage.mended",
+    "embedding_site.added",
+    "embedding_site.removed",
+    "notification.claimed",
+    "suppression.lifted",
+    "suppression.made",
+    "user.second_factor_set_up",
+)
 """What is neither a lead's nor a provider's."""
 
 

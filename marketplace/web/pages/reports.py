@@ -56,13 +56,36 @@ def all_() -> str:
         rows=rows,
         by=by,
         groups=_groups(),
+        captions=_captions(),
+        columns=_columns(),
         told=in_words(rows) if by is Group.WEEK else "",
     )
 
 
 def _groups() -> dict[Group, str]:
+    """What leads to each grouping ..."""
     return {
-        Group.WEEK: _("Week"),
+        Group.WEEK: _("By week"),
+        Group.STANDARD: _("By standard"),
+        Group.REGION: _("By region"),
+        Group.PROVIDER: _("By provider"),
+    }
+
+
+def _captions() -> dict[Group, str]:
+    """... what stands above its table ..."""
+    return {
+        Group.WEEK: _("Requests by week"),
+        Group.STANDARD: _("Requests by standard"),
+        Group.REGION: _("Requests by region"),
+        Group.PROVIDER: _("Invitations by provider"),
+    }
+
+
+def _columns() -> dict[Group, str]:
+    """... and above its first column."""
+    return {
+        Group.WEEK: _("Week from"),
         Group.STANDARD: _("Standard"),
         Group.REGION: _("Region"),
         Group.PROVIDER: _("Provider"),

@@ -134,44 +134,44 @@ MAIL_STOPPED = {
 }
 
 CHECK = {
-    "found": "found, as stated",
-    "confidential": "kept closed; other evidence was seen",
-    "not_found": "not found",
-    "mismatch": "found, but not as stated",
+    "found": N_("found, as stated"),
+    "confidential": N_("kept closed; other evidence was seen"),
+    "not_found": N_("not found"),
+    "mismatch": N_("found, but not as stated"),
 }
 
 COMMITMENT = {
-    "running": "running",
-    "at_risk": "at risk: little time is left",
-    "met": "met",
-    "missed": "missed",
-    "ended": "ended with the request",
+    "running": N_("running"),
+    "at_risk": N_("at risk: little time is left"),
+    "met": N_("met"),
+    "missed": N_("missed"),
+    "ended": N_("ended with the request"),
 }
 
 FILTER = {
-    "kind": "are of a kind that was asked for",
-    "edition": "can be asked for the edition",
-    "state": "are verified",
-    "standards": "offer every standard",
-    "regions": "cover every region",
-    "headcount": "take businesses of this size",
-    "capacity": "have capacity free",
-    "pause": "are not on leave or paused",
-    "accreditation": "hold the accreditations",
-    "invited": "were not invited before",
-    "impartiality": "are impartial here",
+    "kind": N_("are of a kind that was asked for"),
+    "edition": N_("can be asked for the edition"),
+    "state": N_("are verified"),
+    "standards": N_("offer every standard"),
+    "regions": N_("cover every region"),
+    "headcount": N_("take businesses of this size"),
+    "capacity": N_("have capacity free"),
+    "pause": N_("are not on leave or paused"),
+    "accreditation": N_("hold the accreditations"),
+    "invited": N_("were not invited before"),
+    "impartiality": N_("are impartial here"),
 }
 """Who is left behind each filter of the matching funnel: `they` ..."""
 
 MESSAGE = {
-    "queued": "waiting to be sent",
-    "sending": "being sent",
-    "sent": "sent",
-    "delivered": "delivered",
-    "failed": "given up",
-    "bounced": "came back",
-    "dropped": "not accepted",
-    "suppressed": "held back: the address gets no mail",
+    "queued": N_("waiting to be sent"),
+    "sending": N_("being sent"),
+    "sent": N_("sent"),
+    "delivered": N_("delivered"),
+    "failed": N_("given up"),
+    "bounced": N_("came back"),
+    "dropped": N_("not accepted"),
+    "suppressed": N_("held back: the address gets no mail"),
 }
 
 TONE = {
