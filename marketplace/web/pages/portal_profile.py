@@ -1,6 +1,7 @@
 """A provider's own profile: how it is reached, what it covers, how much it takes on."""
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -23,7 +24,7 @@ pages.register_error_handler(NotSignedIn, to_sign_in)
 @pages.get("/profile")
 def form() -> str:
     """Show the profile as it is."""
-    shown, _ = own_profile()
+    shown, _zone = own_profile()
     typed = typed_from(ProfileSchema().dump(shown))
     typed |= typed_coverage(shown.coverage.regions, shown.coverage.languages)
     return show(Filled(PROFILE, typed))
@@ -40,7 +41,7 @@ def save() -> Response | tuple[str, int]:
     except Invalid as refused:
         errors = [by_name(error, sent) for error in refused.errors]
         return show(Filled(PROFILE).wrong(errors, sent.typed)), 422
-    flash("Your profile is saved.")
+    flash(_("Your profile is saved."))
     return redirect(url_for("portal_profile.form"), 303)
 
 
