@@ -13,9 +13,9 @@ from marketplace.providers import team
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Email, In, Text
 from marketplace.web.pages.forms import Filled, read
-from marketplace.web.pages.own_request import sentence
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
 pages = Blueprint("portal_team", __name__, url_prefix="/portal/team")
