@@ -122,7 +122,10 @@ def _offers(today: date) -> CTE:
 
 
 def _asked(since: datetime, places: int) -> CTE:
-    """The requests of the period, and whether each was left with an empty place."""
+    """The requests of the period that ask for the same, and how many were left with an empty place.
+
+    Most ask for what others do: of those alike, standards and regions are taken apart once.
+    """
     held = (
         select(Invitation.lead_id, func.count().label("places"))
         .join(Lead, Lead.id == Invitation.lead_id)
@@ -139,9 +142,16 @@ def _asked(since: datetime, places: int) -> CTE:
     )
     lacks = func.coalesce(held.c.places, 0) < places
     return (
-        select(Lead.service, Lead.standards, Lead.regions, lacks.label("lacks"))
+        select(
+            Lead.service,
+            Lead.standards,
+            Lead.regions,
+            func.count().label("n"),
+            func.count().filter(lacks).label("lacking"),
+        )
         .outerjoin(held, held.c.lead_id == Lead.id)
         .where(Lead.opened_at >= since)
+        .group_by(Lead.service, Lead.standards, Lead.regions)
         .cte("asked")
     )
 
@@ -196,8 +206,8 @@ def _wanted(asked: CTE) -> CTE:
             calls.c.kind,
             standard,
             region,
-            func.count().label("n"),
-            func.count().filter(asked.c.lacks).label("with_empty_place"),
+            cast(func.sum(asked.c.n), Integer).label("n"),
+            cast(func.sum(asked.c.lacking), Integer).label("with_empty_place"),
         )
         .select_from(asked.join(calls, calls.c.service == asked.c.service))
         .group_by(calls.c.kind, standard, region)
