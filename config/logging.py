@@ -16,7 +16,9 @@ from gunicorn.glogging import Logger
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_TOKEN = re.compile(r"\b(confirm|request|password|join|notours|back|session|key)_[A-Za-z0-9_\-]{32,}")
+_TOKEN = re.compile(
+    r"\b(confirm|request|password|join|notours|back|session|key)_[A-Za-z0-9_\-]{32,}"
+)
 """Every sort of token that the product gives out (`core.links.new_token`)."""
 
 _BEHIND_TOKEN_PATH = re.compile(

@@ -180,7 +180,8 @@ def app(installation: Product, ctx: Context) -> Iterator[Flask]:
     app.extensions["marketplace"] = replace(installation, ctx=ctx)
     yield app
     app.extensions["marketplace"] = installation
-    app.extensions.pop("public_figures", None)
+    for kept in ("public_figures", "choices"):
+        app.extensions.pop(kept, None)
 
 
 class Client(FlaskClient):

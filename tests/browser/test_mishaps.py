@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from marketplace.leads.models import Lead
+from marketplace.providers.models import Provider
 from tests.browser.conftest import DESK
 from tests.pages.steps import held_by
 from tests.people import PASSWORD, a_person
@@ -74,12 +75,20 @@ def test_what_was_decided_in_one_tab_is_told_in_the_other(invited, make):
     assert [each.state for each in held_by(make, lead)] == ["declined"]
 
 
-def test_an_answer_after_the_session_lapsed_leads_to_signing_in(invited, make, clock):
+def test_what_was_typed_while_the_session_lapsed_is_sent_after_signing_in_again(
+    invited, make, clock
+):
     person, lead = invited
+    person.page.get_by_label("Your question").fill("How many shifts do you work?")
     clock.advance(hours=13)
-    person.page.get_by_role("button", name="Accept and see who it is").click()
-    person.reads("Password")
-    assert [each.state for each in held_by(make, lead)] == ["opened"]
+    person.page.get_by_role("button", name="Ask").click()
+    person.reads("You were signed out in the meantime")
+    (invitation,) = held_by(make, lead)
+    provider = make.ask(lambda session: session.get_one(Provider, invitation.provider_id))
+    sign_in(person, provider.contact_email)
+    person.page.get_by_role("button", name="Send it now").click()
+    expect(person.page.get_by_text("You asked").first).to_be_visible()
+    person.reads("How many shifts do you work?")
 
 
 def test_a_lapsed_link_says_what_to_do(window, make, link_to, clock):

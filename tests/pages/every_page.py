@@ -20,6 +20,7 @@ from marketplace.web.requests import load
 from tests.factories import lead_form, person_of
 from tests.pages.steps import CONSULTING, FILLED, NEED, fill_in, held_by, open_request
 from tests.pages.test_business_pages import CERTIFICATION
+from tests.people import PASSWORD
 
 
 @pytest.fixture
@@ -155,4 +156,9 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
     lifting = [form for form in desk.forms if form.action.endswith("/lift")]
     see(admin.post(lifting[0].action, lifting[0].values))
     see(signed_in(bodies[0]).page)
+    late = signed_in(consultant)
+    late.open("/portal/leave")
+    clock.advance(hours=13)
+    see(late.send("/leave", until="soon"))
+    see(late.send("/sign-in", email=consultant.contact_email, password=PASSWORD))
     return found

@@ -1,8 +1,11 @@
 """Signing in and out, passwords, and doors that are not one's own."""
 
+import random
+
 import pytest
 
 from tests.pages.browser import Browser
+from tests.pages.steps import held_by
 from tests.people import PASSWORD, a_person
 
 
@@ -105,3 +108,43 @@ def test_a_browser_that_is_new_is_told_of_and_one_that_comes_back_is_not(ctx, br
     assert link_to(person.email, "forgot-password") == "/forgot-password"
     letters = at_home.client.get("/mailbox/messages").json["items"]
     assert [each["template"] for each in letters] == ["signed_in_elsewhere"]
+
+
+@pytest.fixture
+def lapsed(make, signed_in, clock):
+    """Somebody with a form in front of them whose session has lapsed meanwhile."""
+    provider = make.provider()
+    lead = make.matched_lead()
+    (invitation,) = held_by(make, lead)
+    person = signed_in(provider)
+    person.open(f"/portal/invitations/{invitation.id}")
+    clock.advance(hours=13)
+    return person, invitation, provider.contact_email
+
+
+def test_a_form_sent_after_the_session_lapsed_waits_behind_the_sign_in(lapsed, make):
+    person, invitation, email = lapsed
+    page = person.send("/questions", text="One shift & two sites?")
+    assert page.status == 401
+    assert "what you typed is kept" in page.text
+    assert person.send("/sign-in", email=email, password="not the password").status == 401
+    assert "Send what you typed?" in person.send("/sign-in", email=email, password=PASSWORD).text
+    page = person.send("/questions")
+    assert "One shift & two sites?" in page.text
+    assert page.at == f"/portal/invitations/{invitation.id}"
+
+
+def test_a_forged_form_is_not_carried_behind_the_sign_in(lapsed):
+    person, invitation, email = lapsed
+    page = person.post(f"/portal/invitations/{invitation.id}/accept", [("csrf_token", "forged")])
+    assert page.at.startswith("/sign-in")
+    assert 'name="left"' not in page.html
+    page = person.send("/sign-in", email=email, password=PASSWORD, left="W10.forged.seal")
+    assert page.at == "/portal"
+
+
+def test_a_form_too_large_to_be_carried_leads_to_the_sign_in_alone(lapsed):
+    person, _, _ = lapsed
+    page = person.send("/questions", text=random.Random(1).randbytes(100_000).hex())
+    assert page.at.startswith("/sign-in")
+    assert 'name="left"' not in page.html

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from flask import current_app
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
@@ -41,8 +42,23 @@ class Choices:
         return [*self.common, *self.others]
 
 
+Kept = tuple[int, Choices]
+"""What forms offer, and of which minute it is."""
+
+
 def choices(ctx: Context) -> Choices:
-    """Return what forms offer, as the catalogue has it now."""
+    """Return what forms offer, as the catalogue had it in this minute.
+
+    It changes a few times in a year, and every visitor asks for all of it.
+    """
+    minute = int(ctx.clock().timestamp() // 60)
+    kept: Kept | None = current_app.extensions.get("choices")
+    if kept is None or kept[0] != minute:
+        kept = current_app.extensions["choices"] = minute, _choices(ctx)
+    return kept[1]
+
+
+def _choices(ctx: Context) -> Choices:
     with ctx.reading() as session:
         listed = catalogue.standards(session)
         standards = [each for each in listed if each.certifiable]

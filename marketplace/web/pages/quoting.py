@@ -27,6 +27,7 @@ from marketplace.web.languages import translate
 from marketplace.web.pages.forms import Filled, Typed, parsed, read, typed_from
 from marketplace.web.pages.portal import Page, done, own_profile
 from marketplace.web.pages.quote_labels import FEES, LABELS, WHY_NOT, assumed, called
+from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import sentence, when
 from marketplace.web.requests import load
 
@@ -34,8 +35,10 @@ pages = Blueprint("quoting", __name__, url_prefix="/portal/invitations/<uuid:inv
 
 
 @pages.errorhandler(NotSignedIn)
-def to_sign_in_and_back(error: NotSignedIn) -> Response:
+def to_sign_in_and_back(error: NotSignedIn) -> Response | tuple[str, int]:
     """Send somebody whose session has lapsed to sign in, and back to the form, and its draft."""
+    if request.method == "POST" and not _is_by_script():
+        return to_sign_in(error)
     onward = url_for("quoting.form", **(request.view_args or {}))
     return redirect(url_for("sign_in.form", next=onward), 303)
 
@@ -85,7 +88,7 @@ def add_up(invitation_id: UUID) -> Page:
 @pages.post("/draft")
 def save(invitation_id: UUID) -> Page | tuple[Response, int]:
     """Keep what was typed; a script saves now and then, a person when they press the button."""
-    by_script = request.accept_mimetypes.best == "application/json"
+    by_script = _is_by_script()
     ctx, actor = current_context(), current_actor()
     typed = _offered(read(QuoteIn(), request.form).typed)
     try:
@@ -114,6 +117,10 @@ def discard(invitation_id: UUID) -> Response:
     drafts.discard_draft(current_context(), current_actor(), invitation_id)
     flash(_("The draft is gone."))
     return redirect(url_for("quoting.form", invitation_id=invitation_id), 303)
+
+
+def _is_by_script() -> bool:
+    return request.accept_mimetypes.best == "application/json"
 
 
 def _is_late(shown: Mapping[str, Any]) -> bool:

@@ -1,11 +1,14 @@
 """Signing in and out, and setting a password by a link."""
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from flask import (
     Blueprint,
     current_app,
     flash,
+    g,
+    make_response,
     redirect,
     render_template,
     request,
@@ -13,6 +16,8 @@ from flask import (
     url_for,
 )
 from flask_babel import gettext as _
+from flask_wtf.csrf import ValidationError, validate_csrf
+from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
 from marketplace.accounts import devices, passwords, service
@@ -28,13 +33,13 @@ from marketplace.web.api.sessions import NewPasswordResetSchema, NewSessionSchem
 from marketplace.web.auth import SESSION_TOKEN, current_context
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.words import sentence
-from marketplace.web.requests import load
+from marketplace.web.requests import MAX_BODY, load
 
 pages = Blueprint("sign_in", __name__)
 
 DEVICE = "device"
 """The cookie by which a browser is known again when somebody signs in; it opens nothing."""
-A_YEAR = 31_536_000
+A_DAY, A_YEAR = 86_400, 31_536_000
 
 LABELS = {
     "": "",
@@ -66,11 +71,17 @@ def sign_in() -> Response | tuple[str, int]:
     except (NotSignedIn, NotAllowed) as refused:
         return _form(filled.wrong([FieldError("", sentence(refused))])), 401
     # A fresh session: nothing that was put into this browser's cookie before stays.
-    onward = request.form.get("next", "")
+    onward = local(request.form.get("next", "")) or url_for(HOME[begun.user.role])
+    left = unsealed(request.form.get("left", ""))
     session.clear()
     session[SESSION_TOKEN] = begun.token
     session["role"] = str(begun.user.role)
-    answer = redirect(local(onward) or url_for(HOME[begun.user.role]), 303)
+    g.pop("actor", None)
+    answer = (
+        redirect(onward, 303)
+        if left is None
+        else make_response(render_template("go_on.html", left=left, onward=onward))
+    )
     answer.set_cookie(
         DEVICE,
         token,
@@ -83,9 +94,13 @@ def sign_in() -> Response | tuple[str, int]:
     return answer
 
 
-def _form(filled: Filled) -> str:
-    onward = local(request.values.get("next", ""))
-    return render_template("sign_in.html", form=filled, onward=onward)
+def _form(filled: Filled, left: str | None = None) -> str:
+    return render_template(
+        "sign_in.html",
+        form=filled,
+        onward=local(request.values.get("next", "")),
+        left=request.form.get("left", "") if left is None else left,
+    )
 
 
 def local(address: str) -> str | None:
@@ -96,10 +111,54 @@ def local(address: str) -> str | None:
     return address if is_path and clean and not parts.scheme and not parts.netloc else None
 
 
-def to_sign_in(error: NotSignedIn) -> Response:
-    """Send somebody who has to sign in there, and back to where they were going afterwards."""
+def to_sign_in(error: NotSignedIn) -> Response | tuple[str, int]:
+    """Send somebody who has to sign in there, and back to where they were going afterwards.
+
+    A form that somebody filled in while their session lapsed goes along, to be sent by them once
+    they are in again: what was typed is not lost.
+    """
+    left = sealed_form() if request.method == "POST" else None
+    if left is not None:
+        return _form(Filled(LABELS), left), 401
     onward = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("sign_in.form", next=onward), 303)
+
+
+@dataclass(frozen=True)
+class Left:
+    """A form that was sent when nobody was signed in any more."""
+
+    path: str
+    values: list[tuple[str, str]]
+    had_file: bool
+
+
+LEFT_AT_MOST = MAX_BODY // 2
+"""Characters of a form that still fit into another one."""
+
+
+def sealed_form() -> str | None:
+    """Return this request's form under seal; none where it did not come from a page of ours."""
+    try:
+        validate_csrf(request.form.get("csrf_token"))
+    except ValidationError:
+        return None
+    values = [pair for pair in request.form.items(multi=True) if pair[0] != "csrf_token"]
+    sealed = _seal().dumps([request.full_path.rstrip("?"), values, bool(request.files)])
+    return str(sealed) if len(sealed) <= LEFT_AT_MOST else None
+
+
+def unsealed(left: str) -> Left | None:
+    """Return the form that was sealed, unless it is somebody's invention or of long ago."""
+    try:
+        path, values, had_file = _seal().loads(left, max_age=A_DAY)
+    except BadData:
+        return None
+    return Left(path, [(name, value) for name, value in values], had_file)
+
+
+def _seal() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(str(current_app.secret_key), salt="left form")
 
 
 @pages.post("/sign-out")
