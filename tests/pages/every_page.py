@@ -107,7 +107,7 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         see(person.open("/portal/software"))
         see(person.send("/address", url="nowhere"))
         see(person.send("/address", url="http://127.0.0.1:9/hook"))
-        see(person.send("/keys", name="ours"))
+        see(person.send("/keys", name="Our files"))
         see(person.open("/portal/software"))
         see(person.open("/portal/team"))
         see(person.send("/portal/team", email="nowhere"))
