@@ -32,7 +32,7 @@ from marketplace.core.errors import (
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.links import Purpose
-from marketplace.core.texts import N_
+from marketplace.core.texts import Told
 from marketplace.notifications.service import LinkTo, Recipient, notify
 from marketplace.providers import intake
 from marketplace.providers.coverage import hold_provider
@@ -81,13 +81,16 @@ def invite_member(ctx: Context, actor: Actor, form: Form) -> None:
         wanted = form.accept()
         email, team = signing_in.normal_email(wanted["email"]), team_of(tx.session, provider.id)
         if any(each.email == email for each in team.members):
-            raise Invalid([FieldError("/email", N_("signs in for you already"))])
+            raise Invalid([FieldError("/email", "signs in for you already")])
         invitation = next((each for each in team.invited if each.email == email), None)
         if invitation is None:
             if team.size >= tx.policy.team_at_most:
                 raise Conflict(
-                    f"at most {tx.policy.team_at_most} people sign in for one provider, those who "
-                    "are invited included: remove somebody first"
+                    Told(
+                        "at most %(n)s people sign in for one provider, those who are invited "
+                        "included: remove somebody first",
+                        n=tx.policy.team_at_most,
+                    )
                 )
             invitation = TeamInvitation(
                 id=new_id(),
