@@ -64,12 +64,17 @@ def time_pages(ctx: Context, product: Product, count: int, *, views: int) -> lis
         (provider, f"/portal/invitations/{invitation_id}/quote"),
         (provider, "/portal/statement"),
         (provider, "/portal/profile"),
+        (provider, "/portal/team"),
         (admin, "/admin"),
         (admin, "/admin/leads"),
         (admin, f"/admin/leads/{lead_id}"),
         (admin, "/admin/providers"),
         (admin, f"/admin/providers/{provider_id}"),
+        (admin, "/admin/search?q=works"),
         (admin, "/admin/reports"),
+        (admin, "/admin/reports/coverage"),
+        (admin, "/admin/reports/fairness"),
+        (admin, "/admin/reports/funnel"),
     ]
     return [_view(browser.client, path, views) for browser, path in seen]
 
