@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 from marketplace.bootstrap import Product
 from marketplace.core.context import Context
@@ -86,6 +87,9 @@ def _store(ctx: Context, count: int) -> tuple[UUID, UUID, UUID]:
         held = invitations_for_lead(session, ids[0])
     for each in held[:2]:
         quotes.put_quote(ctx, person_of(each.provider_id), each.id, load(QuoteIn(), QUOTE))
+    with ctx.sessions().get_bind().connect() as connection:
+        # As autovacuum would have by now.
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
     return ids[0], held[2].provider_id, held[2].id
 
 
