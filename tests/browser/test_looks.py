@@ -28,6 +28,9 @@ RULES = {
 AT_MOST = 60 * 1024
 """Bytes on the way of a page with its style and scripts, without pictures."""
 
+STILL = 0.001
+"""How far a page may move: parts of a pixel, by rounding. 0.1 would be good to others."""
+
 WATCH = """
 window.shifted = [];
 new PerformanceObserver(list => {
@@ -79,7 +82,7 @@ def faults_of(every_page, person, site, scheme):
         ]
         if wide > 0:
             faults.append((name, f"{wide} pixels too wide"))
-        if shifted:
+        if sum(amount for amount, *_ in shifted) > STILL:
             faults.append((name, f"moves about: {shifted}"))
         if weight > AT_MOST:
             faults.append((name, f"{weight} bytes"))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
@@ -61,7 +62,7 @@ def show(form: Filled, *, about: str = "") -> str:
     return render_template(
         "request.html",
         request_=shown,
-        now=ctx.clock(),
+        today=ctx.clock().astimezone(ZoneInfo(shown["time_zone"])).date(),
         names=names(
             ctx,
             regions=lead.get("regions", []),
