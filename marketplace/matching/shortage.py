@@ -63,7 +63,7 @@ def why_empty(
     """Return as a code and in words why so many places stay empty once some were chosen."""
     apart = len(bench.seats) - chosen
     if apart:
-        words = f"impartiality rules out {apart} more fitting provider(s) beside one invited"
+        words = f"impartiality rules out {_more(apart)} beside one invited"
         return Filter.IMPARTIALITY, words
     funnel = bench.funnel
     if bench.seats:
@@ -75,13 +75,14 @@ def why_empty(
 
 def _too_few(empty: int, failed: Mapping[Filter, int] | None) -> str:
     if failed is None:
-        return f"{empty} more fitting provider(s) than may be invited now would be needed"
+        return f"it takes {_more(empty)} than may be invited now"
     if not hindering(failed):
-        return f"{empty} more fitting provider(s) than there are would be needed"
-    return (
-        f"{empty} more fitting provider(s) than may be invited now would be needed: of the others "
-        f"{_shares(failed)}"
-    )
+        return f"it takes {_more(empty)} than there are"
+    return f"it takes {_more(empty)} than may be invited now: of the others {_shares(failed)}"
+
+
+def _more(n: int) -> str:
+    return f"{n} more fitting provider{'' if n == 1 else 's'}"
 
 
 def _why_nobody(failed: Mapping[Filter, int] | None) -> tuple[str, str]:

@@ -301,7 +301,7 @@ def test_the_waiting_queue(get, make, clock):
             "waiting_since": "2026-11-23T09:00:00Z",
             "waiting_seconds": 3 * 3600,
             "waiting_code": "too_few",
-            "waiting_reason": "2 more fitting provider(s) than there are would be needed",
+            "waiting_reason": "it takes 2 more fitting providers than there are",
             "empty_places": 2,
             "invitations": 1,
             "invitations_at_most": 9,

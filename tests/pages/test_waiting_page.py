@@ -11,8 +11,8 @@ def test_the_desk_says_how_long_a_lead_waits_and_why_and_leads_to_it(admin, make
     clock.advance(hours=3)
     page = admin.open("/admin")
     assert (
-        f"{lead.reference}, {lead.company_name}: for 3 hours, 2 more fitting provider(s) than "
-        "there are would be needed. 2 places are empty; 1 of at most 9 providers invited."
+        f"{lead.reference}, {lead.company_name}: for 3 hours, it takes 2 more fitting "
+        "providers than there are. 2 places are empty; 1 of at most 9 providers invited."
     ) in page.text
     assert lead.reference in admin.open(f"/admin/leads/{lead.id}").text
 

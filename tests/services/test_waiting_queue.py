@@ -87,11 +87,11 @@ UNACCREDITED = {"accredited": False}
             "regions",
             "no provider of these standards covers the region",
         ),
-        ([FREE], "too_few", "2 more fitting provider(s) than there are would be needed"),
+        ([FREE], "too_few", "it takes 2 more fitting providers than there are"),
         (
             [FREE, BOOKED, BOOKED],
             "too_few",
-            "2 more fitting provider(s) than may be invited now would be needed: of the others all "
+            "it takes 2 more fitting providers than may be invited now: of the others all "
             "are fully booked",
         ),
     ],
@@ -117,7 +117,7 @@ def test_where_impartiality_keeps_an_empty_place_empty_it_is_said(ctx, make):
     (found,) = queue_of(ctx)
     assert (found.lead.waiting_code, found.lead.waiting_reason) == (
         "impartiality",
-        "impartiality rules out 1 more fitting provider(s) beside one invited",
+        "impartiality rules out 1 more fitting provider beside one invited",
     )
     matching.match_lead(ctx, lead.id)
     (found,) = queue_of(ctx)
