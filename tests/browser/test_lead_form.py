@@ -32,6 +32,8 @@ def test_a_standard_is_found_by_what_it_is_about(window):
         ("ISO9001:2026", {"ISO 9001"}),
         ("laboratory", {"ISO/IEC 17025", "ISO 15189"}),
         ("Personal DATA", {"ISO/IEC 27701"}),
+        ("labs", {"ISO/IEC 17025", "ISO 15189"}),
+        ("ISO 22301 and 50001", {"ISO 22301", "ISO 50001"}),  # two at once
         ("unicorns", set()),
     ):
         page.fill("#standards-filter", words)
@@ -108,6 +110,20 @@ def test_what_was_typed_is_there_when_the_page_was_left_and_names_only_in_its_ow
     page.goto("/")
     expect(field(page, "headcount")).to_have_value("")
     expect(field(page, "contact.name")).to_have_value("")
+
+
+def test_starting_afresh_takes_back_what_was_said_of_the_fields(window):
+    page = window().page
+    page.goto("/")
+    offered = page.locator("#standards .choice:visible")
+    common = offered.count()
+    page.fill("#standards-filter", "laboratory")
+    field(page, "company.registration_number").fill("123")
+    page.keyboard.press("Tab")
+    expect(page.locator("#number-checked")).not_to_be_empty()
+    page.click("text=Start afresh")
+    expect(page.locator("#number-checked")).to_be_empty()
+    expect(offered).to_have_count(common)
 
 
 @pytest.mark.parametrize("stored", [OLD, "localStorage.setItem('lead-form', '{')"])

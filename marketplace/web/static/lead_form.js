@@ -74,7 +74,7 @@ function words(text) {
 }
 
 function stem(word) {
-  return word.length > 4 ? word.replace(/(ies|y|es|s)$/, "") : word;
+  return word.length > 4 ? word.replace(/(ies|y|es|s)$/, "") : word.replace(/^(\p{L}{3})s$/u, "$1");
 }
 
 function filterStandards() {
@@ -94,9 +94,12 @@ function filterStandards() {
     const sought = words(box.value).filter((word) => !passedOver.has(word)).map(stem);
     if (!isFiltered) wasOpen = folded.open;
     isFiltered = sought.length > 0;
+    // "Quality and environment" is two standards: where none has all of the words, any of them will do.
+    const has = (words) => (word) => words.some((own) => own.startsWith(word));
+    const isOne = choices.some(({ words }) => sought.every(has(words)));
     let fit = 0;
     for (const { each, words } of choices) {
-      const fits = sought.every((word) => words.some((own) => own.startsWith(word)));
+      const fits = isOne ? sought.every(has(words)) : sought.some(has(words));
       fit += fits;
       each.hidden = !fits && !each.querySelector("input").checked;
     }
@@ -173,6 +176,8 @@ if (form) {
   // A browser moves to it by itself, unless the page is inside another site.
   document.querySelector(".summary")?.focus();
   const isAnswered = "answered" in form.dataset;
+  const notice = form.querySelector(".kept [role=status]");
+  const about = notice.textContent;
   if (!isAnswered) bringBack();
   filterStandards();
   checkNumber();
@@ -182,5 +187,12 @@ if (form) {
   form.addEventListener("reset", () => {
     forget();
     if (isAnswered) location.assign(location.href);
+    // Once the fields are empty, what was said of them is no longer so.
+    setTimeout(() => {
+      document.getElementById("standards-filter").dispatchEvent(new Event("input"));
+      form.elements["company.registration_number"].dispatchEvent(new Event("change"));
+      document.getElementById("region_written-understood").textContent = "";
+      notice.textContent = about;
+    });
   });
 }
