@@ -51,6 +51,7 @@ def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> di
         "lead": lead.form,
         "time_zone": lead.time_zone,
         "awarded_invitation_id": lead.awarded_invitation_id,
+        "chosen": _chosen(session, lead, held),
         "opened_at": lead.opened_at,
         "expires_at": lead.expires_at,
         "waiting_reason": lead.waiting_reason,
@@ -79,11 +80,7 @@ def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> di
             for each in invitations.questions_for_lead(session, lead.id)
         ],
         "comparison": compare(
-            [
-                (each, shown[each.provider_id]["name"], quotes[each.id])
-                for each in held
-                if each.id in quotes
-            ]
+            [(each, shown[each.provider_id], quotes[each.id]) for each in held if each.id in quotes]
         ),
     }
 
@@ -120,7 +117,7 @@ def standings(session: Session, lead: Lead) -> dict[UUID, Mapping[str, Any]]:
     return {key: asdict(standing) for key, standing in found.items()}
 
 
-def compare(quoted: Sequence[tuple[Invitation, str, Quote]]) -> dict[str, Any]:
+def compare(quoted: Sequence[tuple[Invitation, dict[str, Any], Quote]]) -> dict[str, Any]:
     """Return the quotes side by side, certification and consulting each on their own."""
     kinds = {}
     for kind in QuoteKind:
@@ -150,18 +147,26 @@ def _lines(kind: QuoteKind, quotes: Sequence[Quote]) -> list[dict[str, Any]]:
     ]
 
 
-def _column(invitation: Invitation, provider: str, quote: Quote) -> dict[str, Any]:
+def _column(invitation: Invitation, provider: dict[str, Any], quote: Quote) -> dict[str, Any]:
     body = quote.body
     days = _days(quote)
+    under = body.get("accreditation_id")
     return {
         "invitation_id": invitation.id,
-        "provider": provider,
+        "provider": provider["name"],
         "currency": quote.currency,
         "total": _money(quote.total),
         "total_covers": "three years" if quote.kind == QuoteKind.CERTIFICATION else "all phases",
         "tax_rate": body.get("tax_rate"),
         "total_with_tax": _money(rules.with_tax(quote.total, body.get("tax_rate"))),
         "missing": rules.missing(quote.kind, body),
+        "left_out": rules.left_out(quote.kind, body),
+        "travel_basis": body.get("travel_basis"),
+        "standards": body.get("standards") or [],
+        "accreditation": next(
+            (each for each in provider["accreditations"] if str(each["id"]) == under), None
+        ),
+        "effective_personnel": body.get("effective_personnel"),
         "days": days,
         "per_day": _money(rules.cents(quote.total / Decimal(days))) if days else None,
         "phases": body.get("phases"),
@@ -218,6 +223,20 @@ def _providers(session: Session, held: Sequence[Invitation]) -> dict[UUID, dict[
     return shown
 
 
+def _chosen(session: Session, lead: Lead, held: Sequence[Invitation]) -> dict[str, Any] | None:
+    """Return how the provider that was chosen is reached."""
+    for each in held:
+        if each.id == lead.awarded_invitation_id:
+            provider = session.get_one(Provider, each.provider_id)
+            return {
+                "name": provider.name,
+                "contact": provider.contact_name,
+                "email": provider.contact_email,
+                "phone": provider.contact_phone,
+            }
+    return None
+
+
 def _accreditations(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     checked = (
         select(AccreditationCheck.checked_on)
@@ -235,6 +254,7 @@ def _accreditations(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[di
     for held, checked_on in rows:
         found.setdefault(held.provider_id, []).append(
             {
+                "id": held.id,
                 "standard": held.standard,
                 "edition": held.edition,
                 "body": held.body,

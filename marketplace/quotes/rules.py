@@ -120,11 +120,26 @@ def missing(kind: str, body: Mapping[str, Any]) -> list[str]:
     if kind == QuoteKind.CONSULTING:
         words = {CERTIFICATE: N_("the certification body's own fees"), "travel": N_("Travel")}
         return [words[key] for key in added_up(kind, body).unstated if key in words]
-    return [
-        line.label
-        for line in CERTIFICATION_LINES
-        if line_amount(line, body["fees"], body.get("travel_basis")) is None
-    ]
+    return [*_unstated(body, CERTIFICATION_LINES), *_open_ended(body)]
+
+
+def left_out(kind: str, body: Mapping[str, Any]) -> list[str]:
+    """Return, in words, what would make the total larger: the next cycle is no part of it."""
+    if kind == QuoteKind.CONSULTING:
+        return missing(kind, body)
+    cycle = [line for line in CERTIFICATION_LINES if line.in_three_years]
+    return [*_unstated(body, cycle), *_open_ended(body)]
+
+
+def _unstated(body: Mapping[str, Any], lines: Iterable[Line]) -> list[str]:
+    basis = body.get("travel_basis")
+    return [line.label for line in lines if line_amount(line, body["fees"], basis) is None]
+
+
+def _open_ended(body: Mapping[str, Any]) -> list[str]:
+    """Return what is stated as an amount and may come to more."""
+    is_estimate = body.get("travel_basis") == TravelBasis.AT_COST and body["fees"].get("travel")
+    return [N_("Travel beyond the estimate")] if is_estimate else []
 
 
 def with_tax(amount: Decimal, tax_rate: str | None) -> Decimal | None:

@@ -5,6 +5,7 @@ import pytest
 from marketplace.invitations import endings, questions
 from marketplace.invitations import service as invitations
 from marketplace.leads.models import Lead
+from marketplace.providers.models import Accreditation
 from marketplace.quotes import service as quotes
 from marketplace.quotes.models import Review
 from marketplace.web.api.quotes import QuoteIn
@@ -79,6 +80,30 @@ def test_quotes_stand_side_by_side_and_nothing_missing_counts_as_zero(ctx, brows
     assert "accredited by JASANZ" in page.text
 
 
+def test_a_comparison_says_what_is_quoted_and_what_a_low_total_leaves_out(ctx, browser, make):
+    body = make.provider("certification_body", name="Southern Cross Assurance")
+    make.provider("certification_body", name="Wattle Certification")
+    lead = make.matched_lead(service="certification")
+    first, second = held_by(make, lead)
+    held = make.ask(
+        lambda session: session.query(Accreditation).filter_by(standard="ISO 9001").first()
+    )
+    own = first if held.provider_id == first.provider_id else second
+    other = second if own is first else first
+    fees = {**CERTIFICATION["fees"], "travel": "800.00"}
+    more = {"travel_basis": "at_cost", "effective_personnel": 40, "accreditation_id": str(held.id)}
+    edition = {"standards": [{"code": "ISO 9001", "edition": "2026"}]}
+    quote(ctx, own, {**CERTIFICATION, "fees": fees, **more, **edition})
+    quote(ctx, other, {**CERTIFICATION, "currency": "NZD"})
+    page = open_request(ctx, browser(), lead)
+    for said in (
+        "ISO 9001 (2026)", f"{held.body} {held.certificate_number}", "Travel beyond the estimate",
+        "different currencies", "without: Travel", "On top, at cost",
+    ):  # fmt: skip
+        assert said in page.text, said
+    assert body.name in page.text
+
+
 def test_choosing_asks_once_more_and_tells_everybody(ctx, browser, certification, make, work):
     business = browser()
     page = open_request(ctx, business, certification)
@@ -88,6 +113,7 @@ def test_choosing_asks_once_more_and_tells_everybody(ctx, browser, certification
     own = business.send("/requests/choose/")
     assert "You have chosen" in own.text
     assert "provider chosen" in own.text
+    assert 'href="mailto:quotes@provider' in own.html
     assert state(make, certification) == "awarded"
 
     business.page = asked

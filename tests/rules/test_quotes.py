@@ -12,6 +12,7 @@ from marketplace.quotes.rules import (
     added_up,
     cents,
     distance_in_words,
+    left_out,
     line_amount,
     missing,
     standings,
@@ -112,6 +113,18 @@ def test_travel_is_nothing_only_where_it_is_included(basis, fee, amount, is_miss
     found = line_amount(line, body["fees"], basis)
     assert found == (None if amount is None else Decimal(amount))
     assert ("Travel" in missing("certification", body)) is is_missing
+
+
+def test_travel_at_cost_is_an_estimate_that_may_come_to_more():
+    body = certification("at_cost", travel="800.00")
+    assert missing("certification", body) == ["Travel beyond the estimate"]
+    assert missing("certification", certification("capped", travel="800.00")) == []
+
+
+def test_the_next_cycle_is_not_stated_and_is_no_part_of_the_total():
+    body = certification(recertification=None, surveillance_2=None)
+    assert left_out("certification", body) == ["Second surveillance audit"]
+    assert len(missing("certification", body)) == 2
 
 
 def test_the_annual_fee_falls_due_three_times():

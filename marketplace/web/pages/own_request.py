@@ -120,7 +120,16 @@ def answer() -> Page:
 def look_before_choosing(invitation_id: UUID) -> str:
     """Ask once more: everybody is told at once, and it cannot be taken back."""
     shown, chosen = own_invitation(invitation_id)
-    return render_template("choose.html", request_=shown, chosen=chosen)
+    columns = [
+        column for kind in shown["comparison"]["kinds"].values() for column in kind["columns"]
+    ]
+    left_out = [
+        each
+        for column in columns
+        if column["invitation_id"] == invitation_id
+        for each in column["left_out"]
+    ]
+    return render_template("choose.html", request_=shown, chosen=chosen, left_out=left_out)
 
 
 @pages.post("/choose/<uuid:invitation_id>")
