@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
@@ -135,7 +135,15 @@ def worklist(ctx: Context, actor: Actor, *, only: Kind | None = None) -> Worklis
         counts = session.execute(
             select(
                 *(
-                    select(func.count()).select_from(each.subquery()).scalar_subquery().label(kind)
+                    select(func.count())
+                    .select_from(
+                        # Neither read nor put in order for counting.
+                        each.order_by(None)
+                        .with_only_columns(literal(1), maintain_column_froms=True)
+                        .subquery()
+                    )
+                    .scalar_subquery()
+                    .label(kind)
                     for kind, each in rows.items()
                 )
             )
