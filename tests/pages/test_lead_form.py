@@ -401,6 +401,29 @@ def test_what_will_happen_is_said_beside_the_button(browser):
         assert said in last
 
 
+@pytest.mark.parametrize(
+    ("review", "said"),
+    [
+        ("auto", "Some requests are first read by one of us; the clock starts after that."),
+        ("always", "Each request is first read by one of us; the clock starts after that."),
+        ("off", None),
+    ],
+)
+def test_that_a_person_may_read_a_request_first_is_said_before_it_is_sent_and_confirmed(
+    app, ctx, browser, clock, link_to, review, said
+):
+    policy = replace(ctx.policy, lead_review=review)
+    product = app.extensions["marketplace"]
+    app.extensions["marketplace"] = replace(product, ctx=replace(ctx, policy=policy))
+    business = browser()
+    pages = [business.open("/"), fill_in(business, clock)]
+    pages.append(business.open(link_to("mia@kestrel.example", "confirm")))
+    for page in pages:
+        text = " ".join(page.text.split())
+        assert ("first read by one of us" in text) is (said is not None), page.at
+        assert (said or "") in text, page.at
+
+
 @pytest.mark.parametrize("confirmation", ["required", "off"])
 def test_a_confirmation_is_spoken_of_where_one_is_asked_for(app, ctx, browser, confirmation):
     policy = replace(ctx.policy, lead_confirmation=confirmation)

@@ -82,7 +82,9 @@ def send() -> str | tuple[str, int]:
         errors = [lead_form.by_name(error, sent) for error in refused.errors]
         filled = sent.shown.wrong(errors)
         return show(filled, seal=begun.seal, understood=dict(sent.understood)), 422
-    return render_template("embed_sent.html", receipt=lead_form.receipt_for(said, sent))
+    receipt = lead_form.receipt_for(said, sent)
+    read_first = lead_form.read_first(ctx.policy)
+    return render_template("embed_sent.html", receipt=receipt, read_first=read_first)
 
 
 def show(filled: Filled, *, seal: str = "", understood: dict[str, str] | None = None) -> str:

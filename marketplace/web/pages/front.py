@@ -59,7 +59,8 @@ def sent() -> Response | str:
     receipt = session.get("receipt")
     if receipt is None:
         return redirect(url_for("front.form"))
-    return render_template("sent.html", receipt=receipt)
+    read_first = lead_form.read_first(current_context().policy)
+    return render_template("sent.html", receipt=receipt, read_first=read_first)
 
 
 def show(filled: Filled, *, begun: str, understood: dict[str, str] | None = None) -> str:
@@ -87,7 +88,11 @@ def promises(policy: Policy, kept: PublicFigures | None) -> list[tuple[str, str]
         if policy.lead_confirmation == "off"
         else _("The clock starts when your request opens, after you confirm it by e-mail.")
     )
-    clock = [starts, _("By its end you have a first response, a quote or a question.")]
+    clock = [
+        starts,
+        lead_form.read_first(policy),
+        _("By its end you have a first response, a quote or a question."),
+    ]
     if policy.calendar is CalendarKind.BUSINESS_DAYS:
         clock.append(
             _("Saturdays, Sundays and public holidays where your first site is do not count.")
@@ -108,7 +113,7 @@ def promises(policy: Policy, kept: PublicFigures | None) -> list[tuple[str, str]
                 "contact details appear only to those who accept."
             ),
         ),
-        (_("What the %(time)s mean", time=promised), " ".join(clock)),
+        (_("What the %(time)s mean", time=promised), " ".join(filter(None, clock))),
         (
             _("What it costs you"),
             _(

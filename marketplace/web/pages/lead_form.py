@@ -107,6 +107,7 @@ def offered() -> dict[str, Any]:
         "honeypot": HONEYPOT,
         "policy": ctx.policy,
         "promised": promised(ctx.policy),
+        "read_first": read_first(ctx.policy),
     }
 
 
@@ -116,6 +117,14 @@ def promised(policy: Policy) -> str:
     if policy.calendar is CalendarKind.BUSINESS_DAYS:
         return str(_("%(time)s on business days", time=within))
     return within
+
+
+def read_first(policy: Policy) -> str:
+    """Return that a person may read a request before it opens, where the policy has it so."""
+    return {
+        "auto": _("Some requests are first read by one of us; the clock starts after that."),
+        "always": _("Each request is first read by one of us; the clock starts after that."),
+    }.get(policy.lead_review, "")
 
 
 def read_form(posted: MultiDict[str, str]) -> LeadSent:

@@ -8,6 +8,7 @@ from marketplace.core.errors import Gone
 from marketplace.leads import queries, service
 from marketplace.leads.rules import LeadState
 from marketplace.web.auth import REQUEST_TOKEN, current_context
+from marketplace.web.pages.lead_form import read_first
 
 pages = Blueprint("links", __name__, url_prefix="/requests")
 
@@ -20,7 +21,8 @@ def look_before_confirming(token: str) -> str | tuple[str, int]:
         lead = queries.lead_to_confirm(reading, token, now=ctx.clock())
     if lead is None:
         return render_template("link_lapsed.html", what="confirm"), 410
-    return render_template("confirm.html", lead=lead, token=token, policy=ctx.policy)
+    first = read_first(ctx.policy)
+    return render_template("confirm.html", lead=lead, policy=ctx.policy, read_first=first)
 
 
 @pages.post("/confirm/<token>")
