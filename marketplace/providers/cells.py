@@ -33,7 +33,7 @@ COLUMNS = (
 FURTHER_COLUMNS = ("languages", "weeks_to_start")
 """Columns that a file may do without: then what is known of them is left as it is."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _WEB = re.compile(r"https?://[^\s/?#@]+\.[^\s/?#@.]{2,}([/?#]\S*)?", re.I)
 
 

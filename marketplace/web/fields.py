@@ -12,8 +12,10 @@ from marshmallow import Schema, ValidationError, fields, missing
 
 from marketplace.core.texts import N_, Told
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
-_CONTROL_BUT_LF = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+# Letters that turn the direction of what follows are among them: by one a name reads as another.
+_UNSEEN = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
+_CONTROL = re.compile(rf"[\x00-\x1f{_UNSEEN}]")
+_CONTROL_BUT_LF = re.compile(rf"[\x00-\x09\x0b-\x1f{_UNSEEN}]")
 
 
 class In(Schema):

@@ -26,7 +26,16 @@ NOT_NUMBER = ("42", True, False, 1.5, [], {}, "", "many", None)
 NOT_LIST = ("ISO 9001", 5, True, {}, None)
 NOT_DATE = ("tomorrow", "31/03/2027", "2027-3-31", "2027-13-01", "2027-02-30", "20270331",
             "2027-03-31T00:00:00Z", "２０２７-03-31", "", 20270331, True, [], {})  # fmt: skip
-CONTROL = ("a\x00b", "a\x1bb", "a\u0085b", "a\u2028b", "a\ud800b", "a\ufeffb")
+CONTROL = (
+    "a\x00b",
+    "a\x1bb",
+    "a\u0085b",
+    "a\u2028b",
+    "a\ud800b",
+    "a\ufeffb",
+    "a\u202eb",
+    "a\u2066b",
+)
 EMPTY = ("", "   ", "\t\n", "\u200b\u200b", "\u2060 \u200d")
 
 TABLE = [
@@ -84,7 +93,7 @@ TABLE = [
         (*NOT_TEXT, *EMPTY, *CONTROL, "x" * 201, None, ...),
     ),
     ("/consultants_used/0/ended_on", NOT_DATE),
-    ("/notes", (*NOT_TEXT, *EMPTY, "a\x00b", "a\x1bb", "a\tb", "a\ud800b", "x" * 4001)),
+    ("/notes", (*NOT_TEXT, *EMPTY, "a\x00b", "a\x1bb", "a\tb", "a\ud800b", "a\u202eb", "x" * 4001)),
     ("/consent", (*NOT_OBJECT, None, ...)),
     ("/consent/share_with_matched_providers", (False, "true", 1, 0, [], {}, None, ...)),
     ("/consent/terms_version", (*NOT_TEXT, *EMPTY, *CONTROL, "x" * 41, None, ...)),

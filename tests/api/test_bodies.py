@@ -104,7 +104,9 @@ def test_unknown_fields_are_named_by_pointers_that_escape(client):
     assert sorted(e["pointer"] for e in problem["errors"]) == ["/", "/a~1b", "/c~0d"]
 
 
-@pytest.mark.parametrize("text", ["\\u0000", "\\ud800", "\\u001b[0m", "a\\u2028b"])
+@pytest.mark.parametrize(
+    "text", ["\\u0000", "\\ud800", "\\u001b[0m", "a\\u2028b", "a\\u202eb", "a\\u2069b"]
+)
 def test_control_characters_and_half_characters_are_refused(client, ctx, text):
     head = bearer(session_token(ctx, a_person(ctx)))
     answer = client.post(

@@ -366,6 +366,7 @@ def test_one_bad_row_keeps_all_of_them_out(ctx, file):
         ("name", "x" * 201, "at most 200"),
         ("name", "two\nlines", None),
         ("name", "bell \x07 here", "control characters"),
+        ("name", "Harbour \u202eytilauQ", "control characters"),
         ("kind", "bank", "must be one of"),
         ("country", "AU-NSW", "country code"),
         ("registration_number", "51 824 753 557", "valid ABN"),
