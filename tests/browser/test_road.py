@@ -40,8 +40,8 @@ def test_a_business_and_a_certification_body_find_each_other_by_keyboard(
     write_the_quote(provider)
 
     business.go("/requests")
-    business.write("Your answer", "Two, and one of them at night.")
-    business.press("Answer")
+    business.write("Your answer to question 1", "Two, and one of them at night.")
+    business.press("Send the answer")
     business.reads("Your answer is on its way to every provider that was invited.")
     business.reads("AUD 5,600.00")
     business.follow("Choose Southern Assurance Pty Ltd")

@@ -131,13 +131,80 @@ def test_a_question_is_answered_once_for_all(ctx, browser, certification, make):
     page = open_request(ctx, business, certification)
     assert asked in page.text
 
-    refused = business.send("/requests/answers", text="  ")
+    (field,) = answers_to(page)
+    refused = business.send("/requests/answers", **{field: "  "})
     assert refused.status == 422
-    assert "Your answer is required" in refused.text
-    own = business.send("/requests/answers", text="Yes, in two.\nNights on demand.")
+    assert "Your answer to question 1 is required" in refused.text
+    own = business.send("/requests/answers", **{field: "Yes, in two.\nNights on demand."})
     assert "Nights on demand." in own.text
+    assert "Your answer is on its way" in own.text
     business.page = refused
-    assert "answered already" in business.send("/requests/answers", text="Late").text
+    assert "answered already" in business.send("/requests/answers", **{field: "Late"}).text
+
+
+def answers_to(page):
+    """Return the fields for answers, in the order in which the questions stand."""
+    return [name for name, _ in page.form("/requests/answers").values if name.startswith("text.")]
+
+
+def ask_thrice(ctx, make, lead):
+    *_, third = held_by(make, lead)
+    for text in ("Do you work in shifts?", "Do you design?", "Do you export?"):
+        questions.ask_question(ctx, person_of(third.provider_id), third.id, text=text)
+
+
+def test_several_questions_are_answered_together_and_a_blank_one_stays_open(
+    ctx, browser, certification, make
+):
+    ask_thrice(ctx, make, certification)
+    business = browser()
+    first, second, third = answers_to(open_request(ctx, business, certification))
+    own = business.send("/requests/answers", **{first: "In two.", third: "To Fiji."})
+    assert "Your answers are on their way" in own.text
+    assert "In two." in own.text
+    assert "To Fiji." in own.text
+    assert answers_to(own) == [second]
+
+
+def test_one_answer_that_is_refused_costs_none_of_the_others(ctx, browser, certification, make):
+    ask_thrice(ctx, make, certification)
+    business = browser()
+    first, second, third = answers_to(open_request(ctx, business, certification))
+    typed = {first: "In two.", second: "x" * 4001, third: "To Fi"}
+    refused = business.send("/requests/answers", **typed)
+    assert refused.status == 422
+    assert dict(refused.form("/requests/answers").values).items() >= typed.items()
+    assert refused.html.count('aria-invalid="true"') == 1
+    wrong = second.replace(".", "-")
+    assert f'href="#{wrong}"' in refused.html
+    assert f'id="{wrong}-problem"' in refused.html
+    assert "Your answer to question 2" in refused.text
+
+
+def test_an_answer_given_meanwhile_does_not_hold_the_others_up(ctx, browser, certification, make):
+    ask_thrice(ctx, make, certification)
+    business = browser()
+    page = open_request(ctx, business, certification)
+    first, second, _ = answers_to(page)
+    business.send("/requests/answers", **{first: "In two."})
+    business.page = page
+    own = business.send("/requests/answers", **{first: "In three.", second: "We do."})
+    assert "answered already" in own.text
+    assert "Your answer is on its way" in own.text
+    assert "In three." not in own.text
+    assert "We do." in own.text
+
+
+def test_answers_to_somebody_elses_questions_are_passed_over(ctx, browser, certification, make):
+    ask_thrice(ctx, make, certification)
+    owner, stranger = browser(), browser()
+    field, *_ = answers_to(open_request(ctx, owner, certification))
+    values = owner.page.form("/requests/answers").values
+    open_request(ctx, stranger, make.matched_lead(service="certification"))
+    given = [(name, "Intruding" if name == field else value) for name, value in values]
+    stranger.post("/requests/answers", [*given, ("text.nothing", "Intruding")])
+    assert "Intruding" not in owner.open("/requests").text
+    assert len(answers_to(owner.page)) == 3
 
 
 def test_a_place_is_passed_on_only_after_it_was_asked_once_more(

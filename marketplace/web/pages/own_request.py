@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from marshmallow import Schema
 from werkzeug.wrappers import Response
 
-from marketplace.core.errors import Conflict, Invalid, NotFound, NotSignedIn
+from marketplace.core.errors import Conflict, FieldError, Invalid, NotFound, NotSignedIn
+from marketplace.core.forms import Form
 from marketplace.core.texts import N_
 from marketplace.invitations import endings, questions
 from marketplace.leads.rules import CloseReason, Timeframe
@@ -27,8 +29,6 @@ pages = Blueprint("own_request", __name__, url_prefix="/requests")
 
 LABELS = {
     "": "",
-    "question_id": N_("The question"),
-    "text": N_("Your answer"),
     "reason": N_("The reason"),
     "rating": N_("Your rating"),
     "comment": N_("Your comment"),
@@ -55,8 +55,8 @@ def own() -> str:
     return show(Filled(LABELS))
 
 
-def show(form: Filled, *, about: str = "") -> str:
-    """Show the request; `form` is that of the question with the id `about`."""
+def show(form: Filled) -> str:
+    """Show the request; `form` holds the answers to what was asked."""
     ctx, shown = current_context(), the_request()
     lead = shown["lead"]
     return render_template(
@@ -69,7 +69,6 @@ def show(form: Filled, *, about: str = "") -> str:
             sectors=[lead["sector"]] if lead.get("sector") else [],
         ),
         form=form,
-        about=about,
     )
 
 
@@ -104,16 +103,48 @@ def filled_in(schema: Schema, **given: Any) -> tuple[Any, Any]:
 
 @pages.post("/answers")
 def answer() -> Page:
-    """Answer a question, for every provider at once."""
-    form, typed = filled_in(AnswerIn())
+    """Answer questions, each for every provider at once; one that is left blank stays open."""
+    asked = {f"text.{each['id']}": each for each in the_request()["questions"]}
+    typed = {name: request.form.getlist(name) for name in asked if name in request.form}
+    texts = {name: {"text": text} for name, (*_rest, text) in typed.items() if text.strip()}
+    # Where nothing was answered, the first is what is missing.
+    given = texts or {name: {} for name in [*typed][:1]}
+    forms = {
+        name: load(AnswerIn(), {"question_id": str(asked[name]["id"]), **text})
+        for name, text in given.items()
+    }
+    wrong = [
+        FieldError(f"/{name}", each.detail)
+        for name, form in forms.items()
+        for each in form.problems
+    ]
+    if wrong:
+        # Nothing is sent before all of it can be: what was typed stands in one page alone.
+        open_ones = [name for name, each in asked.items() if each["answered_at"] is None]
+        labels = LABELS | {
+            name: _("Your answer to question %(number)s", number=number)
+            for number, name in enumerate(open_ones, start=1)
+        }
+        return show(Filled(labels).wrong(wrong, typed)), 422
+    sent = sum(_answered(form) for form in forms.values())
+    if sent:
+        said = ngettext(
+            "Your answer is on its way to every provider that was invited.",
+            "Your answers are on their way to every provider that was invited.",
+            sent,
+        )
+        flash(said)
+    return redirect(url_for("own_request.own"), 303)
+
+
+def _answered(form: Form) -> bool:
+    """Answer one question and return true, or say why that was refused."""
     try:
-        values = form.accept()
-    except Invalid as refused:
-        about = request.form.get("question_id", "")
-        return show(Filled(LABELS).wrong(refused.errors, typed), about=about), 422
-    ctx, actor = current_context(), current_actor()
-    said = _("Your answer is on its way to every provider that was invited.")
-    return done(lambda: questions.answer_question(ctx, actor, **values), said)
+        questions.answer_question(current_context(), current_actor(), **form.accept())
+    except Conflict as refused:
+        flash(sentence(refused), "problem")
+        return False
+    return True
 
 
 @pages.get("/choose/<uuid:invitation_id>")
