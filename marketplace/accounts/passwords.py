@@ -21,10 +21,10 @@ from marketplace.core.links import Purpose
 from marketplace.notifications.service import LinkTo, Recipient, notify
 
 LIKE_TIME = 0.15
-"""Seconds that asking for a reset takes at least, whether or not anybody is written to."""
+"""Seconds that asking for a link takes at least, whether or not anybody is written to."""
 
-RESETS_MAILED_EVERY = 600
-"""Seconds: asked for again within the same ten minutes, a reset is mailed once."""
+LINKS_MAILED_EVERY = 600
+"""Seconds: asked for again within the same ten minutes, a link is mailed once."""
 
 
 def actor_of(user: User) -> Actor:
@@ -36,24 +36,29 @@ def actor_of(user: User) -> Actor:
 def ask_password_reset(ctx: Context, form: Form) -> None:
     """Mail a set-password link, if anybody signs in with this address; nobody is told whether."""
     wanted = form.accept()
-    with _like_time(), ctx.transaction() as tx:
+    with like_time(), ctx.transaction() as tx:
         user = queries.user_by_email(tx.session, wanted["email"])
         if user is None or user.disabled_at is not None:
             return
-        asked_at = int(tx.now.timestamp())
-        window = RESETS_MAILED_EVERY if tx.policy.rate_limits else 1
         mail_link(
             tx,
             user,
             "password_reset",
             expires_at=tx.now + tx.policy.reset_password_within,
-            occasion=str(asked_at // window * window),
+            occasion=asked_now(tx),
         )
         record(tx, ANYBODY, "user.password_reset_asked", user.id)
 
 
+def asked_now(tx: Transaction) -> str:
+    """Return the occasion of a link that is asked for: however often, it is mailed once in it."""
+    asked_at = int(tx.now.timestamp())
+    window = LINKS_MAILED_EVERY if tx.policy.rate_limits else 1
+    return str(asked_at // window * window)
+
+
 @contextmanager
-def _like_time() -> Iterator[None]:
+def like_time() -> Iterator[None]:
     """Let what happens inside take no less than `LIKE_TIME`, so that its length tells nothing."""
     begun = time.monotonic()
     try:

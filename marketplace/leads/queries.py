@@ -95,6 +95,23 @@ def lead_of_request_token(
     )
 
 
+def leads_of_contact(
+    session: Session, email: str, *, now: datetime, lives_on: timedelta
+) -> Sequence[Lead]:
+    """Return the requests of this address that run, or else the latest whose page still opens."""
+    theirs = (
+        select(Lead)
+        .where(func.lower(Lead.contact_email) == email.strip().lower(), Lead.erased_at.is_(None))
+        .order_by(Lead.id.desc())
+    )
+    running = session.scalars(theirs.where(one_of(Lead.state, *UNFINISHED))).all()
+    if running:
+        return running
+    seen = (LeadState.AWARDED, LeadState.CLOSED, LeadState.EXPIRED, LeadState.REJECTED)
+    ended = theirs.where(one_of(Lead.state, *seen), Lead.finished_at + lives_on > now)
+    return session.scalars(ended.limit(1)).all()
+
+
 def lead_to_confirm(session: Session, token: str, *, now: datetime) -> Lead | None:
     """Return the lead that a confirmation link would confirm, using nothing up."""
     link = link_for(session, Purpose.CONFIRM_LEAD, token, now=now)

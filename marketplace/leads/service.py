@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from marketplace.accounts.letters import tell_admins
+from marketplace.accounts.passwords import asked_now, like_time
 from marketplace.core import links
 from marketplace.core.actors import ANYBODY, SYSTEM, Actor, Kind
 from marketplace.core.context import Context, Transaction
@@ -195,6 +196,27 @@ def report_not_ours(ctx: Context, token: str) -> None:
         record(tx, ANYBODY, "lead.reported_not_ours", lead.id)
         path = f"/admin/leads/{lead.id}"
         tell_admins(tx, "not_ours_reported", lead.id, path=path, reference=lead.reference)
+
+
+def ask_for_link(ctx: Context, form: Form) -> None:
+    """Mail the link to the page of a request again, to the address that it was sent from.
+
+    Nobody is told whether there is one.
+    """
+    email = form.accept()["email"]
+    with like_time(), ctx.transaction() as tx:
+        lives_on = tx.policy.request_link_lives_on
+        for lead in queries.leads_of_contact(tx.session, email, now=tx.now, lives_on=lives_on):
+            notify(
+                tx,
+                "request_link",
+                contact_of(lead),
+                lead.id,
+                occasion=asked_now(tx),
+                link=request_link(tx, lead),
+                reference=lead.reference,
+            )
+            record(tx, ANYBODY, "lead.link_asked", lead.id)
 
 
 def actor_of_request_token(ctx: Context, token: str) -> Actor | None:

@@ -66,6 +66,7 @@ SAMPLES: tuple[Sample, ...] = (
         {"company": "Acme Fabrication Pty Ltd"},
         link=Purpose.NOT_OURS,
     ),
+    _business("request_link"),
     _business("request_in_review"),
     Sample(
         "request_rejected",

@@ -29,6 +29,7 @@ LIMITS = {
     ("POST", "/embed"): "20 per minute; 100 per hour",
     ("GET", "/checks/number"): "60 per minute",
     ("GET", "/checks/region"): "60 per minute",
+    ("POST", "/requests/link"): "10 per minute; 40 per hour",
     ("POST", "/requests/confirm/<token>"): "30 per minute; 300 per hour",
     ("POST", "/requests/not-ours/<token>"): "10 per minute; 40 per hour",
     ("POST", "/come-back/<token>"): "30 per minute; 300 per hour",

@@ -68,6 +68,8 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         "/come-back/back_x", f"/come-back/{come_back}",
     ):  # fmt: skip
         see(anybody.open(path))
+    anybody.open("/requests")
+    see(anybody.send("/requests/link", email="nowhere"))
     see(fill_in(anybody, clock, headcount="x", consultants_used__0__ended_on="x"))
     see(fill_in(anybody, clock))
     see(anybody.open("/embed?site=https://kestrel.example"))

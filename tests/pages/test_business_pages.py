@@ -58,6 +58,28 @@ def test_without_its_link_the_page_says_how_to_get_in(browser):
     assert "Open the link from your e-mail" in page.text
 
 
+def test_a_lost_link_is_mailed_again_and_nobody_learns_whether_there_is_one(
+    ctx, browser, certification, link_to
+):
+    answers = set()
+    for email in (f" {certification.contact_email.upper()} ", "nobody@harbour.example"):
+        visitor = browser()
+        visitor.open("/requests")
+        answers.add(visitor.send("/requests/link", email=email).text)
+    assert len(answers) == 1
+    page = visitor.open(link_to(certification.contact_email, "requests/open"))
+    assert certification.reference in page.title
+
+
+def test_what_is_no_address_is_said_beside_the_field(browser):
+    visitor = browser()
+    visitor.open("/requests/link")
+    refused = visitor.send("/requests/link", email="nowhere")
+    assert refused.status == 422
+    assert "Your e-mail address must be an e-mail address" in refused.text
+    assert visitor.open("/requests/open/request_nobody").link("/requests/link")
+
+
 def test_a_link_opens_the_page_and_stays_out_of_its_address(ctx, browser, certification):
     page = open_request(ctx, browser(), certification)
     assert (page.status, page.at) == (200, "/requests")

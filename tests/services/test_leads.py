@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from marketplace.accounts import passwords
 from marketplace.bootstrap import channel_of
 from marketplace.core import links
 from marketplace.core.db import new_id
@@ -509,3 +510,57 @@ def test_what_was_erased_names_nobody_and_runs_no_more(ctx, make, running, insta
             assert address not in text
     _, answer = confirmed(ctx, make, 1)
     assert answer.status == "open"
+
+
+def ask_for_link(ctx, email):
+    leads.ask_for_link(ctx, Form({"email": email}))
+
+
+def links_mailed(make):
+    """Return the requests to whose pages a link was mailed because somebody asked."""
+    mails = make.ask(lambda s: s.query(Notification).filter_by(template="request_link").all())
+    assert all(mail.link_purpose is Purpose.REQUEST for mail in mails)
+    return [mail.link_subject_id for mail in mails]
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    """How long each answer was held back."""
+    found = []
+    monkeypatch.setattr(passwords.time, "sleep", found.append)
+    return found
+
+
+def test_the_link_to_what_runs_is_mailed_again_and_once_in_ten_minutes(ctx, make, clock, slept):
+    lead = make.lead()
+    throttling = with_policy(ctx, rate_limits=True)
+    # The minutes are those of the clock, so begin where ten of them begin.
+    clock.advance(seconds=600 - int(clock().timestamp()) % 600)
+    for wait, mails in ((0, 1), (1, 1), (590, 1), (10, 2)):
+        clock.advance(seconds=wait)
+        ask_for_link(throttling, lead.contact_email)
+        assert links_mailed(make) == [lead.id] * mails
+    assert len(slept) == 4
+
+
+def test_the_link_to_the_latest_that_is_finished_is_mailed_where_nothing_runs(
+    ctx, make, clock, slept
+):
+    lead = make.lead()
+    outcome.close_request(ctx, business_of(lead), reason="not_now")
+    clock.advance(days=89)
+    ask_for_link(ctx, lead.contact_email)
+    assert links_mailed(make) == [lead.id]
+    clock.advance(days=1)
+    ask_for_link(ctx, lead.contact_email)
+    assert links_mailed(make) == [lead.id]
+
+
+def test_nobody_else_is_mailed_a_link_and_the_answer_takes_no_less_time(ctx, make, slept):
+    lead = make.lead()
+    erasure.erase_request(ctx, business_of(lead))
+    ask_for_link(ctx, lead.contact_email)
+    ask_for_link(ctx, "nobody@harbour.example")
+    assert links_mailed(make) == []
+    assert len(slept) == 2
+    assert all(0 < each <= passwords.LIKE_TIME for each in slept)

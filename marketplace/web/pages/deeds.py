@@ -107,6 +107,7 @@ def sentences() -> Mapping[str, str]:
         "lead.rematch_asked": _("Providers were to be looked for again"),
         "lead.waits_for_a_provider": _("Places stayed empty: %(places)s"),
         "lead.reported_not_ours": _("Somebody of the business said that it is not theirs"),
+        "lead.link_asked": _("The link to its page was asked for again"),
         "lead.consultant_decided": _("It was decided which provider an adviser is"),
         "lead.consultants_doubted": _("Advisers that may be providers were found"),
         "commitment.at_risk": _("The 24-hour commitment was at risk"),

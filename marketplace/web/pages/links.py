@@ -1,16 +1,40 @@
-"""The pages behind links in e-mails: looking at one uses nothing up."""
+"""The pages behind links in e-mails, and how to get one again: looking at one uses nothing up."""
 
-from flask import Blueprint, flash, redirect, render_template, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from marketplace.core.errors import Gone
+from marketplace.core.errors import Gone, Invalid
+from marketplace.core.texts import N_
 from marketplace.leads import queries, service
 from marketplace.leads.rules import LeadState
+from marketplace.web.api.sessions import NewPasswordResetSchema as AddressIn
 from marketplace.web.auth import REQUEST_TOKEN, current_context
+from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.lead_form import read_first
+from marketplace.web.requests import load
 
 pages = Blueprint("links", __name__, url_prefix="/requests")
+
+LABELS = {"": "", "email": N_("Your e-mail address")}
+
+
+@pages.get("/link")
+def lost() -> str:
+    return render_template("open_your_link.html", form=Filled(LABELS))
+
+
+@pages.post("/link")
+def ask_for_link() -> Response | tuple[str, int]:
+    """Mail the link to the page of a request again; the page never tells whether there is one."""
+    sent = read(AddressIn(), request.form)
+    try:
+        service.ask_for_link(current_context(), load(AddressIn(), sent.data))
+    except Invalid as refused:
+        form = Filled(LABELS).wrong(refused.errors, sent.typed)
+        return render_template("open_your_link.html", form=form), 422
+    flash(_("If a request was sent from this address, a link to its page is on its way to it."))
+    return redirect(url_for("links.lost"), 303)
 
 
 @pages.get("/confirm/<token>")

@@ -46,7 +46,7 @@ Page = Response | str | tuple[str, int]
 @pages.errorhandler(NotSignedIn)
 def ask_for_the_link(error: NotSignedIn) -> tuple[str, int]:
     """Say how to get here: a business has no password, it has its link."""
-    return render_template("open_your_link.html"), 401
+    return render_template("open_your_link.html", form=Filled(LABELS)), 401
 
 
 @pages.get("")
