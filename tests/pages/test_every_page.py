@@ -48,6 +48,8 @@ def check_labels(page):
     for tag, attributes in page.elements:
         if tag in ("input", "select", "textarea") and attributes.get("type") not in UNLABELLED:
             assert attributes.get("id") in labelled, (page.at, attributes)
+        if tag == "fieldset":
+            assert "aria-invalid" not in attributes, (page.at, attributes)
         if tag == "img":
             assert "alt" in attributes
 
