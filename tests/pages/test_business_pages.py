@@ -248,12 +248,21 @@ def test_a_place_is_passed_on_only_after_it_was_asked_once_more(
 def test_closing_takes_a_reason(ctx, browser, certification, make):
     business = browser()
     page = open_request(ctx, business, certification)
-    business.open(page.link("/requests/close"))
+    asked = business.open(page.link("/requests/close"))
     assert business.send("/requests/close").status == 422
     assert state(make, certification) == "open"
     own = business.send("/requests/close", ("reason", "not_now"))
     assert "Your request is closed" in own.text
     assert state(make, certification) == "closed"
+
+    said = "This request is finished already; there is nothing to close."
+    for reason in ("mistake", "nonsense"):
+        business.page = asked
+        again = business.send("/requests/close", ("reason", reason))
+        assert again.status in (409, 422)
+        assert said in again.text
+        assert not [form for form in again.forms if "close" in form.action]
+    assert said in business.open("/requests/close").text
 
 
 def test_a_provider_that_answered_is_reviewed_once(ctx, browser, certification, make):

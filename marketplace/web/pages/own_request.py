@@ -196,12 +196,13 @@ def close() -> Page:
     """Finish the request without choosing."""
     form, typed = filled_in(ClosureIn())
     try:
-        values = form.accept()
+        outcome.close_request(current_context(), current_actor(), **form.accept())
     except Invalid as refused:
         return _closing(Filled(LABELS).wrong(refused.errors, typed)), 422
-    ctx, actor = current_context(), current_actor()
-    said = _("Your request is closed. Every provider has been told.")
-    return done(lambda: outcome.close_request(ctx, actor, **values), said)
+    except Conflict:
+        return _closing(Filled(LABELS)), 409
+    flash(_("Your request is closed. Every provider has been told."))
+    return redirect(url_for("own_request.own"), 303)
 
 
 def _closing(form: Filled) -> str:
