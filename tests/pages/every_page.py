@@ -61,7 +61,8 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
 
     anybody, business = browser(), browser()
     for path in (
-        "/", "/embed/how", "/join", "/join/received", "/sign-in", "/forgot-password", "/requests",
+        "/", "/terms", "/privacy", "/embed/how", "/join", "/join/received", "/sign-in",
+        "/forgot-password", "/requests",
         "/nothing-here", "/mailbox", "/mailbox/gallery/3",
         "/requests/confirm/confirm_x", "/requests/open/request_x", "/set-password/password_x",
         f"/requests/confirm/{confirm}", f"/requests/not-ours/{not_ours}",

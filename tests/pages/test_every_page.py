@@ -89,7 +89,7 @@ def check_headers(page):
     private = "private, no-cache" if is_form else "no-store"
     assert headers["Cache-Control"] == private, page.at
     assert headers["X-Content-Type-Options"] == "nosniff"
-    is_listed = page.status == 200 and page.at in ("/", "/join", "/embed/how")
+    is_listed = page.status == 200 and page.at in ("/", "/terms", "/privacy", "/join", "/embed/how")
     assert ("X-Robots-Tag" not in headers) == is_listed, page.at
 
 

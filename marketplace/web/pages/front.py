@@ -63,6 +63,26 @@ def sent() -> Response | str:
     return render_template("sent.html", receipt=receipt, read_first=read_first)
 
 
+@pages.get("/terms")
+def terms() -> str:
+    """Show the terms that the form asks consent to."""
+    policy = current_context().policy
+    return render_template(
+        "terms.html",
+        policy=policy,
+        promised=lead_form.promised(policy),
+        read_first=lead_form.read_first(policy),
+    )
+
+
+@pages.get("/privacy")
+def privacy() -> str:
+    """Say who sees what, what is recorded, and how it is erased."""
+    policy = current_context().policy
+    within = span(policy.confirm_within)
+    return render_template("privacy.html", policy=policy, confirm_within=within)
+
+
 def show(filled: Filled, *, begun: str, understood: dict[str, str] | None = None) -> str:
     ctx = current_context()
     home = f"{product().settings.public_url.rstrip('/')}/"

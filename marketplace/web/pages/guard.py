@@ -49,7 +49,10 @@ CACHED = {
 }
 """What may be kept: the form, so that going back finds it as it was, and what never changes."""
 
-LISTED = ("front.form", "front.robots", "join.form", "embed.how", "embed.script", "assets.static")
+LISTED = (
+    "front.form", "front.robots", "front.terms", "front.privacy", "join.form", "embed.how",
+    "embed.script", "assets.static",
+)  # fmt: skip
 """What search engines may list: nothing that is somebody's, and nothing that asks for a name."""
 
 FORGED = N_(
