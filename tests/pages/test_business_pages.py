@@ -1,16 +1,19 @@
 """The business's own page: how its request stands, and every decision about it."""
 
+import re
+
 import pytest
 
 from marketplace.invitations import endings, questions
 from marketplace.invitations import service as invitations
 from marketplace.leads.models import Lead
 from marketplace.providers.models import Accreditation
+from marketplace.quotes import outcome
 from marketplace.quotes import service as quotes
 from marketplace.quotes.models import Review
 from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.requests import load
-from tests.factories import person_of
+from tests.factories import business_of, person_of
 from tests.pages.steps import held_by, open_request
 
 CERTIFICATION = {
@@ -268,7 +271,14 @@ def test_closing_takes_a_reason(ctx, browser, certification, make):
 def test_a_provider_that_answered_is_reviewed_once(ctx, browser, certification, make):
     business = browser()
     page = open_request(ctx, business, certification)
+    assert "/requests/review/" not in page.html
+    quoted = held_by(make, certification)[0].id
+    early = business.open(f"/requests/review/{quoted}")
+    assert "once your request is finished" in early.text
+    outcome.close_request(ctx, business_of(certification), reason="not_now")
+    page = business.open("/requests")
     asked = business.open(page.link("/requests/review/"))
+    assert "how soon, how clearly" in asked.text
     assert business.send("/requests/review/").status == 422
     assert "Thank you" in business.send("/requests/review/", ("rating", "4"), comment="Quick").text
     business.page = asked
@@ -329,3 +339,65 @@ def test_a_deadline_that_has_passed_is_said_so_before_any_sweep(ctx, browser, ma
     assert "24 hours left" in open_request(ctx, business, lead).text
     clock.advance(hours=24)
     assert "missed it. We are sorry" in business.open("/requests").text
+
+
+def test_the_form_is_shown_as_it_was_sent(ctx, browser, make):
+    advised = [{"name": "Ridge Consulting", "ended_on": "2026-02-01"}]
+    lead = make.matched_lead(consultants_used=advised)
+    page = open_request(ctx, browser(), lead)
+    sent = page.text.split("What you sent")[1]
+    company, contact = lead.form["company"], lead.form["contact"]
+    for said in (
+        company["name"], contact["name"], contact["email"], "Ridge Consulting, until 1 February",
+        "New South Wales, Australia", "Close this request",
+    ):  # fmt: skip
+        assert said in sent
+    assert lead.form["contact"].get("phone", "") in sent
+
+
+def test_a_finished_request_says_what_was_not_needed_and_offers_another(
+    ctx, browser, certification
+):
+    business = browser()
+    page = open_request(ctx, business, certification)
+    assert "Send a new request" not in page.text
+    outcome.close_request(ctx, business_of(certification), reason="not_now")
+    page = business.open("/requests")
+    assert "Send a new request" in page.text
+    assert page.text.count("no longer needed") == 1
+    assert "withdrawn" not in page.text
+    assert "send the form again" not in page.text
+
+
+def test_a_shared_computer_forgets_the_request_and_the_link_opens_it_again(
+    ctx, browser, certification, make
+):
+    business = browser()
+    open_request(ctx, business, certification)
+    front = business.send("/requests/forget")
+    assert front.at == "/"
+    assert "has forgotten your request" in front.text
+    assert business.open("/requests").status == 401
+    assert state(make, certification) == "open"
+    assert open_request(ctx, business, certification).status == 200
+
+
+def test_who_has_quoted_comes_first_and_who_takes_no_part_is_folded(
+    ctx, browser, certification, make
+):
+    first, second, third = held_by(make, certification)
+    invitations.decline_invitation(ctx, person_of(third.provider_id), third.id, reason="other")
+    names = re.findall(
+        r'<h3 id="provider-([^"]*)"|(<details><summary>One provider)',
+        open_request(ctx, browser(), certification).html,
+    )
+    order = [id_ or "folded" for id_, _ in names]
+    assert order == [str(first.id), str(second.id), "folded", str(third.id)]
+
+
+def test_accreditations_for_what_was_asked_come_first_and_others_are_folded(ctx, browser, make):
+    make.provider("certification_body", standards=["ISO 9001", "ISO 14001"])
+    lead = make.matched_lead(service="certification", standards=["ISO 9001"])
+    html = open_request(ctx, browser(), lead).html
+    asked, other = html.index("<strong>ISO 9001"), html.index("<strong>ISO 14001")
+    assert asked < html.index("And one more accreditation") < other

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from marketplace.catalogue import queries as catalogue
 from marketplace.catalogue.languages import languages
 from marketplace.catalogue.models import Region, Sector, Standard
+from marketplace.catalogue.rules import country_of
 from marketplace.core.context import Context
 from marketplace.web.pages.standards import COMMON
 
@@ -127,11 +128,12 @@ def language_codes(typed: Iterable[str]) -> list[str]:
 def names(
     ctx: Context, *, regions: Collection[str] = (), sectors: Collection[str] = ()
 ) -> dict[str, str]:
-    """Return what these codes are called; a part of a country together with its country's code."""
+    """Return what these codes are called; a part of a country together with its country."""
     with ctx.reading() as session:
-        found = catalogue.region_names(session, regions)
+        countries = {country_of(code) for code in regions}
+        found = catalogue.region_names(session, {*regions, *countries})
         said = {
-            code: f"{name}, {code.partition('-')[0]}" if "-" in code else name
+            code: name if country_of(code) == code else f"{name}, {found[country_of(code)]}"
             for code, name in found.items()
         }
         return said | catalogue.sector_names(session, sectors)

@@ -15,6 +15,7 @@ from marketplace.core.errors import Conflict, FieldError, Invalid, NotFound, Not
 from marketplace.core.forms import Form
 from marketplace.core.texts import N_
 from marketplace.invitations import endings, questions
+from marketplace.invitations.rules import LIVE, InvitationState
 from marketplace.leads.rules import CloseReason, Timeframe
 from marketplace.quotes import comparison, erasure, outcome
 from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn, ReviewIn
@@ -59,17 +60,46 @@ def show(form: Filled) -> str:
     """Show the request; `form` holds the answers to what was asked."""
     ctx, shown = current_context(), the_request()
     lead = shown["lead"]
+    country = lead.get("company", {}).get("country")
+    invited, folded = _in_order(shown["invitations"])
     return render_template(
         "request.html",
         request_=shown,
         today=ctx.clock().astimezone(ZoneInfo(shown["time_zone"])).date(),
         names=names(
             ctx,
-            regions=lead.get("regions", []),
+            regions=[*lead.get("regions", []), *([country] if country else [])],
             sectors=[lead["sector"]] if lead.get("sector") else [],
         ),
         form=form,
+        invited=invited,
+        folded=folded,
     )
+
+
+ORDER = (
+    InvitationState.WON,
+    InvitationState.QUOTED,
+    InvitationState.ACCEPTED,
+    InvitationState.OPENED,
+    InvitationState.SENT,
+    InvitationState.LOST,
+    InvitationState.WITHDRAWN,
+    InvitationState.EXPIRED,
+    InvitationState.RELEASED,
+    InvitationState.DECLINED,
+)
+"""Whose card comes first: who has quoted, then who may yet; of each as they were invited."""
+
+
+def _in_order(invitations: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
+    """Return those to show, and those to fold away: over, beside live ones, nothing to be done."""
+    ordered = sorted(invitations, key=lambda each: ORDER.index(each["state"]))
+    if not any(each["state"] in LIVE for each in ordered):
+        return ordered, []
+    is_shown = [each["state"] in LIVE or each["may_be_replaced"] for each in ordered]
+    pairs = list(zip(ordered, is_shown, strict=True))
+    return [each for each, yes in pairs if yes], [each for each, yes in pairs if not yes]
 
 
 def the_request() -> dict[str, Any]:
@@ -263,6 +293,15 @@ def _following_on(form: Filled) -> str:
         plain=COMMON,
         timeframes=list(Timeframe),
     )
+
+
+@pages.post("/forget")
+def forget() -> Response:
+    """Leave the page on a computer that others use; the request and its link stay as they are."""
+    session.pop(REQUEST_TOKEN, None)
+    session.pop("receipt", None)
+    flash(_("This computer has forgotten your request. The link in your e-mail opens it again."))
+    return redirect(url_for("front.form"), 303)
 
 
 @pages.get("/erase")

@@ -63,6 +63,9 @@ OWN_INVITATION = {
 }
 """... and as the provider that holds one does."""
 
+ENDED_INVITATION = {**INVITATION, "withdrawn": N_("no longer needed")}
+"""... and as the business does once its request is finished: nobody took that one back."""
+
 PROVIDER = {
     "applied": N_("applied"),
     "verified": N_("verified"),
@@ -183,6 +186,7 @@ TONE = {
 SAID: dict[str, dict[str, str]] = {
     "lead": LEAD,
     "invitation": INVITATION,
+    "ended_invitation": ENDED_INVITATION,
     "own_invitation": OWN_INVITATION,
     "provider": PROVIDER,
     "kind": KIND,
