@@ -194,7 +194,15 @@ def leads_held_by(session: Session, provider_id: UUID) -> list[UUID]:
 # Urgency as two numbers that sort upwards: what can still be answered by its deadline, then the
 # rest with the latest first.
 _group = case((Invitation.state.in_(ANSWERABLE), 0), else_=1)
-_moment = cast(extract("epoch", Invitation.respond_by), Float)
+# What was not looked at yet is lost when it has to be opened, which may be sooner.
+_deadline = case(
+    (
+        Invitation.state == InvitationState.SENT,
+        func.least(Invitation.open_by, Invitation.respond_by),
+    ),
+    else_=Invitation.respond_by,
+)
+_moment = cast(extract("epoch", _deadline), Float)
 _key = case((Invitation.state.in_(ANSWERABLE), _moment), else_=-_moment)
 
 

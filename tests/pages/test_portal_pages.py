@@ -72,7 +72,7 @@ def test_what_needs_an_answer_comes_first_and_the_most_urgent_on_top(make, signe
     }
     quotes.put_quote(ctx, who, ids[quoted], load(QuoteIn(), body_of))
     with ctx.transaction() as tx:
-        tx.session.get_one(Invitation, ids[sooner]).respond_by -= timedelta(hours=1)
+        tx.session.get_one(Invitation, ids[sooner]).open_by -= timedelta(hours=1)
     page = signed_in(body).page
     places = [page.html.index(lead.reference) for lead in (sooner, later, quoted)]
     assert places == sorted(places)
