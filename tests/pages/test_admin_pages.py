@@ -380,3 +380,10 @@ def test_letting_mail_through_is_undone(admin, ctx, make):
     page = admin.send("/stop")
     assert "gets no mail, as before" in page.text
     assert "gone@works.example" in page.text
+
+
+@pytest.mark.parametrize("path", ["/admin/search?q=", "/admin/leads/{}?find=", "/mailbox?to="])
+@pytest.mark.parametrize("typed", ["%00", "a" * 1000])
+def test_what_nothing_can_be_called_is_refused_and_breaks_nothing(admin, make, path, typed):
+    page = admin.open(path.format(make.lead().id) + typed)
+    assert page.status == 422

@@ -59,7 +59,7 @@ def test_a_whole_reference_leads_straight_there(admin, market):
     assert lead.reference in admin.open(search(lead.reference[:6])).text
 
 
-@pytest.mark.parametrize("typed", ["", "  ", "zzz", "' | 'a':*", "\\ & !", "a" * 5000, "%", "🦜"])
+@pytest.mark.parametrize("typed", ["", "  ", "zzz", "' | 'a':*", "\\ & !", "a" * 200, "%", "🦜"])
 def test_whatever_is_typed_is_answered(admin, market, typed):
     page = admin.open(search(typed))
     assert page.status == 200

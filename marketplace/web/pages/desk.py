@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from marshmallow import EXCLUDE, Schema
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Invalid, NotSignedIn
@@ -16,6 +17,7 @@ from marketplace.notifications import service as notifications
 from marketplace.notifications import suppressions
 from marketplace.web.api.admin_suppressions import LiftSchema
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.fields import Text
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.signals import signals_in_words
@@ -25,8 +27,21 @@ from marketplace.web.requests import load
 pages = Blueprint("desk", __name__, url_prefix="/admin")
 pages.register_error_handler(NotSignedIn, to_sign_in)
 
-SEARCHED_AT_MOST = 200
-"""Letters of what is typed into the search."""
+
+class SearchArgs(Schema):
+    """What is searched for."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    q = Text(at_most=200, load_default="")
+
+
+def arguments(schema: Any) -> dict[str, Any]:
+    """Return the query, without what was left blank in a search form."""
+    filled = {name: value for name, value in request.args.items() if value.strip()}
+    values: dict[str, Any] = load(schema(), filled).accept()
+    return values
 
 
 def labels() -> dict[str, str]:
@@ -115,11 +130,11 @@ def an_id(text: str) -> UUID | None:
 @pages.get("/search")
 def search() -> Response | str:
     """Find leads and providers by what is known of them; a whole reference leads straight there."""
-    typed = request.args.get("q", "")[:SEARCHED_AT_MOST]
+    typed = arguments(SearchArgs)["q"]
     found = find(current_context(), current_actor(), typed)
     if found.lead_id is not None:
         return redirect(url_for("lead_desk.one", lead_id=found.lead_id), 303)
-    return render_template("admin_search.html", q=typed.strip(), found=found, at_most=AT_MOST)
+    return render_template("admin_search.html", q=typed, found=found, at_most=AT_MOST)
 
 
 @pages.post("/addresses/<uuid:suppression_id>/lift")

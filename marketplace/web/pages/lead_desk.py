@@ -23,9 +23,10 @@ from marketplace.quotes import outcome
 from marketplace.web.api.admin_consultants import ConsultantIn
 from marketplace.web.api.admin_leads import ByHandIn, LeadArgs, MatchingArgs, ReasonIn
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.fields import Text
 from marketplace.web.pages.choices import names
 from marketplace.web.pages.deeds import deeds
-from marketplace.web.pages.desk import done, labels
+from marketplace.web.pages.desk import arguments, done, labels
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.signals import signals_in_words
@@ -41,20 +42,14 @@ RUNS_SHOWN = 25
 
 
 class ShownArgs(MatchingArgs):
-    """Which run is unfolded, of whom it is asked why not, and from where on history is shown."""
+    """Which run is unfolded, why not whom, where history begins, and who is to be invited."""
 
     run = fields.UUID(load_default=None, error_messages={"invalid_uuid": "must be an id"})
     after = Cursor(load_default=None)
+    find = Text(at_most=200, load_default="")
 
 
 Page = Response | str | tuple[str, int]
-
-
-def arguments(schema: Any) -> dict[str, Any]:
-    """Return the query, without what was left blank in a search form."""
-    filled = {name: value for name, value in request.args.items() if value.strip()}
-    values: dict[str, Any] = load(schema(), filled).accept()
-    return values
 
 
 @pages.get("")
@@ -108,14 +103,14 @@ def show(lead_id: UUID, form: Filled, *, about: str = "") -> str:
         may={event: LIFECYCLE.allows(lead["state"], event) for event in LeadEvent},
         form=form,
         about=about,
-        find=request.args.get("find", ""),
-        found=found_providers(request.args.get("find", "")),
+        find=asked["find"],
+        found=found_providers(asked["find"]),
     )
 
 
 def found_providers(words: str) -> list[Provider]:
     """Return verified providers by part of a name, to be invited by hand."""
-    if not words.strip():
+    if not words:
         return []
     with current_context().reading() as session:
         rows = directory.providers_like(ProviderState.VERIFIED, None, words)

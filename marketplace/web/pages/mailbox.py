@@ -5,6 +5,7 @@ from uuid import UUID
 
 from cryptography.fernet import InvalidToken
 from flask import Blueprint, Response, jsonify, render_template, request
+from marshmallow import EXCLUDE, Schema
 
 from marketplace.core.errors import NotFound
 from marketplace.notifications import queries
@@ -12,7 +13,9 @@ from marketplace.notifications.channels import Seal
 from marketplace.notifications.models import MailboxMessage
 from marketplace.notifications.wording import Words
 from marketplace.web.auth import current_context
+from marketplace.web.fields import Text
 from marketplace.web.product import current_product
+from marketplace.web.requests import load
 
 pages = Blueprint("mailbox", __name__, url_prefix="/mailbox")
 
@@ -23,7 +26,7 @@ UNREADABLE = Words("(sealed under another secret)", "", "")
 @pages.get("")
 def inbox() -> str:
     """Show what has arrived, and the newest of it."""
-    found = letters(request.args.get("to"))
+    found = letters()
     return render_template("mailbox.html", letters=found, shown=found[0] if found else None)
 
 
@@ -34,14 +37,13 @@ def one(message_id: UUID) -> str:
         message = queries.mailbox_message(session, message_id)
     if message is None:
         raise NotFound("there is no such message")
-    to = request.args.get("to")
-    return render_template("mailbox.html", letters=letters(to), shown=letter(message))
+    return render_template("mailbox.html", letters=letters(), shown=letter(message))
 
 
 @pages.get("/messages")
 def messages() -> Response:
     """Give what has arrived as JSON, the newest first."""
-    return jsonify(items=letters(request.args.get("to")))
+    return jsonify(items=letters())
 
 
 @pages.after_request
@@ -52,10 +54,21 @@ def fresh(response: Response) -> Response:
     return response
 
 
-def letters(to: str | None) -> list[dict[str, Any]]:
+class MailboxArgs(Schema):
+    """Whose messages."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    to = Text(at_most=320, load_default=None)
+
+
+def letters() -> list[dict[str, Any]]:
     """Return every message (to one address), the newest first."""
+    asked = {name: value for name, value in request.args.items() if value.strip()}
+    to = load(MailboxArgs(), asked).accept()["to"]
     with current_context().reading() as session:
-        found = queries.mailbox(session, to=to or None)
+        found = queries.mailbox(session, to=to)
     return [letter(message) for message in found]
 
 

@@ -32,9 +32,8 @@ from marketplace.web.api.admin_providers import (
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.choices import names
 from marketplace.web.pages.deeds import deeds
-from marketplace.web.pages.desk import done, labels
+from marketplace.web.pages.desk import arguments, done, labels
 from marketplace.web.pages.forms import Filled, read
-from marketplace.web.pages.lead_desk import arguments
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import say
 from marketplace.web.paging import Cursor, cursor, page
