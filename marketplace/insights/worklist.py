@@ -25,6 +25,7 @@ from marketplace.leads.rules import LeadState
 from marketplace.notifications.models import Commitment, MailPause, Notification, Suppression
 from marketplace.notifications.rules import CommitmentState, NotificationState, Way
 from marketplace.notifications.suppressions import suppressions
+from marketplace.providers.evidence import latest_evidence
 from marketplace.providers.models import Accreditation, Provider
 from marketplace.providers.rules import AccreditationState, ProviderState
 
@@ -93,6 +94,8 @@ class Held:
 
     accreditation: Accreditation
     provider: Provider
+    evidence: str | None
+    """The name of the latest file that was sent along."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,9 @@ def worklist(ctx: Context, actor: Actor, *, only: Kind | None = None) -> Worklis
 def _rows(now: datetime, policy: Policy) -> dict[Kind, Select[*tuple[Any, ...]]]:
     """What there is of each kind, in the order in which it is shown."""
     unanswered = (CommitmentState.RUNNING, CommitmentState.AT_RISK, CommitmentState.MISSED)
-    held = select(Accreditation, Provider).join(Provider, Provider.id == Accreditation.provider_id)
+    held = select(Accreditation, Provider, latest_evidence().label("evidence")).join(
+        Provider, Provider.id == Accreditation.provider_id
+    )
     soon = now.date() + timedelta(days=max(policy.expiry_told_before))
     return {
         Kind.CLOCKS: select(Commitment, Lead)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ScalarSelect, select
 from sqlalchemy.orm import Session, undefer
 
 from marketplace.core.actors import Actor
@@ -40,8 +40,25 @@ def evidence(name: str | None, content: bytes) -> Evidence | None:
     return None
 
 
-def evidence_of(session: Session, actor: Actor, accreditation_id: UUID) -> EvidenceFile:
-    """Return the latest file of an accreditation, for its holder and for administrators."""
+def latest_evidence() -> ScalarSelect[str]:
+    """Return the name of the latest file of an accreditation, as a column beside it."""
+    return (
+        select(EvidenceFile.name)
+        .where(EvidenceFile.accreditation_id == Accreditation.id)
+        .order_by(EvidenceFile.id.desc())
+        .limit(1)
+        .correlate(Accreditation)
+        .scalar_subquery()
+    )
+
+
+def evidence_of(
+    session: Session, actor: Actor, accreditation_id: UUID, *, provider_id: UUID | None = None
+) -> EvidenceFile:
+    """Return the latest file of an accreditation, for its holder and for administrators.
+
+    `provider_id`: whose it has to be, where an administrator looks at one provider.
+    """
     wanted = (
         select(EvidenceFile)
         .join(Accreditation, Accreditation.id == EvidenceFile.accreditation_id)
@@ -51,7 +68,9 @@ def evidence_of(session: Session, actor: Actor, accreditation_id: UUID) -> Evide
         .options(undefer(EvidenceFile.content))
     )
     if not actor.is_admin:
-        wanted = wanted.where(Accreditation.provider_id == actor.own_provider())
+        provider_id = actor.own_provider()
+    if provider_id is not None:
+        wanted = wanted.where(Accreditation.provider_id == provider_id)
     found = session.scalar(wanted)
     if found is None:
         raise NotFound("there is no such file")

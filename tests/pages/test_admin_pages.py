@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from marketplace.core.actors import OPERATOR
+from marketplace.core.db import new_id
 from marketplace.core.events import record
 from marketplace.leads import service as leads
 from marketplace.matching import service as matching
@@ -13,7 +14,7 @@ from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationEvent
 from marketplace.notifications.service import Recipient, notify
 from marketplace.notifications.suppressions import suppress_address
-from marketplace.providers.models import Provider
+from marketplace.providers.models import EvidenceFile, Provider
 from marketplace.providers.rules import AccreditationState
 from marketplace.web.api.common import LeadIn
 from marketplace.web.requests import load
@@ -387,3 +388,32 @@ def test_letting_mail_through_is_undone(admin, ctx, make):
 def test_what_nothing_can_be_called_is_refused_and_breaks_nothing(admin, make, path, typed):
     page = admin.open(path.format(make.lead().id) + typed)
     assert page.status == 422
+
+
+def test_the_file_that_proves_an_accreditation_is_saved_from_desk_and_provider(
+    admin, make, ctx, clock, signed_in
+):
+    body = make.provider("certification_body", standards=("ISO 9001",), accredited=False)
+    held = make.accreditation(body, state=AccreditationState.CLAIMED)
+    bare = make.accreditation(body, certificate_number="BARE-1")
+    with ctx.transaction() as tx:
+        tx.session.add(
+            EvidenceFile(
+                id=new_id(),
+                accreditation_id=held.id, name="Schedule.pdf", media_type="application/pdf",
+                content=b"%PDF-1.7", uploaded_at=clock.now,
+            )
+        )  # fmt: skip
+    address = f"/admin/providers/{body.id}/accreditations/{held.id}/evidence"
+    for page in ("/admin", f"/admin/providers/{body.id}"):
+        assert admin.open(page).link("/evidence") == address
+    got = admin.client.get(address)
+    assert (got.status_code, got.data) == (200, b"%PDF-1.7")
+    assert got.headers["Content-Disposition"].startswith("attachment")
+    assert got.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in got.headers["Content-Security-Policy"]
+    other = make.provider()
+    assert admin.client.get(address.replace(str(body.id), str(other.id))).status_code == 404
+    assert admin.client.get(address.replace(str(held.id), str(bare.id))).status_code == 404
+    assert signed_in(other).client.get(address).status_code == 403
+    assert signed_in(body).client.get(address).status_code == 403

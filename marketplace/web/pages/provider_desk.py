@@ -15,6 +15,7 @@ from marketplace.invitations import misses, track_record
 from marketplace.invitations.models import Miss
 from marketplace.matching import striking
 from marketplace.providers import accreditations, directory, service, team
+from marketplace.providers.evidence import evidence_of
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import (
     PROVIDER_LIFECYCLE,
@@ -29,6 +30,7 @@ from marketplace.web.api.admin_providers import (
     ReasonSchema,
     shown,
 )
+from marketplace.web.api.portal_provider import download
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.choices import names
 from marketplace.web.pages.deeds import deeds
@@ -221,6 +223,14 @@ def check(provider_id: UUID, accreditation_id: UUID) -> Page:
     except Invalid as refused:
         filled = Filled(labels()).wrong(refused.errors, sent.typed)
         return show(provider_id, filled, about=str(accreditation_id)), 422
+
+
+@pages.get("/<uuid:provider_id>/accreditations/<uuid:accreditation_id>/evidence")
+def evidence(provider_id: UUID, accreditation_id: UUID) -> Response:
+    """Return the file that the provider sent along, as a download."""
+    with current_context().reading() as session:
+        found = evidence_of(session, current_actor(), accreditation_id, provider_id=provider_id)
+        return download(found)
 
 
 @pages.post("/<uuid:provider_id>/accreditations/<uuid:accreditation_id>/suspend")
