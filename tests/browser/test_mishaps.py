@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 from marketplace.leads.models import Lead
 from marketplace.providers.models import Provider
 from tests.browser.conftest import DESK
+from tests.browser.person import Person
 from tests.pages.steps import held_by
 from tests.people import PASSWORD, a_person
 
@@ -89,6 +90,50 @@ def test_what_was_typed_while_the_session_lapsed_is_sent_after_signing_in_again(
     person.page.get_by_role("button", name="Send it now").click()
     expect(person.page.get_by_text("You asked").first).to_be_visible()
     person.reads("How many shifts do you work?")
+
+
+@pytest.fixture
+def quoting(invited, make):
+    """A consultant with a quote half typed, another tab of theirs, and their address."""
+    person, lead = invited
+    (invitation,) = held_by(make, lead)
+    provider = make.ask(lambda session: session.get_one(Provider, invitation.provider_id))
+    person.go(f"/portal/invitations/{invitation.id}/quote")
+    other = Person(person.page.context.new_page(), person.home)
+    other.go("/portal")
+    other.page.get_by_role("button", name="Sign out").click()
+    other.reads("You are signed out")
+    person.page.get_by_label("Notes for the business").fill("We come on a Tuesday.")
+    yield person, other, provider.contact_email
+    person.go("about:blank")  # or the last save would come while the database is being emptied
+
+
+def test_a_form_from_before_signing_in_anew_in_another_tab_is_asked_about_and_sent(quoting):
+    person, other, email = quoting
+    sign_in(other, email)
+    other.reads("Invitations to quote")
+    person.page.get_by_role("button", name="Save as a draft").click()
+    person.page.get_by_role("button", name="Send it now").click()
+    person.reads("The draft is saved")
+    expect(person.page.get_by_label("Notes for the business")).to_have_value(
+        "We come on a Tuesday."
+    )
+
+
+@pytest.mark.parametrize("has_cookie", [True, False])
+def test_a_form_left_when_signed_out_in_another_tab_is_kept(quoting, has_cookie):
+    person, _, email = quoting
+    if not has_cookie:
+        person.page.context.clear_cookies()
+    person.reads("You are signed out, so the draft is not saved any more")
+    person.page.get_by_role("button", name="Save as a draft").click()
+    person.reads("what you typed is kept")
+    sign_in(person, email)
+    person.page.get_by_role("button", name="Send it now").click()
+    person.reads("The draft is saved")
+    expect(person.page.get_by_label("Notes for the business")).to_have_value(
+        "We come on a Tuesday."
+    )
 
 
 def test_a_lapsed_link_says_what_to_do(window, make, link_to, clock):

@@ -372,7 +372,7 @@ def test_a_late_draft_is_refused_in_words_to_a_person_and_to_a_script(
     assert stored(make, QuoteDraft) == []
 
 
-def test_a_script_without_a_session_is_sent_to_sign_in_and_saves_nothing(consulting, browser, make):
+def test_a_script_without_a_session_is_told_so_and_saves_nothing(consulting, browser, make):
     stranger = browser()
     word = dict(stranger.open("/sign-in").form("/sign-in").values)["csrf_token"]
     answer = stranger.client.post(
@@ -380,21 +380,21 @@ def test_a_script_without_a_session_is_sent_to_sign_in_and_saves_nothing(consult
         data={"csrf_token": word, "notes": "x"},
         headers={"Accept": "application/json"},
     )
-    assert (answer.status_code, stored(make, QuoteDraft)) == (303, [])
+    assert (answer.status_code, stored(make, QuoteDraft)) == (401, [])
 
 
 @pytest.mark.parametrize("button", ["", "/sum", "/draft", "/draft/discard"])
-def test_whose_session_has_lapsed_comes_back_to_the_form_and_its_draft(
+def test_whose_session_has_lapsed_keeps_what_was_sent_and_finds_the_draft(
     consulting, clock, make, button
 ):
     consulting.press("/draft", notes="typed before lunch")
     holder = make.ask(lambda s: s.get(Provider, consulting.invitation.provider_id))
     clock.advance(hours=13)
-    page = consulting.press(button)
-    assert page.at.startswith("/sign-in")
+    assert consulting.press(button).status == 401
     person = consulting.person
-    person.send("/sign-in", email=holder.contact_email, password=PASSWORD)
-    assert person.page.at == consulting.path
+    page = person.send("/sign-in", email=holder.contact_email, password=PASSWORD)
+    assert "Send what you typed?" in page.text
+    person.open(consulting.path)
     assert consulting.typed["notes"] == "typed before lunch"
 
 

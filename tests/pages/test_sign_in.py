@@ -140,7 +140,7 @@ def test_a_forged_form_is_not_carried_behind_the_sign_in(lapsed):
     assert page.at.startswith("/sign-in")
     assert 'name="left"' not in page.html
     page = person.send("/sign-in", email=email, password=PASSWORD, left="W10.forged.seal")
-    assert page.at == "/portal"
+    assert page.at == f"/portal/invitations/{invitation.id}"
 
 
 def test_a_form_too_large_to_be_carried_leads_to_the_sign_in_alone(lapsed):
@@ -148,3 +148,82 @@ def test_a_form_too_large_to_be_carried_leads_to_the_sign_in_alone(lapsed):
     page = person.send("/questions", text=random.Random(1).randbytes(100_000).hex())
     assert page.at.startswith("/sign-in")
     assert 'name="left"' not in page.html
+
+
+HERE = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+ELSEWHERE = [
+    {},
+    {"Origin": "https://elsewhere.example"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "http://localhost", "Sec-Fetch-Site": "cross-site"},
+    {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "same-origin"},
+]
+"""What browsers say of a form from another site, and what old ones do not say."""
+
+
+@pytest.fixture
+def asking(make, signed_in):
+    """Somebody in front of a form, where it goes, and their address."""
+    provider = make.provider()
+    (invitation,) = held_by(make, make.matched_lead())
+    person = signed_in(provider)
+    person.open(f"/portal/invitations/{invitation.id}")
+    return person, person.page.form("/questions"), provider.contact_email
+
+
+def sent_anew(person, form, headers):
+    """Send a form whose token a new session does not know."""
+    values = {**dict(form.values), "text": "How many shifts?"}
+    return person.client.post(form.action, data=values, headers=headers)
+
+
+def sign_out_and_in(person, email):
+    person.send("/sign-out")
+    person.send("/sign-in", email=email, password=PASSWORD)
+
+
+@pytest.mark.parametrize("headers", [HERE, {"Origin": HERE["Origin"]}])
+def test_a_form_from_before_somebody_signed_in_anew_is_sent_after_another_look(asking, headers):
+    person, form, email = asking
+    sign_out_and_in(person, email)
+    page = person._at(sent_anew(person, form, headers), form.action)
+    assert page.status == 400
+    assert page.title.startswith("Send what you typed?")
+    assert "How many shifts?" not in person.open(form.action.removesuffix("/questions")).text
+    person._at(sent_anew(person, form, headers), form.action)
+    assert "How many shifts?" in person.send("/questions").text
+
+
+def test_a_form_left_when_signed_out_elsewhere_waits_behind_the_sign_in(asking):
+    person, form, email = asking
+    person.send("/sign-out")
+    page = person._at(sent_anew(person, form, HERE), form.action)
+    assert (page.status, "what you typed is kept" in page.text) == (401, True)
+    person.send("/sign-in", email=email, password=PASSWORD)
+    assert "How many shifts?" in person.send("/questions").text
+
+
+@pytest.mark.parametrize("headers", ELSEWHERE)
+def test_what_another_site_sends_is_never_carried(asking, headers):
+    person, form, email = asking
+    sign_out_and_in(person, email)
+    refused = sent_anew(person, form, headers)
+    assert refused.status_code == 400
+    assert "Please load the page again" in refused.text
+    assert "How many shifts?" not in refused.text
+    person.open("/portal")
+    person.send("/sign-out")
+    page = person._at(sent_anew(person, form, headers), form.action)
+    assert page.at == f"/sign-in?next={form.action.removesuffix('/questions')}"
+    assert "Nothing was sent" in page.text
+    assert 'name="left"' not in page.html
+
+
+def test_a_password_is_never_carried(asking):
+    person, _, email = asking
+    values = {"email": email, "password": PASSWORD, "csrf_token": "of another session"}
+    answer = person.client.post("/sign-in", data=values, headers=HERE)
+    assert answer.status_code == 400
+    assert PASSWORD not in answer.text

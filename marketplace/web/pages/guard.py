@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-from flask import Blueprint, Flask, Response, g, request, session, url_for
+from flask import Blueprint, Flask, Response, g, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from marketplace.core.actors import Kind
@@ -16,6 +16,7 @@ from marketplace.web import errors
 from marketplace.web.auth import REQUEST_TOKEN, SESSION_TOKEN
 from marketplace.web.pages import words
 from marketplace.web.pages.forms import field_id
+from marketplace.web.pages.sign_in import came_from_here, left_form, page_of_form
 from marketplace.web.requests import MAX_BODY
 
 _WEB = Path(__file__).parent.parent
@@ -112,6 +113,11 @@ def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
 
     @app.errorhandler(CSRFError)
     def refuse_forged(error: CSRFError) -> tuple[str, int]:
+        """Refuse it; but whoever signed in anew behind an open form may send it after a look."""
+        actor = g.get("actor")
+        if actor and actor.kind in (Kind.ADMIN, Kind.PROVIDER) and came_from_here():
+            onward = page_of_form() or url_for("sign_in.form")
+            return render_template("go_on.html", left=left_form(), onward=onward), 400
         return errors.page(400, N_("Please load the page again"), FORGED), 400
 
 

@@ -35,12 +35,11 @@ pages = Blueprint("quoting", __name__, url_prefix="/portal/invitations/<uuid:inv
 
 
 @pages.errorhandler(NotSignedIn)
-def to_sign_in_and_back(error: NotSignedIn) -> Response | tuple[str, int]:
+def to_sign_in_and_back(error: NotSignedIn) -> Response | tuple[Response | str, int]:
     """Send somebody whose session has lapsed to sign in, and back to the form, and its draft."""
-    if request.method == "POST" and not _is_by_script():
-        return to_sign_in(error)
-    onward = url_for("quoting.form", **(request.view_args or {}))
-    return redirect(url_for("sign_in.form", next=onward), 303)
+    if request.method == "POST" and _is_by_script():
+        return jsonify(), 401  # the page itself says it, and goes on showing what was typed
+    return to_sign_in(error)
 
 
 FEWEST_PHASES, MOST_PHASES = 5, 30

@@ -120,8 +120,21 @@ def to_sign_in(error: NotSignedIn) -> Response | tuple[str, int]:
     left = sealed_form() if request.method == "POST" else None
     if left is not None:
         return _form(Filled(LABELS), left), 401
-    onward = request.full_path.rstrip("?") if request.method == "GET" else None
-    return redirect(url_for("sign_in.form", next=onward), 303)
+    if request.method == "GET":
+        return redirect(url_for("sign_in.form", next=request.full_path.rstrip("?")), 303)
+    flash(_("You were signed out in the meantime. Nothing was sent."), "problem")
+    return redirect(url_for("sign_in.form", next=page_of_form()), 303)
+
+
+def page_of_form() -> str | None:
+    """Return the page that has the form sent here: the nearest above its address, if any."""
+    known = current_app.create_url_adapter(request)
+    path = request.path
+    while known is not None and path.strip("/"):
+        if known.test(path, "GET"):
+            return path
+        path = path.rpartition("/")[0]
+    return None
 
 
 @dataclass(frozen=True)
@@ -142,10 +155,29 @@ def sealed_form() -> str | None:
     try:
         validate_csrf(request.form.get("csrf_token"))
     except ValidationError:
-        return None
-    values = [pair for pair in request.form.items(multi=True) if pair[0] != "csrf_token"]
-    sealed = _seal().dumps([request.full_path.rstrip("?"), values, bool(request.files)])
+        if not came_from_here():
+            return None
+    left = left_form()
+    sealed = _seal().dumps([left.path, left.values, left.had_file])
     return str(sealed) if len(sealed) <= LEFT_AT_MOST else None
+
+
+def left_form() -> Left:
+    """Return the form that this request sends, without the token that lapses with its session."""
+    values = [pair for pair in request.form.items(multi=True) if pair[0] != "csrf_token"]
+    return Left(request.full_path.rstrip("?"), values, bool(request.files))
+
+
+def came_from_here() -> bool:
+    """Return whether the browser says that a page of ours sent this, whatever became of its token.
+
+    No page can set these headers, so another site's cannot claim it. That is enough to ask somebody
+    whether to send what they typed, and never enough to do it.
+    """
+    origin, site = (request.headers.get(name) for name in ("Origin", "Sec-Fetch-Site"))
+    says = [] if origin is None else [origin == request.host_url.rstrip("/")]
+    says += [] if site is None else [site == "same-origin"]
+    return bool(says) and all(says)
 
 
 def unsealed(left: str) -> Left | None:

@@ -122,6 +122,11 @@ async function save() {
       redirect: "manual",
       keepalive: body.length < KEPT_ALIVE,
     });
+    if (answer.type === "opaqueredirect" || answer.status === 400 || answer.status === 401) {
+      say("draft-said", form.dataset.signedOut);
+      isStopped = true; // No draft of this page is taken any more; the buttons ask to sign in.
+      return;
+    }
     if (answer.status !== 200 && answer.status !== 409) throw new Error(answer.status);
     const told = await answer.json();
     say("draft-said", told.said);
