@@ -189,7 +189,7 @@ def test_leaving_keeps_what_was_typed_last(at_form, make):
 def test_a_draft_that_cannot_be_saved_says_so_and_is_tried_again(at_form, make):
     page, _ = at_form("consultant")
     page.clock.install()
-    page.route("**/quote/draft", lambda route: route.fulfill(status=400, body=""))
+    page.route("**/quote/draft", lambda route: route.fulfill(status=429, body=""))
     page.reload()
     page.get_by_label("Notes for the business").fill("while the line was down")
     page.clock.run_for(3_000)

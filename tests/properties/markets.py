@@ -124,7 +124,8 @@ HOLDING = (*LIVE, *SEEN)
 def storable(market: Market) -> Market:
     """Return the market as the database lets it be.
 
-    Of one legal entity one provider is not rejected; three invitations hold the three places.
+    Of one legal entity one provider is not rejected; three invitations hold the three places; and
+    it is said of a name once whose it is.
     """
     taken: set[str | None] = {None}
     firms: list[Firm] = []
@@ -136,4 +137,6 @@ def storable(market: Market) -> Market:
         if firm.state != "rejected":
             taken.add(firm.entity)
         firms.append(firm)
-    return replace(market, firms=tuple(firms))
+    said = {each.name: each for each in market.ask.advice}
+    ask = replace(market.ask, advice=tuple(said.values()))
+    return replace(market, ask=ask, firms=tuple(firms))
