@@ -125,11 +125,14 @@ def storable(market: Market) -> Market:
     """Return the market as the database lets it be.
 
     Of one legal entity one provider is not rejected; three invitations hold the three places; and
-    it is said of a name once whose it is.
+    nobody was ever invited of a kind that the request does not ask for: neither changes.
     """
+    unasked = {"consulting": BODY, "certification": CONSULTANT}.get(market.ask.service)
     taken: set[str | None] = {None}
     firms: list[Firm] = []
     for firm in market.firms:
+        if firm.kind == unasked:
+            firm = replace(firm, invitation=None)
         if sum(each.invitation in HOLDING for each in firms) == 3 and firm.invitation in HOLDING:
             firm = replace(firm, invitation="declined")
         if firm.state != "rejected" and firm.entity in taken:
@@ -137,6 +140,4 @@ def storable(market: Market) -> Market:
         if firm.state != "rejected":
             taken.add(firm.entity)
         firms.append(firm)
-    said = {each.name: each for each in market.ask.advice}
-    ask = replace(market.ask, advice=tuple(said.values()))
-    return replace(market, ask=ask, firms=tuple(firms))
+    return replace(market, firms=tuple(firms))

@@ -27,7 +27,7 @@ def reasons(market: Market) -> dict[int, str | None]:
     return {firm.number: next(iter(oracle.broken(market, firm)), None) for firm in market.firms}
 
 
-@settings(deadline=None, max_examples=2_000)
+@settings(deadline=None, max_examples=4_000)
 @given(markets())
 def test_the_rule_finds_who_may_be_invited_and_why_nobody_else(market):
     wanted = wanted_of(market)
@@ -46,7 +46,7 @@ def beginning_at_the_first(market: Market) -> Market:
     return replace(market, firms=(first, *others))
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=1_500)
 @given(market=markets().map(storable).map(beginning_at_the_first))
 def test_the_database_finds_the_same_and_has_the_facts_as_they_are(stored, market):
     facts, invited = known(market)

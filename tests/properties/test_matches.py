@@ -46,7 +46,7 @@ def matched(stored, installation: Product):
     return matched
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=300)
 @given(market=markets().map(storable))
 def test_a_match_invites_the_right_ones_and_writes_down_why(matched, market):
     outcome = matched(market)
@@ -69,7 +69,7 @@ def plain_market(service: str, kinds: Sequence[str], *, now: int = 0, ties=(), a
 pairs = st.tuples(st.integers(1, 5), st.integers(1, 5))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=200)
 @given(
     kinds=st.lists(st.sampled_from([CONSULTANT, BODY]), min_size=2, max_size=5),
     related=st.lists(pairs, max_size=6),
@@ -82,7 +82,7 @@ def test_either_brings_both_kinds_wherever_two_may_stand_together(matched, kinds
     either_has_both_kinds_where_it_can(matched(replace(market, ties=tuple(among))))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=200)
 @given(
     now=st.integers(0, 6),
     kinds=st.lists(st.sampled_from([BODY, CONSULTANT]), min_size=2, max_size=5),
