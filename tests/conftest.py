@@ -33,8 +33,11 @@ from tests.factories import Factory
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many processes share the tests out: one where they all empty one given Redis."""
-    return 1 if os.environ.get("MARKETPLACE_REDIS_URL") else os.cpu_count() or 1
+    """Return how many processes share the tests out: one where they all empty one given Redis.
+
+    Else one more than there are cores: a good part of the tests waits for deadlines and faults.
+    """
+    return 1 if os.environ.get("MARKETPLACE_REDIS_URL") else (os.cpu_count() or 1) + 1
 
 
 STRONG = credentials._hasher
@@ -180,8 +183,7 @@ def app(installation: Product, ctx: Context) -> Iterator[Flask]:
     app.extensions["marketplace"] = replace(installation, ctx=ctx)
     yield app
     app.extensions["marketplace"] = installation
-    for kept in ("public_figures", "choices"):
-        app.extensions.pop(kept, None)
+    app.extensions.pop("kept", None)
 
 
 class Client(FlaskClient):

@@ -50,10 +50,10 @@ def ask_password_reset(ctx: Context, form: Form) -> None:
         record(tx, ANYBODY, "user.password_reset_asked", user.id)
 
 
-def asked_now(tx: Transaction) -> str:
-    """Return the occasion of a link that is asked for: however often, it is mailed once in it."""
+def asked_now(tx: Transaction, *, every: int = LINKS_MAILED_EVERY) -> str:
+    """Return the occasion of a link that is asked for: it is mailed once in so many seconds."""
     asked_at = int(tx.now.timestamp())
-    window = LINKS_MAILED_EVERY if tx.policy.rate_limits else 1
+    window = every if tx.policy.rate_limits else 1
     return str(asked_at // window * window)
 
 

@@ -185,33 +185,44 @@ FASTEST_HUMAN_SECONDS = 3.0
 
 SLIGHT_DOUBTS_FOR_REVIEW = 2
 
+DOUBTS = {
+    "honeypot_filled": "a field that people do not see was filled in",
+    "disposable_mail": "the e-mail address is a throw-away one",
+    "phone_possible": "the telephone number cannot exist",
+    "seconds_to_fill": "the form was filled in faster than a person can",
+}
+"""What each signal says that is reason enough for a person to look first."""
+
+SLIGHT_DOUBTS = {
+    "free_mail": "a free e-mail address and no registration number",
+    "domain_matches_website": "the e-mail address is not of the website's domain",
+    "completeness": "hardly any of the optional fields is filled in",
+}
+"""What each signal says of which it takes two."""
+
+
+def doubtful(signals: Signals) -> list[str]:
+    """Return the names of the signals that speak against a form, in the order of their weight."""
+    seconds = signals.seconds_to_fill
+    found = {
+        "honeypot_filled": signals.honeypot_filled,
+        "disposable_mail": signals.disposable_mail,
+        "phone_possible": signals.phone_possible is False,
+        "seconds_to_fill": seconds is not None and 0 <= seconds < FASTEST_HUMAN_SECONDS,
+        "free_mail": signals.free_mail and signals.registration_number_valid is None,
+        "domain_matches_website": signals.domain_matches_website is False,
+        "completeness": signals.completeness < 0.1,
+    }
+    return [name for name, is_so in found.items() if is_so]
+
 
 def review_reasons(signals: Signals) -> list[str]:
-    """Return why a person should look before the lead opens, in words; empty if nobody need.
-
-    Each of the first kind is enough; of the second kind it takes two.
-    """
-    reasons = []
-    if signals.honeypot_filled:
-        reasons.append("a field that people do not see was filled in")
-    if signals.disposable_mail:
-        reasons.append("the e-mail address is a throw-away one")
-    if signals.phone_possible is False:
-        reasons.append("the telephone number cannot exist")
-    if signals.seconds_to_fill is not None and 0 <= signals.seconds_to_fill < FASTEST_HUMAN_SECONDS:
-        reasons.append("the form was filled in faster than a person can")
-    for name, like in signals.consultants_in_doubt.items():
-        reasons.append(doubt(name, like))
-    slight = []
-    if signals.free_mail and signals.registration_number_valid is None:
-        slight.append("a free e-mail address and no registration number")
-    if signals.domain_matches_website is False:
-        slight.append("the e-mail address is not of the website's domain")
-    if signals.completeness < 0.1:
-        slight.append("hardly any of the optional fields is filled in")
-    if len(slight) >= SLIGHT_DOUBTS_FOR_REVIEW:
-        reasons.extend(slight)
-    return reasons
+    """Return why a person should look before the lead opens, in words; empty if nobody need."""
+    found = doubtful(signals)
+    reasons = [DOUBTS[name] for name in found if name in DOUBTS]
+    reasons += [doubt(name, like) for name, like in signals.consultants_in_doubt.items()]
+    slight = [SLIGHT_DOUBTS[name] for name in found if name in SLIGHT_DOUBTS]
+    return reasons + slight if len(slight) >= SLIGHT_DOUBTS_FOR_REVIEW else reasons
 
 
 def doubt(name: str, like: Sequence[str]) -> str:

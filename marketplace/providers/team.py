@@ -141,7 +141,11 @@ def mail_first_link(ctx: Context, actor: Actor, user_id: UUID) -> User:
         if user.password_hash is not None:
             raise Conflict("they have set a password: the sign-in page mails another link")
         accounting.send_set_password(
-            tx, user, "set_password", occasion=_hour(tx), provider=provider.name
+            tx,
+            user,
+            "set_password",
+            occasion=passwords.asked_now(tx, every=MAILED_EVERY),
+            provider=provider.name,
         )
         record(tx, actor, "provider.member_invited_again", provider.id, user=str(user.id))
         return user
@@ -165,6 +169,11 @@ def invitation_to(session: Session, token: str, *, now: datetime) -> TeamInvitat
     if link is None or link.used_at is not None:
         return None
     return session.get(TeamInvitation, link.subject_id)
+
+
+def inviting(session: Session, invitation: TeamInvitation) -> str:
+    """Return what the provider is called that somebody is invited to sign in for."""
+    return session.get_one(Provider, invitation.provider_id).name
 
 
 def join_team(ctx: Context, form: Form) -> None:
@@ -235,7 +244,7 @@ def _write_to(tx: Transaction, provider: Provider, me: User, invitation: TeamInv
             "team_invited",
             Recipient(invitation.email, invitation.name, zone),
             invitation.id,
-            occasion=_hour(tx),
+            occasion=passwords.asked_now(tx, every=MAILED_EVERY),
             link=LinkTo(Purpose.JOIN_TEAM, invitation.id, invitation.expires_at),
             provider=provider.name,
             by=me.name,
@@ -247,13 +256,8 @@ def _write_to(tx: Transaction, provider: Provider, me: User, invitation: TeamInv
             "team_invited_elsewhere",
             Recipient(user.email, user.name, zone),
             invitation.id,
-            occasion=_hour(tx),
+            occasion=passwords.asked_now(tx, every=MAILED_EVERY),
             path="/sign-in",
             provider=provider.name,
             by=me.name,
         )
-
-
-def _hour(tx: Transaction) -> str:
-    window = MAILED_EVERY if tx.policy.rate_limits else 1
-    return str(int(tx.now.timestamp()) // window * window)

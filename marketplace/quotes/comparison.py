@@ -66,6 +66,7 @@ def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> di
                 "withdrawn_because": each.withdrawn_because,
                 "may_be_replaced": _may_be_replaced(each, lead, now=now),
                 "quote": quotes[each.id].view if each.id in quotes else None,
+                "left_out": _left_out(quotes[each.id]) if each.id in quotes else [],
             }
             for each in held
         ],
@@ -124,6 +125,7 @@ def compare(quoted: Sequence[tuple[Invitation, dict[str, Any], Quote]]) -> dict[
         columns = [each for each in quoted if each[2].kind == kind]
         if columns:
             kinds[str(kind)] = {
+                "is_one_currency": len({quote.currency for _, _, quote in columns}) == 1,
                 "lines": _lines(kind, [quote for _, _, quote in columns]),
                 "columns": [_column(*each) for each in columns],
             }
@@ -160,7 +162,7 @@ def _column(invitation: Invitation, provider: dict[str, Any], quote: Quote) -> d
         "tax_rate": body.get("tax_rate"),
         "total_with_tax": _money(rules.with_tax(quote.total, body.get("tax_rate"))),
         "missing": rules.missing(quote.kind, body),
-        "left_out": rules.left_out(quote.kind, body),
+        "left_out": _left_out(quote),
         "travel_basis": body.get("travel_basis"),
         "standards": body.get("standards") or [],
         "accreditation": next(
@@ -176,6 +178,10 @@ def _column(invitation: Invitation, provider: dict[str, Any], quote: Quote) -> d
         "submitted_at": quote.submitted_at,
         "withdrawn_because": invitation.withdrawn_because,
     }
+
+
+def _left_out(quote: Quote) -> list[str]:
+    return rules.left_out(quote.kind, quote.body)
 
 
 def _days(quote: Quote) -> float:

@@ -25,7 +25,7 @@ def register(app: Flask) -> None:
         return negotiate_locale(wanted, offered) or ENGLISH
 
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
-    Babel(app, locale_selector=chosen)  # type: ignore[no-untyped-call]  # the library
+    Babel(app, locale_selector=chosen)  # type: ignore[no-untyped-call]  # its __init__ has no annotations
     app.jinja_env.policies["ext.i18n.trimmed"] = True  # as `make texts` reads them
     app.jinja_env.globals["locale"] = lambda: str(get_locale() or ENGLISH).replace("_", "-")
 

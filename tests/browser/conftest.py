@@ -94,7 +94,7 @@ def window(chromium: Browser, site: Site) -> Iterator[Callable[..., Person]]:
     def open_window(size: dict[str, int] = DESK, *, scripts: bool = True, **more: Any) -> Person:
         context = chromium.new_context(
             base_url=site.url,
-            viewport=size,  # type: ignore[arg-type]
+            viewport=size,
             java_script_enabled=scripts,
             locale="en-AU",
             reduced_motion="reduce",  # what is scrolled to is there at once

@@ -86,7 +86,7 @@ class Person:
 
     def press(self, name: str, *, role: str = "button") -> None:
         """Go to a button or a link, and press Enter."""
-        self.tab_to(self.page.get_by_role(role, name=name, exact=True))  # type: ignore[arg-type]
+        self.tab_to(self.page.get_by_role(role, name=name, exact=True))
         self.page.keyboard.press("Enter")
 
     def follow(self, name: str) -> None:

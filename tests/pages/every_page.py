@@ -157,6 +157,11 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
     lifting = [form for form in desk.forms if form.action.endswith("/lift")]
     see(admin.post(lifting[0].action, lifting[0].values))
     see(signed_in(bodies[0]).page)
+    business.open("/requests/close")
+    see(business.send("/requests/close", reason="not_now"))
+    see(business.open("/requests/close"))
+    see(business.open(f"/requests/review/{first.id}"))
+    see(business.send("/requests/review"))
     late = signed_in(consultant)
     late.open("/portal/leave")
     clock.advance(hours=13)

@@ -66,4 +66,4 @@ def test_every_verb_that_is_recorded_of_a_lead_or_a_provider_has_words(app):
                 }
     assert len(recorded) > 40
     with app.test_request_context():
-        assert not recorded - set(deeds.sentences()) - set(ELSEWHERE)
+        assert not recorded - set(deeds.SENTENCES) - set(ELSEWHERE)

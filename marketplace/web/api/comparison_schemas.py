@@ -43,6 +43,7 @@ class ColumnSchema(Schema):
 class SideBySideSchema(Schema):
     """The quotes of one kind: what each line costs, and each quote as a whole."""
 
+    is_one_currency = fields.Boolean()
     lines = fields.List(fields.Nested(LineSchema))
     columns = fields.List(fields.Nested(ColumnSchema))
 

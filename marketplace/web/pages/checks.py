@@ -8,7 +8,8 @@ from flask_babel import gettext as _
 
 from marketplace.core import identity
 from marketplace.web.auth import current_context
-from marketplace.web.pages.lead_form import labels, of_postcode
+from marketplace.web.languages import translate
+from marketplace.web.pages.lead_form import LABELS, of_postcode
 
 pages = Blueprint("checks", __name__, url_prefix="/checks")
 
@@ -24,7 +25,7 @@ def number() -> Response:
     try:
         identity.normal_number(country, typed)
     except ValueError as wrong:
-        label = labels()["company.registration_number"]
+        label = translate(LABELS["company.registration_number"])
         return jsonify(wrong=True, says=f"{label} {wrong}.")
     # Of other countries only the form is known, which says too little to be worth saying.
     says = _("The check digits of this number are right.") if country == "AU" else ""

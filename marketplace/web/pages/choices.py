@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from flask import current_app
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
@@ -12,6 +11,7 @@ from marketplace.catalogue.languages import languages
 from marketplace.catalogue.models import Region, Sector, Standard
 from marketplace.catalogue.rules import country_of
 from marketplace.core.context import Context
+from marketplace.web.pages.kept import once_a_minute
 from marketplace.web.pages.standards import COMMON
 
 _CODE = re.compile(r"[A-Za-z]{2}(-[A-Za-z0-9]{1,3})?")
@@ -43,20 +43,9 @@ class Choices:
         return [*self.common, *self.others]
 
 
-Kept = tuple[int, Choices]
-"""What forms offer, and of which minute it is."""
-
-
 def choices(ctx: Context) -> Choices:
-    """Return what forms offer, as the catalogue had it in this minute.
-
-    It changes a few times in a year, and every visitor asks for all of it.
-    """
-    minute = int(ctx.clock().timestamp() // 60)
-    kept: Kept | None = current_app.extensions.get("choices")
-    if kept is None or kept[0] != minute:
-        kept = current_app.extensions["choices"] = minute, _choices(ctx)
-    return kept[1]
+    """Return what forms offer; the catalogue changes a few times in a year."""
+    return once_a_minute(ctx, _choices)
 
 
 def _choices(ctx: Context) -> Choices:

@@ -11,6 +11,7 @@ from marshmallow import EXCLUDE, Schema
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Invalid, NotSignedIn
+from marketplace.core.texts import N_
 from marketplace.insights.search import AT_MOST, find
 from marketplace.insights.worklist import Kind, worklist
 from marketplace.notifications import service as notifications
@@ -44,18 +45,17 @@ def arguments(schema: Any) -> dict[str, Any]:
     return values
 
 
-def labels() -> dict[str, str]:
-    """Return what the fields of the desk's forms are called in a sentence."""
-    return {
-        "": "",
-        "reason": _("The reason"),
-        "name": _("The consultant"),
-        "provider_id": _("The provider"),
-        "why": _("Why this provider"),
-        "result": _("What the register showed"),
-        "checked_on": _("The day of the look"),
-        "source": _("The register"),
-    }
+LABELS = {
+    "": "",
+    "reason": N_("The reason"),
+    "name": N_("The consultant"),
+    "provider_id": N_("The provider"),
+    "why": N_("Why this provider"),
+    "result": N_("What the register showed"),
+    "checked_on": N_("The day of the look"),
+    "source": N_("The register"),
+}
+"""What the fields of the desk's forms are called in a sentence."""
 
 
 def headings() -> dict[str, str]:
@@ -91,7 +91,7 @@ def tiles() -> dict[str, str]:
 @pages.get("")
 def work() -> str:
     """Show what waits for somebody."""
-    return show(Filled(labels()))
+    return show(Filled(LABELS))
 
 
 def show(form: Filled, *, about: str = "") -> str:
@@ -145,7 +145,7 @@ def lift(suppression_id: UUID) -> Response | tuple[str, int]:
     try:
         values = load(LiftSchema(), sent.data).accept()
     except Invalid as refused:
-        form = Filled(labels()).wrong(refused.errors, sent.typed)
+        form = Filled(LABELS).wrong(refused.errors, sent.typed)
         return show(form, about=str(suppression_id)), 422
     return done(
         lambda: suppressions.lift_suppression(ctx, actor, suppression_id, **values),

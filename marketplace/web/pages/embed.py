@@ -61,7 +61,7 @@ def form() -> Response | str:
     """Show the form; where no site is named, somebody opened the frame by itself."""
     if "framed_by" not in g:
         return redirect(url_for("front.form"))
-    return show(Filled(lead_form.labels(), lead_form.BEGIN))
+    return show(Filled(lead_form.LABELS, lead_form.BEGIN))
 
 
 @pages.post("/embed")

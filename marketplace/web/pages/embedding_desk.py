@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Invalid, NotSignedIn
+from marketplace.core.texts import N_
 from marketplace.leads import sites
 from marketplace.leads.rules import ORIGIN_AT_MOST
 from marketplace.web.auth import current_actor, current_context
@@ -27,14 +28,13 @@ class SiteIn(In):
     address = Text(at_most=ORIGIN_AT_MOST, required=True)
 
 
-def labels() -> dict[str, str]:
-    return {"": "", "name": _("The name"), "address": _("The address")}
+LABELS = {"": "", "name": N_("The name"), "address": N_("The address")}
 
 
 @pages.get("")
 def all_() -> str:
     """Show which sites there are."""
-    return show(Filled(labels()))
+    return show(Filled(LABELS))
 
 
 @pages.post("/add")
@@ -45,7 +45,7 @@ def add() -> Response | tuple[str, int]:
         site = sites.add_site(current_context(), current_actor(), load(SiteIn(), sent.data))
         flash(_("The form may stand in %(site)s.", site=site.origin))
     except Invalid as refused:
-        return show(Filled(labels()).wrong(refused.errors, sent.typed)), 422
+        return show(Filled(LABELS).wrong(refused.errors, sent.typed)), 422
     except Conflict as refused:
         flash(sentence(refused), "problem")
     return redirect(url_for("embedding_desk.all_"), 303)

@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import (
     Blueprint,
-    current_app,
     redirect,
     render_template,
     request,
@@ -15,25 +14,22 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.core.calendars import CalendarKind
-from marketplace.core.context import Context
 from marketplace.core.errors import Invalid
 from marketplace.core.policy import Policy
 from marketplace.insights.commitments import PublicFigures, public_figures
 from marketplace.web.auth import current_context, product
 from marketplace.web.pages import lead_form
 from marketplace.web.pages.forms import Filled
+from marketplace.web.pages.kept import once_a_minute
 from marketplace.web.pages.words import day, span
 
 pages = Blueprint("front", __name__)
-
-Shown = tuple[int, PublicFigures | None]
-"""The figures on the front page, and of which minute they are."""
 
 
 @pages.get("/")
 def form() -> str:
     """Show the form."""
-    filled = Filled(lead_form.labels(), lead_form.BEGIN)
+    filled = Filled(lead_form.LABELS, lead_form.BEGIN)
     return show(filled, begun=lead_form.begin_now().seal)
 
 
@@ -86,7 +82,7 @@ def privacy() -> str:
 def show(filled: Filled, *, begun: str, understood: dict[str, str] | None = None) -> str:
     ctx = current_context()
     home = f"{product().settings.public_url.rstrip('/')}/"
-    answers = promises(ctx.policy, _kept(ctx))
+    answers = promises(ctx.policy, once_a_minute(ctx, public_figures))
     return render_template(
         "lead_form.html",
         form=filled,
@@ -207,12 +203,3 @@ def robots() -> Response:
     closed = ("/admin", "/portal", "/mailbox", "/api/v1/")
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in closed)]
     return Response("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
-
-
-def _kept(ctx: Context) -> PublicFigures | None:
-    """Return how the promise was kept, as it stood in this minute: everybody asks for the same."""
-    minute = int(ctx.clock().timestamp() // 60)
-    shown: Shown | None = current_app.extensions.get("public_figures")
-    if shown is None or shown[0] != minute:
-        shown = current_app.extensions["public_figures"] = minute, public_figures(ctx)
-    return shown[1]

@@ -26,7 +26,7 @@ from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Text
 from marketplace.web.pages.choices import names
 from marketplace.web.pages.deeds import deeds
-from marketplace.web.pages.desk import arguments, done, labels
+from marketplace.web.pages.desk import LABELS, arguments, done
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.signals import signals_in_words
@@ -69,7 +69,7 @@ def leads_() -> str:
 @pages.get("/<uuid:lead_id>")
 def one(lead_id: UUID) -> str:
     """Show all of a lead."""
-    return show(lead_id, Filled(labels()))
+    return show(lead_id, Filled(LABELS))
 
 
 def show(lead_id: UUID, form: Filled, *, about: str = "") -> str:
@@ -197,6 +197,6 @@ def _decide(
     try:
         values = load(schema(), sent.data).accept()
     except Invalid as refused:
-        form = Filled(labels()).wrong(refused.errors, sent.typed)
+        form = Filled(LABELS).wrong(refused.errors, sent.typed)
         return show(lead_id, form, about=about), 422
     return done(lambda: act(**values), said, url_for("lead_desk.one", lead_id=lead_id))

@@ -20,6 +20,7 @@ from marketplace.core.errors import Conflict, FieldError
 from marketplace.core.idempotency import Answer
 from marketplace.core.links import new_token
 from marketplace.core.policy import Policy
+from marketplace.core.texts import N_
 from marketplace.leads import service
 from marketplace.leads.rules import CertificationStatus, Service, Timeframe
 from marketplace.leads.signals import Telltale
@@ -57,39 +58,38 @@ class LeadSent(Sent):
     @property
     def shown(self) -> Filled:
         """Return the form as it was filled in, to be shown again."""
-        return Filled(labels(), self.typed)
+        return Filled(LABELS, self.typed)
 
 
-def labels() -> dict[str, str]:
-    """Return what each field is called in a sentence, in the order of the page."""
-    return {
-        "": "",
-        "service": _("What you are looking for"),
-        "standards": _("At least one standard"),
-        "certification_status": _("Where you stand today"),
-        "timeframe": _("The time frame"),
-        "needed_by": _("The date by which you need it"),
-        "regions": _("The place where the work is done"),
-        "remote_ok": _("Remote work"),
-        "language": _("The language"),
-        "headcount": _("The number of people"),
-        "sites": _("The number of sites"),
-        "company.name": _("The company's name"),
-        "company.country": _("The company's country"),
-        "company.registration_number": _("The registration number"),
-        "company.website": _("The website"),
-        "sector": _("The sector"),
-        "consultants_used": _("The consultants named"),
-        "consultants_used.name": _("The name of consultant"),
-        "consultants_used.ended_on": _("The end of the work of consultant"),
-        "notes": _("The notes"),
-        "contact.name": _("Your name"),
-        "contact.email": _("Your e-mail address"),
-        "contact.phone": _("Your telephone number"),
-        "contact.role": _("Your role"),
-        "consent.share_with_matched_providers": _("Your consent"),
-        "consent": _("Your consent"),
-    }
+LABELS = {
+    "": "",
+    "service": N_("What you are looking for"),
+    "standards": N_("At least one standard"),
+    "certification_status": N_("Where you stand today"),
+    "timeframe": N_("The time frame"),
+    "needed_by": N_("The date by which you need it"),
+    "regions": N_("The place where the work is done"),
+    "remote_ok": N_("Remote work"),
+    "language": N_("The language"),
+    "headcount": N_("The number of people"),
+    "sites": N_("The number of sites"),
+    "company.name": N_("The company's name"),
+    "company.country": N_("The company's country"),
+    "company.registration_number": N_("The registration number"),
+    "company.website": N_("The website"),
+    "sector": N_("The sector"),
+    "consultants_used": N_("The consultants named"),
+    "consultants_used.name": N_("The name of consultant"),
+    "consultants_used.ended_on": N_("The end of the work of consultant"),
+    "notes": N_("The notes"),
+    "contact.name": N_("Your name"),
+    "contact.email": N_("Your e-mail address"),
+    "contact.phone": N_("Your telephone number"),
+    "contact.role": N_("Your role"),
+    "consent.share_with_matched_providers": N_("Your consent"),
+    "consent": N_("Your consent"),
+}
+"""What each field is called in a sentence, in the order of the page."""
 
 
 def offered() -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
@@ -65,7 +64,7 @@ def show(form: Filled) -> str:
     return render_template(
         "request.html",
         request_=shown,
-        today=ctx.clock().astimezone(ZoneInfo(shown["time_zone"])).date(),
+        now=ctx.clock(),
         names=names(
             ctx,
             regions=[*lead.get("regions", []), *([country] if country else [])],
@@ -181,16 +180,7 @@ def _answered(form: Form) -> bool:
 def look_before_choosing(invitation_id: UUID) -> str:
     """Ask once more: everybody is told at once, and it cannot be taken back."""
     shown, chosen = own_invitation(invitation_id)
-    columns = [
-        column for kind in shown["comparison"]["kinds"].values() for column in kind["columns"]
-    ]
-    left_out = [
-        each
-        for column in columns
-        if column["invitation_id"] == invitation_id
-        for each in column["left_out"]
-    ]
-    return render_template("choose.html", request_=shown, chosen=chosen, left_out=left_out)
+    return render_template("choose.html", request_=shown, chosen=chosen)
 
 
 @pages.post("/choose/<uuid:invitation_id>")

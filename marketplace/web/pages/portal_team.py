@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Invalid, NotFound, NotSignedIn
+from marketplace.core.texts import N_
 from marketplace.providers import team
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Email, In, Text
@@ -29,15 +30,13 @@ class NewMemberSchema(In):
     email = Email(required=True)
 
 
-def filled() -> Filled:
-    """Return the form with nothing in it."""
-    return Filled({"": "", "name": _("The name"), "email": _("The e-mail address")})
+LABELS = {"": "", "name": N_("The name"), "email": N_("The e-mail address")}
 
 
 @pages.get("")
 def people() -> str:
     """Show who signs in, who was invited to, and the form to invite another."""
-    return show(filled())
+    return show(Filled(LABELS))
 
 
 @pages.post("")
@@ -47,7 +46,7 @@ def invite() -> Response | tuple[str, int]:
     try:
         team.invite_member(current_context(), current_actor(), load(NewMemberSchema(), sent.data))
     except Invalid as refused:
-        return show(filled().wrong(refused.errors, sent.typed)), 422
+        return show(Filled(LABELS).wrong(refused.errors, sent.typed)), 422
     except Conflict as refused:
         flash(sentence(refused), "problem")
     else:

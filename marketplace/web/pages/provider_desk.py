@@ -34,7 +34,7 @@ from marketplace.web.api.portal_provider import download
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.choices import names
 from marketplace.web.pages.deeds import deeds
-from marketplace.web.pages.desk import arguments, done, labels
+from marketplace.web.pages.desk import LABELS, arguments, done
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import say
@@ -92,7 +92,7 @@ def providers() -> str:
 @pages.get("/<uuid:provider_id>")
 def one(provider_id: UUID) -> str:
     """Show everything that is known of a provider."""
-    return show(provider_id, Filled(labels()))
+    return show(provider_id, Filled(LABELS))
 
 
 def show(provider_id: UUID, form: Filled, *, about: str = "") -> str:
@@ -202,7 +202,7 @@ def _decide(provider_id: UUID, about: str, act: Any, said: str, *, undo: str = "
     try:
         values = load(ReasonSchema(), sent.data).accept()
     except Invalid as refused:
-        form = Filled(labels()).wrong(refused.errors, sent.typed)
+        form = Filled(LABELS).wrong(refused.errors, sent.typed)
         return show(provider_id, form, about=about), 422
     return done(lambda: act(**values), said, then, undo=undo)
 
@@ -221,7 +221,7 @@ def check(provider_id: UUID, accreditation_id: UUID) -> Page:
             undo=str(accreditation_id),
         )
     except Invalid as refused:
-        filled = Filled(labels()).wrong(refused.errors, sent.typed)
+        filled = Filled(LABELS).wrong(refused.errors, sent.typed)
         return show(provider_id, filled, about=str(accreditation_id)), 422
 
 

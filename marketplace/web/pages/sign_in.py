@@ -7,7 +7,6 @@ from flask import (
     Blueprint,
     current_app,
     flash,
-    g,
     make_response,
     redirect,
     render_template,
@@ -28,7 +27,6 @@ from marketplace.core.errors import FieldError, Gone, Invalid, NotAllowed, NotSi
 from marketplace.core.links import Purpose
 from marketplace.core.texts import N_
 from marketplace.providers import team
-from marketplace.providers.models import Provider
 from marketplace.web.api.sessions import NewPasswordResetSchema, NewSessionSchema, PasswordSchema
 from marketplace.web.auth import SESSION_TOKEN, current_context
 from marketplace.web.pages.forms import Filled, read
@@ -76,7 +74,6 @@ def sign_in() -> Response | tuple[str, int]:
     session.clear()
     session[SESSION_TOKEN] = begun.token
     session["role"] = str(begun.user.role)
-    g.pop("actor", None)
     answer = (
         redirect(onward, 303)
         if left is None
@@ -266,8 +263,7 @@ def _new_password(token: str, filled: Filled) -> str:
             invitation = team.invitation_to(reading, token, now=ctx.clock())
             if invitation is None:
                 raise Gone("this link was used or has lapsed")
-            provider = reading.get_one(Provider, invitation.provider_id)
-            of = {"provider": provider.name, "email": invitation.email}
+            of = {"provider": team.inviting(reading, invitation), "email": invitation.email}
         else:
             link = links.link_for(reading, Purpose.SET_PASSWORD, token, now=ctx.clock())
             if link is None or link.used_at is not None:

@@ -7,84 +7,64 @@ from typing import Any
 
 from flask_babel import gettext as _
 
-from marketplace.leads.rules import FASTEST_HUMAN_SECONDS
+from marketplace.leads.rules import Signals, doubtful
 from marketplace.web.pages.words import span
 
 
 @dataclass(frozen=True)
-class Told:
-    """One signal, and whether it is a reason to doubt."""
+class Fact:
+    """What one signal says, and whether that is a reason to doubt."""
 
     words: str
-    is_doubt: bool = False
+    is_doubt: bool
 
 
-def signals_in_words(signals: Mapping[str, Any]) -> list[Told]:
+def signals_in_words(stored: Mapping[str, Any]) -> list[Fact]:
     """Return what is known of a form, doubts first; nothing of a form without signals."""
-    if not signals:
+    if not stored:
         return []
-    found = [
-        _email(signals),
-        _number(signals["registration_number_valid"]),
-        _domain(signals["domain_matches_website"]),
-        _telephone(signals["phone_possible"]),
-        _time(signals["seconds_to_fill"]),
-        Told(_("A field that people do not see was filled in"), True)
-        if signals["honeypot_filled"]
-        else None,
-        Told(
-            _(
-                "%(share)s %% of the optional fields filled in",
-                share=round(100 * signals["completeness"]),
-            ),
-            signals["completeness"] < 0.1,
+    signals = Signals(**stored)
+    against = doubtful(signals)
+    said = {
+        "honeypot_filled": _("A field that people do not see was filled in")
+        if signals.honeypot_filled
+        else "",
+        "free_mail" if "free_mail" in against else "disposable_mail": _email(signals),
+        "registration_number_valid": {
+            None: _("No registration number that could be checked"),
+            True: _("The registration number has the right check digits"),
+            False: _("The registration number has wrong check digits"),
+        }[signals.registration_number_valid],
+        "domain_matches_website": {
+            None: _("No website to compare the e-mail address with"),
+            True: _("The e-mail address is of the website's domain"),
+            False: _("The e-mail address is not of the website's domain"),
+        }[signals.domain_matches_website],
+        "phone_possible": {
+            None: _("No telephone number"),
+            True: _("The telephone number can exist"),
+            False: _("The telephone number cannot exist"),
+        }[signals.phone_possible],
+        "seconds_to_fill": _time(signals.seconds_to_fill),
+        "completeness": _(
+            "%(share)s %% of the optional fields filled in", share=round(100 * signals.completeness)
         ),
-    ]
-    return sorted(filter(None, found), key=lambda told: not told.is_doubt)
+    }
+    facts = [Fact(words, name in against) for name, words in said.items() if words]
+    return sorted(facts, key=lambda fact: not fact.is_doubt)
 
 
-def _email(signals: Mapping[str, Any]) -> Told:
-    if signals["disposable_mail"]:
-        return Told(_("The e-mail address is a throw-away one"), True)
-    confirmed = signals["email_confirmed"]
-    if signals["free_mail"]:
-        words = (
-            _("E-mail confirmed, at a free service")
-            if confirmed
-            else _("E-mail not confirmed, at a free service")
-        )
-        return Told(words, True)
-    if confirmed:
-        return Told(_("E-mail confirmed, at a domain of its own"))
-    return Told(_("E-mail not confirmed, at a domain of its own"))
+def _email(signals: Signals) -> str:
+    words: str = {
+        (True, True): _("E-mail confirmed, at a free service"),
+        (True, False): _("E-mail confirmed, at a domain of its own"),
+        (False, True): _("E-mail not confirmed, at a free service"),
+        (False, False): _("E-mail not confirmed, at a domain of its own"),
+    }[signals.email_confirmed, signals.free_mail]
+    return _("The e-mail address is a throw-away one") if signals.disposable_mail else words
 
 
-def _number(is_valid: bool | None) -> Told:
-    if is_valid is None:
-        return Told(_("No registration number that could be checked"))
-    if is_valid:
-        return Told(_("The registration number has the right check digits"))
-    return Told(_("The registration number has wrong check digits"), True)
-
-
-def _domain(matches: bool | None) -> Told:
-    if matches is None:
-        return Told(_("No website to compare the e-mail address with"))
-    if matches:
-        return Told(_("The e-mail address is of the website's domain"))
-    return Told(_("The e-mail address is not of the website's domain"), True)
-
-
-def _telephone(is_possible: bool | None) -> Told:
-    if is_possible is None:
-        return Told(_("No telephone number"))
-    if is_possible:
-        return Told(_("The telephone number can exist"))
-    return Told(_("The telephone number cannot exist"), True)
-
-
-def _time(seconds: float | None) -> Told:
+def _time(seconds: float | None) -> str:
     if seconds is None or seconds < 0:
-        return Told(_("How long the form took is not known"))
-    took = span(timedelta(seconds=seconds))
-    return Told(_("The form took %(time)s", time=took), seconds < FASTEST_HUMAN_SECONDS)
+        return str(_("How long the form took is not known"))
+    return str(_("The form took %(time)s", time=span(timedelta(seconds=seconds))))

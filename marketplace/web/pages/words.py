@@ -237,7 +237,7 @@ def _told(at: datetime, zone: str) -> str:
 def stamp(moment: datetime | None) -> Markup | str:
     """Return a moment in short, for administrators' tables."""
     if moment is None:
-        return "–"  # noqa: RUF001  # a dash in an empty cell
+        return "\N{EN DASH}"
     return _time(moment, f"{format_date(moment, 'medium', formats())} {moment:%H:%M} UTC")
 
 
@@ -286,11 +286,13 @@ def month(first: date) -> str:
     return format_skeleton("yMMMM", first, locale=formats())
 
 
-def day(value: date | str | None) -> str:
-    """Return a day in words."""
+def day(value: date | str | None, zone: str = "UTC") -> str:
+    """Return a day in words; of a moment, the day that it is in a time zone."""
     value = stated(value)
     if value is None:
         return _("not stated")
+    if isinstance(value, datetime):
+        value = value.astimezone(ZoneInfo(zone)).date()
     found = date.fromisoformat(value) if isinstance(value, str) else value
     return format_date(found, "long", formats())
 
