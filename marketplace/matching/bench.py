@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from marketplace.core.context import Transaction
 from marketplace.core.direct import Direct
 from marketplace.matching import bands, candidates, conditions, ledger, rules
@@ -53,14 +55,14 @@ def gather_bench(
     asked = conditions.asked(
         wanted, invited=invited, now=tx.now, impartiality_years=tx.policy.impartiality_years
     )
-    found = _found(tx, wanted, asked, needed_kinds, seed)
-    if chosen is not None and chosen not in found:
+    ids = drawn(tx.session, wanted, asked, needed_kinds, seed=seed, size=tx.policy.bench_size)
+    if chosen is not None and chosen not in ids:
         # Of a full bench the last are those of a kind that is rare: they stay.
-        found = [*found[max(0, len(found) + 1 - tx.policy.bench_size) :], chosen]
-    coverage.lock_rows(tx.session, found)
+        ids = [*ids[max(0, len(ids) + 1 - tx.policy.bench_size) :], chosen]
+    coverage.lock_rows(tx.session, ids)
     today = tx.now.date()
     seats, eligible, accounts, lost = [], [], {}, []
-    values = {"ids": found, "now": tx.now, "standards": list(wanted.editions)}
+    values = {"ids": ids, "now": tx.now, "standards": list(wanted.editions)}
     for row in _FACTS_AND_ACCOUNTS.rows(tx.session, values):
         provider = facts_of(row)
         hindered = obstacle(
@@ -97,27 +99,32 @@ def gather_bench(
         asked=asked,
         funnel=candidates.funnel(tx.session, asked, seed=seed, sample=tx.policy.funnel_sample),
         lost=lost,
-        was_full=len(found) >= tx.policy.bench_size,
+        was_full=len(ids) >= tx.policy.bench_size,
     )
 
 
-def _found(
-    tx: Transaction, wanted: Wanted, asked: Asked, needed_kinds: Collection[ProviderKind], seed: int
+def drawn(
+    session: Session,
+    wanted: Wanted,
+    asked: Asked,
+    needed_kinds: Collection[ProviderKind],
+    *,
+    seed: int,
+    size: int,
 ) -> list[UUID]:
-    """Return whom to lock, from a random point of the shuffle.
+    """Return who is eligible, unlocked, from a random point of the shuffle.
 
     Where one of each kind has to be invited, a kind that is rare keeps a share of a full bench.
     """
-    size = tx.policy.bench_size
     found = candidates.eligible_ids(
-        tx.session, wanted, asked, kinds=wanted.kinds, seed=seed, limit=size
+        session, wanted, asked, kinds=wanted.kinds, seed=seed, limit=size
     )
     if len(found) >= size:
         share = size // (len(needed_kinds) + 1)
         for kind in sorted(needed_kinds):
             if sum(each is kind for _, each in found) < share:
                 rare = candidates.eligible_ids(
-                    tx.session, wanted, asked, kinds=[kind], seed=seed, limit=share
+                    session, wanted, asked, kinds=[kind], seed=seed, limit=share
                 )
                 others = [each for each in found if each[1] is not kind]
                 found = others[: size - len(rare)] + rare

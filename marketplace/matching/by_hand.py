@@ -3,7 +3,7 @@
 Pure. The order of turns does not bind it; who may be invited at all does, and what a turn costs.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from marketplace.matching.rules import (
@@ -19,8 +19,8 @@ from marketplace.providers.rules import ProviderKind
 
 
 def kept_out(
-    bench: Sequence[Seat],
-    chosen: Seat,
+    kinds: Mapping[UUID, ProviderKind],
+    chosen: UUID,
     *,
     places: int,
     needed_kinds: Collection[ProviderKind],
@@ -28,26 +28,33 @@ def kept_out(
 ) -> ProviderKind | None:
     """Return the kind that could not come in any more beside `chosen`, though one of it is needed.
 
-    `places`: how many stay empty. As in a run, a kind is kept out only if it could have come in:
-    somebody of it is eligible; and of two that are needed, some pair could have been invited.
+    `kinds`: of everybody who is eligible. `places`: how many stay empty. As in a run, a kind is
+    kept out only if it could have come in: somebody of it is eligible; and of two that are needed,
+    some pair could have been invited.
     """
     apart = {*clashes, *((other, one) for one, other in clashes)}
 
-    def leaves(seat: Seat, kind: ProviderKind) -> bool:
-        return any(
-            each.kind is kind and (seat.provider_id, each.provider_id) not in apart
-            for each in bench
-        )
+    def leaves(one: UUID, kind: ProviderKind) -> bool:
+        return any(of is kind and (one, other) not in apart for other, of in kinds.items())
 
-    for kind in sorted({*needed_kinds} - {chosen.kind}):
-        if chosen.kind in needed_kinds:
-            pairs = (leaves(each, kind) for each in bench if each.kind is chosen.kind)
+    own = kinds[chosen]
+    for kind in sorted({*needed_kinds} - {own}):
+        if own in needed_kinds:
+            pairs = (leaves(each, kind) for each, of in kinds.items() if of is own)
             could_have = places > 0 and any(pairs)
         else:
-            could_have = any(each.kind is kind for each in bench)
+            could_have = kind in kinds.values()
         if could_have and not (places > 0 and leaves(chosen, kind)):
             return kind
     return None
+
+
+def leaves_no_place(kind: ProviderKind) -> str:
+    """Return why a choice that keeps a kind out is refused, as a sentence goes on."""
+    return (
+        f"would leave no place for a {kind.replace('_', ' ')}: the request is for either kind, and "
+        "one is eligible"
+    )
 
 
 def choice_of(

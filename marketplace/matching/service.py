@@ -29,6 +29,7 @@ from marketplace.matching.eligibility import (
     standing_obstacle,
 )
 from marketplace.matching.explanation import outcome_of
+from marketplace.matching.invitable import room
 from marketplace.matching.rules import Seat
 from marketplace.matching.shortage import why_empty
 from marketplace.matching.storing import store_run
@@ -106,17 +107,9 @@ def invite_by_hand(
     actor.require_admin()
     with ctx.transaction() as tx:
         lead = leads.lock_lead(tx.session, lead_id)
-        lead.require_running(tx.now)
-        wanted = queries.wanted_of(tx.session, lead, tx.policy, tx.now.date())
         held = invitations.invitations_for_lead(tx.session, lead.id)
-        places = invitation_rules.free_places(
-            [each.holding for each in held], places=tx.policy.places
-        )
-        if not places:
-            raise Conflict("all places of this request are taken")
-        left = tx.policy.max_invitations - len(held)
-        if left <= 0:
-            raise Conflict("this request has led to as many invitations as one may")
+        places, left = room(lead, held, policy=tx.policy, now=tx.now)
+        wanted = queries.wanted_of(tx.session, lead, tx.policy, tx.now.date())
         known = provider_facts(tx.session, [each.provider_id for each in held], now=tx.now)
         held_kinds = {known[each.provider_id].kind for each in held if each.is_live}
         needed_kinds = sorted(rules.places_by_kind(wanted.kinds, held_kinds))
@@ -126,15 +119,11 @@ def invite_by_hand(
         )
         seat = _seat_by_hand(tx, bench, provider_id)
         kept_out = by_hand.kept_out(
-            bench.seats, seat, places=min(len(places), left) - 1,
-            needed_kinds=needed_kinds, clashes=bench.clashes,
+            {each.provider_id: each.kind for each in bench.seats}, seat.provider_id,
+            places=min(len(places), left) - 1, needed_kinds=needed_kinds, clashes=bench.clashes,
         )  # fmt: skip
         if kept_out is not None:
-            kind = kept_out.replace("_", " ")
-            raise Conflict(
-                f"this would leave no place for a {kind}: the request is for either kind, and one "
-                "is eligible"
-            )
+            raise Conflict(f"this {by_hand.leaves_no_place(kept_out)}")
         choice = by_hand.choice_of(bench.seats, provider_id, needed_kinds=needed_kinds)
         (invitation,) = inviting.invite(
             tx, actor, lead, {places[0]: provider_id}, by_hand_because=why

@@ -144,10 +144,12 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         "/admin/sites", "/admin/reports", "/admin/reports?by=provider", "/admin/reports/coverage",
         "/admin/reports/fairness", "/admin/reports/funnel", "/admin/leads", "/admin/providers",
         f"/admin/providers/{bodies[0].id}", f"/admin/providers/{consultant.id}",
-        f"/admin/leads/{certification.id}?find=number", f"/admin/leads/{consulting.id}",
+        f"/admin/leads/{certification.id}", f"/admin/leads/{consulting.id}",
+        f"/admin/leads/{consulting.id}?find=number",
     ):  # fmt: skip
         see(admin.open(path))
-    admin.open(f"/admin/leads/{certification.id}?find=number")
+    make.provider(name="Late Consulting")
+    admin.open(f"/admin/leads/{consulting.id}?find=consulting")
     see(admin.send("/invitations"))
     for address in (bodies[0].contact_email, certification.contact_email):
         suppressions.suppress_address(ctx, OPERATOR, address=address)

@@ -43,8 +43,12 @@ A, B, C = seat(1, CONSULTANT), seat(2, CONSULTANT), seat(3, BODY)
     ],
 )
 def test_whom_a_choice_keeps_out(bench, chosen, places, needed, clashes, expected):
-    found = kept_out(bench, chosen, places=places, needed_kinds=needed, clashes=clashes)
-    assert found is expected
+    assert kept_out_of(bench, chosen, places, needed, clashes) is expected
+
+
+def kept_out_of(bench, chosen, places, needed, clashes):
+    kinds = {each.provider_id: each.kind for each in bench}
+    return kept_out(kinds, chosen.provider_id, places=places, needed_kinds=needed, clashes=clashes)
 
 
 choices = (benches(), st.sampled_from([(), BOTH, {BODY}, {CONSULTANT}]), st.randoms())
@@ -72,7 +76,7 @@ def test_a_choice_is_refused_exactly_where_a_lead_could_have_had_more_of_the_kin
     most = max(kinds_had(some) for some in together)
     # Of a kind that is not needed, it takes up a place that cannot be given to one that is.
     most_beside_it = max(kinds_had(some) for some in together if chosen in some)
-    found = kept_out(bench, chosen, places=places - 1, needed_kinds=needed, clashes=clashes)
+    found = kept_out_of(bench, chosen, places - 1, needed, clashes)
     assert (found is None) is (most_beside_it == most)
 
 

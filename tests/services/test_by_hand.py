@@ -9,6 +9,7 @@ from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict, NotFound
 from marketplace.matching import explanation, runs
 from marketplace.matching import service as matching
+from marketplace.matching.invitable import invitable
 from marketplace.matching.models import Credit, MatchingRun
 from tests.factories import ADMIN
 from tests.services.road import held
@@ -47,6 +48,47 @@ def test_whoever_is_chosen_is_on_a_bench_that_is_full_without_it(ctx, make):
     for run in make.ask(lambda s: s.scalars(select(MatchingRun)).all()):
         assert len(runs.turns_of(run)) == 3
         assert runs.replay_agrees(run)
+
+
+def offered(ctx, lead, words=""):
+    try:
+        return invitable(ctx, ADMIN, lead.id, words=words, at_most=100)
+    except Conflict:
+        return None
+
+
+def test_whoever_is_offered_can_be_invited_and_nobody_else_can(ctx, make):
+    bodies = [
+        make.provider("certification_body", name=f"Body {number}", standards=("ISO 9001",))
+        for number in range(2)
+    ]
+    related, others = (
+        make.provider(name="Related"),
+        [make.provider(name=f"Other {number}") for number in range(3)],
+    )
+    for each in bodies:
+        make.relationship(related, each)
+    far = make.provider(name="Far", regions=("NZ",))
+    applied = make.provider(name="Applied", state="applied")
+    everybody = [applied, far, related, others[0], bodies[0], others[1], others[2], bodies[1]]
+    lead, done = make.lead(service="either"), []
+    for each in everybody:
+        found = offered(ctx, lead)
+        named = offered(ctx, lead, each.name)
+        may = found is not None and each.id in {one.id for one in found.may}
+        if named is not None:
+            assert may is (each.id in {one.id for one in named.may})
+            assert may is not (each.id in {one.provider.id for one in named.may_not})
+        if may:
+            invite(ctx, lead, each)
+            done.append(each)
+            continue
+        with pytest.raises(Conflict) as refused:
+            invite(ctx, lead, each)
+        if named is not None:
+            (why,) = [one.why for one in named.may_not if one.provider.id == each.id]
+            assert why in refused.value.args[0]
+    assert done == [others[0], bodies[0], others[1]]
 
 
 def test_nobody_is_invited_who_is_not_there(ctx, make):

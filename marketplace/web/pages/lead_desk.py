@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from marshmallow import fields
 from werkzeug.wrappers import Response
 
-from marketplace.core.errors import Invalid, NotSignedIn
+from marketplace.core.errors import Conflict, Invalid, NotSignedIn
 from marketplace.insights import casework, history
 from marketplace.insights.worklist import provider_names
 from marketplace.leads import service as leads
@@ -16,9 +16,7 @@ from marketplace.leads.advisers import decide_consultant
 from marketplace.leads.rules import LIFECYCLE, LeadEvent, LeadState
 from marketplace.matching import explanation
 from marketplace.matching import service as matching
-from marketplace.providers import directory
-from marketplace.providers.models import Provider
-from marketplace.providers.rules import ProviderState
+from marketplace.matching.invitable import Invitable, invitable
 from marketplace.quotes import outcome
 from marketplace.web.api.admin_consultants import ConsultantIn
 from marketplace.web.api.admin_leads import ByHandIn, LeadArgs, MatchingArgs, ReasonIn
@@ -30,13 +28,16 @@ from marketplace.web.pages.desk import LABELS, arguments, done
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.signals import signals_in_words
-from marketplace.web.paging import Cursor, cursor, page
+from marketplace.web.pages.words import sentence
+from marketplace.web.paging import Cursor, cursor
 from marketplace.web.requests import load
 
 pages = Blueprint("lead_desk", __name__, url_prefix="/admin/leads")
 pages.register_error_handler(NotSignedIn, to_sign_in)
 
-FOUND_AT_MOST = 10
+OFFERED_AT_MOST = 10
+"""To be invited by hand: who is not among them is found by name."""
+
 RUNS_SHOWN = 25
 """The latest, of those that a lead ever had."""
 
@@ -83,6 +84,9 @@ def show(lead_id: UUID, form: Filled, *, about: str = "") -> str:
     seen = matching.run or {"bench": [], "excluded": []}
     ids = {UUID(each["provider_id"]) for each in (*seen["bench"], *seen["excluded"])}
     past = history.lead_history(ctx, actor, lead_id, after=asked["after"])
+    offer, why_none = _offer(lead_id, asked["find"])
+    if about == "invite" and not (offer and offer.may):
+        form, about = Filled(LABELS), ""  # there is no such form any more
     return render_template(
         "admin_lead.html",
         lead=lead,
@@ -104,18 +108,18 @@ def show(lead_id: UUID, form: Filled, *, about: str = "") -> str:
         form=form,
         about=about,
         find=asked["find"],
-        found=found_providers(asked["find"]),
+        offer=offer,
+        why_none=why_none,
     )
 
 
-def found_providers(words: str) -> list[Provider]:
-    """Return verified providers by part of a name, to be invited by hand."""
-    if not words:
-        return []
-    with current_context().reading() as session:
-        rows = directory.providers_like(ProviderState.VERIFIED, None, words)
-        found, _more = page(session, rows, Provider.id, limit=FOUND_AT_MOST, after=None)
-        return list(found)
+def _offer(lead_id: UUID, words: str) -> tuple[Invitable | None, str]:
+    """Return who may be invited by hand, or why nobody may."""
+    ctx, actor = current_context(), current_actor()
+    try:
+        return invitable(ctx, actor, lead_id, words=words, at_most=OFFERED_AT_MOST), ""
+    except Conflict as refused:
+        return None, sentence(refused)
 
 
 @pages.post("/<uuid:lead_id>/approve")
