@@ -5,6 +5,9 @@ mark says in words what it stands for.
 """
 
 import sys
+from collections.abc import Mapping, Sequence
+from itertools import count
+from math import ceil
 from typing import Any
 
 import pygal
@@ -69,12 +72,15 @@ _SECOND_IS_HOLLOW = (
 """So that the two are told apart without their colours."""
 
 
-def bars(**options: Any) -> Any:
-    """Return an empty bar chart for two series, the second of hollow bars, by day and by night.
+def bars(
+    labels: Sequence[str], series: Mapping[str, Sequence[float | None]], **options: Any
+) -> Any:
+    """Return a bar chart of two series of counts, the second of hollow bars, by day and by night.
 
-    Each bar says its number.
+    Each bar says its number. `labels` stand below; `options` are pygal's own.
     """
-    return pygal.Bar(
+    found = [value for values in series.values() for value in values if value is not None]
+    chart = pygal.Bar(
         js=[],
         css=["file://style.css", "file://graph.css", _SECOND_IS_HOLLOW, _AT_NIGHT],
         legend_at_bottom=True,
@@ -82,6 +88,7 @@ def bars(**options: Any) -> Any:
         print_values=True,
         print_values_position="top",
         value_formatter=lambda value: f"{value:g}",
+        y_labels=whole_steps(max(found, default=0)),
         style=Style(
             background="transparent",
             plot_background="transparent",
@@ -101,6 +108,21 @@ def bars(**options: Any) -> Any:
         ),
         **options,
     )
+    chart.x_labels = labels
+    for name, values in series.items():
+        chart.add(name, values)
+    return chart
+
+
+MARKS = 6
+"""Of an axis of counts, at most."""
+
+
+def whole_steps(largest: float) -> list[int]:
+    """Return the marks of an axis of counts that reaches up to `largest`: round whole numbers."""
+    sizes = (size * 10**power for power in count() for size in (1, 2, 5))
+    step = next(size for size in sizes if ceil(largest / size) < MARKS)
+    return list(range(0, max(1, ceil(largest / step)) * step + 1, step))
 
 
 def svg(chart: Any, *, name: str, description: str) -> bytes:

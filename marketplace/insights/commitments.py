@@ -64,6 +64,10 @@ class Figures:
     def median(self) -> timedelta | None:
         return None if self.median_hours is None else timedelta(hours=self.median_hours)
 
+    @property
+    def p90(self) -> timedelta | None:
+        return None if self.p90_hours is None else timedelta(hours=self.p90_hours)
+
 
 @dataclass(frozen=True)
 class CommitmentReport:

@@ -70,6 +70,16 @@ class Fairness:
     following: UUID | None
     """Where the next page begins, if there is one."""
 
+    @property
+    def percent_apart(self) -> int | None:
+        """What the coefficient means: how far any two of them are apart, in per cent of the mean.
+
+        Half the mean difference of all pairs, with itself among them, is the coefficient.
+        """
+        if self.gini is None or self.gini_n < 2:
+            return None
+        return round(200 * self.gini * self.gini_n / (self.gini_n - 1))
+
 
 def fairness(
     ctx: Context,

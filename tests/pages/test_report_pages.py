@@ -29,9 +29,9 @@ def decided(ctx, make, clock):
 def test_the_figures_are_there_with_how_many_they_are_of(decided, admin):
     page = admin.open("/admin/reports")
     text = " ".join(page.text.split())
-    assert "50 % of 2" in text
-    assert "2.0 h median" in text
-    assert "2026-11-2350 %21" in text
+    assert "50 % of 2 requests in time" in text
+    assert "2 hours until the first response, for half of them" in text
+    assert "23 November 202650 %21" in text
     by = {
         name: " ".join(admin.open(page.link(f"by={name}")).text.split())
         for name in ("standard", "region", "provider")
@@ -46,13 +46,17 @@ def test_the_figures_are_there_with_how_many_they_are_of(decided, admin):
 def test_the_heat_map_says_in_words_what_its_shades_say(decided, admin):
     text = " ".join(admin.open("/admin/reports/coverage").text.split())
     assert "2 requests" in text
+    assert "New South Wales, Australia" in text
     assert "1 asked1 there100 % left empty" in text
+    shades = ["none", "up to a quarter", "up to a half", "up to three quarters"]
+    assert "".join([*shades, "more than three quarters"]) in text
 
 
 def test_turns_are_told_against_the_fair_share(decided, admin):
     page = admin.open("/admin/reports/fairness")
     text = " ".join(page.text.split())
     assert "1 owed a turn or invited" in text
+    assert "Gini" not in text  # one alone is not treated unequally
     assert "=Harbour Quality Pty Ltd: owed 2, had 2" in page.html
 
 
@@ -73,7 +77,7 @@ def test_the_funnel_counts_in_every_step_what_came_further(ctx, decided, admin, 
 @pytest.mark.parametrize(
     ("path", "shown"),
     [
-        ("/admin/reports", "week of 2026-11-23: 1 in time, 1 missed"),
+        ("/admin/reports", "week of 23 November 2026: 1 in time, 1 missed"),
         ("/admin/reports/fairness", "=Harbour Quality Pty Ltd: owed 2, had 2"),
     ],
 )

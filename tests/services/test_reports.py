@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import product
+from itertools import combinations, product
+from statistics import fmean
 
 import pytest
 from sqlalchemy import select
@@ -153,6 +154,8 @@ def assert_fairness_by_hand(ctx, make, clock):
     ratios = [had[key] / entitled[key] for key in concerned if entitled[key] >= 1]
     assert report.gini_n == len(ratios)
     assert report.gini == pytest.approx(pairwise_gini(ratios), abs=0.001)
+    apart = fmean(abs(one - other) for one, other in combinations(ratios, 2))
+    assert report.percent_apart == pytest.approx(100 * apart / fmean(ratios), abs=0.6)
     for share in fairness(ctx, ADMIN, months=12).shares:
         # Since it all began: whoever had more than its share owes as much.
         assert share.difference == pytest.approx(-share.balance, abs=0.011)

@@ -55,10 +55,16 @@ def own() -> str:
 def chart() -> Response:
     """Draw the month: what became of its invitations, and its fair share of them."""
     statement = asked_for()
-    drawing = charts.bars(width=640, height=260, min_scale=2, title=_("Your invitations"))
-    drawing.x_labels = [_(label) for label in CHART.values()]
-    drawing.add(_("You"), [getattr(statement, name) for name in CHART])
-    drawing.add(_("Your fair share"), [statement.entitled])
+    drawing = charts.bars(
+        [_(label) for label in CHART.values()],
+        {
+            _("You"): [getattr(statement, name) for name in CHART],
+            _("Your fair share"): [statement.entitled],
+        },
+        width=640,
+        height=260,
+        title=_("Your invitations"),
+    )
     return chart_answer(charts.svg(drawing, name="statement", description=in_words(statement)))
 
 

@@ -1,8 +1,10 @@
 """Reports for administrators: how the promise was kept, who is missing where, who had turns."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
+from babel.dates import format_skeleton
 from flask import Blueprint, Response, abort, render_template, request
 from flask_babel import gettext as _
 from marshmallow import Schema
@@ -14,6 +16,7 @@ from marketplace.insights.commitments import Figures, commitment_report
 from marketplace.insights.coverage import Cell, coverage_report
 from marketplace.insights.fairness import Share, fairness
 from marketplace.insights.funnel import Step, funnel_report
+from marketplace.providers.rules import ProviderKind
 from marketplace.web.api.admin_reports import (
     CoverageCellSchema,
     ProviderShareSchema,
@@ -22,7 +25,10 @@ from marketplace.web.api.admin_reports import (
 )
 from marketplace.web.api.commitment_schemas import FiguresSchema
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.languages import formats
+from marketplace.web.pages.choices import names
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.words import day
 from marketplace.web.reporting import chart_answer
 
 pages = Blueprint("reports", __name__, url_prefix="/admin/reports")
@@ -96,25 +102,46 @@ def _columns() -> dict[Group, str]:
 def weeks_chart() -> Response:
     """Draw how many requests had their first response in time, and how many had not, by week."""
     found = weeks(commitment_report(current_context(), current_actor(), by=Group.WEEK).rows)
-    drawing = charts.bars(width=760, height=300, min_scale=2, title=_("By week"))
-    drawing.x_labels = [row.key[5:] for row in found]
-    drawing.add(_("In time"), [row.met or None for row in found])
-    drawing.add(_("Missed"), [row.missed or None for row in found])
+    drawing = charts.bars(
+        [format_skeleton("MMMd", date.fromisoformat(row.key), locale=formats()) for row in found],
+        {
+            _("In time"): [row.met or None for row in found],
+            _("Missed"): [row.missed or None for row in found],
+        },
+        width=760,
+        height=300,
+        title=_("By week"),
+    )
     return chart_answer(charts.svg(drawing, name="weeks", description=in_words(found)))
 
 
 @pages.get("/coverage")
 def coverage() -> str:
     """Show who is missing where."""
-    covered = coverage_report(current_context(), current_actor())
+    ctx = current_context()
+    covered = coverage_report(ctx, current_actor())
+    maps = {
+        kind: heat_map([cell for cell in covered.cells if cell.kind == kind])
+        for kind in ProviderKind
+    }
     return render_template(
         "admin_report_coverage.html",
         covered=covered,
-        maps={
-            kind: heat_map([cell for cell in covered.cells if cell.kind == kind])
-            for kind in ("consultant", "certification_body")
-        },
+        maps=maps,
+        names=names(ctx, regions={code for each in maps.values() for code in each["regions"]}),
+        shades=_shades(),
     )
+
+
+def _shades() -> list[str]:
+    """Return what each shade of the map stands for, the lightest first."""
+    return [
+        _("none"),
+        _("up to a quarter"),
+        _("up to a half"),
+        _("up to three quarters"),
+        _("more than three quarters"),
+    ]
 
 
 @pages.get("/fairness")
@@ -130,10 +157,17 @@ def turns() -> str:
 def turns_chart() -> Response:
     """Draw the turns that were owed beside those that were had."""
     found = fairness(current_context(), current_actor(), limit=DRAWN).shares
-    drawing = charts.bars(width=760, height=360, min_scale=2, title=_("Turns"), x_label_rotation=20)
-    drawing.x_labels = [_shortened(each.name) for each in found]
-    drawing.add(_("Owed"), [round(each.entitled, 1) for each in found])
-    drawing.add(_("Had"), [each.invited - each.turns_given_back for each in found])
+    drawing = charts.bars(
+        [_shortened(each.name) for each in found],
+        {
+            _("Owed"): [round(each.entitled, 1) for each in found],
+            _("Had"): [each.invited - each.turns_given_back for each in found],
+        },
+        width=760,
+        height=360,
+        title=_("Turns"),
+        x_label_rotation=20,
+    )
     return chart_answer(charts.svg(drawing, name="turns", description=turns_in_words(found)))
 
 
@@ -207,7 +241,7 @@ def in_words(found: Sequence[Figures]) -> str:
     told = [
         _(
             "week of %(week)s: %(met)s in time, %(missed)s missed",
-            week=row.key,
+            week=day(row.key),
             met=row.met,
             missed=row.missed,
         )
