@@ -18,6 +18,7 @@ from marketplace.core.context import Context
 from marketplace.core.events import Event
 from marketplace.invitations.models import Invitation, Question
 from marketplace.leads.models import Lead
+from marketplace.notifications import wording
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import Way
 from marketplace.providers.models import Accreditation, Provider
@@ -168,13 +169,23 @@ def _event(event: Event, about: _About, names: Mapping[UUID, str]) -> Happened:
     )
 
 
+def subject_of(message: Notification) -> str | None:
+    """Return what stands above a message, if that is still known: in English, as it was sent."""
+    try:
+        return wording.subject(
+            message.template, message.values, time_zone=message.time_zone, now=message.created_at
+        )
+    except wording.CannotBeWritten:
+        return None
+
+
 def _message(message: Notification, about: _About) -> Happened:
     return Happened(
         id=message.id,
         at=message.created_at,
         verb="message",
         facts={
-            "template": message.template,
+            "subject": subject_of(message),
             "to": None if message.is_empty else message.recipient,
             "state": message.state,
             "error": message.last_error,

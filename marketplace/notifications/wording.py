@@ -1,13 +1,14 @@
 """From a message's values to its words: one source per template, text and HTML made from it."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, TemplateError
 from markupsafe import Markup, escape
 
 from marketplace.core.links import Purpose
@@ -53,26 +54,48 @@ def words(
 
     The reason names the template and what is missing, and never repeats a value.
     """
-    letter: dict[str, Any] = {
-        **values,
+    letter = {
+        **_letter(values, time_zone, now),
         "recipient_name": name,
         "sender_name": SENDER_NAME,
         "public_url": public_url,
-        "when": lambda moment: told(datetime.fromisoformat(str(moment)), now, time_zone),
-        "day": lambda day: told_day(date.fromisoformat(str(day)), now, time_zone),
     }
     if action_url is not None:
         letter["action_url"] = action_url
-    try:
+    with _or_cannot_be_written(template):
         source = _SOURCES.get_template(f"{template}.html")
-        subject = "".join(source.blocks["subject"](source.new_context(letter)))
         html = source.render(letter)
+        return Words(_subject(source, letter), plain_text(html), html)
+
+
+def subject(template: str, values: Mapping[str, Any], *, time_zone: str, now: datetime) -> str:
+    """Return what stands above a message, or raise `CannotBeWritten` as `words` does."""
+    with _or_cannot_be_written(template):
+        source = _SOURCES.get_template(f"{template}.html")
+        return _subject(source, _letter(values, time_zone, now))
+
+
+def _letter(values: Mapping[str, Any], time_zone: str, now: datetime) -> dict[str, Any]:
+    return {
+        **values,
+        "when": lambda moment: told(datetime.fromisoformat(str(moment)), now, time_zone),
+        "day": lambda day: told_day(date.fromisoformat(str(day)), now, time_zone),
+    }
+
+
+def _subject(source: Template, letter: dict[str, Any]) -> str:
+    block = source.blocks["subject"](source.new_context(letter))
+    return one_line(Markup("".join(block)).unescape())
+
+
+@contextmanager
+def _or_cannot_be_written(template: str) -> Iterator[None]:
+    try:
+        yield
     except TemplateError as error:
         raise CannotBeWritten(f"{template}: {error.message}") from error
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise CannotBeWritten(f"{template}: {type(error).__name__}") from error
-    subject = one_line(Markup(subject).unescape())
-    return Words(subject, plain_text(html), html)
 
 
 def action_address(public_url: str, *, path: str | None, link: Purpose | None, token: str) -> str:

@@ -89,10 +89,12 @@ def test_a_case_shows_matching_invitations_and_history(admin, make):
     for said in (
         "Harbour Quality Pty Ltd: invited into place 1",
         "It was opened, and its clock began to run",
-        "Mail \u201crequest opened\u201d to", "The bench",
+        f"Mail to {lead.contact_email}, waiting to be sent: \u201cYour request",
+        "The bench",
     ):  # fmt: skip
         assert said in page.text
-    assert f"mail \u201cinvitation\u201d to {provider.contact_email}" in page.text
+    invited = f"\u201cInvitation {lead.reference}: ISO 9001"
+    assert f"mail to {provider.contact_email}, waiting to be sent: {invited}" in page.text
 
 
 def test_the_funnel_is_drawn_with_its_numbers_beside_it_and_every_run_can_be_looked_at(
@@ -141,19 +143,123 @@ def test_a_provider_is_invited_by_hand_and_told_why_another_was_not(admin, make)
     chosen = make.provider(name="Harbour Quality Pty Ltd")
     far = make.provider(name="Harbour Far Away", regions=("NZ",))
     page = admin.open(f"/admin/leads/{lead.id}?find=harbour")
-    assert "Harbour Far Away" in page.text
+    assert offered(page) == [str(chosen.id)]
+    assert "Harbour Far Away does not cover AU-NSW" in page.text
     assert admin.send("/invitations").status == 422
+    before = page.form("/invitations")
     page = admin.send("/invitations", ("provider_id", str(chosen.id)), why="The business asked.")
     assert "The provider is invited" in page.text
     (invitation,) = held_by(make, lead)
     assert invitation.by_hand_because == "The business asked."
 
+    page = admin.open(f"/admin/leads/{lead.id}?find=harbour")
+    assert offered(page) == []
+    assert "Harbour Quality Pty Ltd was invited to this request before" in page.text
     page = admin.open(f"/admin/leads/{lead.id}?find=harbour+far")
     explained = admin.open(page.link("provider_id="))
     assert "Harbour Far Away does not cover AU-NSW." in explained.text
-    refused = admin.send("/invitations", ("provider_id", str(far.id)), why="Try it.")
+    values = [*before.values, ("provider_id", str(far.id)), ("why", "Try it.")]
+    refused = admin.post(before.action, values)
     assert "Harbour Far Away does not cover AU-NSW." in refused.text
     assert len(held_by(make, lead)) == 1
+
+
+def offered(page):
+    """Return the ids of those who can be chosen on the page of a request."""
+    return [
+        named["value"] for _, named in page.elements
+        if named.get("type") == "radio" and named["name"] == "provider_id"
+    ]  # fmt: skip
+
+
+def test_whoever_may_be_invited_by_hand_is_offered_without_a_search_and_nobody_else(admin, make):
+    lead = make.matched_lead()
+    fitting = {str(make.provider(name=f"Fitting {number}").id) for number in range(2)}
+    make.provider(name="Far Consulting", regions=("NZ",))
+    make.provider(name="Newcomer Consulting", state="applied")
+    make.provider("certification_body")
+    page = admin.open(f"/admin/leads/{lead.id}")
+    assert {*offered(page)} == fitting
+    assert "Far Consulting" not in page.text
+    page = admin.open(f"/admin/leads/{lead.id}?find=newcomer")
+    assert offered(page) == []
+    assert "Newcomer Consulting is applied, and only verified providers are invited" in page.text
+    assert "No provider is called that" in admin.open(f"/admin/leads/{lead.id}?find=xyz").text
+
+
+def test_of_many_ten_are_offered_and_others_are_found_by_name(admin, make):
+    lead = make.matched_lead()
+    for number in range(12):
+        make.provider(name=f"Fitting {number:02} Consulting")
+    page = admin.open(f"/admin/leads/{lead.id}")
+    assert len(offered(page)) == 10
+    assert "There are others" in page.text
+    page = admin.open(f"/admin/leads/{lead.id}?find=11")
+    assert len(offered(page)) == 1
+    assert "There are others" not in page.text
+
+
+def test_where_nobody_may_be_invited_by_hand_it_says_why_and_shows_no_form(admin, make):
+    lead = make.matched_lead()
+    assert "Nobody may be invited now. Look for" in admin.open(f"/admin/leads/{lead.id}").text
+    for _ in range(4):
+        make.provider()
+    before = admin.open(f"/admin/leads/{lead.id}")
+    matching_done = make.matched_lead()
+    full = admin.open(f"/admin/leads/{matching_done.id}")
+    taken = "All places of this request are taken. Nobody can be invited by hand."
+    assert taken in full.text
+    assert not [form for form in full.forms if "/invitations" in form.action]
+    late = before.form("/invitations")
+    action = late.action.replace(str(lead.id), str(matching_done.id))
+    page = admin.post(action, late.values)
+    assert (page.status, taken in page.text) == (422, True)
+    assert 'href="#provider_id"' not in page.html
+    admin.open(f"/admin/leads/{lead.id}")
+    admin.send("/close", reason="Asked to by telephone.")
+    assert "This request is finished. Nobody can be invited by hand." in admin.page.text
+    assert not [form for form in admin.page.forms if "/invitations" in form.action]
+
+
+def test_what_a_form_says_of_who_reads_a_reason_is_so(
+    admin, in_review, make, work, client, signed_in
+):
+    provider, lead = make.provider(), make.matched_lead()
+    said = {
+        f"/admin/leads/{in_review.id}": "The business reads it word for word",
+        f"/admin/leads/{lead.id}": "Administrators alone read it, on this page",
+        f"/admin/providers/{provider.id}": "a mail and in the portal. Businesses learn",
+    }
+    for path, words in said.items():
+        assert words in admin.open(path).text
+
+    def read_by(words):
+        work()
+        letters = client.get("/mailbox/messages").json["items"]
+        return {letter["to"] for letter in letters if words in letter["text"]}
+
+    person = signed_in(provider)
+    admin.open(f"/admin/providers/{provider.id}")
+    admin.send(f"{provider.id}/suspend", reason="A complaint is looked at.")
+    work()
+    assert read_by("A complaint is looked at.") == {provider.contact_email}
+    assert "A complaint is looked at." in person.open("/portal").text
+    assert lead.contact_email in read_by("is suspended, and only verified providers are invited")
+    admin.open(f"/admin/leads/{in_review.id}")
+    admin.send("/reject", reason="We could not reach you.")
+    assert read_by("We could not reach you.") == {in_review.contact_email}
+    admin.open(f"/admin/leads/{lead.id}")
+    admin.send("/close", reason="Their director telephoned.")
+    assert "Their director telephoned." in admin.page.text
+    assert lead.contact_email in read_by("is closed, and the providers have been told")
+    assert not read_by("Their director telephoned.")
+
+
+def test_one_of_a_kind_is_counted_as_one(admin, make):
+    make.provider(name="Newcomer Consulting", state="applied")
+    assert "1 application\n" in admin.open("/admin").text
+    make.provider(name="Newcomer Certification", state="applied")
+    assert "2 applications\n" in admin.open("/admin").text
 
 
 def test_a_request_is_matched_again_and_closed(admin, make, work):

@@ -142,7 +142,7 @@ class LeadSchema(BriefSchema):
 
 
 class ReasonIn(In):
-    """Why; the business is told."""
+    """Why; of a rejection the business is told, of a closure administrators alone."""
 
     reason = Text(at_most=1000, lines=True, required=True)
 

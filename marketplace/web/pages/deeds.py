@@ -13,10 +13,11 @@ from marketplace.core.actors import Kind
 from marketplace.core.texts import N_
 from marketplace.insights.history import Happened
 from marketplace.web.languages import translate
+from marketplace.web.pages.quote_labels import PROFILE
 from marketplace.web.pages.words import say
 
 SENTENCES = {
-    "message": N_("mail “%(template)s” to %(to)s: %(state)s"),
+    "message": N_("mail to %(to)s, %(state)s: “%(subject)s”"),
     "lead.submitted": N_("The form was sent"),
     "lead.confirmed": N_("The e-mail address was confirmed"),
     "lead.queued_for_review": N_("It was queued for review"),
@@ -118,7 +119,7 @@ def deeds(entries: Sequence[Happened]) -> list[Deed]:
 def _deed(happened: Happened) -> Deed:
     words: dict[str, Any] = defaultdict(str, {**happened.facts, **happened.about})
     if happened.verb == "message":
-        words["template"] = words["template"].replace("_", " ")
+        words["subject"] = words["subject"] or _("what it said is forgotten")
         words["to"] = words["to"] or _("somebody who is forgotten")
         words["state"] = say(words["state"], "message")
     sentence = SENTENCES.get(happened.verb)
@@ -163,10 +164,17 @@ def _more(happened: Happened) -> str:
     if happened.verb == "message" and facts["error"]:
         return str(facts["error"])
     if happened.verb == "provider.changed":
-        return ", ".join(str(each).replace("_", " ") for each in facts.get("fields", ()))
+        return ", ".join(map(_field, facts.get("fields", ())))
     if happened.verb == "accreditation.checked":
         return say(facts.get("result", ""), "check")
     return ""
+
+
+def _field(name: str) -> str:
+    """Return what a part of a profile is called, as in the sentences of its form."""
+    paths = (f"coverage.{name}", name.replace("contact_", "contact."))
+    said = next((PROFILE[path] for path in paths if path in PROFILE), None)
+    return name.replace("_", " ") if said is None else translate(said)
 
 
 def _facts(happened: Happened) -> str:

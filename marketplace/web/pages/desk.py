@@ -1,17 +1,19 @@
 """Administration: what needs a hand now, and the messages that did not arrive."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from marshmallow import EXCLUDE, Schema
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Invalid, NotSignedIn
 from marketplace.core.texts import N_
+from marketplace.insights.history import subject_of
 from marketplace.insights.search import AT_MOST, find
 from marketplace.insights.worklist import Kind, worklist
 from marketplace.notifications import service as notifications
@@ -73,18 +75,19 @@ def headings() -> dict[str, str]:
     }
 
 
-def tiles() -> dict[str, str]:
-    """... and behind its number."""
+def tiles(counts: Mapping[Kind, int]) -> dict[Kind, str]:
+    """... and what stands behind its number."""
+    n = counts
     return {
-        "clocks": _("at risk"),
-        "review": _("to review"),
-        "waiting": _("waiting"),
-        "messages": _("messages"),
-        "objections": _("objections"),
-        "applications": _("applications"),
-        "claims": _("to look up"),
-        "expiring": _("end soon"),
-        "stopped": _("without mail"),
+        Kind.CLOCKS: _("at risk"),
+        Kind.REVIEW: _("to review"),
+        Kind.WAITING: _("waiting"),
+        Kind.MESSAGES: ngettext("message", "messages", n[Kind.MESSAGES]),
+        Kind.OBJECTIONS: ngettext("objection", "objections", n[Kind.OBJECTIONS]),
+        Kind.APPLICATIONS: ngettext("application", "applications", n[Kind.APPLICATIONS]),
+        Kind.CLAIMS: _("to look up"),
+        Kind.EXPIRING: ngettext("ends soon", "end soon", n[Kind.EXPIRING]),
+        Kind.STOPPED: ngettext("address without mail", "addresses without mail", n[Kind.STOPPED]),
     }
 
 
@@ -104,6 +107,7 @@ def show(form: Filled, *, about: str = "") -> str:
         "admin.html",
         found=found,
         signals=signals_in_words,
+        subject_of=subject_of,
         shown={
             "clocks": len(found.at_risk),
             "review": len(found.in_review),
@@ -111,7 +115,7 @@ def show(form: Filled, *, about: str = "") -> str:
         },
         only=only,
         headings=headings(),
-        tiles=tiles(),
+        tiles=tiles(found.counts),
         today=ctx.clock().date(),
         undo=an_id(request.args.get("undo", "")),
         form=form,
