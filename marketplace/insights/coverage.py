@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
-from marketplace.insights.coverage_cells import cells, rank
+from marketplace.insights.coverage_cells import cells
 from marketplace.insights.periods import RECENT
 from marketplace.leads.models import Lead
 from marketplace.providers.models import Coverage
@@ -77,16 +77,10 @@ def coverage_report(
     actor.require_admin()
     now = ctx.clock()
     since = now - RECENT
-    rows = cells(since, now.date(), ctx.policy.places)
-    found = select(rows).order_by(*rank(rows))
-    if after is not None:
-        last = rows.alias()
-        named = tuple_(last.c.standard, last.c.region, last.c.kind) == tuple_(*after)
-        found = found.join(last, named).where(rank(rows) > rank(last))
-    if limit is not None:
-        found = found.limit(limit + 1)
+    asked = {"since": since, "today": now.date(), "places": ctx.policy.places}
     with ctx.reading() as session:
-        kept = [Cell(**row._mapping) for row in session.execute(found)]
+        # All of them whatever is asked for: to know which come first takes all.
+        found = [Cell(*row) for row in session.execute(cells(), asked)]
         n, providers = session.execute(
             select(
                 select(func.count()).where(Lead.opened_at >= since).scalar_subquery(),
@@ -95,12 +89,14 @@ def coverage_report(
                 .scalar_subquery(),
             )
         ).one()
-    has_more = limit is not None and len(kept) > limit
+    behind = next((place for place, cell in enumerate(found, 1) if cell.key == after), len(found))
+    rest = found if after is None else found[behind:]
+    kept = rest[:limit]
     return CoverageReport(
         since=since,
         until=now,
         n=n,
         providers=providers,
-        cells=kept[:limit],
-        following=kept[limit - 1].key if has_more and limit else None,
+        cells=kept,
+        following=kept[-1].key if len(rest) > len(kept) else None,
     )

@@ -1,26 +1,28 @@
 """The statement behind the coverage report: every cell, from the rows of providers and requests."""
 
-from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     CTE,
+    Date,
+    DateTime,
     Double,
     FromClause,
     Integer,
-    Tuple,
+    Select,
     all_,
     and_,
     any_,
+    bindparam,
     cast,
-    column,
+    distinct,
     func,
+    literal,
     or_,
     select,
-    tuple_,
     union,
     union_all,
-    values,
 )
 
 from marketplace.catalogue.models import AccreditationBody
@@ -37,62 +39,66 @@ _AT_THE_END = (InvitationState.WON, InvitationState.LOST, InvitationState.WITHDR
 """What a live invitation becomes when its request finishes."""
 
 
-def cells(since: datetime, today: date, places: int) -> CTE:
+@cache
+def cells() -> Select[*tuple[Any, ...]]:
     """Return a row per standard, region and kind that anybody asks for or covers.
 
-    `since`: requests opened from then on count; each has `places` places.
+    The one to recruit for next comes first: the most requests with an empty place, the largest
+    share of them, the fewest providers. Made once: it takes `since`, from when on requests were
+    opened that count; `places`, how many each of them has; and `today`.
     """
-    offers, wanted = _offers(today), _wanted(_asked(since, places))
+    offers, wanted = _offers(), _wanted(_asked())
     present = _present(offers, wanted)
-    remote = (
-        select(offers.c.kind, offers.c.standard, func.count().label("providers"))
+    of_remote = (
+        select(offers.c.kind, _each(offers.c.standards, "standard"))
         .where(offers.c.remote)
-        .group_by(offers.c.kind, offers.c.standard)
         .subquery()
     )
-    cell = [func.coalesce(present.c[name], wanted.c[name]) for name in ("standard", "region")]
-    kind = func.coalesce(present.c.kind, wanted.c.kind, type_=Coverage.kind.type)
-    n, lacking = func.coalesce(wanted.c.n, 0), func.coalesce(wanted.c.with_empty_place, 0)
+    remote = select(*of_remote.c, func.count().label("providers")).group_by(*of_remote.c).subquery()
+    standard, region = (
+        func.coalesce(present.c[name], wanted.c[name]).label(name)
+        for name in ("standard", "region")
+    )
+    kind = func.coalesce(present.c.kind, wanted.c.kind, type_=Coverage.kind.type).label("kind")
+    providers = func.coalesce(present.c.providers, 0).label("providers")
+    n = func.coalesce(wanted.c.n, 0).label("n")
+    lacking = func.coalesce(wanted.c.with_empty_place, 0).label("with_empty_place")
+    elsewhere = func.coalesce(remote.c.providers, 0) - func.coalesce(present.c.remote, 0)
     both = present.join(
         wanted,
         and_(*(present.c[name] == wanted.c[name] for name in ("standard", "region", "kind"))),
         full=True,
-    ).outerjoin(remote, and_(remote.c.kind == kind, remote.c.standard == cell[0]))
+    ).outerjoin(remote, and_(remote.c.kind == kind, remote.c.standard == standard))
     return (
-        select(
-            cell[0].label("standard"),
-            cell[1].label("region"),
-            kind.label("kind"),
-            func.coalesce(present.c.providers, 0).label("providers"),
-            (func.coalesce(remote.c.providers, 0) - func.coalesce(present.c.remote, 0)).label(
-                "remote_providers"
-            ),
-            n.label("n"),
-            lacking.label("with_empty_place"),
-        )
+        select(standard, region, kind, providers, elsewhere.label("remote_providers"), n, lacking)
         .select_from(both)
-        .cte("cells")
+        .order_by(
+            -lacking,
+            func.coalesce(-cast(lacking, Double) / func.nullif(n, 0), 1.0),
+            providers,
+            -n,
+            standard,
+            region,
+            kind,
+        )
     )
 
 
-def rank(row: FromClause) -> Tuple:
-    """Return by what cells are ordered: the one to recruit for next is the least.
-
-    The most requests with an empty place, the largest share of them, the fewest providers.
-    """
-    share = func.coalesce(-cast(row.c.with_empty_place, Double) / func.nullif(row.c.n, 0), 1.0)
-    return tuple_(
-        -row.c.with_empty_place, share, row.c.providers, -row.c.n,
-        row.c.standard, row.c.region, row.c.kind,
-    )  # fmt: skip
-
-
-def _offers(today: date) -> CTE:
-    """Every standard that a verified provider could take: a body, only where it is accredited."""
-    accredited = (
-        select(Accreditation.provider_id, Accreditation.standard)
+def _offers() -> CTE:
+    """Every verified provider with the standards that it could take: a body, where accredited."""
+    today = bindparam("today", type_=Date())
+    covers = (Coverage.kind, Coverage.regions, Coverage.remote)
+    return union_all(
+        select(*covers, Coverage.standards).where(
+            Coverage.state == ProviderState.VERIFIED, Coverage.kind == ProviderKind.CONSULTANT
+        ),
+        select(*covers, func.array_agg(distinct(Accreditation.standard)).label("standards"))
+        .join(Accreditation, Accreditation.provider_id == Coverage.provider_id)
         .join(AccreditationBody, AccreditationBody.code == Accreditation.body)
         .where(
+            Coverage.state == ProviderState.VERIFIED,
+            Coverage.kind == ProviderKind.CERTIFICATION_BODY,
+            Accreditation.standard == any_(Coverage.standards),
             Accreditation.state == AccreditationState.VERIFIED,
             or_(Accreditation.valid_from.is_(None), Accreditation.valid_from <= today),
             Accreditation.valid_until >= today,
@@ -102,77 +108,68 @@ def _offers(today: date) -> CTE:
                 Accreditation.standard == any_(AccreditationBody.recognised_for),
             ),
         )
-        .distinct()
-        .subquery()
-    )
-    offered = _each(Coverage.standards, "standard")
-    verified = (Coverage.kind, Coverage.regions, Coverage.remote)
-    return union_all(
-        select(*verified, offered).where(
-            Coverage.state == ProviderState.VERIFIED, Coverage.kind == ProviderKind.CONSULTANT
-        ),
-        select(*verified, accredited.c.standard)
-        .join(accredited, accredited.c.provider_id == Coverage.provider_id)
-        .where(
-            Coverage.state == ProviderState.VERIFIED,
-            Coverage.kind == ProviderKind.CERTIFICATION_BODY,
-            accredited.c.standard == any_(Coverage.standards),
-        ),
+        .group_by(Coverage.provider_id),
     ).cte("offers")
 
 
-def _asked(since: datetime, places: int) -> CTE:
+def _asked() -> FromClause:
     """The requests of the period that ask for the same, and how many were left with an empty place.
 
     Most ask for what others do: of those alike, standards and regions are taken apart once.
     """
-    held = (
-        select(Invitation.lead_id, func.count().label("places"))
-        .join(Lead, Lead.id == Invitation.lead_id)
-        .where(
-            Lead.opened_at >= since,
-            or_(
-                Invitation.state.in_(LIVE),
-                and_(Invitation.state.in_(_AT_THE_END), Invitation.ended_at >= Lead.finished_at),
-                and_(Invitation.accepted_at.is_not(None), Invitation.passed_on_at.is_(None)),
-            ),
-        )
-        .group_by(Invitation.lead_id)
+    holds = or_(
+        Invitation.state.in_(LIVE),
+        and_(Invitation.state.in_(_AT_THE_END), Invitation.ended_at >= Lead.finished_at),
+        and_(Invitation.accepted_at.is_not(None), Invitation.passed_on_at.is_(None)),
+    )
+    lacks = func.count(Invitation.id) < bindparam("places", type_=Integer())
+    each = (
+        select(Lead.service, Lead.standards, Lead.regions, lacks.label("lacks"))
+        .outerjoin(Invitation, and_(Invitation.lead_id == Lead.id, holds))
+        .where(Lead.opened_at >= bindparam("since", type_=DateTime(timezone=True)))
+        .group_by(Lead.id)
         .subquery()
     )
-    lacks = func.coalesce(held.c.places, 0) < places
+    alike = (each.c.service, each.c.standards, each.c.regions)
+    lacking = func.count().filter(each.c.lacks)
     return (
-        select(
-            Lead.service,
-            Lead.standards,
-            Lead.regions,
-            func.count().label("n"),
-            func.count().filter(lacks).label("lacking"),
-        )
-        .outerjoin(held, held.c.lead_id == Lead.id)
-        .where(Lead.opened_at >= since)
-        .group_by(Lead.service, Lead.standards, Lead.regions)
-        .cte("asked")
+        select(*alike, func.count().label("n"), lacking.label("lacking"))
+        .group_by(*alike)
+        .subquery()
     )
 
 
 def _present(offers: CTE, wanted: CTE) -> FromClause:
     """How many are there for a standard, in every region that anybody names.
 
-    Who is in a whole country is in each part of it, once, whichever parts it names besides.
+    Who is in a whole country is in each part of it, once, whichever parts it names besides. Many
+    offer the same in one place: of those alike, standards are taken apart once.
     """
-    region = _each(offers.c.regions, "region")
-    country = _country(region)
+    each = select(offers, _each(offers.c.regions, "region")).subquery()
+    country = _country(each.c.region)
+    is_counted = or_(
+        func.cardinality(each.c.regions) == 1,
+        each.c.region == country,
+        country != all_(each.c.regions),
+    )
+    alike = (each.c.kind, each.c.standards, each.c.region, each.c.remote)
+    groups = select(*alike, func.count().label("n")).where(is_counted).group_by(*alike).subquery()
+    offered = select(
+        groups.c.kind,
+        _each(groups.c.standards, "standard"),
+        groups.c.region,
+        groups.c.remote,
+        groups.c.n,
+    ).subquery()
     named = (
         select(
-            offers.c.kind,
-            offers.c.standard,
-            region,
-            func.count().label("providers"),
-            func.count().filter(offers.c.remote).label("remote"),
+            offered.c.kind,
+            offered.c.standard,
+            offered.c.region,
+            func.sum(offered.c.n).label("providers"),
+            func.coalesce(func.sum(offered.c.n).filter(offered.c.remote), 0).label("remote"),
         )
-        .where(or_(region == country, country != all_(offers.c.regions)))
-        .group_by(offers.c.kind, offers.c.standard, region)
+        .group_by(offered.c.kind, offered.c.standard, offered.c.region)
         .cte("named")
     )
     regions = union(select(named.c.region), select(wanted.c.region)).cte("regions")
@@ -195,22 +192,30 @@ def _present(offers: CTE, wanted: CTE) -> FromClause:
     )
 
 
-def _wanted(asked: CTE) -> CTE:
+def _wanted(asked: FromClause) -> CTE:
     """How many requests there were for a standard, in every region, by whom they call for."""
-    pairs = [(service, kind) for service in Service for kind in _kinds(service)]
-    columns = (column("service", Lead.service.type), column("kind", Coverage.kind.type))
-    calls = values(*columns, name="calls").data(pairs)
-    standard, region = _each(asked.c.standards, "standard"), _each(asked.c.regions, "region")
+    calls = union_all(
+        *(
+            select(
+                literal(service, Lead.service.type).label("service"),
+                literal(kind, Coverage.kind.type).label("kind"),
+            )
+            for service in Service
+            for kind in sorted(_kinds(service))
+        )
+    ).subquery()
+    by_standard = select(asked, _each(asked.c.standards, "standard")).subquery()
+    each = select(by_standard, _each(by_standard.c.regions, "region")).subquery()
     return (
         select(
             calls.c.kind,
-            standard,
-            region,
-            cast(func.sum(asked.c.n), Integer).label("n"),
-            cast(func.sum(asked.c.lacking), Integer).label("with_empty_place"),
+            each.c.standard,
+            each.c.region,
+            cast(func.sum(each.c.n), Integer).label("n"),
+            cast(func.sum(each.c.lacking), Integer).label("with_empty_place"),
         )
-        .select_from(asked.join(calls, calls.c.service == asked.c.service))
-        .group_by(calls.c.kind, standard, region)
+        .select_from(each.join(calls, calls.c.service == each.c.service))
+        .group_by(calls.c.kind, each.c.standard, each.c.region)
         .cte("wanted")
     )
 
@@ -220,7 +225,8 @@ def _kinds(service: Service) -> frozenset[ProviderKind]:
 
 
 def _each(words: Any, name: str) -> Any:
-    return func.unnest(words).column_valued(name, joins_implicitly=True)
+    """Return a row for each, beside the others that are selected: far cheaper than a join."""
+    return func.unnest(words).label(name)
 
 
 def _country(region: Any) -> Any:
