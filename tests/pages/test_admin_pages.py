@@ -336,7 +336,7 @@ def test_an_accreditation_is_suspended_and_that_undone(admin, make):
     (undo, _later) = [form for form in page.forms if form.action.endswith("/reinstate")]
     page = admin.post(undo.action, undo.values)
     assert "The accreditation counts again" in page.text
-    assert "ISO 9001, CERT-2: suspended" in page.text
+    assert "Accreditation for ISO 9001, CERT-2: suspended" in page.text
 
 
 def provider_state(make, provider):

@@ -46,7 +46,7 @@ def test_the_figures_are_there_with_how_many_they_are_of(decided, admin):
 def test_the_heat_map_says_in_words_what_its_shades_say(decided, admin):
     text = " ".join(admin.open("/admin/reports/coverage").text.split())
     assert "2 requests" in text
-    assert "New South Wales, Australia" in text
+    assert "New South WalesAU-NSW" in text
     assert "1 asked1 there100 % left empty" in text
     shades = ["none", "up to a quarter", "up to a half", "up to three quarters"]
     assert "".join([*shades, "more than three quarters"]) in text

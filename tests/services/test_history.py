@@ -1,6 +1,7 @@
 """All that happened, in one line of time; and words for every kind of it."""
 
 import ast
+import re
 from pathlib import Path
 
 import marketplace
@@ -64,6 +65,9 @@ def test_every_verb_that_is_recorded_of_a_lead_or_a_provider_has_words(app):
                     for arg in call.args
                     if isinstance(arg, ast.Constant) and "." in str(arg.value)
                 }
+            if isinstance(call, ast.Constant) and "INSERT INTO events" in str(call.value):
+                recorded |= {*re.findall(r"'([a-z_]+\.[a-z_]+)'", str(call.value))}
     assert len(recorded) > 40
+    assert "provider.imported" in recorded
     with app.test_request_context():
         assert not recorded - set(deeds.SENTENCES) - set(ELSEWHERE)

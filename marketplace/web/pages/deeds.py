@@ -20,7 +20,7 @@ SENTENCES = {
     "message": N_("mail to %(to)s, %(state)s: “%(subject)s”"),
     "lead.submitted": N_("The form was sent"),
     "lead.confirmed": N_("The e-mail address was confirmed"),
-    "lead.queued_for_review": N_("It was queued for review"),
+    "lead.queued_for_review": N_("It waits for an administrator to look at it"),
     "lead.opened": N_("It was opened, and its clock began to run"),
     "lead.rejected": N_("It was turned away"),
     "lead.superseded": N_("It was set aside: the business had another running"),
@@ -30,11 +30,11 @@ SENTENCES = {
     "lead.expired": N_("It expired"),
     "lead.erased": N_("What identified people was erased"),
     "lead.rematch_asked": N_("Providers were to be looked for again"),
-    "lead.waits_for_a_provider": N_("Places stayed empty: %(places)s"),
+    "lead.waits_for_a_provider": N_("Too few providers were found; places left empty: %(places)s"),
     "lead.reported_not_ours": N_("Somebody of the business said that it is not theirs"),
     "lead.link_asked": N_("The link to its page was asked for again"),
-    "lead.consultant_decided": N_("It was decided which provider an adviser is"),
-    "lead.consultants_doubted": N_("Advisers that may be providers were found"),
+    "lead.consultant_decided": N_("It was decided whether an adviser is a provider here"),
+    "lead.consultants_doubted": N_("It names advisers that may be providers here"),
     "commitment.at_risk": N_("The 24-hour commitment was at risk"),
     "commitment.met": N_("The 24-hour commitment was met"),
     "commitment.missed": N_("The 24-hour commitment was missed"),
@@ -44,14 +44,14 @@ SENTENCES = {
     "invitation.accepted": N_("accepted, and saw the contact"),
     "invitation.declined": N_("declined"),
     "invitation.reminded": N_("was reminded"),
-    "invitation.released": N_("did not open it in time: the place was passed on"),
-    "invitation.returned": N_("came back while a place was free"),
+    "invitation.released": N_("did not open the invitation in time: the place was passed on"),
+    "invitation.returned": N_("came back while a place was free, and has it again"),
     "invitation.expired": N_("did not quote in time"),
-    "invitation.withdrawn": N_("invitation withdrawn"),
+    "invitation.withdrawn": N_("the invitation was withdrawn"),
     "invitation.passed_on": N_("the business asked for another in its place"),
-    "invitation.won": N_("chosen"),
-    "invitation.lost": N_("not chosen"),
-    "invitation.turn_given_back": N_("the turn was given back"),
+    "invitation.won": N_("was chosen"),
+    "invitation.lost": N_("was not chosen"),
+    "invitation.turn_given_back": N_("the turn was given back, as if it had not been invited"),
     "quote.submitted": N_("quoted, version %(version)s"),
     "question.asked": N_("asked a question"),
     "question.answered": N_("the question was answered for all"),
@@ -62,7 +62,8 @@ SENTENCES = {
     "miss.upheld": N_("the miss was let stand"),
     "provider.applied": N_("Asked to join"),
     "provider.applied_again": N_("Asked to join again"),
-    "provider.created": N_("Was written down by an administrator"),
+    "provider.created": N_("Was entered by an administrator"),
+    "provider.imported": N_("Came in with a file, in its line %(line)s"),
     "provider.approved": N_("Was verified"),
     "provider.rejected": N_("Was turned away"),
     "provider.suspended": N_("Was suspended"),
@@ -77,12 +78,19 @@ SENTENCES = {
     "provider.member_invitation_withdrawn": N_("An invitation of a colleague was taken back"),
     "provider.member_joined": N_("A colleague joined"),
     "provider.member_removed": N_("A colleague was removed"),
-    "accreditation.claimed": N_("%(standard)s, %(number)s: stated"),
-    "accreditation.changed": N_("%(standard)s, %(number)s: changed"),
-    "accreditation.checked": N_("%(standard)s, %(number)s: looked up in the register"),
-    "accreditation.suspended": N_("%(standard)s, %(number)s: suspended"),
-    "accreditation.reinstated": N_("%(standard)s, %(number)s: reinstated"),
-    "accreditation.expiry_told": N_("%(standard)s, %(number)s: told that it ends"),
+    "accreditation.imported": N_("Accreditation for %(standard)s, %(number)s: came in with a file"),
+    "accreditation.claimed": N_(
+        "Accreditation for %(standard)s, %(number)s: stated by the provider"
+    ),
+    "accreditation.changed": N_("Accreditation for %(standard)s, %(number)s: changed"),
+    "accreditation.checked": N_(
+        "Accreditation for %(standard)s, %(number)s: looked up in a register"
+    ),
+    "accreditation.suspended": N_("Accreditation for %(standard)s, %(number)s: suspended"),
+    "accreditation.reinstated": N_("Accreditation for %(standard)s, %(number)s: counts again"),
+    "accreditation.expiry_told": N_(
+        "Accreditation for %(standard)s, %(number)s: told that it ends"
+    ),
     "api_key.made": N_("A key for software was made: %(key)s"),
     "api_key.revoked": N_("A key for software was revoked: %(key)s"),
     "user.created": N_("%(person)s can sign in"),
@@ -165,6 +173,9 @@ def _more(happened: Happened) -> str:
         return str(facts["error"])
     if happened.verb == "provider.changed":
         return ", ".join(map(_field, facts.get("fields", ())))
+    if happened.verb.endswith(".imported"):
+        # Whoever read the file in vouched for what stood in it, or did not.
+        return str(_("vouched for")) if facts.get("verified") else ""
     if happened.verb == "accreditation.checked":
         return say(facts.get("result", ""), "check")
     return ""

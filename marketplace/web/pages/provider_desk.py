@@ -116,7 +116,11 @@ def show(provider_id: UUID, form: Filled, *, about: str = "") -> str:
         **whole,
         may={event: PROVIDER_LIFECYCLE.allows(state, event) for event in ProviderEvent},
         checks={each: say(each, "check") for each in CHECKS},
-        names=names(ctx, regions=covered.regions, sectors=covered.sectors),
+        names=names(
+            ctx,
+            regions={*covered.regions, whole["provider"].country},
+            sectors=covered.sectors,
+        ),
         others=provider_names(ctx, actor, related),
         team=people,
         past=deeds(past.entries),

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, render_template, request
 from flask_babel import gettext as _
 from marshmallow import Schema
 
+from marketplace.catalogue.queries import region_names
 from marketplace.core import charts
 from marketplace.core.errors import NotSignedIn
 from marketplace.insights.commitment_rows import Group
@@ -26,7 +27,6 @@ from marketplace.web.api.admin_reports import (
 from marketplace.web.api.commitment_schemas import FiguresSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.languages import formats
-from marketplace.web.pages.choices import names
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import day
 from marketplace.web.reporting import chart_answer
@@ -124,11 +124,14 @@ def coverage() -> str:
         kind: heat_map([cell for cell in covered.cells if cell.kind == kind])
         for kind in ProviderKind
     }
+    shown = {code for each in maps.values() for code in each["regions"]}
+    with ctx.reading() as session:
+        names = region_names(session, shown)
     return render_template(
         "admin_report_coverage.html",
         covered=covered,
         maps=maps,
-        names=names(ctx, regions={code for each in maps.values() for code in each["regions"]}),
+        names=names,
         shades=_shades(),
     )
 

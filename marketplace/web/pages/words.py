@@ -130,6 +130,16 @@ ACCREDITATION = {
     "expired": N_("expired"),
 }
 
+RELATIONSHIP = {
+    "ownership": N_("by ownership"),
+    "control": N_("by control"),
+    "shared_people": N_("by people who work for both"),
+    "contract": N_("by a contract"),
+    "brand": N_("by a shared brand"),
+    "marketing": N_("by shared marketing"),
+    "declared": N_("as one of them says, without saying how"),
+}
+
 MAIL_STOPPED = {
     "hard_bounce": N_("Mail to this address comes back"),
     "spam_report": N_("Our mail was reported as spam from this address"),
@@ -198,6 +208,7 @@ SAID: dict[str, dict[str, str]] = {
     "travel": TRAVEL,
     "accreditation": ACCREDITATION,
     "mail_stopped": MAIL_STOPPED,
+    "relationship": RELATIONSHIP,
     "message": MESSAGE,
     "check": CHECK,
     "commitment": COMMITMENT,
