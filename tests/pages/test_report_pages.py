@@ -52,6 +52,19 @@ def test_the_heat_map_says_in_words_what_its_shades_say(decided, admin):
     assert "".join([*shades, "more than three quarters"]) in text
 
 
+def test_the_heat_map_says_as_of_when_it_is_and_is_never_older_than_a_minute(
+    decided, admin, make, clock
+):
+    as_of = f"to 24 Nov 2026 {clock.now:%H:%M} UTC; counted anew every minute"
+    assert as_of in admin.open("/admin/reports/coverage").text
+    make.lead(standards=["ISO 9001"])
+    clock.now = clock.now.replace(second=59)
+    assert "2 requests" in admin.open("/admin/reports/coverage").text
+    assert as_of in admin.page.text
+    clock.advance(seconds=1)
+    assert "3 requests" in admin.open("/admin/reports/coverage").text
+
+
 def test_turns_are_told_against_the_fair_share(decided, admin):
     page = admin.open("/admin/reports/fairness")
     text = " ".join(page.text.split())

@@ -11,10 +11,11 @@ from marshmallow import Schema
 
 from marketplace.catalogue.queries import region_names
 from marketplace.core import charts
+from marketplace.core.context import Context
 from marketplace.core.errors import NotSignedIn
 from marketplace.insights.commitment_rows import Group
 from marketplace.insights.commitments import Figures, commitment_report
-from marketplace.insights.coverage import Cell, coverage_report
+from marketplace.insights.coverage import Cell, CoverageReport, coverage_report
 from marketplace.insights.fairness import Share, fairness
 from marketplace.insights.funnel import Step, funnel_report
 from marketplace.providers.rules import ProviderKind
@@ -27,6 +28,7 @@ from marketplace.web.api.admin_reports import (
 from marketplace.web.api.commitment_schemas import FiguresSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.languages import formats
+from marketplace.web.pages.kept import once_a_minute
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import day
 from marketplace.web.reporting import chart_answer
@@ -117,9 +119,9 @@ def weeks_chart() -> Response:
 
 @pages.get("/coverage")
 def coverage() -> str:
-    """Show who is missing where."""
+    """Show who is missing where, read over everything once a minute: it says as of when."""
     ctx = current_context()
-    covered = coverage_report(ctx, current_actor())
+    covered = once_a_minute(ctx, _covered)
     maps = {
         kind: heat_map([cell for cell in covered.cells if cell.kind == kind])
         for kind in ProviderKind
@@ -134,6 +136,10 @@ def coverage() -> str:
         names=names,
         shades=_shades(),
     )
+
+
+def _covered(ctx: Context) -> CoverageReport:
+    return coverage_report(ctx, current_actor())
 
 
 def _shades() -> list[str]:
