@@ -4,13 +4,20 @@ import pytest
 from playwright.sync_api import expect
 
 from marketplace.core.actors import OPERATOR
+from marketplace.core.forms import Form
+from marketplace.invitations import service as invitations
 from marketplace.leads import service as leads
+from marketplace.leads import sites
+from marketplace.notifications.models import Notification
+from marketplace.notifications.rules import NotificationEvent
+from marketplace.notifications.service import Recipient, notify
 from marketplace.notifications.suppressions import suppress_address
 from marketplace.web.api.common import LeadIn
 from marketplace.web.requests import load
 from tests.browser.conftest import DESK, PHONE
-from tests.factories import lead_form
+from tests.factories import lead_form, person_of
 from tests.people import PASSWORD, an_admin
+from tests.services.road import held
 
 IN_ONE_WORD = "Qualitätsmanagementsystemzertifizierungsgesellschaftsverwaltung" * 3
 IN_MANY = "Consulting for the systematic improvement of nearly everything " * 3
@@ -43,7 +50,18 @@ def paths(ctx, make):
     lead = make.matched_lead(company=company, consultants_used=used)
     short = make.matched_lead(company=company, regions=["NZ"])
     leads.submit_lead(ctx, load(LeadIn(), lead_form(50)))
-    suppress_address(ctx, OPERATOR, address=f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example")
+    address = f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example"
+    suppress_address(ctx, OPERATOR, address=address)
+    with ctx.transaction() as tx:
+        notify(tx, "data_erased", Recipient(address, "Jo"), lead.id, reference=lead.reference)
+        tx.session.flush()
+        given_up = tx.session.query(Notification).filter_by(template="data_erased").one()
+        given_up.apply(NotificationEvent.SUPPRESS)
+    site = {"name": "n" * 80, "address": f"https://{'d' * 60}.{'e' * 60}.example"}
+    sites.add_site(ctx, OPERATOR, Form(site))
+    (first, *_) = held(make, lead)
+    decline = {"reason": "other", "comment": IN_ONE_WORD}
+    invitations.decline_invitation(ctx, person_of(first.provider_id), first.id, **decline)
     return [
         "/admin", "/admin/leads", "/admin/providers", "/admin/search?q=Consulting",
         f"/admin/leads/{lead.id}", f"/admin/leads/{short.id}?find=Qualit",
