@@ -7,9 +7,10 @@ import pytest
 
 from marketplace.invitations import endings, questions
 from marketplace.leads import service as leads
+from marketplace.matching import service as matching
 from marketplace.web.api.common import LeadIn
 from marketplace.web.requests import load
-from tests.factories import lead_form, person_of
+from tests.factories import ADMIN, lead_form, person_of
 from tests.services.road import held
 
 
@@ -71,6 +72,19 @@ def test_turns_are_told_against_the_fair_share(decided, admin):
     assert "1 owed a turn or invited" in text
     assert "Gini" not in text  # one alone is not treated unequally
     assert "=Harbour Quality Pty Ltd: owed 2, had 2" in page.html
+
+
+def test_a_gini_coefficient_is_said_as_the_part_of_a_share_between_two_providers(ctx, make, admin):
+    first, second = make.provider(), make.provider()
+    for number in range(4):
+        lead = make.lead()
+        chosen = first if number < 3 else second
+        matching.invite_by_hand(ctx, ADMIN, lead.id, chosen.id, why="the business asked")
+    text = " ".join(admin.open("/admin/reports/fairness").text.split())
+    # Both were owed two turns: one had three of them, the other one.
+    assert "of the 2 providers that were owed a turn or more" in text
+    assert "one had 100 % of a fair share more than the other" in text
+    assert "a Gini coefficient of 0.25" in text
 
 
 def test_the_funnel_counts_in_every_step_what_came_further(ctx, decided, admin, make):
