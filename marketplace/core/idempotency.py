@@ -1,6 +1,8 @@
 """The same request sent twice is done once: the first answer is kept for a day under its key."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -96,6 +98,22 @@ def abandon(ctx: Context, scope_hash: bytes) -> None:
                 IdempotentRequest.scope_hash == scope_hash, IdempotentRequest.status.is_(None)
             )
         )
+
+
+@contextmanager
+def once(ctx: Context, scope_hash: bytes) -> Iterator[None]:
+    """Let what happens inside happen once for this key; the second time raise `Conflict`.
+
+    What was refused did not happen, so that a corrected one may follow.
+    """
+    if begin(ctx, scope_hash, scope_hash) is not None:
+        raise Conflict("this was done before")
+    try:
+        yield
+    except BaseException:
+        abandon(ctx, scope_hash)
+        raise
+    finish(ctx, scope_hash, Answer(303, b""))
 
 
 def forget_old_answers(ctx: Context) -> int:

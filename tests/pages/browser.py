@@ -88,8 +88,9 @@ class Page(HTMLParser):
         self.text += data
 
     def form(self, action: str) -> HtmlForm:
-        """Return the one form whose action has `action` in it."""
-        found = [form for form in self.forms if action in form.action]
+        """Return the form whose action is `action`, or the one that has it in it."""
+        found = [form for form in self.forms if action == form.action][:1]
+        found = found or [form for form in self.forms if action in form.action]
         assert len(found) == 1, [form.action for form in self.forms]
         return found[0]
 

@@ -3,6 +3,10 @@
 import re
 
 import pytest
+from sqlalchemy import select
+
+from marketplace.accounts.models import User
+from marketplace.core import idempotency
 
 
 @pytest.fixture
@@ -26,6 +30,38 @@ def test_a_key_is_shown_once_works_and_is_refused_once_revoked(person, client):
     assert "<code>" not in again.html
     assert "refused from now on" in person.send("/revoke").text
     assert client.get("/api/v1/portal/invitations", headers=key).status_code == 401
+
+
+def test_a_key_is_made_once_however_often_its_form_is_sent(person):
+    form = person.page
+    first = person.send("/keys", name="Our files")
+    for _ in range(2):
+        person.page = form
+        page = person.send("/keys", name="Our files")
+        assert "This key was made already" in page.text
+        assert page.at == "/portal/software"
+        assert "<code>" not in page.html
+    assert len(keys_on(page)) == 1
+    second = person.send("/portal/software/keys", name="Our files")
+    assert secret_of(second) != secret_of(first)
+    assert len(keys_on(second)) == 2
+
+
+def keys_on(page):
+    return [form for form in page.forms if form.action.endswith("/revoke")]
+
+
+def test_two_clicks_at_once_make_one_key(person, ctx, make):
+    person.send("/keys", name="")  # what was refused uses the form up as little as looking at it
+    form = person.page.form("/keys")
+    values = [*form.values, ("name", "Our files")]
+    once = dict(form.values)["once"]
+    who = make.ask(lambda session: session.scalars(select(User.id)).one())
+    scope = idempotency.digest("key", str(who), once)
+    assert idempotency.begin(ctx, scope, scope) is None  # the first click, not answered yet
+    page = person.post(form.action, values)
+    assert "This key was made already" in page.text
+    assert keys_on(page) == []
 
 
 def test_a_key_that_was_revoked_in_another_window_stays_so(person):

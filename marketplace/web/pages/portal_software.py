@@ -8,7 +8,9 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.accounts import keys, queries
-from marketplace.core.errors import Invalid, NotFound, NotSignedIn
+from marketplace.core import idempotency
+from marketplace.core.errors import Conflict, Invalid, NotFound, NotSignedIn
+from marketplace.core.links import new_token
 from marketplace.core.texts import N_
 from marketplace.providers import webhooks
 from marketplace.web.api import portal_webhook
@@ -42,14 +44,24 @@ def own() -> str:
 
 @pages.post("/keys")
 def make_key() -> Page:
-    """Make a key, and show its secret this once."""
+    """Make a key, and show its secret this once; the same form sent again makes no second one."""
     sent = read(NewApiKeySchema(), request.form)
+    ctx, actor = current_context(), current_actor()
+    scope = idempotency.digest("key", str(actor.id), request.form.get("once", ""))
     try:
-        made = keys.make_api_key(
-            current_context(), current_actor(), load(NewApiKeySchema(), sent.data)
-        )
+        with idempotency.once(ctx, scope):
+            made = keys.make_api_key(ctx, actor, load(NewApiKeySchema(), sent.data))
     except Invalid as refused:
         return show(Filled(LABELS).wrong(refused.errors, sent.typed)), 422
+    except Conflict:
+        flash(
+            _(
+                "This key was made already, and its secret is shown this once. If you have not "
+                "copied it, revoke the key and make another."
+            ),
+            "problem",
+        )
+        return redirect(url_for("portal_software.own"), 303)
     whose = _("The secret of the key for %(name)s", name=made.key.name)
     return show(Filled(LABELS), secret=made.secret, whose=whose)
 
@@ -116,6 +128,7 @@ def show(form: Filled, *, secret: str | None = None, whose: str = "") -> str:
         webhook=webhook,
         secret=secret,
         whose=whose,
+        once=new_token("form"),
         profile=profile,
         zone=zone,
     )

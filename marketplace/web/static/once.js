@@ -1,0 +1,11 @@
+// A form whose answer is shown once is sent once: of a double click the second click does nothing.
+"use strict";
+
+for (const form of document.querySelectorAll("form[data-once]")) {
+  let isSent = false;
+  form.addEventListener("submit", (event) => {
+    if (isSent) event.preventDefault();
+    isSent = true;
+  });
+  window.addEventListener("pageshow", () => { isSent = false; });
+}
