@@ -17,7 +17,7 @@ from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.core.texts import Told
 from marketplace.providers.coverage import hold_provider
-from marketplace.providers.evidence import Evidence
+from marketplace.providers.evidence import Evidence, latest_evidence_of
 from marketplace.providers.models import Accreditation, AccreditationCheck, EvidenceFile
 from marketplace.providers.rules import (
     AccreditationEvent,
@@ -25,6 +25,13 @@ from marketplace.providers.rules import (
     ProviderKind,
     check_event,
 )
+
+IN_USE = (
+    AccreditationState.CLAIMED,
+    AccreditationState.VERIFIED,
+    AccreditationState.SUSPENDED,
+)
+"""What an accreditation is that its holder still goes by."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +78,58 @@ def claim_accreditation(
         tx.session.add(held)
         tx.session.flush()
         if evidence is not None:
-            tx.session.add(
-                EvidenceFile(
-                    id=new_id(),
-                    accreditation_id=held.id,
-                    name=evidence.name,
-                    media_type=evidence.media_type,
-                    content=evidence.content,
-                    uploaded_at=tx.now,
-                )
-            )
+            _keep(tx, held, evidence)
         record(tx, actor, "accreditation.claimed", held.id, standard=held.standard, body=held.body)
         return Shown(held, None, evidence.name if evidence else None)
+
+
+def _keep(tx: Transaction, held: Accreditation, evidence: Evidence) -> None:
+    tx.session.add(
+        EvidenceFile(
+            id=new_id(),
+            accreditation_id=held.id,
+            name=evidence.name,
+            media_type=evidence.media_type,
+            content=evidence.content,
+            uploaded_at=tx.now,
+        )
+    )
+
+
+def add_evidence(ctx: Context, actor: Actor, accreditation_id: UUID, form: Form) -> None:
+    """Add a file to an accreditation of one's own; the latest is shown, earlier ones are kept."""
+    with ctx.transaction() as tx:
+        held = _hold_own(tx, actor, accreditation_id)
+        evidence = form.accept()["evidence"]
+        if held.state not in IN_USE:
+            raise Conflict(f"this accreditation is {held.state}: enter the new one")
+        latest = tx.session.scalar(latest_evidence_of(held.id))
+        if latest is not None and latest.content == evidence.content:
+            return  # sent twice
+        _keep(tx, held, evidence)
+        record(tx, actor, "accreditation.evidence_sent", held.id, standard=held.standard)
+
+
+def take_back_claim(ctx: Context, actor: Actor, accreditation_id: UUID) -> None:
+    """Withdraw what one claimed by mistake, while nobody has found it to be so."""
+    with ctx.transaction() as tx:
+        held = _hold_own(tx, actor, accreditation_id)
+        if held.state is AccreditationState.WITHDRAWN:
+            return
+        if held.state is not AccreditationState.CLAIMED:
+            raise Conflict(
+                "this accreditation has been verified, so an administrator takes it back: please "
+                "write to us"
+            )
+        held.apply(AccreditationEvent.WITHDRAW, now=tx.now)
+        record(tx, actor, "accreditation.withdrawn", held.id, standard=held.standard)
+
+
+def _hold_own(tx: Transaction, actor: Actor, accreditation_id: UUID) -> Accreditation:
+    held = tx.session.get(Accreditation, accreditation_id)
+    if held is None or held.provider_id != actor.own_provider():
+        raise NotFound("there is no such accreditation")
+    return _hold(tx, accreditation_id)
 
 
 def _problems(tx: Transaction, form: Form) -> list[FieldError]:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, select
+from sqlalchemy import ScalarSelect, Select, select
 from sqlalchemy.orm import Session, undefer
 
 from marketplace.core.actors import Actor
@@ -52,6 +52,17 @@ def latest_evidence() -> ScalarSelect[str]:
     )
 
 
+def latest_evidence_of(accreditation_id: UUID) -> Select[EvidenceFile]:
+    """Return the latest file of an accreditation, with its content."""
+    return (
+        select(EvidenceFile)
+        .where(EvidenceFile.accreditation_id == accreditation_id)
+        .order_by(EvidenceFile.id.desc())
+        .limit(1)
+        .options(undefer(EvidenceFile.content))
+    )
+
+
 def evidence_of(
     session: Session, actor: Actor, accreditation_id: UUID, *, provider_id: UUID | None = None
 ) -> EvidenceFile:
@@ -59,13 +70,8 @@ def evidence_of(
 
     `provider_id`: whose it has to be, where an administrator looks at one provider.
     """
-    wanted = (
-        select(EvidenceFile)
-        .join(Accreditation, Accreditation.id == EvidenceFile.accreditation_id)
-        .where(EvidenceFile.accreditation_id == accreditation_id)
-        .order_by(EvidenceFile.id.desc())
-        .limit(1)
-        .options(undefer(EvidenceFile.content))
+    wanted = latest_evidence_of(accreditation_id).join(
+        Accreditation, Accreditation.id == EvidenceFile.accreditation_id
     )
     if not actor.is_admin:
         provider_id = actor.own_provider()

@@ -18,6 +18,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_\-]{8,64}")
 def create_app(product: Product) -> Flask:
     """Put the HTTP doors on a product. Called once per process."""
     app = product.app
+    app.request_class = requests.Request
     app.config.update(
         API_TITLE="ISO quotes marketplace",
         API_VERSION="v1",

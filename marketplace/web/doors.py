@@ -144,6 +144,8 @@ def register(app: Flask, api: Api) -> None:
     checks |= {pages.name: page_door(kinds) for pages, kinds in page_doors}
     app.extensions["doors"] = {blueprint.name: kinds for blueprint, kinds in API_DOORS}
 
+    app.before_request(guard.allow_uploads)
+
     @app.before_request
     def check() -> None:
         if request.blueprint in checks:

@@ -1,10 +1,12 @@
 """How a request body is read: JSON only, of a bounded size, with every wrong field named."""
 
 import json
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
+import flask
 import flask_smorest
-from flask import Request, g
+from flask import g
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
@@ -14,6 +16,25 @@ from marketplace.core.forms import Form
 
 MAX_BODY = 256 * 1024
 MAX_UPLOAD = 10 * 1024 * 1024
+
+
+IN_MEMORY = 500 * 1024
+"""Bytes of a file that stay in memory; more of it goes to disk while its request lasts."""
+
+
+class _Upload(SpooledTemporaryFile[bytes]):
+    """A file that was sent: of one too large no more is kept than shows that it is."""
+
+    def write(self, content: Any) -> int:
+        room = MAX_UPLOAD + 1 - self.tell()
+        return super().write(content[: max(0, room)])
+
+
+class Request(flask.Request):
+    """A request whose files are never larger than any may be."""
+
+    def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:
+        return _Upload(max_size=IN_MEMORY, mode="rb+")
 
 
 def pointers(messages: Any, prefix: str = "") -> list[FieldError]:
@@ -39,7 +60,7 @@ def load(schema: Schema, data: Any) -> Form:
         return Form(valid, tuple(pointers(error.messages)))
 
 
-def read_json(request: Request) -> Any:
+def read_json(request: flask.Request) -> Any:
     """Return the body as JSON, or raise 400 or 415. A request without a body gives None."""
     if "body" in g:
         return g.body

@@ -88,6 +88,12 @@ SENTENCES = {
     ),
     "accreditation.suspended": N_("Accreditation for %(standard)s, %(number)s: suspended"),
     "accreditation.reinstated": N_("Accreditation for %(standard)s, %(number)s: counts again"),
+    "accreditation.evidence_sent": N_(
+        "Accreditation for %(standard)s, %(number)s: evidence was sent"
+    ),
+    "accreditation.withdrawn": N_(
+        "Accreditation for %(standard)s, %(number)s: taken back by its holder"
+    ),
     "accreditation.expiry_told": N_(
         "Accreditation for %(standard)s, %(number)s: told that it ends"
     ),

@@ -38,7 +38,12 @@ MAILBOX_POLICY = f"{POLICY}; style-src 'self' 'unsafe-inline'".replace("base-uri
 
 A_YEAR = 31_536_000
 
-UPLOADS = {"portal_accreditations.claim": EVIDENCE_AT_MOST + MAX_BODY}
+READ_AT_MOST = 10 * EVIDENCE_AT_MOST + MAX_BODY
+"""Of a form with a file too large: read to its end, or a browser shows that it lost the line."""
+
+UPLOADS = dict.fromkeys(
+    ("portal_accreditations.claim", "portal_accreditations.prove"), READ_AT_MOST
+)
 """Where a form may be larger than others, in bytes: it brings a file along."""
 
 CACHED = {
@@ -69,17 +74,18 @@ class Csrf(CSRFProtect):
         raise CSRFError(FORGED)
 
 
+def allow_uploads() -> None:
+    """Let a form that brings a file be larger; before anybody reads it, to refuse it or not."""
+    limit = UPLOADS.get(request.endpoint or "")
+    if limit is not None:
+        request.max_content_length = limit
+
+
 def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
     """Protect every page's forms; `exempt` answer to bearer tokens and signatures instead."""
     # As long as the browser's session: a form may be left open overnight.
     app.config["WTF_CSRF_TIME_LIMIT"] = None
     csrf = Csrf()
-
-    @app.before_request
-    def allow_uploads() -> None:
-        limit = UPLOADS.get(request.endpoint or "")
-        if limit is not None:
-            request.max_content_length = limit
 
     for blueprint in exempt:
         csrf.exempt(blueprint)
@@ -128,6 +134,7 @@ def frame() -> dict[str, Any]:
     return {
         "is_signed_in": SESSION_TOKEN in session,
         "role": role or session.get("role"),
+        "kind_of_provider": session.get("kind"),
         "has_request": REQUEST_TOKEN in session,
         "framed_by": g.get("framed_by"),
         "asset": asset,

@@ -20,6 +20,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
 from marketplace.accounts import devices, passwords, service
+from marketplace.accounts.models import User
 from marketplace.accounts.rules import PASSWORD_LENGTH, Role
 from marketplace.core import links
 from marketplace.core.actors import ANYBODY
@@ -27,6 +28,7 @@ from marketplace.core.errors import FieldError, Gone, Invalid, NotAllowed, NotSi
 from marketplace.core.links import Purpose
 from marketplace.core.texts import N_
 from marketplace.providers import team
+from marketplace.providers.models import Provider
 from marketplace.web.api.sessions import NewPasswordResetSchema, NewSessionSchema, PasswordSchema
 from marketplace.web.auth import SESSION_TOKEN, current_context
 from marketplace.web.pages.forms import Filled, read
@@ -74,6 +76,7 @@ def sign_in() -> Response | tuple[str, int]:
     session.clear()
     session[SESSION_TOKEN] = begun.token
     session["role"] = str(begun.user.role)
+    session["kind"] = _kind_of(begun.user)
     answer = (
         redirect(onward, 303)
         if left is None
@@ -89,6 +92,14 @@ def sign_in() -> Response | tuple[str, int]:
         path=url_for("sign_in.form"),
     )
     return answer
+
+
+def _kind_of(user: User) -> str | None:
+    """Return of which kind the provider is that somebody signs in for: its menu goes by that."""
+    if user.provider_id is None:
+        return None
+    with current_context().reading() as reading:
+        return str(reading.get_one(Provider, user.provider_id).kind)
 
 
 def _form(filled: Filled, left: str | None = None) -> str:

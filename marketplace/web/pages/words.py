@@ -1,7 +1,7 @@
 """How states, codes, times and money are said to people."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -130,6 +130,12 @@ ACCREDITATION = {
     "expired": N_("expired"),
 }
 
+OWN_ACCREDITATION = {
+    **ACCREDITATION,
+    "claimed": N_("stated by you, not checked by us yet"),
+}
+"""... and as its holder reads it."""
+
 RELATIONSHIP = {
     "ownership": N_("by ownership"),
     "control": N_("by control"),
@@ -207,6 +213,7 @@ SAID: dict[str, dict[str, str]] = {
     "close": CLOSE,
     "travel": TRAVEL,
     "accreditation": ACCREDITATION,
+    "own_accreditation": OWN_ACCREDITATION,
     "mail_stopped": MAIL_STOPPED,
     "relationship": RELATIONSHIP,
     "message": MESSAGE,
@@ -308,6 +315,26 @@ def day(value: date | str | None, zone: str = "UTC") -> str:
     return format_date(found, "long", formats())
 
 
+def leave(starts_at: datetime, ends_at: datetime, zone: str) -> str:
+    """Return a leave in words: by its first and last day, unless it has hours."""
+    start, end = (each.astimezone(ZoneInfo(zone)) for each in (starts_at, ends_at))
+    if start.time() != time() or end.time() != time():
+        return _("%(start)s until %(end)s", start=_told(start, zone), end=_told(end, zone))
+    first, last = start.date(), end.date() - timedelta(days=1)
+    if first == last:
+        return day(first)
+    said = day(first)
+    if formats() == AUSTRALIAN and first.year == last.year:
+        # As a person says it: "1 to 14 December 2026".
+        said = str(first.day) if first.month == last.month else f"{first.day} {first:%B}"
+    return _("%(first)s to %(last)s", first=said, last=day(last))
+
+
+def in_days(number_of: Decimal | float) -> str:
+    """Return so many days of work in words: `1 day`, `0.5 days`."""
+    return format_unit(number_of, "duration-day", locale=formats())
+
+
 def money(amount: Decimal | str | None, currency: str = "") -> str:
     """Return an amount with its currency; one that is not stated is never shown as zero."""
     amount = stated(amount)
@@ -336,6 +363,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "span": span,
     "is_past": is_past,
     "day": day,
+    "leave": leave,
+    "in_days": in_days,
     "month": month,
     "money": money,
     "number": number,
