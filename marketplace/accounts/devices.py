@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from marketplace.accounts import queries
 from marketplace.accounts.models import KnownDevice, User
 from marketplace.core.context import Transaction
 from marketplace.core.links import token_hash
@@ -69,7 +70,7 @@ def note_device(tx: Transaction, user: User, device: Device) -> None:
         notify(
             tx,
             "signed_in_elsewhere",
-            Recipient(user.email, user.name),
+            Recipient(user.email, user.name, queries.zone_of(tx.session, user)),
             user.id,
             occasion=mark.hex(),
             path="/forgot-password",

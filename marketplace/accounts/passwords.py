@@ -80,7 +80,7 @@ def mail_link(
     notify(
         tx,
         template,
-        Recipient(user.email, user.name),
+        Recipient(user.email, user.name, queries.zone_of(tx.session, user)),
         user.id,
         occasion=occasion,
         link=LinkTo(Purpose.SET_PASSWORD, user.id, expires_at),

@@ -3,11 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ARRAY, Select, Text, column, func, select, table
 from sqlalchemy.orm import Session
 
 from marketplace.accounts.models import ApiKey, SignIn, User
 from marketplace.accounts.rules import Role, normal_email
+from marketplace.catalogue import queries as catalogue
 from marketplace.core.links import token_hash
 
 
@@ -57,3 +58,21 @@ def good_api_key(session: Session, token: str) -> ApiKey | None:
 def api_keys_of(provider_id: UUID) -> Select[ApiKey]:
     """Return the provider's keys that were not revoked, to be paged."""
     return select(ApiKey).where(ApiKey.provider_id == provider_id, ApiKey.revoked_at.is_(None))
+
+
+# By name: providers stand above accounts, so their classes cannot be imported here.
+_provider = table("providers", column("id"), column("country"))
+_covered = table("coverage", column("provider_id"), column("regions", ARRAY(Text())))
+
+
+def zone_of(session: Session, user: User) -> str:
+    """Return the time zone in which a user is told times: that of their provider, or UTC."""
+    if user.provider_id is None:
+        return "UTC"
+    region = session.scalar(
+        select(func.coalesce(_covered.c.regions[1], _provider.c.country))
+        .select_from(_provider)
+        .outerjoin(_covered, _covered.c.provider_id == _provider.c.id)
+        .where(_provider.c.id == user.provider_id)
+    )
+    return catalogue.time_zone_of(session, region) if region else "UTC"

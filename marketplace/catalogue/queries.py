@@ -142,10 +142,17 @@ def parts_of_countries(session: Session, regions: Collection[str]) -> dict[str, 
     )
 
 
+_region: Any = Region.__table__.c
+_NAMES = Direct(
+    select(_region.code, _region.name).where(
+        _region.code == any_(bindparam("codes", type_=ARRAY(Text())))
+    )
+)
+
+
 def region_names(session: Session, codes: Collection[str]) -> dict[str, str]:
     """Return what those of the codes that are regions are called."""
-    rows = session.execute(select(Region.code, Region.name).where(Region.code.in_(codes)))
-    return dict(rows.all())
+    return dict(_NAMES.rows(session, {"codes": list(codes)}))
 
 
 def regions_called(session: Session, names: Collection[str]) -> dict[str, list[str]]:

@@ -155,6 +155,7 @@ def _remind(tx: Transaction, invitation_ids: Sequence[UUID]) -> None:
             continue
         values = {
             "reference": lead.reference,
+            "service": lead.service,
             "standards": lead.standards,
             "state": invitation.state,
             "due_at": invitation.respond_by if invitation.opened_at else invitation.open_by,

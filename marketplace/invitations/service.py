@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
+from marketplace.catalogue import queries as catalogue
 from marketplace.core.actors import SYSTEM, Actor, Kind
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
@@ -80,10 +81,12 @@ def invite(
     coverage.take_places(tx, list(places.values()))
     sent = {each.id: {"lead": str(lead.id), "place": each.place} for each in invitations}
     record_each(tx, actor, "invitation.sent", sent)
+    called = catalogue.region_names(tx.session, lead.regions)
     values = {
         "reference": lead.reference,
+        "service": lead.service,
         "standards": lead.standards,
-        "region": ", ".join(lead.regions),
+        "region": ", ".join(called.get(code, code) for code in lead.regions),
         "headcount": lead.headcount,
         "open_by": open_by,
         "respond_by": deadline,

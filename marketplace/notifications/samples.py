@@ -118,6 +118,7 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("data_erased", {**_REFERENCE}),
     _provider(
         "invitation",
+        service="certification",
         standards=_STANDARDS,
         region="New South Wales",
         headcount="42",
@@ -126,7 +127,14 @@ SAMPLES: tuple[Sample, ...] = (
         places=3,
     ),
     *(
-        _provider("invitation_reminder", each, standards=_STANDARDS, state=each, due_at=_DUE)
+        _provider(
+            "invitation_reminder",
+            each,
+            service="consulting",
+            standards=_STANDARDS,
+            state=each,
+            due_at=_DUE,
+        )
         for each in ("sent", "opened", "accepted")
     ),
     *(
@@ -215,7 +223,7 @@ SAMPLES: tuple[Sample, ...] = (
         Sample(
             "accreditation_expires",
             {**_PROVIDER, "standards": standards, "valid_until": day, "is_over": is_over},
-            path="/portal/profile",
+            path="/portal/accreditations",
             case=case,
         )
         for case, standards, day, is_over in (

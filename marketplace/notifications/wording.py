@@ -191,6 +191,18 @@ def plural(count: int, word: str) -> str:
     return f"{count} {word if count == 1 else word + 's'}"
 
 
+SERVICES = {
+    "consulting": "consulting",
+    "certification": "certification",
+    "either": "consulting or certification",
+}
+
+
+def service(code: str) -> str:
+    """Return what a business asks for, as a word."""
+    return SERVICES.get(code, code)
+
+
 def _environment(filters: Mapping[str, Callable[..., Any]]) -> Environment:
     sources = Environment(
         loader=PackageLoader("marketplace.notifications", "words"),
@@ -203,7 +215,15 @@ def _environment(filters: Mapping[str, Callable[..., Any]]) -> Environment:
     return sources
 
 
-_SOURCES = _environment({"listing": listing, "lines": lines, "modest": modest, "plural": plural})
+_SOURCES = _environment(
+    {
+        "listing": listing,
+        "lines": lines,
+        "modest": modest,
+        "plural": plural,
+        "service": service,
+    }
+)
 
 
 def templates() -> list[str]:

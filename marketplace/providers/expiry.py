@@ -68,7 +68,7 @@ def _tell(tx: Transaction, provider_id: UUID) -> None:
             ),
             held[0].id,
             occasion=occasion,
-            path="/portal/profile",
+            path="/portal/accreditations",
             provider_id=provider.id,
             provider=provider.name,
             standards=sorted({each.standard for each in held}),

@@ -175,5 +175,7 @@ def change(row: object, values: dict[str, Any], names: Collection[str]) -> list[
 
 
 def zone_of(session: Session, provider: Provider) -> str:
-    """Return the time zone in which a provider is told times."""
-    return catalogue.time_zone_of(session, provider.country)
+    """Return the time zone in which a provider is told times: of the first region it covers."""
+    covered = session.get(Coverage, provider.id)
+    regions = covered.regions if covered is not None else []
+    return catalogue.time_zone_of(session, regions[0] if regions else provider.country)

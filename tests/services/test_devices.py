@@ -8,7 +8,7 @@ from marketplace.accounts.models import KnownDevice
 from marketplace.core.errors import NotSignedIn
 from marketplace.core.forms import Form
 from marketplace.notifications.models import Notification
-from tests.people import PASSWORD, a_person
+from tests.people import PASSWORD, a_person, an_admin
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -85,3 +85,19 @@ def test_the_browsers_of_others_tell_nothing_and_only_hashes_are_stored(ctx, mak
 )
 def test_a_browser_is_described_as_far_as_it_says(user_agent, said):
     assert devices.described(user_agent) == said
+
+
+def test_the_time_is_told_as_it_is_where_the_provider_works(ctx, make):
+    in_perth = make.provider(regions=("AU-WA", "AU-NSW"))
+    zones = {}
+    for user in (
+        a_person(ctx),  # of a provider in Australia that covers nothing yet
+        a_person(ctx, in_perth.contact_email, provider_id=in_perth.id),
+        an_admin(ctx),
+    ):
+        with ctx.transaction() as tx:
+            for token in ("one", "two"):
+                devices.note_device(tx, user, devices.browser(token, FIREFOX))
+                tx.session.flush()
+        zones[user.email] = letters(make)[-1].time_zone
+    assert list(zones.values()) == ["Australia/Sydney", "Australia/Perth", "UTC"]

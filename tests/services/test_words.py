@@ -20,7 +20,7 @@ from marketplace.notifications.wording import (
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SITE = "https://quotes.example"
-MAY_BE_LEFT_OUT = {"expires_at"}
+MAY_BE_LEFT_OUT = {"expires_at", "service"}
 MUST_BE_SAID = {"is_first", "quotes", "rank", "distance"}
 """Values that only some cases of a template look at."""
 
@@ -152,6 +152,28 @@ def test_what_people_typed_is_never_markup_nor_a_second_line_of_the_subject(samp
     assert "<img" not in letter.html
     assert not set(letter.subject) & set("\r\n")
     assert Outline(letter.html).open == []
+
+
+def test_an_invitation_and_its_reminders_say_which_service_is_asked_for():
+    invitation, *reminders = (
+        sample
+        for sample in SAMPLES
+        if sample.template.startswith("invitation_reminder") or sample.template == "invitation"
+    )
+    letter = written(invitation)
+    assert "certification for ISO 9001, ISO 14001 and ISO 45001, New South Wales" in letter.subject
+    assert "Certification for ISO 9001" in letter.text
+    for code, said in (("either", "consulting or certification"), ("consulting", "consulting")):
+        for reminder in reminders:
+            values = {**reminder.values, "service": code}
+            assert f" {said} for ISO 9001" in written(reminder, values=values).subject
+
+
+def test_a_letter_from_before_the_service_was_said_is_still_read():
+    for sample in SAMPLES:
+        if "service" in sample.values:
+            older = {name: value for name, value in sample.values.items() if name != "service"}
+            assert "ISO 9001" in written(sample, values=older).subject
 
 
 def test_times_are_told_in_the_recipients_zone():
