@@ -130,9 +130,19 @@ def test_the_script_writes_money_as_the_language_of_the_page_does(at_form):
         page.get_by_label("Fee").first.fill("")
 
 
+def test_nothing_is_shown_as_zero_before_anything_is_typed(at_form):
+    page, _ = at_form("consultant")
+    total = page.locator("#sum-total")
+    expect(total).to_have_text("nothing is filled in yet")
+    page.get_by_label("Fee").first.fill("0")
+    expect(total).to_have_text("AUD 0.00")
+    page.get_by_label("Fee").first.fill("")
+    expect(total).to_have_text("nothing is filled in yet")
+
+
 def test_too_few_days_are_warned_of_while_they_are_typed(at_form):
     page, _ = at_form(headcount=45)
-    warning = page.get_by_text("Stage 1 and 2 together: fewer than 3 days")
+    warning = page.get_by_text("Stage 1 and 2 together: less than 3 days")
     other = page.get_by_text("What the tables suggest above is for 45 people")
     page.get_by_label("Stage 1 audit, days").fill("1")
     expect(warning).to_be_hidden()
@@ -141,10 +151,10 @@ def test_too_few_days_are_warned_of_while_they_are_typed(at_form):
     page.get_by_label("Stage 2 audit, days").fill("2")
     expect(warning).to_be_hidden()
     page.get_by_label("Second surveillance audit, days").fill("0.5")
-    expect(page.get_by_text("Second surveillance audit: fewer than 1 days")).to_be_visible()
+    expect(page.get_by_text("Second surveillance audit: less than 1 day")).to_be_visible()
     page.get_by_label("Effective personnel").fill("20")
     expect(other).to_be_visible()
-    expect(page.get_by_text("Second surveillance audit: fewer than 1 days")).to_be_hidden()
+    expect(page.get_by_text("Second surveillance audit: less than 1 day")).to_be_hidden()
     page.get_by_label("Effective personnel").press("Enter")
     page.wait_for_url("**/quote/sum#sum")
     expect(page.get_by_text("Effective personnel is 20 people, as you counted.")).to_have_count(1)

@@ -65,7 +65,7 @@ def test_every_mistake_is_shown_at_once_beside_its_field_and_nothing_typed_is_lo
         "What you do is required",
         "The name of the organisation is required",
         "The contact\u2019s name is required".replace("\u2019", "'"),
-        "\u201cAtlantis\u201d is not a region of the catalogue",
+        "\u201cAtlantis\u201d is not a region that we know",
         "The smallest number of people",
     ):
         assert said in page.text, said

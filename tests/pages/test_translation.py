@@ -49,9 +49,8 @@ IN_ENGLISH = ("mailbox", "gallery", "api_docs")
 """Templates for people who develop."""
 
 ENGLISH_FROM_BELOW = (
-    # The subject of a mail; a library's words for an e-mail address; why somebody was invited.
+    # The subject of a mail; why somebody was invited.
     r"^\W*Invitation R-\w{6}: .*",
-    r"An email address must have an @-sign\.$",
     r"^was invited into place .*",
     r"^.+ (is a consultant|is a certification body), and the request is for \w+$",
     r"^.+ was not verified$",

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from werkzeug.datastructures import MultiDict
 
 from marketplace.core.errors import FieldError
+from marketplace.core.texts import N_, Told
 from marketplace.web.auth import current_context
-from marketplace.web.languages import translate
 from marketplace.web.pages.choices import choices, language_codes, names, region_codes
 from marketplace.web.pages.forms import Sent, Typed
 from marketplace.web.pages.words import language
@@ -14,8 +14,20 @@ from marketplace.web.pages.words import language
 REGION_FIELDS = ("coverage.near", "coverage.others")
 """Where regions are ticked, and where they are written."""
 
-WRITTEN = ("regions", "languages")
-"""Lists of which a person writes entries by name."""
+WRITTEN = {
+    "regions": N_(
+        "“%(typed)s” is not a region that we know: please write a name or an ISO code, such as "
+        "NZ-AUK"
+    ),
+    "languages": N_(
+        "“%(typed)s” is not a language that we know: please write a name or an ISO code, such as "
+        "German or de"
+    ),
+}
+"""Lists of which a person writes entries by name, and what is said of one that is unknown."""
+
+SHOWN_AT_MOST = 60
+"""Characters of an entry that are said again: the field has all of it."""
 
 
 def typed_coverage(regions: Iterable[str], languages: Iterable[str]) -> Typed:
@@ -47,9 +59,10 @@ def read_coverage(sent: Sent, posted: MultiDict[str, str]) -> None:
 
 def by_name(error: FieldError, sent: Sent) -> FieldError:
     """Return what is wrong with a written entry by what was typed: all of them share a field."""
-    for name in WRITTEN:
+    for name, unknown in WRITTEN.items():
         index = error.pointer.removeprefix(f"/coverage/{name}/")
         if index != error.pointer:
             text = sent.data["coverage"][name][int(index)]
-            return FieldError(f"/coverage/{name}", f"\u201c{text}\u201d {translate(error.detail)}")
+            said = Told(unknown, typed=text[:SHOWN_AT_MOST])
+            return FieldError(f"/coverage/{name}", said)
     return error

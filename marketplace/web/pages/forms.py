@@ -17,6 +17,7 @@ from marketplace.core.errors import FieldError
 from marketplace.web.api.quotes import Lines
 from marketplace.web.fields import Amount, HalfDays, ListOf, WholeNumber, YesNo
 from marketplace.web.languages import translate
+from marketplace.web.pages.refusals import whole
 
 Typed = dict[str, list[str]]
 """What was typed, by name of field; a row of a list keeps no number that a blank row had."""
@@ -186,10 +187,7 @@ class Filled:
         """Return what is wrong with a field; some refusals are sentences by themselves."""
         problem = self.problems[name]
         is_whole = not name or problem[:1].isupper() or problem[:1] == "\u201c"
-        said = translate(problem)
-        if is_whole:
-            return said
-        return _("%(field)s %(is_wrong)s", field=self.label(name), is_wrong=said)
+        return translate(problem) if is_whole else whole(problem, self.label(name))
 
     def wrong(self, errors: Iterable[FieldError], typed: Typed | None = None) -> "Filled":
         """Return the same form with what was typed and what is wrong with it."""
@@ -217,9 +215,11 @@ def label_of(name: str, labels: Mapping[str, str]) -> str:
     """Return what a field is called; in a list, with the number of its row."""
     plain = _plain(name)
     label = labels.get(plain, plain.replace(".", " ").replace("_", " "))
-    label = translate(label)
     row = next((int(step) + 1 for step in name.split(".") if step.isdigit()), None)
-    return label if row is None else f"{label} {row}"
+    if row is None:
+        return translate(label)
+    # A label that has no place for the row's number is followed by it.
+    return _(label, row=row) if "%(row)s" in label else f"{translate(label)} {row}"
 
 
 def _plain(name: str) -> str:

@@ -5,8 +5,9 @@ from typing import Any
 from flask_babel import gettext, ngettext
 
 from marketplace.core.texts import N_
-from marketplace.quotes.audit_time import Assumption, Expected, Gap
+from marketplace.quotes.audit_time import Assumption, Expected, Gap, Span
 from marketplace.web.languages import translate
+from marketplace.web.pages.words import in_days, number
 
 FEES = {
     "application": N_("Application and registration"),
@@ -26,8 +27,8 @@ LABELS = {
     "text": N_("Your question"),
     "kind": N_("The kind of quote"),
     "standards": N_("The standards"),
-    "standards.code": N_("Standard"),
-    "standards.edition": N_("The edition of standard"),
+    "standards.code": N_("Standard %(row)s"),
+    "standards.edition": N_("The edition of standard %(row)s"),
     "audit_days": N_("The audit days"),
     "audit_days.stage_1": N_("Stage 1 audit (days)"),
     "audit_days.stage_2": N_("Stage 2 audit (days)"),
@@ -42,17 +43,17 @@ LABELS = {
     "fees.surveillance_2": N_("Second surveillance audit (fee)"),
     "fees.recertification": N_("Recertification audit (fee)"),
     "fees.annual": N_("Annual fee, for one year"),
-    "fees.travel": N_("Travel (fee)"),
     "travel_basis": N_("Who bears the travel costs"),
+    "fees.travel": N_("Travel (fee)"),
     "effective_personnel": N_("The effective number of personnel"),
     "accreditation_id": N_("The accreditation"),
     "assumptions": N_("The assumptions"),
     "phases": N_("The phases"),
-    "phases.name": N_("The name of phase"),
-    "phases.deliverables": N_("The deliverables of phase"),
-    "phases.days": N_("The days of phase"),
-    "phases.on_site": N_("On site, phase"),
-    "phases.fee": N_("The fee of phase"),
+    "phases.name": N_("The name of phase %(row)s"),
+    "phases.deliverables": N_("The deliverables of phase %(row)s"),
+    "phases.days": N_("The days of phase %(row)s"),
+    "phases.on_site": N_("On site, phase %(row)s"),
+    "phases.fee": N_("The fee of phase %(row)s"),
     "travel": N_("Travel"),
     "duration_weeks": N_("The duration"),
     "exclusions": N_("What is not included"),
@@ -118,6 +119,14 @@ def called(name: str) -> str:
     if steps[0] == "phases":
         return str(gettext("the fee of phase %(number)s", number=int(steps[1]) + 1))
     return translate(LABELS[name])
+
+
+def days_between(span: Span) -> str:
+    """Return a range of days in words: `3 to 4.5 days`, and `1 day` where its ends are one."""
+    if span.least == span.most:
+        return in_days(span.most)
+    least, most = number(float(span.least)), in_days(span.most)
+    return str(gettext("%(least)s to %(most)s", least=least, most=most))
 
 
 WHY_NOT = {

@@ -16,6 +16,7 @@ from marketplace.core.errors import Conflict, Invalid, NotSignedIn
 from marketplace.invitations import service as invitations
 from marketplace.invitations.rules import ANSWERABLE, LIVE
 from marketplace.providers import accreditations
+from marketplace.providers.rules import AccreditationState
 from marketplace.quotes import audit_time, drafts, inbox, rules
 from marketplace.quotes import service as quotes
 from marketplace.quotes.drafts import Draft
@@ -26,7 +27,7 @@ from marketplace.web.fields import Amount, HalfDays, WholeNumber
 from marketplace.web.languages import translate
 from marketplace.web.pages.forms import Filled, Typed, parsed, read, typed_from
 from marketplace.web.pages.portal import Page, done, own_profile
-from marketplace.web.pages.quote_labels import FEES, LABELS, WHY_NOT, assumed, called
+from marketplace.web.pages.quote_labels import FEES, LABELS, WHY_NOT, assumed, called, days_between
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import sentence, when
 from marketplace.web.requests import load
@@ -183,7 +184,10 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
         bases=list(TravelBasis),
         phases=_phase_rows(filled),
         accreditations=[
-            each.accreditation for each in held if each.accreditation.standard in wanted
+            each.accreditation
+            for each in held
+            if each.accreditation.standard in wanted
+            and each.accreditation.state is AccreditationState.VERIFIED
         ],
         draft=draft,
         saves=saves,
@@ -191,6 +195,7 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
         moved_said=_moved_in_words(),
         suggested=suggested,
         assumed=assumed,
+        days_between=days_between,
         why_not={gap: translate(why) for gap, why in WHY_NOT.items()},
         called=called,
         too_few=audit_time.too_few(suggested, _days(filled)) if suggested else [],
@@ -230,7 +235,8 @@ def _rows(filled: Filled) -> list[int]:
 class Added:
     """What the page says of the sum of a form."""
 
-    total: Decimal
+    total: Decimal | None
+    """None while nothing is stated."""
     with_tax: Decimal | None
     currency: str
     unstated: list[str]
@@ -240,13 +246,15 @@ class Added:
 def _added_up(filled: Filled, kind: QuoteKind) -> Added:
     """Add up as much of a form as there is, by the arithmetic of the quote itself."""
     wrong: list[str] = []
+    amounts: list[Decimal | None] = []
 
     def amount(name: str) -> Decimal | None:
         try:
-            return _read(filled, name, Amount())
+            amounts.append(_read(filled, name, Amount()))
         except ValidationError:
             wrong.append(name)
             return None
+        return amounts[-1]
 
     body: dict[str, Any]
     if kind is QuoteKind.CERTIFICATION:
@@ -263,9 +271,10 @@ def _added_up(filled: Filled, kind: QuoteKind) -> Added:
         keys["travel"] = "travel"
     found = rules.added_up(kind, body)
     rate = _value(filled, "tax_rate", Percent())
+    total = found.total if any(each is not None for each in amounts) else None
     return Added(
-        found.total,
-        None if rate is None else rules.with_tax(found.total, str(rate)),
+        total,
+        None if rate is None or total is None else rules.with_tax(total, str(rate)),
         filled.value("currency").strip(),
         [called(keys[each]) for each in found.unstated if each in keys and keys[each] not in wrong],
         [called(name) for name in wrong],

@@ -39,7 +39,7 @@ function isPartOfIt(input) {
 }
 
 function addUp() {
-  let total = 0n;
+  let total = null; // While nothing is stated: no amount is ever shown as zero instead.
   const unstated = [];
   const unreadable = [];
   for (const input of form.querySelectorAll("[data-times]")) {
@@ -47,14 +47,14 @@ function addUp() {
     const amount = cents(input.value);
     if (!input.value.trim()) unstated.push(input.dataset.said);
     else if (amount === null) unreadable.push(input.dataset.said);
-    else total += amount * BigInt(input.dataset.times);
+    else total = (total ?? 0n) + amount * BigInt(input.dataset.times);
   }
   const left = [];
   const words = box.dataset;
   if (unreadable.length) left.push(words.unreadable.replace("{names}", unreadable.join("; ")));
   if (unstated.length) left.push(words.unstated.replace("{names}", unstated.join("; ")));
-  const taxed = withTax(total);
-  say("sum-total", money(total), "strong");
+  const taxed = total === null ? null : withTax(total);
+  say("sum-total", total === null ? words.noTotal : money(total), "strong");
   say("sum-with-tax", taxed === null ? words.noTax : money(taxed));
   say("sum-without", left.join(". ") || words.nothing);
 }

@@ -1,0 +1,120 @@
+"""What is wrong with a field, as a whole sentence in which its name stands.
+
+The JSON interface says the same in terse words behind a pointer, by which the sentences are found.
+"""
+
+from collections.abc import Mapping
+
+from flask_babel import gettext as _
+
+from marketplace.core.texts import N_, Told
+from marketplace.web.languages import translate
+
+SENTENCES: Mapping[str, str] = {
+    "is required": N_("%(field)s is required"),
+    "must not be null": N_("%(field)s is required"),
+    "must not be empty": N_("%(field)s must have letters or digits in it"),
+    "must have at least one letter or digit": N_("%(field)s must have letters or digits in it"),
+    "must be a text": N_("%(field)s must be a text"),
+    "must not contain control characters": N_(
+        "%(field)s has a character in it that cannot be seen: please type it again"
+    ),
+    "must have at most %(most)d characters": N_(
+        "%(field)s must have at most %(most)d characters: please shorten it"
+    ),
+    "must be a whole number": N_("%(field)s must be a whole number, in digits, such as 12"),
+    "must be from %(least)d to %(most)d": N_("%(field)s must be from %(least)d to %(most)d"),
+    "must have %(least)d to %(most)d entries": N_(
+        "%(field)s must be at least %(least)d and at most %(most)d"
+    ),
+    "must be a list": N_("%(field)s must be a list"),
+    "is named twice": N_("%(field)s must each be given once"),
+    "must be true or false": N_("%(field)s must be yes or no"),
+    "must be a date such as 2026-11-22": N_(
+        "%(field)s must be a date, as year, month and day, such as 2026-11-22"
+    ),
+    "must be an e-mail address: %(why)s": N_(
+        "%(field)s must be an e-mail address, such as name@acme.example"
+    ),
+    "must be a web address such as https://acme.example": N_(
+        "%(field)s must be a web address, such as www.acme.example"
+    ),
+    "must be one of %(allowed)s": N_("%(field)s must be one of those offered: please choose again"),
+    'must be an amount as text, such as "1250.00"': N_(
+        "%(field)s must be an amount without a currency, such as 1250.00"
+    ),
+    "must be a number of days in steps of 0.5": N_(
+        "%(field)s must be a number of days in steps of a half, such as 2.5"
+    ),
+    'must be a rate in percent, such as "10"': N_("%(field)s must be a percentage, such as 10"),
+    "must be an id (UUID)": N_("%(field)s must be one of those offered: please choose again"),
+    "must be a web address such as https://hooks.acme.example/quotes": N_(
+        "%(field)s must be a web address, such as https://hooks.acme.example/quotes"
+    ),
+    "must be a web address in ASCII, without a user, a password or a #": N_(
+        "%(field)s must be a web address in plain letters, without a user, a password or a #"
+    ),
+    "must name a host such as hooks.acme.example": N_(
+        "%(field)s must name a host, such as hooks.acme.example"
+    ),
+    "must begin with https://": N_("%(field)s must begin with https://"),
+    "must be on the public internet": N_("%(field)s must be on the public internet"),
+    "must have %(least)d to %(most)d characters": N_(
+        "%(field)s must have %(least)d to %(most)d characters"
+    ),
+    "must have at least five different characters": N_(
+        "%(field)s must have at least five different characters"
+    ),
+    "must not be made of your own name or address": N_(
+        "%(field)s must not be made of your own name or address"
+    ),
+    "must not contain | or ;": N_("%(field)s must not contain | or ;"),
+    "must be a PDF, PNG or JPEG file": N_("%(field)s must be a PDF, PNG or JPEG file"),
+    "must be an edition of %(code)s, such as %(now)s": N_(
+        "%(field)s must be one of %(code)s, such as %(now)s"
+    ),
+    "is in the past": N_("%(field)s is in the past: please give a later one"),
+    "is in the future": N_("%(field)s is in the future: please give an earlier one"),
+    "is not in this age": N_("%(field)s must be a day between the years 2000 and 2999"),
+    "must be later than its beginning": N_("%(field)s must not be before the first one"),
+    "must not be before its beginning": N_("%(field)s must not be before the first one"),
+    "the range must not end before it begins": N_(
+        "The largest number of people must not be smaller than the smallest"
+    ),
+    "is not an ISO 4217 currency": N_(
+        "%(field)s must be three letters that name one, such as AUD or NZD"
+    ),
+    "is not an ISO 3166-1 country code": N_("%(field)s must be chosen from the list"),
+    "is not a standard of the catalogue": N_("%(field)s must be chosen from the list"),
+    "is not a sector of the catalogue": N_("%(field)s must be chosen from the list"),
+    "is not an accreditation body of the catalogue": N_("%(field)s must be chosen from the list"),
+    "is not a standard that anybody is certified to": N_(
+        "%(field)s must be one that businesses are certified to"
+    ),
+    "must have 2 to 30 letters and digits": N_("%(field)s must have 2 to 30 letters and digits"),
+    "is not a valid ABN or ACN: please check its digits": N_(
+        "%(field)s is not a valid ABN or ACN: please check its digits"
+    ),
+    "is not a valid NZBN: please check its digits": N_(
+        "%(field)s is not a valid NZBN: please check its digits"
+    ),
+    "signs in for you already": N_("Somebody with this e-mail address signs in for you already"),
+    "is included, so it has no amount of its own": N_(
+        "Travel is included in the fees, so leave its own fee blank, or choose who else bears it"
+    ),
+    "was not asked for": N_("%(field)s was not asked for"),
+    "is not one of your accreditations": N_("%(field)s must be one of your own"),
+    "is not for a standard that was asked for": N_(
+        "%(field)s must be for a standard that was asked for"
+    ),
+    "is not verified and current": N_("%(field)s must be verified and current"),
+}
+"""By what a schema or a use case says of a field."""
+
+
+def whole(problem: str, field: str) -> str:
+    """Return what is wrong with a field as a sentence."""
+    text, values = (problem.text, problem.values) if isinstance(problem, Told) else (problem, {})
+    if text not in SENTENCES:
+        return str(_("%(field)s: %(problem)s", field=field, problem=translate(problem)))
+    return str(_(SENTENCES[text], field=field, **values))
