@@ -290,3 +290,36 @@ class ProviderFacts(NamedTuple):
             self.open_count < self.open_capacity
             and self.used_this_month(now) < self.monthly_capacity
         )
+
+
+class Standstill(StrEnum):
+    """Why no invitation can come now, whatever anybody asks for."""
+
+    NOT_VERIFIED = "not_verified"
+    PAUSED = "paused"
+    TAKES_NONE = "takes_none"
+    """It asks for none at once, or for none in a month."""
+    ALL_OPEN = "all_open"
+    """It holds as many as it takes at once."""
+    MONTH_USED = "month_used"
+    """It has had as many as it takes in a month."""
+    NO_ACCREDITATION = "no_accreditation"
+    """A certification body, and no accreditation counts for a standard that it offers."""
+
+
+def standstills(of: ProviderFacts, now: datetime) -> list[Standstill]:
+    """Return every reason why a provider is invited to nothing at `now`."""
+    takes_any = of.open_capacity > 0 and of.monthly_capacity > 0
+    is_accredited = any(
+        each.counts(now.date()) and each.standard in of.standards for each in of.accreditations
+    )
+    holds = {
+        Standstill.NOT_VERIFIED: of.state is not ProviderState.VERIFIED,
+        Standstill.PAUSED: of.is_paused(now),
+        Standstill.TAKES_NONE: not takes_any,
+        Standstill.ALL_OPEN: takes_any and of.open_count >= of.open_capacity,
+        Standstill.MONTH_USED: takes_any and of.used_this_month(now) >= of.monthly_capacity,
+        Standstill.NO_ACCREDITATION: of.kind is ProviderKind.CERTIFICATION_BODY
+        and not is_accredited,
+    }
+    return [each for each, is_so in holds.items() if is_so]

@@ -13,6 +13,7 @@ from marketplace.leads import sites
 from marketplace.leads.rules import LeadState
 from marketplace.notifications import suppressions
 from marketplace.providers import pauses
+from marketplace.providers.models import Coverage, Provider
 from marketplace.quotes import service as quotes
 from marketplace.web.api.common import LeadIn
 from marketplace.web.api.quotes import QuoteIn
@@ -116,6 +117,9 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         see(person.open("/portal/accreditations"))
         if provider is not consultant:
             see(person.send("/portal/accreditations"))
+            accreditation = make.accreditation(provider, state="claimed", certificate_number="S-1")
+            person.open("/portal/accreditations")
+            see(person.send(f"/portal/accreditations/{accreditation.id}/evidence"))
         see(person.open("/portal/profile"))
         see(person.send("profile", coverage__headcount_min=""))
         mine = next(i for i in held_by(make, lead) if i.provider_id == provider.id)
@@ -134,6 +138,21 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         invitations.accept_invitation(ctx, person_of(provider.id), mine.id)
         see(person.open(f"/portal/invitations/{mine.id}"))
         see(person.open("/admin"))
+
+    idle = make.provider("certification_body", state="suspended", accredited=False)
+    full = make.provider(open_capacity=1, monthly_capacity=1)
+    with ctx.transaction() as tx:
+        covered = tx.session.get_one(Coverage, full.id)
+        covered.open_count = covered.month_count = 1
+        tx.session.get_one(Coverage, idle.id).open_capacity = 0
+        tx.session.get_one(Provider, idle.id).state_reason = "An insurance is missing."
+    see(signed_in(idle).page)
+    away = signed_in(full)
+    for begins, ends in ((ctx.clock().date(), "2026-12-14"), ("2027-01-02", "2027-02-03")):
+        away.open("/portal/leave")
+        away.send("/portal/leave", **{"from": str(begins)}, until=ends)
+    see(away.page)
+    see(away.open("/portal"))
 
     admin.open(f"/admin/providers/{consultant.id}")
     see(admin.send("/strike"))

@@ -94,7 +94,7 @@ def test_every_page_of_the_portal_is_a_step_away(invited):
     provider, _, _ = invited
     page = provider.open("/portal")
     for name in (
-        "messages", "record", "statement", "profile", "accreditations", "leave", "software"
+        "messages", "record", "statement", "profile", "leave", "software"
     ):  # fmt: skip
         page = provider.open(page.link(f"/portal/{name}"))
         assert page.status == 200
@@ -369,7 +369,10 @@ def test_the_profile_is_changed(make, signed_in):
         "profile", coverage__others="AU-NSW\nAtlantis", coverage__headcount_min="x"
     )
     assert refused.status == 422
-    assert "\u201cAtlantis\u201d is not a region of the catalogue" in refused.text
+    assert (
+        "\u201cAtlantis\u201d is not a region that we know: please write a name or an ISO code"
+        in refused.text
+    )
     page = provider.send(
         "profile",
         ("coverage.sectors", "28"),
@@ -414,7 +417,7 @@ def test_languages_are_written_by_name_or_code_and_weeks_as_a_number(make, signe
         "profile", coverage__languages="German\nKlingon", coverage__weeks_to_start="105"
     )
     assert refused.status == 422
-    assert "\u201cKlingon\u201d is not a language of the catalogue" in refused.text
+    assert "\u201cKlingon\u201d is not a language that we know" in refused.text
     assert "The number of weeks until you can begin must be from 0 to 104" in refused.text
     assert dict(refused.form("profile").values)["coverage.languages"] == "German\nKlingon"
 
@@ -446,3 +449,114 @@ def test_that_somebody_advised_the_business_stands_in_the_brief_and_who_comes_wi
     page = provider.send("/accept")
     assert "Ironbark Advice Pty Ltd until 1 February 2026" in page.text
     assert "a consultant: you see who it is" not in page.text
+
+
+def coverage_is(ctx, provider, **changes):
+    with ctx.transaction() as tx:
+        covered = tx.session.get_one(Coverage, provider.id)
+        for name, value in changes.items():
+            setattr(covered, name, value)
+
+
+NONE_CAN_COME = "No new invitations can come at present"
+
+
+def test_an_inbox_to_which_invitations_can_come_says_nothing_of_it(make, signed_in):
+    for kind in ("consultant", "certification_body"):
+        assert NONE_CAN_COME not in signed_in(make.provider(kind)).page.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "leads_to"),
+    [
+        ({"open_capacity": 0}, "You take no invitations", "profile#coverage-open_capacity"),
+        (
+            {"open_capacity": 2, "open_count": 2},
+            "You hold all 2 invitations that you take at once.",
+            "profile#coverage-open_capacity",
+        ),
+        (
+            {"monthly_capacity": 1, "month_count": 1},
+            "You have had the one invitation that you take in a month. The next can come in "
+            "December 2026.",
+            "profile#coverage-monthly_capacity",
+        ),
+    ],
+)
+def test_an_inbox_says_why_no_invitation_can_come_and_where_that_is_changed(
+    make, signed_in, ctx, changes, said, leads_to
+):
+    provider = make.provider()
+    coverage_is(ctx, provider, **changes)
+    person = signed_in(provider)
+    page = person.page
+    assert NONE_CAN_COME in page.text
+    assert said in " ".join(page.text.split())
+    path, _, field = page.link(leads_to).partition("#")
+    assert f'id="{field}"' in person.open(path).html
+
+
+def test_an_inbox_says_that_one_is_on_leave_and_when_one_will_be(make, signed_in, ctx):
+    provider = make.provider(regions=("AU-NSW",))
+    person = signed_in(provider)
+    person.open("/portal/leave")
+    today = ctx.clock().date()
+    person.send("/leave", **{"from": str(today)}, until=str(today + timedelta(days=2)))
+    person.send("/portal/leave", **{"from": "2027-01-02"}, until="2027-01-04")
+    page = person.open("/portal")
+    assert NONE_CAN_COME in page.text
+    assert "You are on leave, 23 to 25 November 2026." in page.text
+    assert "You get no invitations on your leave, 2 to 4 January 2027" in page.text
+    assert page.link("/portal/leave")
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("applied", "We are still looking at your application"),
+        ("suspended", "You are suspended. Write to us when it is put right."),
+        ("rejected", "Your application was turned away."),
+    ],
+)
+def test_an_inbox_says_that_one_is_not_verified_and_why(make, signed_in, ctx, state, said):
+    provider = make.provider(state=state)
+    with ctx.transaction() as tx:
+        tx.session.get_one(Provider, provider.id).state_reason = "An insurance is under question."
+    page = signed_in(provider).page
+    assert NONE_CAN_COME in page.text
+    assert said in page.text
+    assert "An insurance is under question." in page.text
+
+
+def test_the_inbox_of_a_body_without_an_accreditation_that_counts_says_so(make, signed_in):
+    body = make.provider("certification_body", accredited=False)
+    make.accreditation(body, state="claimed")
+    make.accreditation(body, standard="ISO 45001")  # which it does not offer
+    page = signed_in(body).page
+    assert "No accreditation for a standard that you offer counts" in page.text
+    make.accreditation(body)
+    assert NONE_CAN_COME not in signed_in(body).page.text
+
+
+def test_once_accepted_the_quote_is_what_is_offered_first(invited):
+    provider, _, invitation = invited
+    provider.open(f"/portal/invitations/{invitation.id}")
+    page = provider.send("/accept")
+    offered = [
+        attributes
+        for tag, attributes in page.elements
+        if tag in ("a", "button") and "primary" in attributes.get("class", "").split()
+    ]
+    assert [each.get("href") for each in offered] == [f"/portal/invitations/{invitation.id}/quote"]
+
+
+def test_the_mail_of_an_invitation_says_service_and_regions_as_people_do(make, link_to, client):
+    provider = make.provider()
+    lead = make.matched_lead(regions=["AU-NSW", "AU-VIC"])
+    link_to(provider.contact_email, "/invitations")
+    letters = client.get("/mailbox/messages", query_string={"to": provider.contact_email}).json
+    (letter,) = [each for each in letters["items"] if lead.reference in each["subject"]]
+    assert "consulting for ISO 9001, New South Wales, Victoria" in letter["subject"]
+    assert "Where: New South Wales, Victoria" in letter["text"]
+    assert "AU-" not in letter["text"]
+    assert "Sydney time" in letter["text"]

@@ -20,8 +20,9 @@ from marketplace.providers.rules import (
     check_event,
     is_recognised,
     name_key,
+    standstills,
 )
-from tests.rules.facts import NOW, TODAY, accreditation, provider
+from tests.rules.facts import BODY, DAY, NOW, TODAY, accreditation, provider
 
 OTHER = UUID(int=2)
 
@@ -213,3 +214,34 @@ def test_a_cell_of_a_further_column_is_read_by_itself(column, cell, value, probl
     row = read_row(dict.fromkeys(COLUMNS, "") | {column: cell}, reference)
     assert row.values.get(column) == value
     assert dict(row.problems).get(column) == problem
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({}, []),
+        ({"state": ProviderState.APPLIED}, ["not_verified"]),
+        ({"state": ProviderState.SUSPENDED, "open_capacity": 0}, ["not_verified", "takes_none"]),
+        ({"pauses": ((NOW, NOW + DAY),)}, ["paused"]),
+        ({"pauses": ((NOW - DAY, NOW),)}, []),
+        ({"pauses": ((NOW + DAY, NOW + 2 * DAY),)}, []),
+        ({"monthly_capacity": 0}, ["takes_none"]),
+        ({"open_capacity": 2, "open_count": 1}, []),
+        ({"open_capacity": 2, "open_count": 2}, ["all_open"]),
+        ({"open_capacity": 2, "open_count": 3}, ["all_open"]),
+        ({"monthly_capacity": 2, "month_count": 2}, ["month_used"]),
+        ({"monthly_capacity": 2, "month_count": 2, "month": date(2026, 10, 1)}, []),
+        ({"kind": BODY, "accreditations": ()}, ["no_accreditation"]),
+        ({"kind": BODY, "accreditations": (accreditation(),)}, []),
+        (
+            {"kind": BODY, "accreditations": (accreditation(standard="ISO 45001"),)},
+            ["no_accreditation"],
+        ),
+        (
+            {"kind": BODY, "accreditations": (accreditation(valid_until=TODAY - DAY),)},
+            ["no_accreditation"],
+        ),
+    ],
+)
+def test_every_reason_why_a_provider_is_invited_to_nothing_is_named(changes, reasons):
+    assert standstills(provider(**changes), NOW) == reasons

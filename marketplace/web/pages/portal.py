@@ -1,7 +1,7 @@
 """The provider portal: own invitations, the most urgent first, and every answer to one."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +19,9 @@ from marketplace.invitations.rules import (
     InvitationState,
     due_event,
 )
-from marketplace.providers import directory, intake
+from marketplace.providers import directory, facts, intake
 from marketplace.providers.directory import Profile
+from marketplace.providers.rules import Standstill, month_of, standstills
 from marketplace.quotes import drafts, inbox
 from marketplace.web.api.portal_invitations import DeclineIn, InvitationArgs, QuestionIn
 from marketplace.web.auth import current_actor, current_context
@@ -65,10 +66,23 @@ def invitations_() -> str:
             session, profile.provider.id, policy=ctx.policy, now=ctx.clock()
         )
         drafted = drafts.drafted(session, [each["id"] for each in items])
+        known = facts.provider_facts(session, [profile.provider.id], now=ctx.clock())
+    now = ctx.clock()
+    leave = [each for each in profile.pauses if each.reason is None]
+    away = [each for each in leave if each.starts_at <= now]
     due = [each for each in items if is_answerable(each)]
     return render_template(
         "portal.html",
         standing=standing,
+        standstills=[
+            each
+            for each in standstills(known[profile.provider.id], now)
+            # A pause for misses is said by itself, with the button that ends it.
+            if each is not Standstill.PAUSED or away
+        ],
+        away=away,
+        ahead=[each for each in leave if each not in away],
+        next_month=(month_of(now) + timedelta(days=31)).replace(day=1),
         due=[{**each, **time_left(each, ctx.clock())} for each in due],
         others=[each for each in items if each not in due],
         drafted=drafted,
