@@ -7,6 +7,7 @@ import pytest
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation, Question
 from marketplace.invitations.rules import DeclineReason
+from marketplace.leads.models import Lead
 from marketplace.providers.models import Coverage, Provider
 from marketplace.quotes import erasure
 from marketplace.quotes import service as quotes
@@ -560,3 +561,25 @@ def test_the_mail_of_an_invitation_says_service_and_regions_as_people_do(make, l
     assert "Where: New South Wales, Victoria" in letter["text"]
     assert "AU-" not in letter["text"]
     assert "Sydney time" in letter["text"]
+
+
+def test_the_profile_says_what_is_asked_for_often_where_one_works_and_one_does_not_offer(
+    make, signed_in, ctx
+):
+    said = "requests where you work asked for"
+    provider = make.provider(regions=("AU-NSW",))
+    asked = [
+        make.lead(standards=["ISO 9001", "ISO 45001"], regions=["AU-NSW", "AU-VIC"])
+        for _ in range(4)
+    ]
+    for change in ({"service": "certification"}, {"regions": ["AU-VIC"]}, {"regions": ["NZ"]}):
+        make.lead(**{"standards": ["ISO 45001"], **change})
+    person = signed_in(provider)
+    assert said not in person.open("/portal/profile").text
+    make.lead(standards=["ISO 45001"], service="either")
+    page = person.open("/portal/profile")
+    assert "In the last 90 days 5 requests where you work asked for ISO 45001" in page.text
+    assert page.text.count(said) == 1
+    with ctx.transaction() as tx:
+        tx.session.get_one(Lead, asked[0].id).opened_at -= timedelta(days=91)
+    assert said not in person.open("/portal/profile").text

@@ -6,10 +6,11 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Invalid, NotSignedIn
+from marketplace.insights.not_offered import not_offered
 from marketplace.providers import profile
 from marketplace.web.api.provider_schemas import ChangedProviderSchema, ProfileSchema
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.pages.choices import choices
+from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.coverage import by_name, read_coverage, typed_coverage
 from marketplace.web.pages.forms import Filled, Sent, read, typed_from
 from marketplace.web.pages.portal import own_profile
@@ -54,10 +55,15 @@ def read_form(posted: MultiDict[str, str]) -> Sent:
 def show(form: Filled) -> str:
     shown, zone = own_profile()
     ctx = current_context()
+    with ctx.reading() as session:
+        wanted = not_offered(session, shown.coverage, now=ctx.clock())
+    country = shown.provider.country
     return render_template(
         "profile.html",
         profile=shown,
+        country=names(ctx, regions=[country]).get(country, country),
         zone=zone,
+        wanted=wanted,
         form=form,
         offered=choices(ctx),
     )
