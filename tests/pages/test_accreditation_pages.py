@@ -222,7 +222,7 @@ def test_what_was_verified_meanwhile_is_not_taken_back(make, signed_in, ctx):
     person.page = form
     page = person.send(f"{accreditation.id}/take-back")
     assert "an administrator takes it back: please write to us" in page.text
-    assert "only an administrator can take back" in page.text
+    assert "What is verified only an administrator can" in page.text
     assert not [form for form in page.forms if form.action.endswith("take-back")]
 
 

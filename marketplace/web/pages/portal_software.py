@@ -121,6 +121,8 @@ def show(form: Filled, *, secret: str | None = None, whose: str = "") -> str:
     if webhook is not None and not form.typed:
         typed = {"url": [webhook["url"]], "enabled": ["yes" if webhook["enabled"] else "no"]}
         form = Filled(LABELS, typed, form.problems)
+    elif not form.typed:
+        form = Filled(LABELS, {"enabled": ["yes"]}, form.problems)
     return render_template(
         "software.html",
         form=form,
