@@ -122,6 +122,7 @@ def test_accepting_shows_who_it_is_and_twice_is_once(invited, make):
     form = provider.open(f"/portal/invitations/{invitation.id}")
     page = provider.send("/accept")
     assert "jo@acme.example" in page.text
+    assert "Acme Fabrication Pty Ltd, Australia" in page.text
     assert state(make, lead) == "accepted"
     provider.page = form
     assert provider.send("/accept").status == 200
@@ -473,13 +474,12 @@ def test_an_inbox_to_which_invitations_can_come_says_nothing_of_it(make, signed_
         ({"open_capacity": 0}, "You take no invitations", "profile#coverage-open_capacity"),
         (
             {"open_capacity": 2, "open_count": 2},
-            "You hold all 2 invitations that you take at once.",
+            "You take 2 invitations at once, and hold 2.",
             "profile#coverage-open_capacity",
         ),
         (
             {"monthly_capacity": 1, "month_count": 1},
-            "You have had the one invitation that you take in a month. The next can come in "
-            "December 2026.",
+            "You take 1 invitation in a month, and have had 1. The next can come in December 2026.",
             "profile#coverage-monthly_capacity",
         ),
     ],

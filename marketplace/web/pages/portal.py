@@ -146,7 +146,9 @@ def show(invitation_id: UUID, form: Filled) -> str:
         is_live=shown["state"] in LIVE and not is_late,
         places=ctx.policy.places,
         names=names(
-            ctx, regions=lead["regions"], sectors=[lead["sector"]] if lead["sector"] else []
+            ctx,
+            regions=[*lead["regions"], lead["country"]],
+            sectors=[lead["sector"]] if lead["sector"] else [],
         ),
     )
 
