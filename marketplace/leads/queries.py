@@ -95,6 +95,16 @@ def lead_of_request_token(
     )
 
 
+def running_request(session: Session, token: str | None, *, now: datetime) -> str | None:
+    """Return the reference of the request that a request token opens, while that is unfinished."""
+    link = link_for(session, Purpose.REQUEST, token, now=now) if token else None
+    if link is None:
+        return None
+    return session.scalar(
+        select(Lead.reference).where(Lead.id == link.subject_id, one_of(Lead.state, *UNFINISHED))
+    )
+
+
 def leads_of_contact(
     session: Session, email: str, *, now: datetime, lives_on: timedelta
 ) -> Sequence[Lead]:

@@ -6,7 +6,9 @@ memory, and where even that fails nobody is turned away: a lead matters more tha
 """
 
 import time
+from datetime import timedelta
 from ipaddress import IPv4Address, ip_address, ip_network
+from math import ceil
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -15,7 +17,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from marketplace.bootstrap import Product
-from marketplace.core.texts import N_
+from marketplace.core.texts import N_, Told
+from marketplace.web.errors import wants_json
+from marketplace.web.pages.words import span
 from marketplace.web.product import current_product
 
 LIMITS = {
@@ -42,7 +46,7 @@ LIMITS = {
 }
 """By method and route: an office behind one address gets by, a machine that guesses does not."""
 
-REFUSED = N_("too many of these came from your address: please wait a moment and try again")
+REFUSED = "too many of these came from your address: please wait a moment and try again"
 
 REDIS_PATIENCE = 1
 """Seconds to wait for Redis before counting in memory."""
@@ -70,7 +74,7 @@ def register(app: Flask, product: Product) -> None:
                 limits,
                 methods=[method],
                 scope=method,
-                error_message=REFUSED,
+                error_message=_refused,
                 exempt_when=lambda: not current_product().ctx.policy.rate_limits,
             )
             view: Any = put_on(app.view_functions[rule.endpoint])
@@ -96,6 +100,20 @@ def sender() -> str:
 
 def _limits_of(route: str) -> dict[str, str]:
     return {method: limits for (method, path), limits in LIMITS.items() if path == route}
+
+
+def _refused() -> str:
+    """Return what is said: to people for how long, which programs read in a header."""
+    if wants_json():
+        return REFUSED
+    minutes = ceil(g.get("wait", 60) / 60)
+    return Told(
+        N_(
+            "Too many of these came from your address, and nothing was sent. Please wait %(time)s, "
+            "then send it once more."
+        ),
+        time=span(timedelta(minutes=minutes)),
+    )
 
 
 def _note_wait(limit: RequestLimit) -> None:

@@ -1,9 +1,13 @@
 """The lead form with scripts: quicker to fill in, and nothing typed is lost."""
 
+import time
+
 import pytest
 from playwright.sync_api import expect
 
 from marketplace.leads.models import Lead
+from tests.browser.conftest import DESK, PHONE
+from tests.browser.test_looks import STILL, WATCH
 
 NEED = {"contact.name": "Mia Ferrante", "headcount": "42", "company.name": "Kestrel Joinery"}
 OLD = (
@@ -58,10 +62,19 @@ def test_a_number_is_checked_while_it_is_typed_and_stops_nobody(window, make, cl
     number.press_sequentially("51 824 753 557")
     page.wait_for_timeout(700)
     expect(said).to_be_empty()  # whoever still types has made no mistake yet
+    assert number.get_attribute("aria-invalid") is None
     number.press("Tab")
     expect(said).to_contain_text("is not a valid ABN or ACN")
+    expect(said).to_have_attribute("aria-live", "polite")
+    expect(number).to_have_attribute("aria-invalid", "true")
+    assert "number-checked" in number.get_attribute("aria-describedby").split()
+    assert said.evaluate(
+        "e => e.parentElement.contains(document.querySelector('#company-registration_number'))"
+    )
     number.fill("51 824 753 556")
     expect(said).to_contain_text("check digits of this number are right")
+    expect(said).to_have_attribute("aria-live", "off")  # not read out while somebody types
+    assert number.get_attribute("aria-invalid") is None
     page.select_option("[name='company.country']", "NZ")
     expect(said).to_be_empty()
     page.route("**/checks/**", lambda route: route.fulfill(status=429))
@@ -77,19 +90,55 @@ def test_a_postcode_ticks_its_state_which_can_be_unticked(window):
     written = page.locator("#region_written-0")
     written.fill("2612")
     written.press("Tab")
+    said = page.locator("#region_written-understood")
     expect(page.locator("[value='AU-ACT']")).to_be_checked()
-    expect(written).to_have_value("")
-    expect(page.locator("#region_written-understood")).to_contain_text("We took 2612 to be in")
+    expect(said).to_contain_text("We took 2612 to be in")
     page.uncheck("[value='AU-ACT']")
+    expect(written).to_have_value("")  # which would tick it once more when the form is sent
+    expect(said).to_be_empty()
     written.fill("Auckland")
     written.press("Tab")
     expect(written).to_have_value("Auckland")
+
+
+def test_a_postcode_that_is_changed_takes_back_what_was_guessed_and_not_what_was_ticked(window):
+    page = window().page
+    page.goto("/")
+    said = page.locator("#region_written-understood")
+
+    def write(n, text):
+        page.locator(f"#region_written-{n}").fill(text)
+        page.keyboard.press("Tab")
+
+    def ticked():
+        return page.locator("[name=regions]:checked").evaluate_all("all => all.map(e => e.value)")
+
+    page.check("[value='AU-VIC']")
+    write(0, "2612")
+    expect(said).to_contain_text("2612")
+    assert ticked() == ["AU-ACT", "AU-VIC"]
+    write(0, "3550")  # in Victoria, which is ticked already
+    expect(said).to_contain_text("3550")
+    assert ticked() == ["AU-VIC"]
+    write(0, "0100")
+    expect(said).to_contain_text("“0100” is a postcode that tells us no region")
+    assert ticked() == ["AU-VIC"]
+    for n in (0, 1):
+        write(n, "2612")
+        expect(said).to_contain_text("2612")
+    write(0, "New Zealand")
+    expect(said).to_be_empty()
+    assert ticked() == ["AU-ACT", "AU-VIC"]  # the other postcode says so still
+    write(1, "")
+    expect(page.locator("[value='AU-ACT']")).not_to_be_checked()
+    assert ticked() == ["AU-VIC"]
 
 
 def test_what_was_typed_is_there_when_the_page_was_left_and_names_only_in_its_own_tab(window):
     page = window().page
     page.goto("/")
     fill_in(page)
+    page.locator("#region_written-0").fill("12 High Street, Bendigo 3550")
     page.goto("/join")
     page.goto("/")
     expect(page.get_by_text("We kept what you typed here before.")).to_be_visible()
@@ -104,6 +153,7 @@ def test_what_was_typed_is_there_when_the_page_was_left_and_names_only_in_its_ow
     stored = other.evaluate("JSON.stringify(localStorage)")
     assert "Mia" not in stored
     assert "Kestrel" not in stored
+    assert "High Street" not in stored
     assert "consent" not in stored
     assert "csrf" not in stored
     page.click("text=Start afresh")
@@ -167,3 +217,22 @@ def test_what_was_sent_is_kept_no_longer_and_back_finds_the_form_as_it_was(windo
     page.go_back()
     expect(field(page, "contact.name")).to_have_value("Mia Ferrante")
     assert len(make.ask(lambda session: session.query(Lead).all())) == 1
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_nothing_moves_when_what_was_typed_before_comes_back(window, size):
+    page = window(size).page
+    page.add_init_script(WATCH)
+    page.goto("/")
+    fill_in(page)
+    page.locator("summary", has_text="more standards").click()
+    page.check("[value='ISO 37001']")
+    page.locator("summary", has_text="consultant advised").click()
+    field(page, "consultants_used.0.name").fill("Ridge Consulting")
+    page.route("**/lead_form.js*", lambda route: (time.sleep(0.5), route.continue_()))
+    page.goto("/", wait_until="load")
+    expect(page.locator("[value='ISO 37001']")).to_be_visible()
+    expect(field(page, "consultants_used.0.name")).to_be_visible()
+    page.wait_for_timeout(300)
+    moved = page.evaluate("window.shifted")
+    assert sum(amount for amount, *_ in moved) <= STILL, moved

@@ -89,6 +89,7 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
     see(anybody.send("/sign-in"))
 
     see(open_request(ctx, business, certification))
+    see(business.open("/"))
     for path in ("close", "erase", "follow-on"):
         see(business.open(f"/requests/{path}"))
     for path in ("choose", "replace", "review"):

@@ -1,6 +1,7 @@
 """The business's own page: how its request stands, and every decision about it."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -72,6 +73,27 @@ def test_a_lost_link_is_mailed_again_and_nobody_learns_whether_there_is_one(
     assert len(answers) == 1
     page = visitor.open(link_to(certification.contact_email, "requests/open"))
     assert certification.reference in page.title
+
+
+def test_who_asks_for_links_without_end_is_told_to_wait_whether_there_is_one_or_not(
+    app, ctx, browser, certification
+):
+    product = app.extensions["marketplace"]
+    policy = replace(ctx.policy, rate_limits=True)
+    app.extensions["marketplace"] = replace(product, ctx=replace(ctx, policy=policy))
+    visitor = browser()
+    lost = visitor.open("/requests/link")
+    answers = {}
+    for _ in range(12):
+        for email in (certification.contact_email, "nobody@harbour.example"):
+            visitor.page = lost
+            page = visitor.send("/requests/link", email=email)
+            answers.setdefault((page.status, email), set()).add(" ".join(page.text.split()))
+    assert {status for status, _ in answers} == {200, 429}
+    assert len({frozenset(texts) for (status, _), texts in answers.items() if status == 200}) == 1
+    for (status, _), texts in answers.items():
+        wait = "nothing was sent. Please wait 1 minute, then send it once more."
+        assert status == 200 or all(wait in text for text in texts)
 
 
 def test_what_is_no_address_is_said_beside_the_field(browser):

@@ -154,7 +154,7 @@ def test_every_wrong_field_is_named_in_the_frame_and_what_was_typed_is_kept(
     assert again.status == 422
     assert ancestors(again) == KESTREL
     assert again.title.startswith("Error: ")
-    assert "The number of people must be a whole number" in again.text
+    assert "Write the number of people in digits, such as 42" in again.text
     assert ("headcount", "many") in again.form("/embed").values
     assert "We took 2612 to be in Australian Capital Territory" in again.text
     put_right = [(n, v) for n, v in again.form("/embed").values if n != "headcount"]

@@ -88,10 +88,10 @@ def test_every_pointer_finds_its_field_or_its_group():
         FieldError("/editions/ISO 9001", "is elsewhere"),
     ]
     assert by_field(errors, known) == {
-        "contact.email": "is required",
-        "standards": "is one; is two",
-        "phases.3.fee": "is required",
-        "": "is elsewhere",
+        "contact.email": ["is required"],
+        "standards": ["is one", "is two"],
+        "phases.3.fee": ["is required"],
+        "": ["is elsewhere"],
     }
 
 

@@ -16,10 +16,11 @@ from marketplace.core.calendars import CalendarKind
 from marketplace.core.db import db
 from marketplace.invitations import questions
 from marketplace.leads.models import Lead
+from marketplace.quotes import outcome
 from tests.api.doors import invitations_of
 from tests.conftest import Client
-from tests.factories import person_of
-from tests.pages.steps import FILLED, NEED, fill_in
+from tests.factories import business_of, person_of
+from tests.pages.steps import FILLED, NEED, fill_in, open_request
 
 
 def leads(make):
@@ -142,6 +143,157 @@ def test_every_wrong_field_is_named_at_once_and_what_was_typed_is_kept(browser, 
     assert leads(make) == []
 
 
+def said_of(page):
+    """Return what the summary says, by the id of the field; beside that stands the same."""
+    summary = page.html.split('aria-labelledby="summary-title"')[1].split("</ul>")[0]
+    said = re.findall(r'<li><a href="#([^"]+)">(.*?)</a></li>', summary)
+    for id_, sentence in said:
+        beside = page.html.split(f'id="{id_}-problem"')[1].split("</div>")[0]
+        assert f"</span>{sentence}</p>" in beside
+    return [(id_, unescape(sentence)) for id_, sentence in said]
+
+
+def test_a_form_sent_blank_says_what_to_do_about_each_field(browser, make):
+    visitor = browser()
+    values = visitor.open("/").form("/").values
+    names = {n for n, _ in values} | {"service", "standards", "regions"}
+    blank = [(name, "") for name in names - {"csrf_token", "begun"}]
+    page = visitor.post("/", [*blank, ("csrf_token", dict(values)["csrf_token"])])
+    assert page.status == 422
+    assert said_of(page) == [
+        ("service", "Choose what you are looking for"),
+        ("standards", "Tick at least one standard"),
+        (
+            "regions",
+            "Say where your sites are: tick a state, or write a postcode, a country or a region",
+        ),
+        ("headcount", "Say how many people work there"),
+        ("sites", "Write in digits at how many sites they work, such as 2"),
+        ("company-name", "Write the company's name"),
+        ("company-country", "Choose the company's country"),
+        ("contact-name", "Write your name"),
+        ("contact-email", "Write your e-mail address"),
+        (
+            "consent-share_with_matched_providers",
+            "Tick that we may share your request: no provider can be given it without that",
+        ),
+    ]
+    assert leads(make) == []
+
+
+WRONG = {
+    "service": ("everything", "Choose what you are looking for"),
+    "certification_status": ("x", "Choose whether you hold a certificate today"),
+    "timeframe": ("x", "Choose how soon you need it, or “Not sure”"),
+    "needed_by": (
+        "31/03/2027",
+        "Write the date by which you need it as year, month and day, such as 2027-03-31, or leave "
+        "it blank",
+    ),
+    "remote_ok": ("perhaps", "Say whether remote work is fine"),
+    "language": ("xx", "Choose a language of the list, or “Any language”"),
+    "headcount": ("about forty", "Write the number of people in digits, such as 42"),
+    "sites": ("0", "The number of sites must be from 1 to 10,000"),
+    "company__name": ("K", "Write the company's name in full: it has two letters at least"),
+    "company__country": ("XX", "Choose the company's country"),
+    "company__website": (
+        "kestrel",
+        "“kestrel” is not a web address: please write one such as www.acme.example, or leave it "
+        "blank",
+    ),
+    "sector": ("999", "Choose a sector of the list, or “Not sure”"),
+    "consultants_used__0__ended_on": (
+        "last year",
+        "Write the date on which consultant 1 ended as year, month and day, such as 2026-02-01, or "
+        "leave it blank",
+    ),
+    "contact__email": (
+        "mia at kestrel",
+        "“mia at kestrel” is not an e-mail address: please write one such as name@acme.example",
+    ),
+}
+
+
+def test_what_is_wrong_is_said_in_a_sentence_about_what_was_typed(browser, clock):
+    typed = {name: value for name, (value, _) in WRONG.items()}
+    page = fill_in(browser(), clock, **typed, consultants_used__0__name="Ridge Consulting")
+    said = dict(said_of(page))
+    for name, (_, sentence) in WRONG.items():
+        assert said.pop(name.replace("__", "-")) == sentence
+    assert not said
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "sentence"),
+    [
+        ("needed_by", "2020-01-01", "The date by which you need it has passed"),
+        ("headcount", "0", "The number of people must be from 1 to 1,000,000"),
+        ("headcount", "2000000", "The number of people must be from 1 to 1,000,000"),
+        (
+            "company__registration_number",
+            "51 824 753 557",
+            "This is not a valid ABN or ACN: please check its digits, or leave it blank",
+        ),
+        ("company__registration_number", "?", "A registration number has 2 to 30 letters"),
+        ("company__name", "x" * 201, "“Company” has room for 200 characters: you wrote 201"),
+        ("company__website", "k.example/" + "x" * 300, "“Website” has room for 300 characters"),
+        ("contact__name", "x" * 121, "“Your name” has room for 120 characters: you wrote 121"),
+        ("contact__name", "\u200b", "Write your name"),
+        ("contact__phone", "1" * 41, "“Telephone” has room for 40 characters: you wrote 41"),
+        ("contact__role", "x" * 121, "“Your role” has room for 120 characters: you wrote 121"),
+        ("contact__role", "a\x00b", "“Your role” has characters in it that cannot be seen"),
+        ("contact__email", "x" * 300 + "@a.example", "is not an e-mail address"),
+        ("notes", "x" * 4001, "has room for 4,000 characters: you wrote 4,001"),
+        ("consultants_used__0__name", "x" * 201, "The name of consultant 1 has room for 200"),
+        ("consultants_used__0__ended_on", "2026-02-01", "Write the name of consultant 1, or clear"),
+        ("region_written", "Oz" * 40, "OzOz” is not a region that we know"),
+        ("standards", "ISO 99999", "“ISO 99999” is not a standard that we know"),
+    ],
+)
+def test_each_field_says_in_which_way_it_is_wrong(browser, clock, make, name, typed, sentence):
+    page = fill_in(browser(), clock, **{name: typed})
+    ((_, said),) = said_of(page)
+    assert sentence in said
+    assert leads(make) == []
+
+
+def test_too_many_are_counted(browser, clock, make):
+    visitor = browser()
+    visitor.open("/")
+    codes = [each.code for each in make.ask(standards) if each.certifiable][:8]
+    states = ["ACT", "NSW", "NT", "QLD", "SA", "TAS", "VIC", "WA"]
+    ticked = [("standards", code) for code in codes]
+    ticked += [("regions", f"AU-{state}") for state in states]
+    page = visitor.send("/", *ticked, **FILLED, region_written="NZ; FJ; PG")
+    assert said_of(page) == [
+        ("standards", "Choose up to 6 standards: you ticked 8"),
+        ("regions", "Choose up to 10 places: you gave 11"),
+    ]
+
+
+def test_each_of_several_wrong_things_has_a_line_of_its_own(browser, clock, make):
+    visitor = browser()
+    visitor.open("/")
+    ticked = [("standards", "ISO 31000"), ("standards", "ISO/IEC 17025")]
+    page = visitor.send(
+        "/", *ticked, **FILLED, region_written="Narnia; 0100; Middle Earth and beyond"
+    )
+    said = said_of(page)
+    assert [id_ for id_, _ in said] == ["standards"] * 2 + ["regions"] * 3
+    for (_, sentence), begun in zip(
+        said,
+        (
+            "ISO 31000 gives guidance",
+            "ISO/IEC 17025 is not certified but accredited",
+            "“Narnia” is not a region that we know: please write a name",
+            "“0100” is a postcode that tells us no region: please tick the region",
+            "“Middle Earth and beyond” is not a region that we know",
+        ),
+        strict=True,
+    ):
+        assert sentence.startswith(begun)
+
+
 def test_a_form_is_put_right_from_the_page_that_says_what_is_wrong(browser, clock, make):
     visitor = browser()
     assert fill_in(visitor, clock, contact__email="").status == 422
@@ -183,7 +335,7 @@ def test_what_is_no_region_is_refused_whatever_it_is(browser, clock, make, writt
     page = fill_in(browser(), clock, region_written=written, company__country=country)
     assert page.status == 422
     assert "is not a region that we know" in page.text
-    assert "characters" not in page.html.split('id="regions-problem"')[1].split("</p>")[0]
+    assert not any("characters" in said for _, said in said_of(page))
     assert leads(make) == []
 
 
@@ -212,7 +364,7 @@ def test_the_language_of_the_work_may_be_chosen_and_is_no_matter_otherwise(brows
 def test_a_language_that_is_not_offered_is_named(browser, clock, make):
     page = fill_in(browser(), clock, language="xx")
     assert page.status == 422
-    assert "The language is not a language of the catalogue" in page.text
+    assert "Choose a language of the list" in page.text
     assert leads(make) == []
 
 
@@ -325,11 +477,11 @@ def test_a_postcode_that_tells_nothing_is_refused_and_kept(browser, clock, make,
     ("country", "typed", "wrong", "says"),
     [
         ("AU", "51 824 753 556", False, "The check digits of this number are right."),
-        ("AU", "51 824 753 557", True, "The registration number is not a valid ABN or ACN"),
+        ("AU", "51 824 753 557", True, "This is not a valid ABN or ACN"),
         ("NZ", "9429041535111", True, "is not a valid NZBN"),
         ("DE", "HRB 12345", False, ""),
-        ("", "\x00", True, "must have 2 to 30 letters and digits"),
-        ("AU", "1" * 5000, True, "must have 2 to 30"),
+        ("", "\x00", True, "has 2 to 30 letters and digits"),
+        ("AU", "1" * 5000, True, "has 2 to 30"),
     ],
 )
 def test_a_number_is_checked_while_it_is_typed_by_the_rule_that_holds_when_it_is_sent(
@@ -358,6 +510,58 @@ def test_a_postcode_is_understood_while_it_is_typed(client, country, typed, regi
     answer = client.get("/checks/region", query_string={"country": country, "typed": typed})
     assert answer.json["region"] == region
     assert ("Postcodes cross borders" in answer.json["says"]) is (region is not None)
+
+
+@pytest.mark.parametrize(("country", "typed"), [("NZ", "1010"), ("AU", "0100")])
+def test_a_postcode_that_tells_nothing_says_so_while_it_is_typed(client, country, typed):
+    answer = client.get("/checks/region", query_string={"country": country, "typed": typed})
+    assert answer.json["region"] is None
+    assert f"“{typed}” is a postcode that tells us no region" in answer.json["says"]
+
+
+def test_who_has_a_request_running_is_told_so_where_another_could_be_sent(
+    ctx, browser, make, clock
+):
+    lead = make.matched_lead()
+    business = browser()
+    open_request(ctx, business, lead)
+    page = business.open("/")
+    assert f"Your request {lead.reference} is running" in " ".join(page.text.split())
+    assert f'<a href="/requests">{lead.reference}</a>' in page.html
+    assert lead.reference not in browser().open("/").text
+    outcome.close_request(ctx, business_of(lead), reason="not_now")
+    assert lead.reference not in business.open("/").text
+
+
+def throttle(app, ctx):
+    policy = replace(ctx.policy, rate_limits=True)
+    product = app.extensions["marketplace"]
+    app.extensions["marketplace"] = replace(product, ctx=replace(ctx, policy=policy))
+
+
+def test_who_sends_too_often_is_told_how_long_to_wait_and_keeps_what_was_typed(
+    app, ctx, browser, clock, make
+):
+    throttle(app, ctx)
+    visitor = browser()
+    fill_in(visitor, clock, headcount="many")
+    tries = (visitor.send("/", headcount="many") for _ in range(41))
+    assert any(each.status == 429 for each in tries)
+    page = visitor.send("/", headcount="42")
+    assert page.status == 429
+    text = " ".join(page.text.split())
+    assert "nothing was sent. Please wait 1 minute, then send it once more" in text
+    assert int(page.response.headers["Retry-After"]) <= 60
+    typed = page.form("/").values
+    for given in (("headcount", "42"), ("contact.name", "Mia Ferrante"), ("standards", "ISO 9001")):
+        assert given in typed
+    assert leads(make) == []
+    policy = replace(ctx.policy, rate_limits=False)
+    product = app.extensions["marketplace"]
+    app.extensions["marketplace"] = replace(product, ctx=replace(ctx, policy=policy))
+    assert visitor.send("/").at == "/requests/sent"
+    (lead,) = leads(make)
+    assert lead.signals["seconds_to_fill"] == 120
 
 
 def test_search_engines_are_told_what_the_page_says_and_nothing_else(browser):

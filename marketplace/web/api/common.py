@@ -92,7 +92,7 @@ class LeadIn(NeedIn):
     contact = fields.Nested(ContactIn, required=True, error_messages={"required": "is required"})
     service = Choice(Service, required=True)
     standards = ListOf(code(), least=1, most=6, required=True)
-    regions = ListOf(code(10), least=1, most=10, required=True)
+    regions = ListOf(code(), least=1, most=10, required=True)
     headcount = WholeNumber(least=1, most=1_000_000, required=True)
     consultants_used = ListOf(
         fields.Nested(ConsultantUsedIn), most=10, repeats=True, load_default=list

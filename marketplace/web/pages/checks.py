@@ -7,9 +7,11 @@ from flask import Blueprint, Response, jsonify, request
 from flask_babel import gettext as _
 
 from marketplace.core import identity
+from marketplace.core.texts import Told
 from marketplace.web.auth import current_context
 from marketplace.web.languages import translate
-from marketplace.web.pages.lead_form import LABELS, of_postcode
+from marketplace.web.pages.lead_errors import NO_REGION, POSTCODE, about
+from marketplace.web.pages.lead_form import of_postcode
 
 pages = Blueprint("checks", __name__, url_prefix="/checks")
 
@@ -25,8 +27,8 @@ def number() -> Response:
     try:
         identity.normal_number(country, typed)
     except ValueError as wrong:
-        label = translate(LABELS["company.registration_number"])
-        return jsonify(wrong=True, says=f"{label} {wrong}.")
+        said = about("company.registration_number", str(wrong))
+        return jsonify(wrong=True, says=translate(said))
     # Of other countries only the form is known, which says too little to be worth saying.
     says = _("The check digits of this number are right.") if country == "AU" else ""
     return jsonify(wrong=False, says=says)
@@ -34,13 +36,15 @@ def number() -> Response:
 
 @pages.get("/region")
 def region() -> Response:
-    """Say which region a postcode is taken for, if it is one that tells."""
+    """Say which region a postcode is taken for, or that it tells none."""
     country = request.args.get("country", "")[:2]
     typed = request.args.get("typed", "")[:TYPED_AT_MOST]
     with current_context().reading() as session:
         guess = of_postcode(session, country, typed)
     if guess is None:
-        return jsonify(region=None, says="")
+        is_postcode = POSTCODE.fullmatch(typed.strip())
+        says = translate(Told(NO_REGION, typed=is_postcode[1])) if is_postcode else ""
+        return jsonify(region=None, says=says)
     return jsonify(
         region=guess.code,
         says=_(

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import FieldError, Invalid
@@ -17,6 +18,7 @@ from marketplace.web.auth import current_context, product
 from marketplace.web.pages import lead_form
 from marketplace.web.pages.forms import Filled
 from marketplace.web.pages.guard import assets
+from marketplace.web.pages.lead_errors import LABELS, in_words
 
 pages = Blueprint("embed", __name__)
 
@@ -44,7 +46,11 @@ def let_its_site_frame_it() -> None:
     not show the answer there.
     """
     named = request.args.get("site") or request.headers.get("Referer")
-    if request.path != "/embed" or not named:
+    if request.path != "/embed":
+        return
+    if not named:
+        if request.method == "POST":
+            abort(403)
         return
     try:
         site = origin_of(named)
@@ -61,14 +67,12 @@ def form() -> Response | str:
     """Show the form; where no site is named, somebody opened the frame by itself."""
     if "framed_by" not in g:
         return redirect(url_for("front.form"))
-    return show(Filled(lead_form.LABELS, lead_form.BEGIN))
+    return show(Filled(LABELS, lead_form.BEGIN))
 
 
 @pages.post("/embed")
 def send() -> str | tuple[str, int]:
     """Take the form, as the front page does, and answer right there."""
-    if "framed_by" not in g:
-        abort(403)
     sent = lead_form.read_form(request.form)
     begun = lead_form.begun(request.form.get("begun", ""), g.framed_by)
     ctx = current_context()
@@ -79,12 +83,18 @@ def send() -> str | tuple[str, int]:
     try:
         said = lead_form.submit_once(sent, request.form, begun)
     except Invalid as refused:
-        errors = [lead_form.by_name(error, sent) for error in refused.errors]
-        filled = sent.shown.wrong(errors)
+        filled = sent.shown.wrong(in_words(refused.errors, sent.data))
         return show(filled, seal=begun.seal, understood=dict(sent.understood)), 422
     receipt = lead_form.receipt_for(said, sent)
     read_first = lead_form.read_first(ctx.policy)
     return render_template("embed_sent.html", receipt=receipt, read_first=read_first)
+
+
+@pages.errorhandler(429)
+def wait(refused: TooManyRequests) -> tuple[str, int]:
+    """Show the form as it was filled in to whoever has to wait before sending it."""
+    filled = lead_form.to_wait(refused, request.form)
+    return show(filled, seal=request.form.get("begun", "")), 429
 
 
 def show(filled: Filled, *, seal: str = "", understood: dict[str, str] | None = None) -> str:

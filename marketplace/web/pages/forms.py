@@ -5,7 +5,7 @@ So the schema of the JSON interface reads it, and the pointers of its refusals l
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,7 +157,7 @@ class Filled:
     labels: Mapping[str, str]
     """What each field, or group of fields, is called in a sentence; `phases.fee` for every row."""
     typed: Typed = field(default_factory=dict)
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def value(self, name: str) -> str:
         return "\n".join(self.typed.get(name, []))
@@ -176,16 +176,19 @@ class Filled:
             self.problems,
             key=lambda n: (order.index(_plain(n)) if _plain(n) in order else len(order), n),
         )
-        return [(field_id(name), self.sentence(name)) for name in names]
+        return [(field_id(name), said) for name in names for said in self.sentences(name)]
 
     @property
     def blank(self) -> "Filled":
         """The same form with nothing in it: for another form beside it on one page."""
         return Filled(self.labels)
 
-    def sentence(self, name: str) -> str:
-        """Return what is wrong with a field; some refusals are sentences by themselves."""
-        problem = self.problems[name]
+    def sentences(self, name: str) -> list[str]:
+        """Return all that is wrong with a field."""
+        return [self._sentence(name, problem) for problem in self.problems[name]]
+
+    def _sentence(self, name: str, problem: str) -> str:
+        """Return one refusal as a sentence; some are one by themselves."""
         is_whole = not name or problem[:1].isupper() or problem[:1] == "\u201c"
         return translate(problem) if is_whole else whole(problem, self.label(name))
 
@@ -195,19 +198,18 @@ class Filled:
         return Filled(self.labels, shown, by_field(errors, self.labels))
 
 
-def by_field(errors: Iterable[FieldError], known: Collection[str]) -> dict[str, str]:
-    """Return what is wrong by the field or group that the page has for it."""
-    found: dict[str, str] = {}
+def by_field(errors: Iterable[FieldError], known: Collection[str]) -> dict[str, list[str]]:
+    """Return what is wrong by the field or group that the page has for it, each thing once."""
+    found: dict[str, list[str]] = {}
     for error in errors:
         steps = [s.replace("~1", "/").replace("~0", "~") for s in error.pointer.split("/")[1:]]
         # What is wrong with an entry of a plain list is shown with the list.
         while steps and (steps[-1].isdigit() or _plain(".".join(steps)) not in known):
             steps.pop()
         name = ".".join(steps)
-        if name in found:
-            found[name] = f"{translate(found[name])}; {translate(error.detail)}"
-        else:
-            found[name] = error.detail
+        said = found.setdefault(name, [])
+        if error.detail not in said:
+            said.append(error.detail)
     return found
 
 

@@ -11,16 +11,19 @@ from flask import (
     url_for,
 )
 from flask_babel import gettext as _
+from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
 from marketplace.core.calendars import CalendarKind
 from marketplace.core.errors import Invalid
 from marketplace.core.policy import Policy
 from marketplace.insights.commitments import PublicFigures, public_figures
-from marketplace.web.auth import current_context, product
+from marketplace.leads import queries
+from marketplace.web.auth import REQUEST_TOKEN, current_context, product
 from marketplace.web.pages import lead_form
 from marketplace.web.pages.forms import Filled
 from marketplace.web.pages.kept import once_a_minute
+from marketplace.web.pages.lead_errors import LABELS, in_words
 from marketplace.web.pages.words import day, span
 
 pages = Blueprint("front", __name__)
@@ -29,7 +32,7 @@ pages = Blueprint("front", __name__)
 @pages.get("/")
 def form() -> str:
     """Show the form."""
-    filled = Filled(lead_form.LABELS, lead_form.BEGIN)
+    filled = Filled(LABELS, lead_form.BEGIN)
     return show(filled, begun=lead_form.begin_now().seal)
 
 
@@ -42,11 +45,17 @@ def send() -> Response | tuple[str, int]:
     try:
         said = lead_form.submit_once(sent, request.form, begun)
     except Invalid as refused:
-        errors = [lead_form.by_name(error, sent) for error in refused.errors]
-        filled = sent.shown.wrong(errors)
+        filled = sent.shown.wrong(in_words(refused.errors, sent.data))
         return show(filled, begun=seal, understood=dict(sent.understood)), 422
     session["receipt"] = lead_form.receipt_for(said, sent)
     return redirect(url_for("front.sent"), 303)
+
+
+@pages.errorhandler(429)
+def wait(refused: TooManyRequests) -> tuple[str, int]:
+    """Show the form as it was filled in to whoever has to wait before sending it."""
+    filled = lead_form.to_wait(refused, request.form)
+    return show(filled, begun=request.form.get("begun", "")), 429
 
 
 @pages.get("/requests/sent")
@@ -81,6 +90,8 @@ def privacy() -> str:
 
 def show(filled: Filled, *, begun: str, understood: dict[str, str] | None = None) -> str:
     ctx = current_context()
+    with ctx.reading() as reading:
+        running = queries.running_request(reading, session.get(REQUEST_TOKEN), now=ctx.clock())
     home = f"{product().settings.public_url.rstrip('/')}/"
     answers = promises(ctx.policy, once_a_minute(ctx, public_figures))
     return render_template(
@@ -89,6 +100,7 @@ def show(filled: Filled, *, begun: str, understood: dict[str, str] | None = None
         begun=begun,
         understood=understood or {},
         answers=answers,
+        running=running,
         home=home,
         structured=None if filled.problems else structured(home, answers),
         **lead_form.offered(),

@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import TooManyRequests
 
 from marketplace.catalogue import queries as catalogue
 from marketplace.core import idempotency
@@ -26,8 +27,10 @@ from marketplace.leads.rules import CertificationStatus, Service, Timeframe
 from marketplace.leads.signals import Telltale
 from marketplace.web.api.common import LeadIn
 from marketplace.web.auth import current_context
+from marketplace.web.languages import translate
 from marketplace.web.pages.choices import choices, region_codes
 from marketplace.web.pages.forms import Filled, Sent, Typed, read
+from marketplace.web.pages.lead_errors import LABELS, POSTCODE
 from marketplace.web.pages.standards import COMMON, by_subject, words_for
 from marketplace.web.pages.words import span
 from marketplace.web.requests import load
@@ -38,14 +41,9 @@ HONEYPOT = "fax"
 PATIENCE = 5.0
 """Seconds that the second click of a double click waits for what the first one came to."""
 
-SHOWN_AT_MOST = 60
-"""Characters of a name that is none: the field above has all of it."""
-
 BEGIN: Typed = {"company.country": ["AU"], "sites": ["1"], "certification_status": ["none"]}
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
-_POSTCODE = re.compile(r"(?:.*[\s,])?([0-9]{4})")
-"""A postcode by itself, or at the end of an address."""
 
 
 @dataclass(frozen=True)
@@ -61,35 +59,23 @@ class LeadSent(Sent):
         return Filled(LABELS, self.typed)
 
 
-LABELS = {
-    "": "",
-    "service": N_("What you are looking for"),
-    "standards": N_("At least one standard"),
-    "certification_status": N_("Where you stand today"),
-    "timeframe": N_("The time frame"),
-    "needed_by": N_("The date by which you need it"),
-    "regions": N_("The place where the work is done"),
-    "remote_ok": N_("Remote work"),
-    "language": N_("The language"),
-    "headcount": N_("The number of people"),
-    "sites": N_("The number of sites"),
-    "company.name": N_("The company's name"),
-    "company.country": N_("The company's country"),
-    "company.registration_number": N_("The registration number"),
-    "company.website": N_("The website"),
-    "sector": N_("The sector"),
-    "consultants_used": N_("The consultants named"),
-    "consultants_used.name": N_("The name of consultant"),
-    "consultants_used.ended_on": N_("The end of the work of consultant"),
-    "notes": N_("The notes"),
-    "contact.name": N_("Your name"),
-    "contact.email": N_("Your e-mail address"),
-    "contact.phone": N_("Your telephone number"),
-    "contact.role": N_("Your role"),
-    "consent.share_with_matched_providers": N_("Your consent"),
-    "consent": N_("Your consent"),
+STATUSES = {
+    CertificationStatus.NONE: N_("No, not yet"),
+    CertificationStatus.CERTIFIED: N_("Yes"),
+    CertificationStatus.TRANSFER: N_("Yes, and we want another certification body"),
+    CertificationStatus.TRANSITION: N_("Yes, and we have to move to a new edition"),
+    CertificationStatus.LAPSED: N_("Not any more: it has lapsed"),
 }
-"""What each field is called in a sentence, in the order of the page."""
+"""Whether there is a certificate, as a business says it of itself ..."""
+
+TIMEFRAMES = {
+    Timeframe.ASAP: N_("As soon as possible"),
+    Timeframe.THREE_MONTHS: N_("Within 3 months"),
+    Timeframe.SIX_MONTHS: N_("Within 6 months"),
+    Timeframe.TWELVE_MONTHS: N_("Within a year"),
+    Timeframe.EXPLORING: N_("No hurry: we are looking around"),
+}
+"""... and how soon."""
 
 
 def offered() -> dict[str, Any]:
@@ -102,8 +88,8 @@ def offered() -> dict[str, Any]:
         "subjects": by_subject(found.others),
         "words_for": words_for,
         "services": list(Service),
-        "timeframes": list(Timeframe),
-        "statuses": list(CertificationStatus),
+        "timeframes": [(each.value, translate(said)) for each, said in TIMEFRAMES.items()],
+        "statuses": [(each.value, translate(said)) for each, said in STATUSES.items()],
         "honeypot": HONEYPOT,
         "policy": ctx.policy,
         "promised": promised(ctx.policy),
@@ -146,8 +132,16 @@ def read_form(posted: MultiDict[str, str]) -> LeadSent:
     regions = [*sent.data.get("regions", []), *guessed, *codes]
     if regions:
         sent.data["regions"] = list(dict.fromkeys(regions))
+    if posted.get("sites", "1").strip() == "":
+        sent.data["sites"] = ""  # the page asks for it, though the schema would take it for one
     sent.data["consent"]["terms_version"] = ctx.policy.terms_version
     return LeadSent(sent.data, sent.typed, {guess.postcode: guess.name for guess in guesses})
+
+
+def to_wait(refused: TooManyRequests, posted: MultiDict[str, str]) -> Filled:
+    """Return the form as it was filled in, for whoever has to wait before sending it."""
+    kept = FieldError("", _("What you typed is still here, below."))
+    return read_form(posted).shown.wrong([FieldError("", refused.description or ""), kept])
 
 
 @dataclass(frozen=True)
@@ -161,25 +155,11 @@ class Guess:
 
 def of_postcode(session: Session, country: str, text: str) -> Guess | None:
     """Return which region of the business's country a postcode is of, where postcodes tell."""
-    written = _POSTCODE.fullmatch(text.strip())
+    written = POSTCODE.fullmatch(text.strip())
     if written is None or not _COUNTRY.fullmatch(country):
         return None
     region = catalogue.region_of_postcode(session, country, written[1])
     return Guess(written[1], region.name, region.code) if region else None
-
-
-def by_name(error: FieldError, sent: Sent) -> FieldError:
-    """Return what is wrong with a region by what was typed, since it stands in no field alone."""
-    index = error.pointer.removeprefix("/regions/")
-    if index == error.pointer:
-        return error
-    text = sent.data["regions"][int(index)]
-    wrong = (
-        _("is a postcode that tells us no region: please write the region's name")
-        if _POSTCODE.fullmatch(text)
-        else _("is not a region that we know: please write a name or an ISO code, such as NZ-AUK")
-    )
-    return FieldError("/regions", f"\u201c{text[:SHOWN_AT_MOST]}\u201d {wrong}")
 
 
 def submit_once(sent: Sent, posted: MultiDict[str, str], begun: "Begun") -> dict[str, Any]:

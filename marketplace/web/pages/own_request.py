@@ -15,12 +15,15 @@ from marketplace.core.forms import Form
 from marketplace.core.texts import N_
 from marketplace.invitations import endings, questions
 from marketplace.invitations.rules import LIVE, InvitationState
-from marketplace.leads.rules import CloseReason, Timeframe
+from marketplace.leads.rules import CloseReason
 from marketplace.quotes import comparison, erasure, outcome
 from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn, ReviewIn
 from marketplace.web.auth import REQUEST_TOKEN, current_actor, current_context
+from marketplace.web.languages import translate
 from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.forms import Filled, read, typed_from
+from marketplace.web.pages.lead_errors import in_words
+from marketplace.web.pages.lead_form import TIMEFRAMES
 from marketplace.web.pages.standards import COMMON
 from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
@@ -32,12 +35,12 @@ LABELS = {
     "reason": N_("The reason"),
     "rating": N_("Your rating"),
     "comment": N_("Your comment"),
-    "standards": N_("At least one standard"),
-    "headcount": N_("The number of people"),
-    "sites": N_("The number of sites"),
-    "timeframe": N_("The time frame"),
-    "needed_by": N_("The date by which you need it"),
-    "notes": N_("The notes"),
+    "standards": N_("Standards"),
+    "headcount": N_("People"),
+    "sites": N_("Sites"),
+    "timeframe": N_("How soon?"),
+    "needed_by": N_("Needed by"),
+    "notes": N_("Notes"),
 }
 
 Page = Response | str | tuple[str, int]
@@ -271,7 +274,8 @@ def follow_on() -> Page:
     try:
         return done(lambda: outcome.follow_on(ctx, actor, form), said)
     except Invalid as refused:
-        return _following_on(Filled(LABELS).wrong(refused.errors, sent.typed)), 422
+        errors = in_words(refused.errors, sent.data)
+        return _following_on(Filled(LABELS).wrong(errors, sent.typed)), 422
 
 
 def _following_on(form: Filled) -> str:
@@ -281,7 +285,7 @@ def _following_on(form: Filled) -> str:
         form=form,
         offered=choices(current_context()),
         plain=COMMON,
-        timeframes=list(Timeframe),
+        timeframes=[(each.value, translate(said)) for each, said in TIMEFRAMES.items()],
     )
 
 

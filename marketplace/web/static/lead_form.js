@@ -28,9 +28,9 @@ function forget() {
   keep("sessionStorage");
 }
 
-// What may name somebody is gone with the page's tab, and the rest after a week. Consent is given
+// What may name somebody is gone once the page is closed, and the rest after a week. Consent is given
 // anew each time, and what is hidden belongs to the page.
-const IS_PERSONAL = /^(contact|consultants_used)\.|^company\.(?!country)|^notes$/;
+const IS_PERSONAL = /^(contact|consultants_used)\.|^company\.(?!country)|^(notes|region_written)$/;
 
 function controls() {
   return [...form.elements].filter(
@@ -131,14 +131,18 @@ function checkNumber() {
   const said = document.getElementById("number-checked");
   let timer, turn = 0;
 
-  // While somebody still types, nothing is wrong yet.
+  // While somebody still types, nothing is wrong yet, and nothing is read out.
   async function check(isDone) {
     const mine = ++turn;
     const typed = field.value.trim();
     const answer = typed ? await ask(form.dataset.check, typed) : null;
     if (mine !== turn) return;
-    said.textContent = answer && (isDone || !answer.wrong) ? answer.says : "";
-    said.classList.toggle("problem", Boolean(answer?.wrong));
+    const isWrong = isDone && Boolean(answer?.wrong);
+    said.setAttribute("aria-live", isDone ? "polite" : "off");
+    said.textContent = answer && (isWrong || !answer.wrong) ? answer.says : "";
+    said.classList.toggle("problem", isWrong);
+    field.toggleAttribute("aria-invalid", isWrong);
+    if (isWrong) field.setAttribute("aria-invalid", "true");
   }
 
   field.addEventListener("input", () => {
@@ -153,19 +157,43 @@ function checkNumber() {
   }
 }
 
+// A postcode ticks its state. One that is changed unticks that again, unless somebody ticked it.
 function readPostcodes() {
   const said = document.getElementById("region_written-understood");
+  const guessed = new Map();
+
+  function takeBack(field) {
+    const tick = guessed.get(field);
+    guessed.delete(field);
+    if (tick && ![...guessed.values()].includes(tick)) tick.checked = false;
+  }
+
   for (const field of form.querySelectorAll("[name=region_written]")) {
     field.addEventListener("change", async () => {
       const typed = field.value;
-      if (!/\d{4}\s*$/.test(typed)) return;
-      const answer = await ask(form.dataset.checkRegion, typed);
-      const tick = [...form.elements.regions].find((each) => each.value === answer?.region);
-      if (!tick || field.value !== typed) return;
-      tick.checked = true;
-      field.value = "";
+      takeBack(field);
+      said.textContent = "";
+      const answer = /\d{4}\s*$/.test(typed) ? await ask(form.dataset.checkRegion, typed) : null;
+      if (!answer || field.value !== typed) return;
+      const tick = [...form.elements.regions].find((each) => each.value === answer.region);
+      if (tick && (!tick.checked || [...guessed.values()].includes(tick))) {
+        tick.checked = true;
+        guessed.set(field, tick);
+      }
       said.textContent = answer.says;
       keepAll();
+    });
+  }
+
+  // Whoever ticks it means it; whoever unticks it does not mean the postcode, which would tick it
+  // once more when the form is sent.
+  for (const tick of form.elements.regions) {
+    tick.addEventListener("change", () => {
+      for (const [field, each] of guessed) {
+        if (each !== tick) continue;
+        guessed.delete(field);
+        if (!tick.checked) field.value = said.textContent = "";
+      }
     });
   }
 }
