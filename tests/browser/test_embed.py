@@ -127,6 +127,31 @@ def test_a_reader_of_another_site_sends_the_form_without_a_cookie(
     assert page.context.cookies() == []
 
 
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_the_frame_is_of_the_sites_own_scheme_and_not_seen_before_it_has_its_height(
+    ctx, site, elsewhere, reader, scheme
+):
+    origin, pages = elsewhere
+    name(ctx, origin)
+    tag = f'<script src="{site.url}/embed.js" data-scheme="{scheme}"></script>'
+    pages["/"] = PAGE.format(head="", body=tag)
+    page = reader()
+    page.emulate_media(color_scheme="light" if scheme == "dark" else "dark")
+    held = []
+    page.route("**/embed?*", lambda route: held.append(route))
+    page.goto(f"{origin}/", wait_until="commit")
+    expect(page.locator("iframe")).to_be_hidden()
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    expect(page.locator("iframe")).to_be_visible()
+    fits(page)
+    assert page.evaluate("shifted") < 0.001
+    (_, inside) = page.frames
+    red = inside.evaluate("getComputedStyle(document.body).backgroundColor").split("(")[1]
+    assert (int(red.split(",")[0]) < 128) is (scheme == "dark")
+
+
 def fits(page):
     """Wait until the frame is as tall as what it shows."""
     (_, inside) = page.frames

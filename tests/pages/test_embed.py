@@ -233,6 +233,26 @@ def test_one_address_may_not_send_without_end_and_is_told_so_in_the_frame(app, c
     pages = [frame(PATH, values) for _ in range(21)]
     assert [page.status for page in pages] == [422] * 20 + [429]
     assert ancestors(pages[-1]) == KESTREL
+    assert "nothing was sent. Please wait 1 minute" in " ".join(pages[-1].text.split())
+    assert ("contact.name", "Mia Ferrante") in pages[-1].form("/embed").values
+    assert frame("/embed", values).status in (403, 429)
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"), [("dark", "dark"), ("light", "light"), ("auto", None), ('"><b', None)]
+)
+def test_the_form_is_light_or_dark_as_the_site_around_it_says(kestrel, frame, clock, asked, shown):
+    page = frame(f"{PATH}&scheme={quote(asked)}")
+    clock.advance(minutes=2)
+    again = frame(page.form("/embed").action, filled(page, headcount="many"))
+    form = again.form("/embed")
+    put_right = [(n, "42" if n == "headcount" else v) for n, v in form.values]
+    sent = frame(form.action, put_right)
+    assert "Please check your e-mail" in sent.text
+    for each in (page, again, sent):
+        (html,) = [attributes for tag, attributes in each.elements if tag == "html"]
+        assert html.get("data-scheme") == shown
+        assert ("meta", {"name": "color-scheme", "content": shown or "light dark"}) in each.elements
 
 
 def test_what_goes_wrong_in_the_frame_is_said_in_the_frame(

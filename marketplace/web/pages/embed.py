@@ -60,6 +60,8 @@ def let_its_site_frame_it() -> None:
         if not may_embed(session, site):
             abort(403, _("The form may not be shown inside %(site)s.", site=site))
     g.framed_by = site
+    scheme = request.args.get("scheme")
+    g.scheme = scheme if scheme in ("light", "dark") else None
 
 
 @pages.get("/embed")

@@ -137,6 +137,7 @@ def frame() -> dict[str, Any]:
         "kind_of_provider": session.get("kind"),
         "has_request": REQUEST_TOKEN in session,
         "framed_by": g.get("framed_by"),
+        "scheme": g.get("scheme"),
         "asset": asset,
     }
 

@@ -3,22 +3,25 @@
 (() => {
   "use strict";
   const script = document.currentScript ?? document.querySelector('script[src$="/embed.js"]');
-  const { into, title = "Ask for up to three quotes for your ISO project" } = script.dataset;
+  const { into, scheme = "auto", title = "Ask for up to three quotes for your ISO project" } = script.dataset;
   const ours = new URL(script.src).origin;
   const frame = document.createElement("iframe");
-  frame.src = `${ours}/embed?${new URLSearchParams({ site: location.origin })}`;
+  frame.src = `${ours}/embed?${new URLSearchParams({ site: location.origin, scheme })}`;
   frame.title = title;
   frame.scrolling = "no";
   frame.referrerPolicy = "strict-origin";
   // It may do what a form needs, and open links beside this page, never in its place.
   frame.sandbox = "allow-forms allow-scripts allow-same-origin allow-popups allow-popups-to-escape-sandbox";
-  // As tall as the window, so that what it pushes down while it grows is out of sight.
-  Object.assign(frame.style, { display: "block", width: "100%", height: "100vh", border: "0" });
+  // As tall as the window, so that what it pushes down while it grows is out of sight; and not seen
+  // before it has said how tall it is.
+  const style = { display: "block", width: "100%", height: "100vh", border: "0", visibility: "hidden" };
+  Object.assign(frame.style, style);
 
   let isThere = false;
   addEventListener("message", ({ origin, source, data }) => {
     if (origin !== ours || source !== frame.contentWindow || !Number.isFinite(data?.height)) return;
     isThere = true;
+    frame.style.visibility = "";
     frame.style.height = `${Math.min(Math.max(data.height, 0), 20000)}px`;
   });
 
