@@ -44,6 +44,11 @@ class Lead(Base):
         Index("ix_leads_business_key", "business_key"),
         Index("ix_leads_state", "state", "id"),
         Index(
+            "ix_leads_contact",
+            text("lower(contact_email)"),
+            postgresql_where=text("erased_at IS NULL"),
+        ),
+        Index(
             "ix_leads_to_confirm",
             "confirm_by",
             postgresql_where=text("state = 'awaiting_confirmation'"),

@@ -49,6 +49,7 @@ def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> di
         "reference": lead.reference,
         "status": lead.state,
         "lead": lead.form,
+        "agreed": {"terms": lead.consent["terms_version"], "at": lead.created_at},
         "time_zone": lead.time_zone,
         "awarded_invitation_id": lead.awarded_invitation_id,
         "chosen": _chosen(session, lead, held),

@@ -2,17 +2,19 @@
 
 from sqlalchemy import delete, select, update
 
-from marketplace.core.actors import Actor
+from marketplace.core import links
+from marketplace.core.actors import Actor, Kind
 from marketplace.core.context import Context, Transaction
+from marketplace.core.errors import Gone
 from marketplace.core.events import record
-from marketplace.core.links import Link
+from marketplace.core.links import Link, Purpose
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation, Miss, Question
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.advisers import forget_advisers
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent
+from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent, LeadState
 from marketplace.notifications import forgetting, suppressions
 from marketplace.notifications.service import notify
 from marketplace.quotes import outcome
@@ -47,6 +49,23 @@ def erase_request(ctx: Context, actor: Actor) -> None:
         suppressions.forget_bounces(tx, lead.contact_email)
         _erase(tx, lead)
         record(tx, actor, "lead.erased", lead.id)
+
+
+def erase_unconfirmed(ctx: Context, token: str) -> str:
+    """Erase a form that nobody has confirmed, by the link that would confirm it; or raise `Gone`.
+
+    Nobody has seen it, and nobody is written to: whoever says so may not have sent it. It lapses in
+    its time as any other. Return its reference.
+    """
+    with ctx.transaction() as tx:
+        link = links.use(tx, Purpose.CONFIRM_LEAD, token)
+        lead = leads.lock_lead(tx.session, link.subject_id)
+        if lead.state is not LeadState.AWAITING_CONFIRMATION:
+            raise Gone("this link was used or has lapsed")
+        forgetting.forget_messages(tx, [lead.id])
+        _erase(tx, lead)
+        record(tx, Actor(Kind.BUSINESS, id=lead.id, lead_id=lead.id), "lead.erased", lead.id)
+        return lead.reference
 
 
 def _erase(tx: Transaction, lead: Lead) -> None:

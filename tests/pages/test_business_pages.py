@@ -375,6 +375,9 @@ def test_the_form_is_shown_as_it_was_sent(ctx, browser, make):
     ):  # fmt: skip
         assert said in sent
     assert lead.form["contact"].get("phone", "") in sent
+    agreed = " ".join(sent.split("What you agreed to")[1].split())
+    assert agreed.startswith("At ")
+    assert "under the terms of 2026-11: that your request is shared" in agreed
 
 
 def test_a_finished_request_says_what_was_not_needed_and_offers_another(

@@ -16,6 +16,7 @@ from marketplace.core.calendars import CalendarKind
 from marketplace.core.db import db
 from marketplace.invitations import questions
 from marketplace.leads.models import Lead
+from marketplace.notifications.models import MailboxMessage, Notification
 from marketplace.quotes import outcome
 from tests.api.doors import invitations_of
 from tests.conftest import Client
@@ -727,3 +728,72 @@ def test_a_request_that_is_not_theirs_can_be_reported(browser, clock, make, link
     assert "Thank you" in stranger.send("not-ours").text
     (lead, _) = leads(make)
     assert link_to("ada@marketplace.example", str(lead.id)) == f"/admin/leads/{lead.id}"
+
+
+def asked_to_confirm(browser, clock, link_to):
+    """Send the form, and open the page behind the link in the mail in another browser."""
+    fill_in(browser(), clock)
+    reader = browser()
+    return reader, reader.open(link_to("mia@kestrel.example", "confirm"))
+
+
+def test_who_did_not_send_a_form_erases_it_at_once_from_the_page_behind_the_mail(
+    browser, clock, make, link_to, admin
+):
+    reader, asked = asked_to_confirm(browser, clock, link_to)
+    (lead,) = leads(make)
+    front = reader.send("/requests/erase/")
+    assert front.at == "/"
+    assert f"The form {lead.reference} has been erased" in front.text
+    (erased,) = leads(make)
+    for model in (Lead, Notification, MailboxMessage):
+        for row in make.ask(lambda session, model=model: session.query(model).all()):
+            for known in ("Kestrel", "kestrel.example", "Mia", "5550 1234", "tender"):
+                assert known not in str(row.columns), model
+    assert erased.form == {}
+    assert "What identified people was erased" in admin.open(f"/admin/leads/{lead.id}").text
+    assert "the business, by its link" in admin.page.text
+    assert reader.open(asked.at).status == 410
+    for form in asked.forms[-2:]:
+        assert reader.post(form.action, form.values).status == 410
+    assert fill_in(browser(), clock).at == "/requests/sent"  # and may be asked for anew
+
+
+def test_looking_at_the_page_or_at_the_address_that_erases_changes_nothing(
+    browser, clock, make, link_to
+):
+    reader, asked = asked_to_confirm(browser, clock, link_to)
+    address = asked.form("/requests/erase/").action
+    assert reader.open(address).status == 405
+    assert reader.post(address, []).status == 400
+    (lead,) = leads(make)
+    assert lead.contact_name == "Mia Ferrante"
+    reader.page = asked
+    assert reader.post(asked.at, asked.forms[-2].values).at == "/requests"
+
+
+def test_a_form_that_was_confirmed_is_not_erased_by_the_link_that_confirmed_it(
+    browser, clock, make, link_to
+):
+    reader, asked = asked_to_confirm(browser, clock, link_to)
+    reader.post(asked.at, asked.forms[-2].values)
+    reader.page = asked
+    assert reader.send("/requests/erase/").status == 410
+    assert leads(make)[0].state == "open"
+    assert leads(make)[0].contact_name == "Mia Ferrante"
+
+
+def test_confirming_and_erasing_at_once_comes_to_one_of_them(app, browser, clock, make, link_to):
+    reader, asked = asked_to_confirm(browser, clock, link_to)
+    cookie = reader.client.get_cookie("marketplace").value
+
+    def click(form):
+        client = Client(app, app.response_class)
+        client.set_cookie("marketplace", cookie)
+        return client.post(form.action, data=dict(form.values)).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(click, asked.forms[-2:] * 2))
+    assert sorted(answers) == [303, 410, 410, 410]
+    (lead,) = leads(make)
+    assert (lead.state == "open") is (lead.erased_at is None)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from marketplace.accounts import passwords
 from marketplace.bootstrap import channel_of
@@ -554,6 +554,19 @@ def test_the_link_to_the_latest_that_is_finished_is_mailed_where_nothing_runs(
     clock.advance(days=1)
     ask_for_link(ctx, lead.contact_email)
     assert links_mailed(make) == [lead.id]
+
+
+def test_the_requests_of_an_address_are_found_by_an_index(ctx, make):
+    make.lead()
+    with ctx.reading() as session:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = session.scalars(
+            text(
+                "EXPLAIN SELECT id FROM leads WHERE lower(contact_email) = 'jo@acme.example'"
+                " AND erased_at IS NULL"
+            )
+        ).all()
+    assert any("ix_leads_contact" in line for line in plan), plan
 
 
 def test_nobody_else_is_mailed_a_link_and_the_answer_takes_no_less_time(ctx, make, slept):

@@ -8,6 +8,7 @@ from marketplace.core.errors import Gone, Invalid
 from marketplace.core.texts import N_
 from marketplace.leads import queries, service
 from marketplace.leads.rules import LeadState
+from marketplace.quotes import erasure
 from marketplace.web.api.sessions import NewPasswordResetSchema as AddressIn
 from marketplace.web.auth import REQUEST_TOKEN, current_context
 from marketplace.web.pages.forms import Filled, read
@@ -46,7 +47,9 @@ def look_before_confirming(token: str) -> str | tuple[str, int]:
     if lead is None:
         return render_template("link_lapsed.html", what="confirm"), 410
     first = read_first(ctx.policy)
-    return render_template("confirm.html", lead=lead, policy=ctx.policy, read_first=first)
+    return render_template(
+        "confirm.html", lead=lead, token=token, policy=ctx.policy, read_first=first
+    )
 
 
 @pages.post("/confirm/<token>")
@@ -65,6 +68,18 @@ def confirm(token: str) -> Response | str | tuple[str, int]:
     else:
         flash(_("Thank you, your request is confirmed. Somebody looks at it before it opens."))
     return redirect(url_for("own_request.own"), 303)
+
+
+@pages.post("/erase/<token>")
+def erase(token: str) -> Response | tuple[str, int]:
+    """Erase the form instead: whoever reads the mail did not send it, or does not mean it."""
+    try:
+        reference = erasure.erase_unconfirmed(current_context(), token)
+    except Gone:
+        return render_template("link_lapsed.html", what="confirm"), 410
+    session.pop("receipt", None)
+    flash(_("The form %(reference)s has been erased. Nobody was shown it.", reference=reference))
+    return redirect(url_for("front.form"), 303)
 
 
 @pages.get("/open/<token>")
