@@ -21,12 +21,12 @@ NAMES = ("Southern Assurance Pty Ltd", "Wattle Certification", "Meridian Quality
 def at_request(make, ctx, window):
     """Return a window with a request that was answered by so many of three."""
 
-    def open_it(quoted, size=DESK):
+    def open_it(quoted, size=DESK, body=CERTIFICATION):
         for name in NAMES:
             make.provider("certification_body", name=name)
         lead = make.matched_lead(service="certification")
         for each in held_by(make, lead)[:quoted]:
-            form = load(QuoteIn(), CERTIFICATION)
+            form = load(QuoteIn(), body)
             quotes.put_quote(ctx, person_of(each.provider_id), each.id, form)
         with ctx.transaction() as tx:
             token = leads.mint_request_token(tx, lead)
@@ -59,6 +59,37 @@ def test_a_phone_shows_every_quote_and_keeps_the_names_in_sight(at_request):
     for name in NAMES:
         expect(heads.filter(has_text=name)).to_be_in_viewport(ratio=1)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+BROKEN = """
+() => {
+  const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    for (const {index, 0: amount} of node.data.matchAll(/[A-Z]{3}\\s[\\d,.]*\\d/g)) {
+      const range = document.createRange();
+      range.setStart(node, index);
+      range.setEnd(node, index + amount.length);
+      const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+      if (lines.size > 1) found.push([amount, node.parentElement.outerHTML.slice(0, 200)]);
+    }
+  }
+  return found;
+}
+"""
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_no_amount_is_broken_across_lines(at_request, size):
+    fees = dict.fromkeys(("application", "stage_1", "stage_2", "annual", "travel"), "12345.50")
+    page = at_request(3, size, {**CERTIFICATION, "fees": fees, "tax_rate": "10"})
+    for folded in page.locator("#main details").all():
+        folded.evaluate("each => each.open = true")
+    assert page.get_by_text("AUD 12,345.50").count() >= 3
+    assert page.evaluate(BROKEN) == []
+    hidden = "all => all.filter(each => each.scrollWidth > each.clientWidth).length"
+    assert page.locator("article .scroll").evaluate_all(hidden) == 0
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 def test_paper_gets_the_comparison_and_nothing_else(at_request):
