@@ -93,7 +93,7 @@ def test_a_case_shows_matching_invitations_and_history(admin, make):
         "The bench",
     ):  # fmt: skip
         assert said in page.text
-    invited = f"\u201cInvitation {lead.reference}: ISO 9001"
+    invited = f"\u201cInvitation {lead.reference}: consulting for ISO 9001"
     assert f"mail to {provider.contact_email}, waiting to be sent: {invited}" in page.text
 
 

@@ -54,6 +54,7 @@ ENGLISH_FROM_BELOW = (
     r"^was invited into place .*",
     r"^.+ (is a consultant|is a certification body), and the request is for \w+$",
     r"^.+ was not verified$",
+    r"^.* has as many open invitations as it takes",
     r"^.+ is applied, and only verified providers are invited$",
     r"^.+ is on leave, or its invitations are paused$",
 )
