@@ -38,7 +38,7 @@ def open_leads(ctx: Context, count: int, *, draw: random.Random) -> list[UUID]:
                     "sites": 1,
                     "certification_status": CertificationStatus.NONE,
                     "consultants_used": [],
-                    "consent": {},
+                    "consent": {"share_with_matched_providers": True, "terms_version": "2026-11"},
                     "signals": {},
                     "review_reasons": [],
                     "time_zone": "Australia/Sydney",
