@@ -511,6 +511,18 @@ def test_an_inbox_says_that_one_is_on_leave_and_when_one_will_be(make, signed_in
     assert page.link("/portal/leave")
 
 
+def test_two_leaves_at_once_are_two_sentences_on_lines_of_their_own(make, signed_in, ctx):
+    person = signed_in(make.provider(regions=("AU-NSW",)))
+    today = ctx.clock().date()
+    for days in (2, 5):
+        person.open("/portal/leave")
+        person.send(
+            "/portal/leave", **{"from": str(today)}, until=str(today + timedelta(days=days))
+        )
+    html = person.open("/portal").html
+    assert html.count('<span class="each">You are on leave') == 2
+
+
 @pytest.mark.parametrize(
     ("state", "said"),
     [
