@@ -82,3 +82,15 @@ def test_sent_twice_it_is_one_application_and_nobody_learns_who_is_known(browser
         person.open("/join")
         assert person.send("/join", *TICKED, **FILLED).at == "/join/received"
     assert make.ask(lambda session: session.scalar(select(func.count(Provider.id)))) == 1
+
+
+def test_whoever_chooses_no_standard_and_no_region_is_asked_to_choose_one(browser, make):
+    person = browser()
+    person.open("/join")
+    page = person.send("/join")
+    assert page.status == 422
+    assert "Choose at least one standard" in page.text
+    assert "Choose at least one region" in page.text
+    assert "standards is required" not in page.text
+    assert "at least 1 and at most" not in page.text
+    assert applied(make) == []

@@ -26,6 +26,12 @@ WRITTEN = {
 }
 """Lists of which a person writes entries by name, and what is said of one that is unknown."""
 
+NEEDED = {
+    "standards": N_("Choose at least one standard"),
+    "regions": N_("Choose at least one region"),
+}
+"""Lists that must not be empty, and what is said of one that is."""
+
 SHOWN_AT_MOST = 60
 """Characters of an entry that are said again: the field has all of it."""
 
@@ -58,7 +64,13 @@ def read_coverage(sent: Sent, posted: MultiDict[str, str]) -> None:
 
 
 def by_name(error: FieldError, sent: Sent) -> FieldError:
-    """Return what is wrong with a written entry by what was typed: all of them share a field."""
+    """Return what is wrong with a written entry by what was typed: all of them share a field.
+
+    Of a list in which nothing is chosen it says to choose.
+    """
+    for name, choose in NEEDED.items():
+        if error.pointer == f"/coverage/{name}" and not sent.data["coverage"].get(name):
+            return FieldError(error.pointer, choose)
     for name, unknown in WRITTEN.items():
         index = error.pointer.removeprefix(f"/coverage/{name}/")
         if index != error.pointer:
