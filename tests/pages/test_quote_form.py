@@ -219,6 +219,22 @@ def test_what_cannot_be_read_is_named_and_travel_may_be_included(certifying):
     )
 
 
+def test_travel_that_is_included_is_not_shown_as_not_stated(certifying):
+    form = certifying()
+    page = form.press(
+        audit_days__stage_1="1",
+        audit_days__stage_2="2",
+        fees__stage_1="1000",
+        fees__stage_2="2000",
+        travel_basis="included",
+        currency="AUD",
+        valid_until="2027-03-01",
+    )
+    (row,) = re.findall(r"<tr><th scope=\"row\">Travel</th>.*?</tr>", page.html)
+    assert "included" in row
+    assert "not stated" not in row
+
+
 def test_phases_are_added_up_and_one_without_a_fee_is_named(consulting):
     filled = {**CONSULTING, "phases__1__name": "Train", "travel": "99.99"}
     page = consulting.press("/sum", **filled)
