@@ -219,6 +219,13 @@ def test_what_cannot_be_read_is_named_and_travel_may_be_included(certifying):
     )
 
 
+def test_a_currency_in_small_letters_and_a_percent_sign_are_understood(consulting, make):
+    consulting.press(**CONSULTING | {"currency": " aud ", "tax_rate": "10 %"})
+    (quote,) = stored(make, Quote)
+    assert quote.currency == "AUD"
+    assert "plus 10 % tax" in words(consulting.person.page)
+
+
 def test_travel_that_is_included_is_not_shown_as_not_stated(certifying):
     form = certifying()
     page = form.press(

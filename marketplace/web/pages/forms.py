@@ -14,7 +14,7 @@ from marshmallow import Schema, fields
 from werkzeug.datastructures import MultiDict
 
 from marketplace.core.errors import FieldError
-from marketplace.web.api.quotes import Lines
+from marketplace.web.api.quotes import Lines, Percent
 from marketplace.web.fields import Amount, HalfDays, ListOf, WholeNumber, YesNo
 from marketplace.web.languages import translate
 from marketplace.web.pages.refusals import whole
@@ -106,6 +106,8 @@ def parsed(each: fields.Field[Any], text: str) -> Any:
     if isinstance(each, Amount):
         bare = bare.removeprefix("$").strip()
         return bare.replace(",", "") if _GROUPED.fullmatch(bare) else bare
+    if isinstance(each, Percent):
+        return bare.removesuffix("%").rstrip()
     if isinstance(each, Lines):
         return [line for line in bare.splitlines() if line.strip()]
     return text

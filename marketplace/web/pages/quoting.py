@@ -66,6 +66,8 @@ def form(invitation_id: UUID) -> Page:
 def send(invitation_id: UUID) -> Page:
     """Take the quote, or a new version of it."""
     sent = read(QuoteIn(), request.form)
+    if isinstance(currency := sent.data.get("currency"), str):
+        sent.data["currency"] = currency.strip().upper()
     ctx, actor = current_context(), current_actor()
     values = load(QuoteIn(), sent.data)
     try:
