@@ -12,6 +12,9 @@ from stdnum.exceptions import ValidationError
 
 from marketplace.core.texts import N_
 
+_NAMED = re.compile(r"^\s*(ABN|ACN|NZBN)[\s:.]*(?=[0-9])", re.IGNORECASE)
+"""What a number is called, before it: as it stands on letters, from which it is copied."""
+
 
 def normal_number(country: str, number: str) -> str:
     """Return the number without spaces and punctuation, or raise `ValueError` saying what is wrong.
@@ -19,7 +22,8 @@ def normal_number(country: str, number: str) -> str:
     Australia: an ABN (11 digits, prefix 11 to 99, modulus 89) or an ACN (9 digits, modulus 10).
     New Zealand: an NZBN (13 digits beginning with 94, GS1 check digit).
     """
-    compact = re.sub(r"[\s.\-/]", "", number).upper()
+    bare = _NAMED.sub("", number, count=1) if country in ("AU", "NZ") else number
+    compact = re.sub(r"[\s.\-/]", "", bare).upper()
     if not re.fullmatch(r"[0-9A-Z]{2,30}", compact):
         raise ValueError(N_("must have 2 to 30 letters and digits"))
     if country == "AU" and not (abn.is_valid(compact) or acn.is_valid(compact)):
