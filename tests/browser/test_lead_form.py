@@ -134,6 +134,47 @@ def test_a_postcode_that_is_changed_takes_back_what_was_guessed_and_not_what_was
     assert ticked() == ["AU-VIC"]
 
 
+def test_a_guess_is_taken_back_after_the_page_was_left_too_and_where_the_country_changes(window):
+    page = window().page
+    page.goto("/")
+    said = page.locator("#region_written-understood")
+    ticked = "[name=regions]:checked"
+    page.check("[value='AU-VIC']")
+    page.locator("#region_written-0").fill("2612")
+    page.keyboard.press("Tab")
+    expect(said).to_contain_text("2612")
+    page.goto("/join")
+    page.goto("/")
+    expect(page.locator(ticked)).to_have_count(2)
+    page.locator("#region_written-0").fill("2000")
+    page.keyboard.press("Tab")
+    expect(page.locator("[value='AU-NSW']")).to_be_checked()
+    expect(page.locator("[value='AU-ACT']")).not_to_be_checked()
+    page.select_option("[name='company.country']", "NZ")
+    expect(said).to_contain_text("tells us no region")
+    expect(page.locator(ticked)).to_have_count(1)
+    expect(page.locator("[value='AU-VIC']")).to_be_checked()  # nobody guessed that
+
+
+def test_what_was_said_of_a_number_goes_once_it_is_right(window, make):
+    page = window().page
+    page.goto("/")
+    field(page, "company.registration_number").fill("51 824 753 557")
+    page.click("button.big")
+    refused = page.locator("#company-registration_number-problem")
+    expect(refused).to_be_visible()
+    number = field(page, "company.registration_number")
+    number.fill("51 824 753 556")
+    number.press("Tab")
+    expect(page.locator("#number-checked")).to_contain_text("are right")
+    expect(refused).to_have_count(0)
+    expect(page.locator(".field.wrong", has=number)).to_have_count(0)
+    number.fill("51 824 753 557")
+    number.press("Tab")
+    expect(page.locator("#number-checked.problem")).to_be_visible()
+    expect(page.locator(".field.wrong", has=number)).to_have_count(1)
+
+
 def test_what_was_typed_is_there_when_the_page_was_left_and_names_only_in_its_own_tab(window):
     page = window().page
     page.goto("/")

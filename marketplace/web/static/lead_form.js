@@ -37,6 +37,11 @@ function controls() {
     (each) => each.name && each.type !== "hidden" && each.tabIndex >= 0 && !each.name.startsWith("consent"));
 }
 
+// Fields for a region; each knows the state that its postcode ticked.
+function written() {
+  return [...form.querySelectorAll("[name=region_written]")];
+}
+
 function keepAll() {
   const stores = { localStorage: {}, sessionStorage: {} };
   for (const each of controls()) {
@@ -45,6 +50,7 @@ function keepAll() {
     if (each.type !== "checkbox" && each.type !== "radio") values.push(each.value);
     else if (each.checked) values.push(each.value);
   }
+  stores.sessionStorage.guessed = written().map((each) => each.dataset.guessed ?? "");
   for (const [store, fields] of Object.entries(stores)) keep(store, fields);
 }
 
@@ -64,6 +70,9 @@ function bringBack() {
     const folded = each.closest("details");
     if (folded && each.type !== "search") folded.open = true;
   }
+  written().forEach((each, n) => {
+    if (fields.guessed?.[n]) each.dataset.guessed = fields.guessed[n];
+  });
   if (isBack) form.querySelector(".kept [role=status]").textContent = form.dataset.kept;
 }
 
@@ -138,6 +147,11 @@ function checkNumber() {
     const answer = typed ? await ask(form.dataset.check, typed) : null;
     if (mine !== turn) return;
     const isWrong = isDone && Boolean(answer?.wrong);
+    // What was said when the form was sent is no longer so, or is said below.
+    if (!typed || (answer && (isWrong || !answer.wrong))) {
+      document.getElementById(`${field.id}-problem`)?.remove();
+      field.closest(".field").classList.toggle("wrong", isWrong);
+    }
     said.setAttribute("aria-live", isDone ? "polite" : "off");
     said.textContent = answer && (isWrong || !answer.wrong) ? answer.says : "";
     said.classList.toggle("problem", isWrong);
@@ -160,38 +174,45 @@ function checkNumber() {
 // A postcode ticks its state. One that is changed unticks that again, unless somebody ticked it.
 function readPostcodes() {
   const said = document.getElementById("region_written-understood");
-  const guessed = new Map();
+  const ticks = [...form.querySelectorAll("[name=regions]")];
+  const tickOf = (code) => ticks.find((each) => each.value === code);
+  const isGuessed = (code) => written().some((each) => each.dataset.guessed === code);
 
   function takeBack(field) {
-    const tick = guessed.get(field);
-    guessed.delete(field);
-    if (tick && ![...guessed.values()].includes(tick)) tick.checked = false;
+    const { guessed } = field.dataset;
+    delete field.dataset.guessed;
+    if (guessed && !isGuessed(guessed)) tickOf(guessed).checked = false;
   }
 
-  for (const field of form.querySelectorAll("[name=region_written]")) {
+  for (const field of written()) {
     field.addEventListener("change", async () => {
       const typed = field.value;
       takeBack(field);
       said.textContent = "";
       const answer = /\d{4}\s*$/.test(typed) ? await ask(form.dataset.checkRegion, typed) : null;
       if (!answer || field.value !== typed) return;
-      const tick = [...form.elements.regions].find((each) => each.value === answer.region);
-      if (tick && (!tick.checked || [...guessed.values()].includes(tick))) {
+      const tick = tickOf(answer.region);
+      if (tick && (!tick.checked || isGuessed(answer.region))) {
         tick.checked = true;
-        guessed.set(field, tick);
+        field.dataset.guessed = answer.region;
       }
       said.textContent = answer.says;
       keepAll();
     });
   }
 
+  // In another country a postcode is of another region, or of none.
+  form.elements["company.country"].addEventListener("change", () => {
+    for (const field of written()) if (field.value.trim()) field.dispatchEvent(new Event("change"));
+  });
+
   // Whoever ticks it means it; whoever unticks it does not mean the postcode, which would tick it
   // once more when the form is sent.
-  for (const tick of form.elements.regions) {
+  for (const tick of ticks) {
     tick.addEventListener("change", () => {
-      for (const [field, each] of guessed) {
-        if (each !== tick) continue;
-        guessed.delete(field);
+      for (const field of written()) {
+        if (field.dataset.guessed !== tick.value) continue;
+        delete field.dataset.guessed;
         if (!tick.checked) field.value = said.textContent = "";
       }
     });
@@ -220,6 +241,7 @@ if (form) {
       document.getElementById("standards-filter").dispatchEvent(new Event("input"));
       form.elements["company.registration_number"].dispatchEvent(new Event("change"));
       document.getElementById("region_written-understood").textContent = "";
+      for (const each of written()) delete each.dataset.guessed;
       notice.textContent = about;
     });
   });
