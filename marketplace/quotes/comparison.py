@@ -45,6 +45,7 @@ def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> di
     held = invitations.invitations_for_lead(session, lead.id)
     quotes = quotes_of_lead(session, actor, lead)
     shown = _providers(session, held)
+    rated = queries.ratings_given(session, lead.id)
     return {
         "reference": lead.reference,
         "status": lead.state,
@@ -66,6 +67,7 @@ def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> di
                 "responded_at": each.responded_at,
                 "withdrawn_because": each.withdrawn_because,
                 "may_be_replaced": _may_be_replaced(each, lead, now=now),
+                "rating_given": rated.get(each.id),
                 "quote": quotes[each.id].view if each.id in quotes else None,
                 "left_out": _left_out(quotes[each.id]) if each.id in quotes else [],
             }

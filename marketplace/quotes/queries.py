@@ -66,6 +66,14 @@ def is_reviewed(session: Session, invitation_id: UUID) -> bool:
     return session.scalar(reviewed) is not None
 
 
+def ratings_given(session: Session, lead_id: UUID) -> dict[UUID, int]:
+    """Return how a business has rated the holders of its invitations, by invitation."""
+    rows = session.execute(
+        select(Review.invitation_id, Review.rating).where(Review.lead_id == lead_id)
+    )
+    return dict(rows.all())
+
+
 def ratings(session: Session, provider_ids: Collection[UUID]) -> dict[UUID, tuple[float, int]]:
     """Return the mean rating of each provider, and of how many reviews it is the mean."""
     rows = session.execute(

@@ -155,6 +155,7 @@ def test_a_provider_is_invited_by_hand_and_told_why_another_was_not(admin, make)
     page = admin.open(f"/admin/leads/{lead.id}?find=harbour")
     assert offered(page) == []
     assert "Harbour Quality Pty Ltd was invited to this request before" in page.text
+    assert "Why was Harbour Quality Pty Ltd not invited?" not in page.text
     page = admin.open(f"/admin/leads/{lead.id}?find=harbour+far")
     explained = admin.open(page.link("provider_id="))
     assert "Harbour Far Away does not cover AU-NSW." in explained.text

@@ -303,6 +303,9 @@ def test_a_provider_that_answered_is_reviewed_once(ctx, browser, certification, 
     assert "how soon, how clearly" in asked.text
     assert business.send("/requests/review/").status == 422
     assert "Thank you" in business.send("/requests/review/", ("rating", "4"), comment="Quick").text
+    rated = business.open("/requests")
+    assert "answered: 4 of 5." in rated.text
+    assert f"/requests/review/{quoted}" not in rated.html
     business.page = asked
     assert "reviewed already" in business.send("/requests/review/", ("rating", "1")).text
     (review,) = make.ask(lambda session: session.query(Review).all())

@@ -145,7 +145,7 @@ def test_declining_takes_two_clicks_from_the_mail(make, browser, ctx, link_to):
     assert page.at == path
     page = anybody.send("/decline", reason="no_capacity")
     assert page.at == path
-    assert "You have declined. The place goes to another provider." in page.text
+    assert "You have declined. The place is free for another provider." in page.text
     assert "We have no capacity" in page.text
     (invitation,) = held_by(make, lead)
     assert (invitation.state, invitation.decline_reason) == ("declined", "no_capacity")

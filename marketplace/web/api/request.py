@@ -61,6 +61,7 @@ class InvitationSeenSchema(Schema):
     responded_at = Moment(allow_none=True)
     withdrawn_because = fields.String(allow_none=True)
     may_be_replaced = fields.Boolean()
+    rating_given = fields.Integer(allow_none=True)
     quote = fields.Raw(allow_none=True)
 
 

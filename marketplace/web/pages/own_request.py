@@ -32,7 +32,7 @@ pages = Blueprint("own_request", __name__, url_prefix="/requests")
 
 LABELS = {
     "": "",
-    "reason": N_("The reason"),
+    "reason": N_("Your reason"),
     "rating": N_("Your rating"),
     "comment": N_("Your comment"),
     "standards": N_("Standards"),

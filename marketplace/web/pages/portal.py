@@ -209,7 +209,7 @@ def decline(invitation_id: UUID) -> Page:
     ctx, actor = current_context(), current_actor()
     try:
         invitations.decline_invitation(ctx, actor, invitation_id, **values)
-        flash(_("You have declined. The place goes to another provider."))
+        flash(_("You have declined. The place is free for another provider."))
     except Conflict as refused:
         shown = inbox.own_invitation(ctx, actor, invitation_id)
         if shown["state"] is InvitationState.DECLINED:

@@ -48,7 +48,7 @@ LABELS = {
     "effective_personnel": N_("The effective number of personnel"),
     "accreditation_id": N_("The accreditation"),
     "assumptions": N_("The assumptions"),
-    "phases": N_("The phases"),
+    "phases": N_("At least one phase"),
     "phases.name": N_("The name of phase %(row)s"),
     "phases.deliverables": N_("The deliverables of phase %(row)s"),
     "phases.days": N_("The days of phase %(row)s"),
