@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import time
 from pathlib import Path
 from shutil import rmtree
 
@@ -60,6 +61,25 @@ def test_every_page_is_accessible_light_stays_in_its_width_and_stands_still(
         for fault in faults_of(every_page, window(size, color_scheme=scheme), site, scheme)
     ]
     assert not faults, "\n".join(map(str, faults))
+
+
+def test_a_page_that_comes_in_two_parts_is_drawn_in_one(window, site, every_page):
+    """On a slow line half a header would be drawn, and move as the rest of it comes."""
+    html = next(shown.html for shown in every_page if 'class="find"' in shown.html)
+    middle = html.index('<form class="find"')
+
+    def slowly():
+        yield html[:middle].encode()
+        time.sleep(0.5)
+        yield html[middle:].encode()
+
+    person = window(PHONE)
+    person.page.add_init_script(WATCH)
+    site.again["/slowly"] = Response(slowly(), mimetype="text/html")
+    person.page.goto(f"{site.url}/slowly", wait_until="load")
+    drawn = person.page.wait_for_function("performance.getEntriesByName('first-paint')[0]")
+    assert drawn.evaluate("each => each.startTime") > 500
+    assert not person.page.evaluate("window.shifted")
 
 
 def faults_of(every_page, person, site, scheme):

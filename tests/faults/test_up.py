@@ -19,7 +19,8 @@ from marketplace.local.doorway import open_door
 from marketplace.local.places import open_place, remove_place
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60
+PATIENCE = 180
+"""Seconds after which something hangs. A whole demonstration takes a minute on a busy machine."""
 
 LAST_STEP = "To choose between them"
 """The last line of the walk."""
