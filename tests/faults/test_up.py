@@ -19,8 +19,8 @@ from marketplace.local.doorway import open_door
 from marketplace.local.places import open_place, remove_place
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 180
-"""Seconds after which something hangs. A whole demonstration takes a minute on a busy machine."""
+PATIENCE = 60
+"""Seconds for whatever is waited for; a whole demonstration is several such waits."""
 
 LAST_STEP = "To choose between them"
 """The last line of the walk."""
@@ -64,10 +64,11 @@ class Running:
 
     def read_until(self, words):
         """Return the first line that holds `words`; what comes before is kept as well."""
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            if words in line:
-                return line.strip()
+        with self.fuse():
+            for line in self.process.stdout:
+                self.lines.append(line.rstrip("\n"))
+                if words in line:
+                    return line.strip()
         pytest.fail(f"it ended without saying {words!r}: {self.lines}")
 
     def ready(self):
@@ -78,20 +79,27 @@ class Running:
 
     def stop(self, number):
         self.process.send_signal(number)
-        self.lines.extend(self.process.stdout.read().splitlines())
+        with self.fuse():
+            self.lines.extend(self.process.stdout.read().splitlines())
         return self.process.wait(PATIENCE)
+
+    @contextmanager
+    def fuse(self):
+        """Let nothing in here wait for ever: reading ends when the process does."""
+        timer = Timer(PATIENCE, self.process.kill)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 @contextmanager
 def up(data_dir, *arguments):
     running = Running(data_dir, *arguments)
-    # Nothing here waits for ever: reading ends when the process does.
-    fuse = Timer(PATIENCE, running.process.kill)
-    fuse.start()
     try:
         yield running
     finally:
-        fuse.cancel()
         running.process.kill()
         running.process.wait()
         running.process.stdout.close()
