@@ -8,6 +8,7 @@ import pytest
 from marketplace.invitations import endings, questions
 from marketplace.invitations import service as invitations
 from marketplace.leads.models import Lead
+from marketplace.providers import accreditations
 from marketplace.providers.models import Accreditation
 from marketplace.quotes import outcome
 from marketplace.quotes import service as quotes
@@ -16,6 +17,7 @@ from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.requests import load
 from tests.factories import business_of, person_of
 from tests.pages.steps import held_by, open_request
+from tests.providers import OPERATOR, an_accreditation
 
 CERTIFICATION = {
     "kind": "certification",
@@ -429,3 +431,23 @@ def test_accreditations_for_what_was_asked_come_first_and_others_are_folded(ctx,
     html = open_request(ctx, browser(), lead).html
     asked, other = html.index("<strong>ISO 9001"), html.index("<strong>ISO 14001")
     assert asked < html.index("And one more accreditation") < other
+
+
+def test_a_badge_says_when_it_was_checked_and_by_whom_it_is_vouched_for(ctx, browser, make, clock):
+    looked_up = make.provider("certification_body", name="Wattle Assurance", accredited=False)
+    make.provider("certification_body", name="Meridian Registrars")
+    held = an_accreditation(ctx, looked_up)
+    clock.advance(days=2)
+    lead = make.matched_lead(service="certification")
+    business = browser()
+    page = open_request(ctx, business, lead)
+    badge = (
+        "accredited by JASANZ, number S-100.\nChecked by us on 23 November 2026; valid until 31 "
+    )
+    assert badge in page.text
+    assert page.text.count("Checked by us") == 1
+    assert page.text.count("Vouched for when the provider was taken in") == 2
+    accreditations.suspend_accreditation(ctx, OPERATOR, held)
+    page = business.open("/requests")
+    assert "Suspended; last looked at on 23 November 2026." in page.text
+    assert "Checked by us" not in page.text
