@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from shutil import rmtree
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from werkzeug.wrappers import Response
 
@@ -63,17 +64,22 @@ def test_every_page_is_accessible_light_stays_in_its_width_and_stands_still(
     assert not faults, "\n".join(map(str, faults))
 
 
-def test_a_page_that_comes_in_two_parts_is_drawn_in_one(window, site, every_page):
-    """On a slow line half a header would be drawn, and move as the rest of it comes."""
-    html = next(shown.html for shown in every_page if 'class="find"' in shown.html)
-    middle = html.index('<form class="find"')
+@pytest.mark.parametrize(
+    ("middle", "size"),
+    [('<form class="find"', PHONE), ('id="registration_number-hint"', DESK)],
+    ids=["half a header", "half a row of fields"],
+)
+def test_a_page_that_comes_in_two_parts_is_drawn_in_one(window, site, every_page, middle, size):
+    """On a slow line half of it would be drawn, and move as the rest of it comes."""
+    html = next(shown.html for shown in every_page if middle in shown.html)
+    at = html.index(middle)
 
     def slowly():
-        yield html[:middle].encode()
+        yield html[:at].encode()
         time.sleep(0.5)
-        yield html[middle:].encode()
+        yield html[at:].encode()
 
-    person = window(PHONE)
+    person = window(size)
     person.page.add_init_script(WATCH)
     site.again["/slowly"] = Response(slowly(), mimetype="text/html")
     person.page.goto(f"{site.url}/slowly", wait_until="load")
