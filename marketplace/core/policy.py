@@ -68,6 +68,12 @@ class Policy:
     lead_lifetime: timedelta = timedelta(days=30)
     """From opening to expiry, unless a live quote is valid for longer."""
     lead_lifetime_at_most: timedelta = timedelta(days=120)
+    certificate_at_best: timedelta = timedelta(weeks=4)
+    """From stage 1 to the certificate: two audits, what they find put right, and a decision ..."""
+    certificate_as_a_rule: timedelta = timedelta(weeks=10)
+    """... at the least, and as a rule (practice; no rule of accreditation says how long)."""
+    consulting_slack: timedelta = timedelta(weeks=4)
+    """How much more than it says a consulting project is allowed, before its date is tight."""
     request_link_lives_on: timedelta = timedelta(days=90)
     """How long a business can still look at a request that is finished."""
 

@@ -1,47 +1,50 @@
 """Quotes side by side: the one module that reads other people's quotes.
 
-For the business that asked and for administrators. The same lines in the same order for all; what
-a quote does not say is named, never counted as zero. The order is that of the invitations, and it
-is stated; nothing that anybody paid moves it.
+For the business that asked and for administrators. What stands in the columns, and in which order
+they stand, is worked out by `side_by_side`, of what is read here.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from babel.numbers import get_territory_currencies
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor, Kind
 from marketplace.core.context import Context
 from marketplace.core.errors import NotAllowed
+from marketplace.core.policy import Policy
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import is_running
+from marketplace.leads.rules import CertificationStatus, is_running
 from marketplace.notifications import commitment
 from marketplace.providers.models import Accreditation, AccreditationCheck, Provider
 from marketplace.providers.rules import ProviderKind
 from marketplace.quotes import queries, rules
 from marketplace.quotes.models import Quote
-from marketplace.quotes.rules import CERTIFICATION_LINES, Priced, QuoteKind
+from marketplace.quotes.ordering import DEFAULT, Order
+from marketplace.quotes.rules import Priced
+from marketplace.quotes.side_by_side import Asked, Quoted, compared, left_out
 
-ORDER = "in the order in which the providers were invited"
 
-
-def request_page(ctx: Context, actor: Actor) -> dict[str, Any]:
+def request_page(ctx: Context, actor: Actor, order: Order = DEFAULT) -> dict[str, Any]:
     """Return everything about a business' own request: invitations, quotes, their comparison."""
     with ctx.reading() as session:
         lead = leads.lead_of(session, actor, actor.own_lead())
-        return _request(session, actor, lead, now=ctx.clock())
+        return request_of(session, actor, lead, now=ctx.clock(), policy=ctx.policy, order=order)
 
 
-def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> dict[str, Any]:
+def request_of(
+    session: Session, actor: Actor, lead: Lead, *, now: datetime, policy: Policy, order: Order
+) -> dict[str, Any]:
+    """Return everything about one request, to those who may see all its quotes."""
     held = invitations.invitations_for_lead(session, lead.id)
     quotes = quotes_of_lead(session, actor, lead)
     shown = _providers(session, held)
@@ -69,7 +72,7 @@ def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> di
                 "may_be_replaced": _may_be_replaced(each, lead, now=now),
                 "rating_given": rated.get(each.id),
                 "quote": quotes[each.id].view if each.id in quotes else None,
-                "left_out": _left_out(quotes[each.id]) if each.id in quotes else [],
+                "left_out": left_out(quotes[each.id]) if each.id in quotes else [],
             }
             for each in held
         ],
@@ -83,8 +86,16 @@ def _request(session: Session, actor: Actor, lead: Lead, *, now: datetime) -> di
             }
             for each in invitations.questions_for_lead(session, lead.id)
         ],
-        "comparison": compare(
-            [(each, shown[each.provider_id], quotes[each.id]) for each in held if each.id in quotes]
+        "comparison": _compared(
+            session,
+            lead,
+            [
+                (each, shown[each.provider_id], quotes[each.id])
+                for each in held
+                if each.id in quotes
+            ],
+            policy=policy,
+            order=order,
         ),
     }
 
@@ -121,82 +132,38 @@ def standings(session: Session, lead: Lead) -> dict[UUID, Mapping[str, Any]]:
     return {key: asdict(standing) for key, standing in found.items()}
 
 
-def compare(quoted: Sequence[tuple[Invitation, dict[str, Any], Quote]]) -> dict[str, Any]:
-    """Return the quotes side by side, certification and consulting each on their own."""
-    kinds = {}
-    for kind in QuoteKind:
-        columns = [each for each in quoted if each[2].kind == kind]
-        if columns:
-            kinds[str(kind)] = {
-                "is_one_currency": len({quote.currency for _, _, quote in columns}) == 1,
-                "lines": _lines(kind, [quote for _, _, quote in columns]),
-                "columns": [_column(*each) for each in columns],
-            }
-    return {"order": ORDER, "kinds": kinds}
-
-
-def _lines(kind: QuoteKind, quotes: Sequence[Quote]) -> list[dict[str, Any]]:
-    if kind is QuoteKind.CONSULTING:
-        return []
-    return [
-        {
-            "key": line.key,
-            "label": line.label,
-            "in_three_years": line.in_three_years,
-            "amounts": [
-                _money(rules.line_amount(line, quote.body["fees"], quote.body.get("travel_basis")))
-                for quote in quotes
-            ],
-        }
-        for line in CERTIFICATION_LINES
+def _compared(
+    session: Session,
+    lead: Lead,
+    quoted: Sequence[tuple[Invitation, dict[str, Any], Quote]],
+    *,
+    policy: Policy,
+    order: Order,
+) -> dict[str, Any]:
+    tables = queries.audit_tables(session) if quoted else {}
+    bases = queries.audit_time_bases(session, lead.standards) if quoted else {}
+    asked = Asked(
+        standards=lead.standards,
+        editions=lead.editions,
+        needed_by=lead.needed_by,
+        currency=currency_of(lead.country),
+        headcount=lead.headcount,
+        bases=bases,
+        sites=lead.sites,
+        sector=lead.sector,
+        is_transfer=lead.certification_status is CertificationStatus.TRANSFER,
+    )
+    columns = [
+        Quoted(each.id, provider["name"], provider["accreditations"], quote, each.withdrawn_because)
+        for each, provider, quote in quoted
     ]
+    return compared(asked, columns, tables, policy=policy, order=order)
 
 
-def _column(invitation: Invitation, provider: dict[str, Any], quote: Quote) -> dict[str, Any]:
-    body = quote.body
-    days = _days(quote)
-    under = body.get("accreditation_id")
-    return {
-        "invitation_id": invitation.id,
-        "provider": provider["name"],
-        "currency": quote.currency,
-        "total": _money(quote.total),
-        "total_covers": "three years" if quote.kind == QuoteKind.CERTIFICATION else "all phases",
-        "tax_rate": body.get("tax_rate"),
-        "total_with_tax": _money(rules.with_tax(quote.total, body.get("tax_rate"))),
-        "missing": rules.missing(quote.kind, body),
-        "left_out": _left_out(quote),
-        "travel_basis": body.get("travel_basis"),
-        "standards": body.get("standards") or [],
-        "accreditation": next(
-            (each for each in provider["accreditations"] if str(each["id"]) == under), None
-        ),
-        "effective_personnel": body.get("effective_personnel"),
-        "days": days,
-        "per_day": _money(rules.cents(quote.total / Decimal(days))) if days else None,
-        "phases": body.get("phases"),
-        "earliest_start": body.get("earliest_start"),
-        "valid_until": quote.valid_until,
-        "version": quote.version,
-        "submitted_at": quote.submitted_at,
-        "withdrawn_because": invitation.withdrawn_because,
-    }
-
-
-def _left_out(quote: Quote) -> list[str]:
-    return rules.left_out(quote.kind, quote.body)
-
-
-def _days(quote: Quote) -> float:
-    """Return the days that the total pays for."""
-    if quote.kind == QuoteKind.CONSULTING:
-        return float(sum(phase.get("days") or 0 for phase in quote.body["phases"]))
-    in_cycle = [audit for audit in rules.AUDITS if audit != "recertification"]
-    return float(sum(quote.body["audit_days"].get(audit) or 0 for audit in in_cycle))
-
-
-def _money(amount: Decimal | None) -> str | None:
-    return None if amount is None else f"{amount:.2f}"
+def currency_of(country: str) -> str | None:
+    """Return the currency of a country, which the business of a lead reckons in."""
+    current = get_territory_currencies(country)
+    return current[0] if current else None
 
 
 def _may_be_replaced(invitation: Invitation, lead: Lead, *, now: datetime) -> bool:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from marketplace.catalogue import queries as catalogue
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
 from marketplace.invitations import brief
@@ -15,7 +14,7 @@ from marketplace.invitations.rules import InvitationState
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import CertificationStatus
 from marketplace.quotes import audit_time, queries
-from marketplace.quotes.audit_time import Expected, Need, Row
+from marketplace.quotes.audit_time import Expected, Need
 
 
 def own_invitations(
@@ -53,17 +52,12 @@ def expected_audit_days(session: Session, lead: Mapping[str, Any], counted: int 
 
     `counted` is effective personnel, where the provider has said it; else the headcount serves.
     """
-    found = catalogue.standards_by_code(session, lead["standards"])
     need = Need(
-        {code: found[code].audit_time_basis if code in found else "" for code in lead["standards"]},
+        queries.audit_time_bases(session, lead["standards"]),
         personnel=counted or lead["headcount"],
         is_counted=counted is not None,
         sites=lead["sites"],
         sector=lead["sector"],
         is_transfer=lead["certification_status"] == CertificationStatus.TRANSFER,
     )
-    rows = catalogue.audit_times(session, audit_time.TABLES.values())
-    tables = audit_time.tables_of(
-        Row(each.basis, each.audit, each.complexity, each.personnel_max, each.days) for each in rows
-    )
-    return audit_time.expected(need, tables)
+    return audit_time.expected(need, queries.audit_tables(session))

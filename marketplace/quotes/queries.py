@@ -1,14 +1,17 @@
 """How quotes and reviews are found. Other people's quotes are read by `comparison` alone."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from marketplace.catalogue import queries as catalogue
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import LIVE
+from marketplace.quotes import audit_time
+from marketplace.quotes.audit_time import Row, Table
 from marketplace.quotes.models import Quote, Review
 
 
@@ -82,3 +85,17 @@ def ratings(session: Session, provider_ids: Collection[UUID]) -> dict[UUID, tupl
         .group_by(Review.provider_id)
     )
     return {provider_id: (round(float(mean), 1), n) for provider_id, mean, n in rows}
+
+
+def audit_time_bases(session: Session, codes: Collection[str]) -> dict[str, str]:
+    """Return what the audit time of each standard rests on: nothing, where none is known."""
+    found = catalogue.standards_by_code(session, codes)
+    return {code: found[code].audit_time_basis if code in found else "" for code in codes}
+
+
+def audit_tables(session: Session) -> Mapping[str, Table]:
+    """Return the audit-time tables of the catalogue, by name."""
+    rows = catalogue.audit_times(session, audit_time.TABLES.values())
+    return audit_time.tables_of(
+        Row(each.basis, each.audit, each.complexity, each.personnel_max, each.days) for each in rows
+    )

@@ -83,6 +83,8 @@ class Sum:
 CERTIFICATE = "certificate"
 """What consulting never includes: the certification body's own fees."""
 
+CERTIFIERS_FEES = N_("the certification body's own fees")
+
 
 def added_up(kind: str, body: Mapping[str, Any]) -> Sum:
     """Return what a quote, or as much of one as there is, adds up to."""
@@ -118,7 +120,7 @@ def total(kind: str, body: Mapping[str, Any]) -> Decimal:
 def missing(kind: str, body: Mapping[str, Any]) -> list[str]:
     """Return, in words, what the total leaves out because the quote does not say it."""
     if kind == QuoteKind.CONSULTING:
-        words = {CERTIFICATE: N_("the certification body's own fees"), "travel": N_("Travel")}
+        words = {CERTIFICATE: CERTIFIERS_FEES, "travel": N_("Travel")}
         return [words[key] for key in added_up(kind, body).unstated if key in words]
     return [*_unstated(body, CERTIFICATION_LINES), *_open_ended(body)]
 

@@ -126,7 +126,7 @@ def test_what_the_provider_counted_itself_takes_the_place_of_the_headcount(certi
     form = certifying(headcount=45)
     page = words(form.press("/sum", effective_personnel="25"))
     assert "2 to 3 days" in page
-    assert "Effective personnel is 25 people, as you counted." in page
+    assert "Effective personnel is 25 people, as counted for the quote." in page
     for nonsense in ("few", "0", "-3", "1.5"):
         assert "3 to 4 days" in words(form.press("/sum", effective_personnel=nonsense))
 

@@ -12,30 +12,17 @@ from marketplace.invitations.rules import InvitationState
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import CloseReason, LeadState
 from marketplace.leads.service import Receipt
-from marketplace.providers.rules import AccreditationState, ProviderKind
+from marketplace.providers.rules import ProviderKind
 from marketplace.quotes import comparison, erasure, outcome
 from marketplace.quotes.models import Review
 from marketplace.web.api.common import CommitmentSchema, NeedIn, ReceiptSchema, code
-from marketplace.web.api.comparison_schemas import ComparisonSchema
+from marketplace.web.api.comparison_schemas import BadgeSchema, ComparisonArgs, ComparisonSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, In, ListOf, Moment, Text, WholeNumber, optional
 from marketplace.web.idempotency import idempotent
 from marketplace.web.requests import Blueprint
 
 blp = Blueprint("request", __name__, url_prefix="/api/v1/request", description="The business")
-
-
-class AccreditationSeenSchema(Schema):
-    """A fact about a certification body, with when it was last checked."""
-
-    standard = fields.String()
-    edition = fields.String(allow_none=True)
-    body = fields.String()
-    certificate_number = fields.String()
-    sectors = fields.List(fields.String(), allow_none=True)
-    state = Choice(AccreditationState)
-    valid_until = fields.Date()
-    checked_on = fields.Date(allow_none=True)
 
 
 class ProviderSeenSchema(Schema):
@@ -45,7 +32,7 @@ class ProviderSeenSchema(Schema):
     kind = Choice(ProviderKind)
     website = fields.String(allow_none=True)
     verified_at = Moment(allow_none=True)
-    accreditations = fields.List(fields.Nested(AccreditationSeenSchema))
+    accreditations = fields.List(fields.Nested(BadgeSchema))
     rating = fields.Float(allow_none=True)
     rating_count = fields.Integer()
     responds_within_hours = fields.Float(allow_none=True)
@@ -153,10 +140,11 @@ class FollowOnIn(NeedIn):
 
 @blp.route("")
 class Request(MethodView):
+    @blp.arguments(ComparisonArgs, location="query")
     @blp.response(200, RequestSchema)
-    def get(self) -> dict[str, Any]:
+    def get(self, args: dict[str, Any]) -> dict[str, Any]:
         """Everything about the request: its clock, who was invited, quotes side by side."""
-        return comparison.request_page(current_context(), current_actor())
+        return comparison.request_page(current_context(), current_actor(), **args)
 
 
 @blp.route("/choice")

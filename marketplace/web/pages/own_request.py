@@ -17,9 +17,11 @@ from marketplace.invitations import endings, questions
 from marketplace.invitations.rules import LIVE, InvitationState
 from marketplace.leads.rules import CloseReason
 from marketplace.quotes import comparison, erasure, outcome
+from marketplace.quotes.ordering import DEFAULT, Order
 from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn, ReviewIn
 from marketplace.web.auth import REQUEST_TOKEN, current_actor, current_context
 from marketplace.web.languages import translate
+from marketplace.web.pages import compared
 from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.forms import Filled, read, typed_from
 from marketplace.web.pages.lead_errors import in_words
@@ -76,6 +78,9 @@ def show(form: Filled) -> str:
         form=form,
         invited=invited,
         folded=folded,
+        parts=compared.parts,
+        rests_on=compared.rests_on,
+        policy=ctx.policy,
     )
 
 
@@ -105,7 +110,10 @@ def _in_order(invitations: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
 
 
 def the_request() -> dict[str, Any]:
-    return comparison.request_page(current_context(), current_actor())
+    """Return the request, its quotes in the order that the reader has chosen."""
+    wanted = request.args.get("order")
+    order = Order(wanted) if wanted in list(Order) else DEFAULT
+    return comparison.request_page(current_context(), current_actor(), order)
 
 
 def own_invitation(invitation_id: UUID) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -148,8 +148,8 @@ def assumed(each: Assumption, found: Expected) -> str:
             found.personnel,
         ),
         Assumption.COUNTED: ngettext(
-            "Effective personnel is %(num)s person, as you counted.",
-            "Effective personnel is %(num)s people, as you counted.",
+            "Effective personnel is %(num)s person, as counted for the quote.",
+            "Effective personnel is %(num)s people, as counted for the quote.",
             found.personnel,
         ),
         Assumption.CONTINUUM: gettext(

@@ -1,0 +1,375 @@
+"""The rows of a comparison, in words: the same for every quote, on the page and on paper."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from marketplace.quotes.audit_time import Expected, Gap, Span
+from marketplace.quotes.judging import InTime, Verdict
+from marketplace.quotes.rules import QuoteKind
+from marketplace.web.languages import translate
+from marketplace.web.pages.quote_labels import WHY_NOT, assumed, days_between
+from marketplace.web.pages.words import day, in_days, money, number, say
+
+Column = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one quote says in one row."""
+
+    text: str = ""
+    notes: tuple[str, ...] = ()
+    """What is said under it, each on a line of its own."""
+    warnings: tuple[str, ...] = ()
+    """What a reader should ask about, above the notes."""
+    is_missing: bool = False
+    """Whether the quote does not say it."""
+    is_amount: bool = False
+    """Whether the text is one amount, which is not broken over lines."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the comparison, with a cell for every quote."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    look: str = ""
+    """`total` for a sum, `apart` for what belongs to no sum."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that belong together, under a heading."""
+
+    heading: str
+    rows: tuple[Row, ...]
+
+
+def parts(kind: str, side_by_side: dict[str, Any]) -> list[Part]:
+    """Return everything that is compared of the quotes of one kind, in its order."""
+    columns = side_by_side["columns"]
+    if kind == QuoteKind.CERTIFICATION:
+        lines = side_by_side["lines"]
+        found = [
+            (_("What it is for"), [*_scope(columns)]),
+            (_("What it costs, without tax"), [*_amounts(lines, columns), *_sums(columns)]),
+            (_("Year by year"), [*_years(columns)]),
+            (_("Audit time"), [*_audit_time(lines, columns)]),
+            (_("When"), [*_dates(columns)]),
+            (_("On which terms"), [*_terms(columns)]),
+        ]
+    else:
+        found = [
+            (_("What it costs, without tax"), [*_phases(columns), *_sums(columns)]),
+            (_("The usual work, and where it is covered"), [*_work(columns)]),
+            (_("When"), [*_dates(columns)]),
+            (_("On which terms"), [*_terms(columns)]),
+        ]
+    return [Part(heading, tuple(rows)) for heading, rows in found]
+
+
+def _row(
+    label: str, columns: Sequence[Column], cell: Callable[[Column], Cell], look: str = ""
+) -> Row:
+    return Row(label, tuple(cell(column) for column in columns), look)
+
+
+def _amount(amount: str | None, column: Column, *notes: str) -> Cell:
+    said = money(amount, column["currency"])
+    return Cell(said, tuple(notes), is_missing=amount is None, is_amount=amount is not None)
+
+
+def _texts(texts: Sequence[str]) -> Cell:
+    if not texts:
+        return Cell(_("not stated"), is_missing=True)
+    return Cell(notes=tuple(texts))
+
+
+def _scope(columns: Sequence[Column]) -> Iterator[Row]:
+    yield _row(_("Standards and editions"), columns, _standards)
+    yield _row(_("Accredited by"), columns, _accreditation)
+    yield _row(_("People counted for the audit time"), columns, _personnel)
+
+
+def _standards(column: Column) -> Cell:
+    offered = tuple(
+        f"{each['code']} ({each['edition']})"
+        if each.get("edition")
+        else _("%(code)s, edition not stated", code=each["code"])
+        for each in column["standards"]
+    )
+    without = [
+        _("without %(code)s, which you asked for", code=code)
+        for code in column["standards_missing"]
+    ]
+    other = [
+        _("%(code)s: you asked for the edition of %(wanted)s", **each)
+        for each in column["other_editions"]
+    ]
+    return Cell(notes=offered, warnings=(*without, *other))
+
+
+def _accreditation(column: Column) -> Cell:
+    held = column["accreditation"]
+    if held is None:
+        return Cell(_("not stated"), is_missing=True)
+    checked = (
+        _("checked on %(day)s", day=day(held["checked_on"]))
+        if held["checked_on"]
+        else _("vouched for when the provider was taken in")
+    )
+    state = () if held["state"] == "verified" else (say(held["state"], "accreditation"),)
+    return Cell(f"{held['body']} {held['certificate_number']}", (checked,), state)
+
+
+def _personnel(column: Column) -> Cell:
+    counted, headcount = column["effective_personnel"], column["headcount"]
+    if counted is None:
+        return Cell(_("not stated"), is_missing=True)
+    over = (
+        (_("more than the %(people)s that you named", people=number(headcount)),)
+        if counted > headcount
+        else ()
+    )
+    fewer = (
+        (_("of the %(people)s that you named", people=number(headcount)),)
+        if counted < headcount
+        else ()
+    )
+    return Cell(number(counted), fewer, over)
+
+
+def _amounts(lines: Sequence[dict[str, Any]], columns: Sequence[Column]) -> Iterator[Row]:
+    for line in lines:
+        cells = []
+        for amount, column in zip(line["amounts"], columns, strict=True):
+            basis = column["travel_basis"] if line["key"] == "travel" else None
+            cells.append(_amount(amount, column, *([say(basis, "travel")] if basis else [])))
+        look = "" if line["in_three_years"] else "apart"
+        yield Row(translate(line["label"]), tuple(cells), look)
+
+
+def _travel(column: Column) -> Cell:
+    return _amount(column["travel"], column)
+
+
+def _phases(columns: Sequence[Column]) -> Iterator[Row]:
+    yield _row(_("Phases"), columns, _phase_list)
+    yield _row(_("Travel"), columns, _travel)
+
+
+def _phase_list(column: Column) -> Cell:
+    said = []
+    for phase in column["phases"]:
+        fee = money(phase["fee"], column["currency"])
+        if phase.get("days") is None:
+            said.append(_("%(phase)s: %(fee)s", phase=phase["name"], fee=fee))
+        else:
+            days = in_days(phase["days"])
+            said.append(_("%(phase)s: %(fee)s, %(days)s", phase=phase["name"], fee=fee, days=days))
+    return Cell(notes=tuple(said))
+
+
+def _sums(columns: Sequence[Column]) -> Iterator[Row]:
+    is_certification = "years" in columns[0]
+    yield _row(
+        _("Three years in all") if is_certification else _("All phases"),
+        columns,
+        lambda column: _amount(
+            column["total"],
+            column,
+            *(_("without: %(what)s", what=translate(each)) for each in column["left_out"]),
+        ),
+        "total",
+    )
+    yield _row(
+        _("With tax"),
+        columns,
+        lambda column: _amount(
+            column["total_with_tax"],
+            column,
+            *([_("at %(rate)s %%", rate=column["tax_rate"])] if column["tax_rate"] else []),
+        ),
+    )
+    if is_certification:
+        yield _row(
+            _("A year, on average"), columns, lambda column: _amount(column["per_year"], column)
+        )
+    yield _row(
+        _("Everything, per audit day") if is_certification else _("Everything, per day"),
+        columns,
+        lambda column: _amount(column["per_day"], column),
+    )
+    yield _row(_("Not in the total"), columns, _not_in_total)
+
+
+def _not_in_total(column: Column) -> Cell:
+    named = [translate(each) for each in column["missing"]]
+    if not named:
+        return Cell(_("nothing left out"))
+    return Cell(notes=tuple(each[:1].upper() + each[1:] for each in named))
+
+
+def _years(columns: Sequence[Column]) -> Iterator[Row]:
+    labels = (
+        _("First year: application, stages 1 and 2"),
+        _("Second year: first surveillance audit"),
+        _("Third year: second surveillance audit"),
+    )
+    for number_, label in enumerate(labels):
+        cells = []
+        for column in columns:
+            year = column["years"][number_]
+            # Where nothing is stated that is said already, and no list of it is needed.
+            left_out = year["left_out"] if year["amount"] is not None else []
+            named = [_("without: %(what)s", what=translate(each)) for each in left_out]
+            cells.append(_amount(year["amount"], column, *named))
+        yield Row(label, tuple(cells))
+    yield _row(_("Travel, all three years together"), columns, _travel)
+
+
+def _audit_time(lines: Sequence[dict[str, Any]], columns: Sequence[Column]) -> Iterator[Row]:
+    labels = {
+        "initial": _("Stages 1 and 2 together"),
+        "surveillance_1": _("First surveillance audit"),
+        "surveillance_2": _("Second surveillance audit"),
+        "recertification": _("Recertification audit (next cycle)"),
+    }
+    by_key = {line["key"]: line["days"] for line in lines}
+    for key, label in labels.items():
+        cells = []
+        for number_, column in enumerate(columns):
+            judged = {each["audit"]: each for each in column["audits"]}.get(key)
+            if key == "initial":
+                stages = [by_key[stage][number_] for stage in ("stage_1", "stage_2")]
+                days = None if None in stages else sum(stages)
+                split = (
+                    (_("%(one)s and %(two)s", one=number(stages[0]), two=number(stages[1])),)
+                    if days is not None
+                    else ()
+                )
+            else:
+                days, split = by_key[key][number_], ()
+            cells.append(_days(days, judged, split))
+        yield Row(label, tuple(cells), "apart" if key == "recertification" else "")
+    yield _row(
+        _("Audit days in the three years"),
+        columns,
+        lambda column: Cell(in_days(column["days"])) if column["days"] else _texts(()),
+    )
+    if any(column["expected"]["gaps"] for column in columns):
+        yield _row(_("What the tables have no figure for"), columns, _gaps)
+
+
+def _days(days: float | None, judged: Any, split: tuple[str, ...]) -> Cell:
+    if days is None:
+        return Cell(_("not stated"), is_missing=True)
+    if judged is None:
+        return Cell(in_days(days), split)
+    span = Span(Decimal(str(judged["least"])), Decimal(str(judged["most"])))
+    expected = _("the tables suggest %(range)s", range=days_between(span))
+    warnings = {
+        Verdict.BELOW: _("below what the accreditation rules allow without a special reason"),
+        Verdict.FAR_ABOVE: _("far above what the tables suggest"),
+    }
+    warning = warnings.get(judged["verdict"])
+    return Cell(in_days(days), (*split, expected), (warning,) if warning else ())
+
+
+def _gaps(column: Column) -> Cell:
+    gaps = column["expected"]["gaps"]
+    if not gaps:
+        return Cell(_("nothing"))
+    return Cell(
+        notes=tuple(
+            _(
+                "%(code)s: %(why)s; ask the certification body",
+                code=code,
+                why=translate(WHY_NOT[Gap(gap)]),
+            )
+            for code, gap in gaps.items()
+        )
+    )
+
+
+def _work(columns: Sequence[Column]) -> Iterator[Row]:
+    for place, work in enumerate(columns[0]["work"]):
+        yield _row(
+            translate(work["label"]),
+            columns,
+            lambda column, place=place: _where_covered(column["work"][place]),  # type: ignore[misc]
+        )
+
+
+def _where_covered(work: dict[str, Any]) -> Cell:
+    if not work["phases"]:
+        return Cell(_("not mentioned"), is_missing=True)
+    where = "; ".join(work["phases"])
+    if work["is_stated"]:
+        return Cell(where)
+    return Cell(where, (_("by its words"),))
+
+
+def _dates(columns: Sequence[Column]) -> Iterator[Row]:
+    yield _row(_("Earliest start"), columns, _start)
+    if any(column.get("duration_weeks") for column in columns):
+        yield _row(_("Duration"), columns, _duration)
+    yield _row(_("Stands until"), columns, lambda column: Cell(day(column["valid_until"])))
+
+
+def _start(column: Column) -> Cell:
+    start = column["earliest_start"]
+    if start is None:
+        return Cell(_("not stated"), is_missing=True)
+    said = {
+        InTime.POSSIBLE: _("in time for the day you need it"),
+        InTime.TIGHT: _("tight for the day you need it"),
+    }
+    late = (
+        (_("not in time for the day you need it"),)
+        if column["in_time"] == InTime.NOT_IN_TIME
+        else ()
+    )
+    found = said.get(column["in_time"])
+    return Cell(day(start), (found,) if found else (), late)
+
+
+def _duration(column: Column) -> Cell:
+    weeks = column["duration_weeks"]
+    if weeks is None:
+        return Cell(_("not stated"), is_missing=True)
+    return Cell(ngettext("%(num)s week", "%(num)s weeks", weeks))
+
+
+def _terms(columns: Sequence[Column]) -> Iterator[Row]:
+    if "years" in columns[0]:
+        yield _row(_("Assumptions"), columns, lambda column: _texts(column["assumptions"]))
+        return
+    yield _row(_("What is left to you"), columns, lambda column: _texts(column["client_duties"]))
+    yield _row(_("Not included"), columns, lambda column: _texts(column["exclusions"]))
+
+
+def rests_on(columns: Sequence[Column]) -> list[tuple[str, list[str]]]:
+    """Return what the ranges of audit days rest on, by the providers that they are for."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for column in columns:
+        expected = column["expected"]
+        basis = Expected(
+            days={},
+            standards=tuple(expected["standards"]),
+            gaps={},
+            assumptions=(),
+            personnel=expected["personnel"],
+            sites=expected["sites"],
+            visited=expected["visited"],
+        )
+        said = tuple(assumed(each, basis) for each in expected["assumptions"])
+        if said:
+            found.setdefault(said, []).append(column["provider"])
+    return [(", ".join(providers), list(said)) for said, providers in found.items()]
