@@ -13,11 +13,12 @@ from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict, FieldError, NotFound
 from marketplace.core.events import record
+from marketplace.core.files import SentFile
 from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.core.texts import Told
 from marketplace.providers.coverage import hold_provider
-from marketplace.providers.evidence import Evidence, latest_evidence_of
+from marketplace.providers.evidence import latest_evidence_of
 from marketplace.providers.models import Accreditation, AccreditationCheck, EvidenceFile
 from marketplace.providers.rules import (
     AccreditationEvent,
@@ -45,7 +46,7 @@ class Shown:
 
 
 def claim_accreditation(
-    ctx: Context, actor: Actor, form: Form, evidence: Evidence | None = None
+    ctx: Context, actor: Actor, form: Form, evidence: SentFile | None = None
 ) -> Shown:
     """Note what a certification body says it holds; it does not count until it is verified."""
     with ctx.transaction() as tx:
@@ -83,7 +84,7 @@ def claim_accreditation(
         return Shown(held, None, evidence.name if evidence else None)
 
 
-def _keep(tx: Transaction, held: Accreditation, evidence: Evidence) -> None:
+def _keep(tx: Transaction, held: Accreditation, evidence: SentFile) -> None:
     tx.session.add(
         EvidenceFile(
             id=new_id(),

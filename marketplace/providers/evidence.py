@@ -1,7 +1,5 @@
 """Files that prove an accreditation: what may come in, and to whom they go out."""
 
-import re
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ScalarSelect, Select, select
@@ -9,35 +7,18 @@ from sqlalchemy.orm import Session, undefer
 
 from marketplace.core.actors import Actor
 from marketplace.core.errors import NotFound
+from marketplace.core.files import JPEG, PDF, PNG, SentFile, sent_file
+from marketplace.core.texts import N_
 from marketplace.providers.models import Accreditation, EvidenceFile
 
 EVIDENCE_AT_MOST = 10 * 1024 * 1024
 """Bytes."""
 
-_BEGINNINGS = (
-    (b"%PDF-", "application/pdf", ".pdf"),
-    (b"\x89PNG\r\n\x1a\n", "image/png", ".png"),
-    (b"\xff\xd8\xff", "image/jpeg", ".jpg"),
-)
 
-
-@dataclass(frozen=True)
-class Evidence:
-    """A file that came in, known for what it is by how it begins."""
-
-    name: str
-    media_type: str
-    content: bytes
-
-
-def evidence(name: str | None, content: bytes) -> Evidence | None:
-    """Return the file if it is a PDF, PNG or JPEG; what its sender calls it does not count."""
-    for beginning, media_type, ending in _BEGINNINGS:
-        if content.startswith(beginning):
-            bare = re.split(r"[/\\]", name or "")[-1].rpartition(".")[0]
-            tidy = re.sub(r"[^\w \-().]", "", bare).strip(" .")[:100]
-            return Evidence((tidy or "evidence") + ending, media_type, content)
-    return None
+def evidence(name: str | None, content: bytes) -> SentFile | str:
+    """Return the file if it is a PDF, PNG or JPEG, else what it must be."""
+    found = sent_file(name, content, (PDF, PNG, JPEG), otherwise="evidence")
+    return found or N_("must be a PDF, PNG or JPEG file")
 
 
 def latest_evidence() -> ScalarSelect[str]:

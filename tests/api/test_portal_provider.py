@@ -201,6 +201,20 @@ def test_evidence_is_kept_and_comes_back_as_a_download(client, ctx, head):
         assert got.headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_a_download_is_saved_and_kept_by_nobody_whatever_it_is_called(client, head):
+    made = upload(client, head, name="Prüfbericht für 見積.pdf")
+    got = client.get(f"{PORTAL}/accreditations/{made.json['id']}/evidence", headers=head)
+    disposition = got.headers["Content-Disposition"]
+    assert disposition.isascii()
+    assert disposition.startswith("attachment; filename=")
+    assert disposition.endswith(
+        "filename*=UTF-8''Pr%C3%BCfbericht%20f%C3%BCr%20%E8%A6%8B%E7%A9%8D.pdf"
+    )
+    assert got.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert got.headers["Cache-Control"] == "private, no-store"
+    assert got.headers["Content-Length"] == str(len(PDF))
+
+
 def test_evidence_is_nobody_elses(client, ctx, head):
     made = upload(client, head).json
     other = a_provider(ctx)

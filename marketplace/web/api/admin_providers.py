@@ -20,7 +20,6 @@ from marketplace.providers.rules import (
     ProviderState,
     RelationshipKind,
 )
-from marketplace.web.api.portal_provider import download
 from marketplace.web.api.provider_schemas import (
     AccreditationSchema,
     NewProviderSchema,
@@ -28,6 +27,7 @@ from marketplace.web.api.provider_schemas import (
 )
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, Day, In, Text, optional
+from marketplace.web.files import download
 from marketplace.web.idempotency import idempotent
 from marketplace.web.paging import PageArgs, page
 from marketplace.web.requests import Blueprint

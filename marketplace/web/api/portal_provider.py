@@ -9,13 +9,13 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from marketplace.core.errors import FieldError
+from marketplace.core.files import SentFile
 from marketplace.core.forms import Form
 from marketplace.providers import accreditations, directory, pauses, profile
 from marketplace.providers.accreditations import Shown
 from marketplace.providers.directory import Profile
-from marketplace.providers.evidence import EVIDENCE_AT_MOST, Evidence, evidence, evidence_of
-from marketplace.providers.models import EvidenceFile, Pause
+from marketplace.providers.evidence import EVIDENCE_AT_MOST, evidence, evidence_of
+from marketplace.providers.models import Pause
 from marketplace.web.api.provider_schemas import (
     AccreditationSchema,
     ChangedProviderSchema,
@@ -25,14 +25,13 @@ from marketplace.web.api.provider_schemas import (
 )
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import In, Moment
+from marketplace.web.files import MULTIPART, TooLarge, download, read_file, wrong_with
 from marketplace.web.idempotency import idempotent
 from marketplace.web.requests import MAX_BODY, Blueprint, load, read_json
 
 blp = Blueprint(
     "provider", __name__, url_prefix="/api/v1/portal", description="A provider's own data"
 )
-
-MULTIPART = "multipart/form-data"
 
 
 class NewPauseSchema(In):
@@ -111,7 +110,7 @@ class OwnAccreditations(MethodView):
         return accreditations.claim_accreditation(current_context(), current_actor(), form, file)
 
 
-def read_claim() -> tuple[Form, Evidence | None]:
+def read_claim() -> tuple[Form, SentFile | None]:
     """Read a claim and its file, if it has one, out of JSON or out of a form with parts."""
     if request.mimetype != MULTIPART:
         body = read_json(request)
@@ -123,28 +122,15 @@ def read_claim() -> tuple[Form, Evidence | None]:
     return with_evidence(load(NewAccreditationSchema(), body))
 
 
-def with_evidence(form: Form) -> tuple[Form, Evidence | None]:
+def with_evidence(form: Form) -> tuple[Form, SentFile | None]:
     """Read the file that was sent along, if there is one; another kind is wrong with the form."""
-    sent = request.files.get("evidence")
-    if not sent:  # a page sends a field without a file
-        return form, None
-    content = sent.stream.read(EVIDENCE_AT_MOST + 1)
-    if len(content) > EVIDENCE_AT_MOST:
-        raise RequestEntityTooLarge("a file may have at most 10 MiB")
-    file = evidence(sent.filename, content)
-    if file is not None:
-        return form, file
-    wrong = FieldError("/evidence", "must be a PDF, PNG or JPEG file")
-    return Form(form.values, (*form.problems, wrong)), None
-
-
-def download(file: EvidenceFile) -> Response:
-    """Return a file to be saved, never shown: it came from somebody else."""
-    response = Response(file.content, content_type=file.media_type)
-    response.headers.set("Content-Disposition", "attachment", filename=file.name)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response
+    try:
+        found = read_file("evidence", at_most=EVIDENCE_AT_MOST, take=evidence)
+    except TooLarge:
+        raise RequestEntityTooLarge("a file may have at most 10 MiB") from None
+    if isinstance(found, str):
+        return wrong_with(form, "evidence", found), None
+    return form, found
 
 
 @blp.route("/accreditations/<uuid:accreditation_id>/evidence")

@@ -14,6 +14,7 @@ from marketplace.core.texts import N_
 from marketplace.providers.evidence import EVIDENCE_AT_MOST
 from marketplace.web import errors
 from marketplace.web.auth import REQUEST_TOKEN, SESSION_TOKEN
+from marketplace.web.files import PRIVATE
 from marketplace.web.pages import words
 from marketplace.web.pages.forms import field_id
 from marketplace.web.pages.sign_in import came_from_here, left_form, page_of_form
@@ -113,7 +114,8 @@ def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
             kept = CACHED.get(request.endpoint or "", "no-store")
             if kept.startswith("public") and response.status_code not in (200, 304):
                 kept = "no-store"
-            if request.blueprint != "operations":
+            is_download = response.headers.get("Cache-Control") == PRIVATE
+            if request.blueprint != "operations" and not is_download:
                 response.headers["Cache-Control"] = kept
         return response
 

@@ -10,14 +10,16 @@ from werkzeug.wrappers import Response
 
 from marketplace.catalogue import queries as catalogue
 from marketplace.core.errors import Conflict, FieldError, Invalid, NotSignedIn
+from marketplace.core.files import SentFile
 from marketplace.core.forms import Form
 from marketplace.core.texts import N_
 from marketplace.providers import accreditations
-from marketplace.providers.evidence import EVIDENCE_AT_MOST, Evidence, evidence_of
+from marketplace.providers.evidence import EVIDENCE_AT_MOST, evidence_of
 from marketplace.providers.rules import AccreditationState
-from marketplace.web.api.portal_provider import download, with_evidence
+from marketplace.web.api.portal_provider import with_evidence
 from marketplace.web.api.provider_schemas import NewAccreditationSchema
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.files import download, wrong_with
 from marketplace.web.languages import translate
 from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.forms import Filled, read
@@ -100,12 +102,12 @@ def done(act: Callable[[], None], said: str) -> Response:
     return redirect(url_for("portal_accreditations.held"), 303)
 
 
-def read_evidence(form: Form) -> tuple[Form, Evidence | None]:
+def read_evidence(form: Form) -> tuple[Form, SentFile | None]:
     """Read the file that was sent along; one too large is wrong with the form, as another is."""
     try:
         return with_evidence(form)
     except RequestEntityTooLarge:
-        return Form(form.values, (*form.problems, FieldError("/evidence", TOO_LARGE))), None
+        return wrong_with(form, "evidence", TOO_LARGE), None
 
 
 @pages.errorhandler(RequestEntityTooLarge)

@@ -30,8 +30,8 @@ from marketplace.web.api.admin_providers import (
     ReasonSchema,
     shown,
 )
-from marketplace.web.api.portal_provider import download
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.files import download
 from marketplace.web.pages.choices import names
 from marketplace.web.pages.deeds import deeds
 from marketplace.web.pages.desk import LABELS, arguments, done

@@ -1,0 +1,67 @@
+"""How files come in and go out: read up to what they may have, and saved rather than shown."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Protocol
+
+from flask import Response, request, send_file
+
+from marketplace.core.errors import FieldError
+from marketplace.core.files import SentFile
+from marketplace.core.forms import Form
+
+MULTIPART = "multipart/form-data"
+
+
+class TooLarge(Exception):
+    """A file has more bytes than it may."""
+
+
+def read_file(
+    name: str, *, at_most: int, take: Callable[[str | None, bytes], SentFile | str]
+) -> SentFile | str | None:
+    """Return the file that was sent under this name, or what is wrong with it; None without one.
+
+    `take` says what its bytes are, or why they are not taken. More than `at_most`: `TooLarge`.
+    """
+    sent = request.files.get(name)
+    if not sent:  # a page sends a field without a file
+        return None
+    content = sent.stream.read(at_most + 1)
+    if len(content) > at_most:
+        raise TooLarge
+    return take(sent.filename, content)
+
+
+def wrong_with(form: Form, name: str, problem: str) -> Form:
+    """Return the form with something wrong with its file."""
+    return Form(form.values, (*form.problems, FieldError(f"/{name}", problem)))
+
+
+class Kept(Protocol):
+    """A file as a table keeps it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def content(self) -> bytes: ...
+
+
+def download(file: Kept) -> Response:
+    """Return a file to be saved, never shown, and kept by nobody between: somebody else sent it."""
+    response = send_file(
+        BytesIO(file.content),
+        mimetype=file.media_type,
+        as_attachment=True,
+        download_name=file.name,
+        conditional=False,
+    )
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response.headers["Cache-Control"] = PRIVATE
+    return response
+
+
+PRIVATE = "private, no-store"
