@@ -9,7 +9,7 @@ from marketplace.invitations import endings, questions
 from marketplace.invitations import service as invitations
 from marketplace.leads.models import Lead
 from marketplace.providers import accreditations
-from marketplace.providers.models import Accreditation
+from marketplace.providers.models import Accreditation, Provider
 from marketplace.quotes import outcome
 from marketplace.quotes import service as quotes
 from marketplace.quotes.models import Review
@@ -151,6 +151,52 @@ def test_a_comparison_says_what_is_quoted_and_what_a_low_total_leaves_out(ctx, b
     ):  # fmt: skip
         assert said in page.text, said
     assert body.name in page.text
+
+
+def test_a_comparison_warns_of_few_days_and_of_a_late_start_and_can_be_put_in_order(
+    ctx, browser, make
+):
+    """The same sums as in `quotes_by_hand.csv`, as a person reads them."""
+    for name in ("Harbour Certification", "Wattle Certification", "Kestrel Certification"):
+        make.provider("certification_body", name=name, standards=("ISO 9001",))
+    lead = make.matched_lead(
+        service="certification", standards=["ISO 9001"], headcount=65, needed_by="2027-06-30"
+    )
+    named = make.ask(lambda session: dict(session.query(Provider.id, Provider.name).all()))
+    for number, invitation in enumerate(held_by(make, lead)):
+        low = number == 1
+        body = {
+            **CERTIFICATION,
+            "audit_days": {"stage_1": 0.5 if low else 1, "stage_2": 1.5 if low else 3},
+            "fees": {"stage_1": "600.00", "stage_2": f"{9 - number}000.00", "annual": "100.00"},
+            "travel_basis": "included",
+            "earliest_start": "2027-06-07" if low else "2027-04-20",
+        }
+        quote(ctx, invitation, body)
+    first, second, third = (named[each.provider_id] for each in held_by(make, lead))
+    page = open_request(ctx, browser(), lead)
+    text = re.sub(r"\s+", " ", page.text)
+    assert "in the order in which the providers were invited; nothing that anybody pays" in text
+    assert text.count("below what the accreditation rules allow without a special reason") == 1
+    assert text.count("the tables suggest 3.5 to 5 days") == 3
+    assert text.count("not in time for the day you need it") == 1
+    assert text.count("in time for the day you need it") == 3
+    assert (
+        "A year, on averageAUD 3,300.00of what is stated" in text
+    )  # 600 + 9,000 + 3 x 100, over three
+    assert "ISO 9001, edition not stated" in text
+    assert "Effective personnel is taken to be the headcount, 65 people." in text
+    assert "IAF MD 5, 2.3.2" in text
+
+    def heads(shown):
+        return re.findall(r'class="figure">([^<]+ Certification)', shown.html)
+
+    assert heads(page) == [first, second, third]
+    person = browser()
+    open_request(ctx, person, lead)
+    assert heads(person.open("/requests?order=total")) == [third, second, first]
+    assert heads(person.open("/requests?order=start")) == [first, third, second]
+    assert heads(person.open("/requests?order=whatever")) == [first, second, third]
 
 
 def test_choosing_asks_once_more_and_tells_everybody(ctx, browser, certification, make, work):

@@ -7,12 +7,13 @@ import pytest
 
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import QuoteDraft
+from marketplace.leads.models import Lead
 from marketplace.providers.models import Provider
 from marketplace.quotes.audit_time import Assumption, Expected, Gap
 from marketplace.quotes.models import Quote
 from marketplace.web.pages.quote_labels import WHY_NOT, assumed
 from tests.factories import person_of
-from tests.pages.steps import CONSULTING, held_by
+from tests.pages.steps import CONSULTING, held_by, open_request
 from tests.people import PASSWORD
 
 
@@ -270,6 +271,35 @@ def test_the_sum_of_the_form_is_the_total_of_the_quote(certifying, make):
     form.press()
     (quote,) = stored(make, Quote)
     assert said == f"AUD {quote.total:,.2f}" == "AUD 3,001.02"
+
+
+def test_what_a_phase_covers_is_ticked_kept_and_compared(consulting, make, ctx, browser):
+    ticked = [("phases.0.covers", "gap_analysis"), ("phases.0.covers", "internal_audit")]
+    kept = [(name, value) for name, value in consulting.form.values if "phases" not in name]
+    given = [(name.replace("__", "."), value) for name, value in CONSULTING.items()]
+    refused = consulting.person.post(
+        consulting.path, [*kept, *given, *ticked, ("valid_until", "long ago")]
+    )
+    assert refused.status == 422
+    assert [each for each in consulting.form.values if "covers" in each[0]] == ticked
+    consulting.person.post(
+        consulting.path,
+        [
+            *[each for each in kept if each[0] != "valid_until"],
+            *given,
+            *ticked,
+            ("client_duties", "Writes the procedures\nAn hour a week"),
+        ],
+    )
+    (quote,) = stored(make, Quote)
+    assert [phase.get("covers") for phase in quote.body["phases"]] == [
+        ["gap_analysis", "internal_audit"], None
+    ]  # fmt: skip
+    page = words(open_request(ctx, browser(), make.ask(lambda s: s.query(Lead).one())))
+    assert "Internal auditGap analysis" in page
+    assert "TrainingBuildby its words" in page
+    assert "Management reviewnot mentioned" in page
+    assert "What is left to youWrites the proceduresAn hour a week" in page
 
 
 def test_an_unfinished_form_that_is_refused_is_added_up_as_well(consulting):

@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 
 from marketplace.core.texts import N_
+from marketplace.quotes.phases import Work
 from marketplace.quotes.rules import QuoteKind, TravelBasis
 from marketplace.web.fields import (
     Amount,
@@ -88,6 +89,11 @@ class PhaseIn(In):
     name = Text(at_most=200, required=True)
     deliverables = Lines(load_default=list)
     days = HalfDays(**optional())
+    covers = ListOf(
+        Choice(Work),
+        most=len(Work),
+        metadata={"description": "Which of the usual work it is; else its words are looked at."},
+    )
     on_site = YesNo(**optional())
     fee = Amount(required=True)
 
@@ -115,6 +121,7 @@ class QuoteIn(In):
     phases = ListOf(fields.Nested(PhaseIn), least=1, most=30, repeats=True)
     travel = Amount(allow_none=True)
     duration_weeks = WholeNumber(least=1, most=520, allow_none=True)
+    client_duties = Lines(allow_none=True)
     exclusions = Lines(allow_none=True)
 
     needed = {
@@ -126,7 +133,9 @@ class QuoteIn(In):
             "standards", "audit_days", "fees", "travel_basis", "effective_personnel",
             "accreditation_id", "assumptions",
         ),
-        QuoteKind.CONSULTING: ("phases", "travel", "duration_weeks", "exclusions"),
+        QuoteKind.CONSULTING: (
+            "phases", "travel", "duration_weeks", "client_duties", "exclusions",
+        ),
     }  # fmt: skip
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)

@@ -198,15 +198,20 @@ def _sums(columns: Sequence[Column]) -> Iterator[Row]:
         ),
     )
     if is_certification:
-        yield _row(
-            _("A year, on average"), columns, lambda column: _amount(column["per_year"], column)
-        )
+        yield _row(_("A year, on average"), columns, lambda column: _mean(column, "per_year"))
     yield _row(
         _("Everything, per audit day") if is_certification else _("Everything, per day"),
         columns,
-        lambda column: _amount(column["per_day"], column),
+        lambda column: _mean(column, "per_day"),
     )
     yield _row(_("Not in the total"), columns, _not_in_total)
+
+
+def _mean(column: Column, key: str) -> Cell:
+    """Return a mean; a total that leaves something out makes one that does."""
+    if column[key] is None or not column["left_out"]:
+        return _amount(column[key], column)
+    return _amount(column[key], column, _("of what is stated"))
 
 
 def _not_in_total(column: Column) -> Cell:

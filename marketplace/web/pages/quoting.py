@@ -20,6 +20,7 @@ from marketplace.providers.rules import AccreditationState
 from marketplace.quotes import audit_time, drafts, inbox, rules
 from marketplace.quotes import service as quotes
 from marketplace.quotes.drafts import Draft
+from marketplace.quotes.phases import LABELS as LABELS_OF_WORK
 from marketplace.quotes.rules import AUDITS, QuoteKind, TravelBasis
 from marketplace.web.api.quotes import Percent, QuoteIn
 from marketplace.web.auth import current_actor, current_context
@@ -185,6 +186,7 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
         times={line.key: line.times for line in rules.CERTIFICATION_LINES if line.in_three_years},
         bases=list(TravelBasis),
         phases=_phase_rows(filled),
+        usual_work=[(work, translate(label), "") for work, label in LABELS_OF_WORK.items()],
         accreditations=[
             each.accreditation
             for each in held

@@ -23,6 +23,7 @@ from markupsafe import Markup
 from marketplace.catalogue.languages import languages
 from marketplace.core.texts import N_
 from marketplace.notifications.wording import told
+from marketplace.quotes.phases import LABELS
 from marketplace.web.auth import current_context
 from marketplace.web.languages import AUSTRALIAN, formats, translate
 
@@ -220,6 +221,7 @@ SAID: dict[str, dict[str, str]] = {
     "check": CHECK,
     "commitment": COMMITMENT,
     "filter": FILTER,
+    "work": {work.value: label for work, label in LABELS.items()},
 }
 
 

@@ -35,7 +35,8 @@ function isPartOfIt(input) {
   if (input.name === "fees.travel") return typed("travel_basis") !== "included";
   const phase = input.closest(".phase");
   if (!phase) return true;
-  return [...phase.querySelectorAll("input, select, textarea")].some((each) => each.value.trim());
+  return [...phase.querySelectorAll("input, select, textarea")].some((each) =>
+    each.type === "checkbox" ? each.checked : each.value.trim());
 }
 
 function addUp() {
