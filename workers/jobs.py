@@ -6,7 +6,7 @@ A job may run late, twice, or beside another; the use cases allow for that.
 from uuid import UUID
 
 from marketplace.core import idempotency
-from marketplace.invitations import endings
+from marketplace.invitations import endings, extension
 from marketplace.leads import clock as leads
 from marketplace.matching import service as matching
 from marketplace.matching import settling, waiting
@@ -65,6 +65,11 @@ def settle_ended_invitations() -> None:
 def end_due_invitations() -> None:
     with job_context() as ctx:
         endings.end_due_invitations(ctx)
+
+
+def extend_windows() -> None:
+    with job_context() as ctx:
+        extension.extend_windows(ctx)
 
 
 def remind_holders() -> None:

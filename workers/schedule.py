@@ -22,6 +22,7 @@ SWEEPS = (
     (jobs.end_due_invitations, 1, "deadlines"),
     (jobs.settle_due_commitments, 1, "deadlines"),
     (jobs.remind_holders, 1, "deadlines"),
+    (jobs.extend_windows, 4, "sweeps"),
     (jobs.retry_waiting_leads, 1, "sweeps"),
     (jobs.settle_ended_invitations, 1, "sweeps"),
     (jobs.deliver_notifications, 1, "mail"),

@@ -29,6 +29,10 @@ class Calendar(Protocol):
         """Return the moment by which a window that begins at `start` has been counted."""
         ...
 
+    def before(self, end: datetime, window: timedelta) -> datetime:
+        """Return from which moment on a window has been counted by `end`, which `after` told."""
+        ...
+
     def between(self, start: datetime, end: datetime) -> timedelta:
         """Return how much counts of the time between two moments."""
         ...
@@ -43,6 +47,9 @@ class ClockHours:
 
     def after(self, start: datetime, window: timedelta) -> datetime:
         return start + window
+
+    def before(self, end: datetime, window: timedelta) -> datetime:
+        return end - window
 
     def between(self, start: datetime, end: datetime) -> timedelta:
         return end - start
@@ -70,6 +77,16 @@ class BusinessDays:
             at = self._begins(day)
         return at + window
 
+    def before(self, end: datetime, window: timedelta) -> datetime:
+        day, at = self._opening(end)
+        while at - window < (begins := self._begins(day)):
+            window -= at - begins
+            day -= _DAY
+            while not self._counts(day):
+                day -= _DAY
+            at = self._begins(day + _DAY)
+        return at - window
+
     def between(self, start: datetime, end: datetime) -> timedelta:
         counted = timedelta(0)
         day, at = self._opening(start)
@@ -92,9 +109,12 @@ class BusinessDays:
         return day, start.astimezone(UTC) if day == today else self._begins(day)
 
     def _business_day_from(self, day: date) -> date:
-        while day.weekday() >= _SATURDAY or self.holiday(day) is not None:
+        while not self._counts(day):
             day += _DAY
         return day
+
+    def _counts(self, day: date) -> bool:
+        return day.weekday() < _SATURDAY and self.holiday(day) is None
 
     def _begins(self, day: date) -> datetime:
         return datetime.combine(day, time(), self.zone).astimezone(UTC)

@@ -47,6 +47,12 @@ class Policy:
     """How long an invitation may stay unopened before its place is passed on."""
     remind_at: tuple[float, ...] = (0.5, 0.85)
     """Shares of an invitation's window at which its holder is reminded."""
+    answer_within: timedelta = timedelta(hours=4)
+    """How long a business may take over a question before the windows of all stand still ..."""
+    extension_at_most: timedelta = timedelta(hours=48)
+    """... which extends none of them by more than this in all ..."""
+    extension_step: timedelta = timedelta(hours=1)
+    """... and is written down this often while it lasts, and at its end."""
     misses_before_pause: int = 3
     """So many misses within `misses_window` pause a provider, until it says that it is back."""
     misses_window: timedelta = timedelta(days=30)

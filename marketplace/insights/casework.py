@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
 from marketplace.core.events import Event
+from marketplace.invitations import extension
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
+from marketplace.invitations.waits import Window
 from marketplace.leads import advisers
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
@@ -51,6 +53,9 @@ def lead_case(ctx: Context, actor: Actor, lead_id: UUID) -> dict[str, Any]:
     with ctx.reading() as session:
         lead = leads.lead_of(session, actor, lead_id)
         held = invitations.invitations_for_lead(session, lead.id)
+        stand = extension.windows(
+            session, [(lead, each) for each in held], policy=ctx.policy, now=ctx.clock()
+        )
         quotes = comparison.quotes_of_lead(session, actor, lead)
         providers = _providers(session, held)
         return {
@@ -60,7 +65,7 @@ def lead_case(ctx: Context, actor: Actor, lead_id: UUID) -> dict[str, Any]:
             "commitment": commitment.commitment_of(session, lead.id),
             "invitations": [
                 {
-                    **_row(each, providers[each.provider_id]),
+                    **_row(each, stand[each.id], providers[each.provider_id]),
                     "quote": quotes[each.id].view if each.id in quotes else None,
                 }
                 for each in held
@@ -76,7 +81,7 @@ def _providers(session: Session, held: Sequence[Invitation]) -> dict[UUID, Provi
     return {provider.id: provider for provider in rows}
 
 
-def _row(invitation: Invitation, provider: Provider) -> dict[str, Any]:
+def _row(invitation: Invitation, stands: Window, provider: Provider) -> dict[str, Any]:
     declined = invitation.state is InvitationState.DECLINED
     return {
         "id": invitation.id,
@@ -85,7 +90,9 @@ def _row(invitation: Invitation, provider: Provider) -> dict[str, Any]:
         "state": invitation.state,
         "sent_at": invitation.sent_at,
         "open_by": invitation.open_by,
-        "respond_by": invitation.respond_by,
+        "respond_by": stands.respond_by,
+        "extended_minutes": int(stands.extended_by / extension.MINUTE),
+        "stands_still": stands.stands_still,
         "opened_at": invitation.opened_at,
         "accepted_at": invitation.accepted_at,
         "answered_at": invitation.responded_at or (invitation.ended_at if declined else None),

@@ -4,21 +4,25 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from marketplace.invitations.extension import MINUTE
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.questions import thread_for
+from marketplace.invitations.waits import Window
 from marketplace.leads.advisers import told
 from marketplace.leads.masking import masked_brief
 from marketplace.leads.models import Lead
 
 
-def summary(invitation: Invitation, lead: Lead) -> dict[str, Any]:
-    """Return an invitation for its holder's list."""
+def summary(invitation: Invitation, lead: Lead, stands: Window) -> dict[str, Any]:
+    """Return an invitation for its holder's list, with its window as it stands."""
     return {
         "id": invitation.id,
         "state": invitation.state,
         "sent_at": invitation.sent_at,
         "open_by": invitation.open_by,
-        "respond_by": invitation.respond_by,
+        "respond_by": stands.respond_by,
+        "extended_minutes": int(stands.extended_by / MINUTE),
+        "stands_still": stands.stands_still,
         "opened_at": invitation.opened_at,
         "accepted_at": invitation.accepted_at,
         "responded_at": invitation.responded_at,
@@ -65,6 +69,6 @@ def lead_for(invitation: Invitation, lead: Lead) -> dict[str, Any]:
     }
 
 
-def full(session: Session, invitation: Invitation, lead: Lead) -> dict[str, Any]:
+def full(session: Session, invitation: Invitation, lead: Lead, stands: Window) -> dict[str, Any]:
     """Return an invitation for its holder's page: the brief and the thread of questions."""
-    return {**summary(invitation, lead), "questions": thread_for(session, lead, invitation)}
+    return {**summary(invitation, lead, stands), "questions": thread_for(session, lead, invitation)}

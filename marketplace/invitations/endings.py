@@ -12,7 +12,7 @@ from marketplace.core.errors import Conflict
 from marketplace.core.events import record
 from marketplace.core.jobs import Job
 from marketplace.core.sweeps import sweep_together
-from marketplace.invitations import queries, rules, standing
+from marketplace.invitations import extension, queries, rules, standing
 from marketplace.invitations.letters import Letter, tell_holder, tell_holders
 from marketplace.invitations.misses import Then, record_misses, tell_of_miss, tell_of_misses
 from marketplace.invitations.models import Invitation, QuoteDraft
@@ -90,10 +90,14 @@ def end_due_invitations(ctx: Context) -> int:
 
 
 def _end_due(tx: Transaction, invitation_ids: Sequence[UUID]) -> None:
+    held = queries.lock_each_with_lead(tx.session, invitation_ids)
+    found = extension.catch_up(tx, held, at_least=tx.policy.extension_step)
     due = [
         (lead, invitation, event)
-        for lead, invitation in queries.lock_each_with_lead(tx.session, invitation_ids)
+        for lead, invitation in held
         if (event := invitation.due_event(tx.now)) is not None
+        # Who waits for an answer of the business has time; who never looked does not wait for it.
+        and not (event is InvitationEvent.EXPIRE and found[invitation.id].stands_still)
     ]
     lapsed = _those_who_could_answer(tx, due)
     if not lapsed:
@@ -143,10 +147,14 @@ def remind_holders(ctx: Context) -> int:
 def _remind(tx: Transaction, invitation_ids: Sequence[UUID]) -> None:
     """Remind each once, however many reminders were missed; of what time has ended, nobody."""
     letters = []
-    for lead, invitation in queries.lock_each_with_lead(tx.session, invitation_ids):
+    held = queries.lock_each_with_lead(tx.session, invitation_ids)
+    found = extension.catch_up(tx, held, at_least=tx.policy.extension_step)
+    for lead, invitation in held:
         moment = invitation.remind_at
         if moment is None or moment > tx.now:
             continue
+        if invitation.opened_at is not None and found[invitation.id].stands_still:
+            continue  # its turn comes once its time runs again
         if invitation.opened_at is None:
             invitation.remind_at = None
         else:
@@ -175,6 +183,7 @@ def replace_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> None:
         invitation = queries.invitation_of(tx.session, actor, invitation_id)
         lead, invitation = queries.lock_with_lead(tx.session, invitation)
         lead.require_running(tx.now)
+        extension.catch_up(tx, [(lead, invitation)])
         if invitation.state is InvitationState.ACCEPTED and tx.now >= invitation.respond_by:
             end(tx, actor, invitation, InvitationEvent.EXPIRE)
             tell_of_miss(tx, lead, invitation, MissKind.EXPIRED)
@@ -240,6 +249,7 @@ def finish_invitations(
     """
     live = queries.lock_live_invitations(tx.session, lead.id)
     coverage.lock_providers(tx.session, [each.provider_id for each in live])
+    extension.catch_up(tx, [(lead, each) for each in live])
     for invitation in live:
         if invitation.id == chosen_id:
             end(tx, actor, invitation, InvitationEvent.WIN)

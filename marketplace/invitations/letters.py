@@ -48,6 +48,7 @@ CALLED = {
     "invitation_won": "invitation.won",
     "invitation_lost": "invitation.lost",
     "question_answered": "question.answered",
+    "deadline_extended": "invitation.extended",
 }
 """Which mails a provider's own software hears of as well, and by which name."""
 

@@ -1,12 +1,13 @@
 """The tables of invitations to quote, and of the questions asked under them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, DateTime, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.accounts.models import User
+from marketplace.core.calendars import Calendar
 from marketplace.core.db import Base, Id, Json
 from marketplace.core.errors import Conflict
 from marketplace.invitations import rules
@@ -17,6 +18,7 @@ from marketplace.invitations.rules import (
     InvitationState,
     MissKind,
 )
+from marketplace.invitations.waits import Window
 from marketplace.leads.models import Lead
 from marketplace.providers.models import Provider
 
@@ -71,11 +73,14 @@ class Invitation(Base):
     sent_at: Mapped[datetime]
     open_by: Mapped[datetime]
     respond_by: Mapped[datetime]
-    """Up to this moment, but not at it, a quote is in time."""
+    """Up to this moment, but not at it, a quote is in time. The database lets it move later alone:
+    with `extended_by`, or where it comes back."""
+    extended_by: Mapped[timedelta] = mapped_column(server_default=text("'0'"))
+    """By how much, of the time that counts, the business has moved that by leaving questions."""
     remind_at: Mapped[datetime | None]
     """When its holder is reminded next."""
     reminders: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)))
-    """At which moments whoever has opened it is; fixed when it is sent, and when it comes back."""
+    """At which moments whoever has opened it is; they change as its window does, and then alone."""
     opened_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     responded_at: Mapped[datetime | None]
@@ -107,9 +112,21 @@ class Invitation(Base):
             self.place, self.state, self.accepted_at is not None, self.passed_on_at is not None
         )
 
-    def require_answerable(self, now: datetime) -> None:
-        """Raise `Conflict` unless its holder may still say something at `now`."""
-        if not self.is_live or self.due_event(now) is not None:
+    @property
+    def runs_since(self) -> datetime:
+        """When its window began: as it was sent, or as it came back."""
+        came_back_at = self.opened_at if self.released_at is not None else None
+        return came_back_at or self.sent_at
+
+    def require_answerable(self, now: datetime, *, respond_by: datetime | None = None) -> None:
+        """Raise `Conflict` unless its holder may still say something at `now`.
+
+        `respond_by`: where that is known to be later than is written down.
+        """
+        due = rules.due_event(
+            self.state, now=now, open_by=self.open_by, respond_by=respond_by or self.respond_by
+        )
+        if not self.is_live or due is not None:
             raise Conflict("the time to answer this invitation has passed")
 
     def due_event(self, now: datetime) -> InvitationEvent | None:
@@ -117,6 +134,21 @@ class Invitation(Base):
         return rules.due_event(
             self.state, now=now, open_by=self.open_by, respond_by=self.respond_by
         )
+
+    def extend(self, window: Window, calendar: Calendar) -> None:
+        """Give its holder the time that the business took; reminders to come are later by as much.
+
+        Not `open_by`: whoever has not looked does not wait for an answer.
+        """
+        later = window.extended_by - self.extended_by
+        self.respond_by, self.extended_by = window.respond_by, window.extended_by
+        if self.opened_at is None:
+            self.reminders = [calendar.after(each, later) for each in self.reminders]
+        elif (ahead := self.remind_at) is not None:
+            self.reminders = [
+                calendar.after(each, later) if each >= ahead else each for each in self.reminders
+            ]
+            self.remind_at = calendar.after(ahead, later)
 
     def plan_reminder(self, now: datetime) -> None:
         """Let its holder, who has opened it, be reminded at the next of the moments for that."""
@@ -165,7 +197,10 @@ class Question(Base):
     """A clarification question of one provider; the answer goes to all, saying nobody's name."""
 
     __tablename__ = "questions"
-    __table_args__ = (Index(None, "lead_id"),)
+    __table_args__ = (
+        Index(None, "lead_id"),
+        Index("ix_questions_to_look_at", "look_at", postgresql_where=text("look_at IS NOT NULL")),
+    )
 
     id: Mapped[Id]
     lead_id: Mapped[UUID] = mapped_column(ForeignKey(Lead.id))
@@ -174,6 +209,8 @@ class Question(Base):
     asked_at: Mapped[datetime]
     answer: Mapped[str | None]
     answered_at: Mapped[datetime | None]
+    look_at: Mapped[datetime | None]
+    """When a sweep sees next what its waiting for an answer does; none, where that is nothing."""
 
 
 class Miss(Base):

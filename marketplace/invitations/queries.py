@@ -32,6 +32,7 @@ from marketplace.core.errors import NotFound
 from marketplace.core.events import Event
 from marketplace.invitations.models import Invitation, Question
 from marketplace.invitations.rules import ANSWERABLE, LIVE, InvitationState
+from marketplace.invitations.waits import Asked
 from marketplace.leads.models import Lead
 from marketplace.leads.queries import lock_lead, lock_leads
 
@@ -111,6 +112,45 @@ def questions_for_lead(session: Session, lead_id: UUID) -> list[Question]:
     """Return the thread of a lead, in the order in which it was asked."""
     return list(
         session.scalars(select(Question).where(Question.lead_id == lead_id).order_by(Question.id))
+    )
+
+
+def unanswered_questions(session: Session, lead_id: UUID) -> list[Question]:
+    """Return the questions of a lead, which the caller has locked, that have no answer; afresh."""
+    return list(
+        session.scalars(
+            select(Question)
+            .where(Question.lead_id == lead_id, Question.answered_at.is_(None))
+            .order_by(Question.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def asked_under(session: Session, lead_ids: Collection[UUID]) -> dict[UUID, list[Asked]]:
+    """Return when the questions of these leads were asked and answered, by lead; all, if any."""
+    if not lead_ids:
+        return {}
+    ids = bindparam("ids", list(lead_ids), type_=ARRAY(Uuid()))
+    found: dict[UUID, list[Asked]] = {}
+    for lead_id, asked_at, answered_at in session.execute(
+        select(Question.lead_id, Question.asked_at, Question.answered_at).where(
+            Question.lead_id == any_(ids)
+        )
+    ):
+        found.setdefault(lead_id, []).append(Asked(asked_at, answered_at))
+    return found
+
+
+def questions_to_look_at(session: Session, *, now: datetime, limit: int) -> list[UUID]:
+    """Return questions that wait for their answers and do something by now, the first due first."""
+    return list(
+        session.scalars(
+            select(Question.id)
+            .where(Question.look_at <= now)
+            .order_by(Question.look_at)
+            .limit(limit)
+        )
     )
 
 

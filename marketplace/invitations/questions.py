@@ -11,7 +11,7 @@ from marketplace.core.context import Context
 from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.events import record
-from marketplace.invitations import queries
+from marketplace.invitations import extension, queries
 from marketplace.invitations import service as invitations
 from marketplace.invitations.letters import tell_holder
 from marketplace.invitations.models import Invitation, Question
@@ -34,7 +34,12 @@ def ask_question(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str) 
             invitation.apply(InvitationEvent.OPEN, now=tx.now)
             record(tx, actor, "invitation.opened", invitation.id)
         question = Question(
-            id=new_id(), lead_id=lead.id, invitation_id=invitation.id, text=text, asked_at=tx.now
+            id=new_id(),
+            lead_id=lead.id,
+            invitation_id=invitation.id,
+            text=text,
+            asked_at=tx.now,
+            look_at=extension.first_look(tx, lead.id),
         )
         tx.session.add(question)
         invitations.note_response(tx, lead, invitation)
@@ -62,10 +67,12 @@ def answer_question(ctx: Context, actor: Actor, question_id: UUID, *, text: str)
         lead.require_running(tx.now)
         if question.answered_at is not None:
             raise Conflict("this question was answered already")
-        question.answer, question.answered_at = text, tx.now
+        question.answer, question.answered_at, question.look_at = text, tx.now, None
         record(tx, actor, "question.answered", question.id, lead=str(lead.id))
         invited = _providers(tx.session, lead)
-        for invitation in queries.lock_live_invitations(tx.session, lead.id):
+        live = queries.lock_live_invitations(tx.session, lead.id)
+        extension.catch_up(tx, [(lead, each) for each in live])
+        for invitation in live:
             shown = _as_shown_to(invitation, lead, question, invited)
             tell_holder(
                 tx,
@@ -75,12 +82,14 @@ def answer_question(ctx: Context, actor: Actor, question_id: UUID, *, text: str)
                 reference=lead.reference,
                 question=shown["question"],
                 answer=shown["answer"],
+                respond_by=None if invitation.quoted_at else invitation.respond_by,
+                is_extended=bool(invitation.extended_by),
             )
         return question
 
 
 def thread_for(session: Session, lead: Lead, invitation: Invitation) -> list[dict[str, object]]:
-    """Return the thread as one provider may see it: its own questions, and what was answered.
+    """Return the thread as one provider may see it: one for all who take part, answered or not.
 
     Who asked is never said, by itself or in the words; before acceptance nothing in it identifies
     the business.
@@ -95,7 +104,9 @@ def thread_for(session: Session, lead: Lead, invitation: Invitation) -> list[dic
             **_as_shown_to(invitation, lead, question, invited),
         }
         for question in queries.questions_for_lead(session, lead.id)
-        if question.invitation_id == invitation.id or question.answered_at is not None
+        if invitation.is_live
+        or question.invitation_id == invitation.id
+        or question.answered_at is not None
     ]
 
 

@@ -1,7 +1,7 @@
 """Hold a lead out to a provider, and take the provider's answer."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from marketplace.core.direct import Direct
 from marketplace.core.errors import Conflict
 from marketplace.core.events import record, record_each
 from marketplace.core.jobs import Job
-from marketplace.invitations import queries, rules, standing
+from marketplace.invitations import extension, queries, rules, standing
 from marketplace.invitations.endings import end, pass_on
 from marketplace.invitations.letters import Letter, tell_holders
 from marketplace.invitations.misses import Then, tell_of_miss
@@ -32,7 +32,7 @@ _WRITE = Direct(
     insert(_invitations),
     columns=(
         "id", "lead_id", "provider_id", "place", "state", "by_hand_because", "sent_at", "open_by",
-        "respond_by", "remind_at", "reminders",
+        "respond_by", "extended_by", "remind_at", "reminders",
     ),
 )  # fmt: skip
 
@@ -71,6 +71,7 @@ def invite(
             "sent_at": tx.now,
             "open_by": open_by,
             "respond_by": deadline,
+            "extended_by": timedelta(0),
             "remind_at": nudge,
             "reminders": reminders,
         }
@@ -79,6 +80,7 @@ def invite(
     _WRITE.run(tx.session, *rows)
     invitations = [Invitation(**row) for row in rows]
     coverage.take_places(tx, list(places.values()))
+    extension.look_again(tx, lead.id)
     sent = {each.id: {"lead": str(lead.id), "place": each.place} for each in invitations}
     record_each(tx, actor, "invitation.sent", sent)
     called = catalogue.region_names(tx.session, lead.regions)
@@ -96,11 +98,13 @@ def invite(
     return invitations
 
 
-def _deadline(tx: Transaction, terms: Terms) -> tuple[datetime, list[datetime]]:
+def _deadline(
+    tx: Transaction, terms: Terms, *, not_before: datetime | None = None
+) -> tuple[datetime, list[datetime]]:
     """Return until when an invitation of now can be answered, and when its holder is reminded."""
     deadline = rules.respond_by(
         now=tx.now,
-        due_at=terms.due_at,
+        due_at=max(terms.due_at, not_before or terms.due_at),
         at_least=tx.policy.min_response_window,
         calendar=terms.calendar,
     )
@@ -211,9 +215,11 @@ def lock_for_answer(tx: Transaction, actor: Actor, invitation_id: UUID) -> tuple
 
 def _answering(tx: Transaction, actor: Actor, invitation_id: UUID) -> tuple[Lead, Invitation]:
     actor.own_provider()
-    return queries.lock_with_lead(
+    held = queries.lock_with_lead(
         tx.session, queries.invitation_of(tx.session, actor, invitation_id)
     )
+    extension.catch_up(tx, [held])
+    return held
 
 
 def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: Invitation) -> bool:
@@ -227,12 +233,16 @@ def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: I
         return False
     invitation.place = free[0]
     invitation.respond_by, invitation.reminders = _deadline(
-        tx, commitment.terms_of(tx.session, lead.id, otherwise=tx.now)
+        tx,
+        commitment.terms_of(tx.session, lead.id, otherwise=tx.now),
+        not_before=invitation.respond_by,
     )
+    invitation.extended_by = timedelta(0)  # this window is a fresh one
     invitation.apply(InvitationEvent.RETURN, now=tx.now)
     invitation.ended_at = None
     invitation.plan_reminder(tx.now)
     coverage.take_place_again(tx, invitation.provider_id)
+    extension.look_again(tx, lead.id)
     record(tx, actor, "invitation.returned", invitation.id, lead=str(lead.id))
     # Much may have changed while it was away: the run takes it back if it may not stand, and sees
     # whether the lead still waits for anybody.

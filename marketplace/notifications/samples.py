@@ -81,6 +81,16 @@ SAMPLES: tuple[Sample, ...] = (
     _business("all_quotes_in", "three", **_PROVIDER, quotes=3, is_looking=False),
     _business("all_quotes_in", "two so far", **_PROVIDER, quotes=2, is_looking=True),
     _business("question_asked", question="Do both sites work in shifts?\nIf so, how many people?"),
+    *(
+        _business(
+            "answer_awaited",
+            case,
+            question="Do both sites work in shifts?\nIf so, how many people?",
+            at="2026-11-23T05:00:00+00:00",
+            at_most_hours=at_most,
+        )
+        for case, at_most in (("while time stands still", 48), ("all have quoted", None))
+    ),
     _business("commitment_missed"),
     _business(
         "choice_confirmed",
@@ -174,11 +184,22 @@ SAMPLES: tuple[Sample, ...] = (
         "for ISO 9001 in edition 2015",
         had_contact=True,
     ),
-    _provider(
-        "question_answered",
-        question="Do both sites work in shifts?",
-        answer="Only Newcastle:\nthree shifts of ten people.",
+    *(
+        _provider(
+            "question_answered",
+            case,
+            question="Do both sites work in shifts?",
+            answer="Only Newcastle:\nthree shifts of ten people.",
+            respond_by=respond_by,
+            is_extended=is_extended,
+        )
+        for case, respond_by, is_extended in (
+            ("soon", _DUE, False),
+            ("late", _DUE, True),
+            ("to one that has quoted", None, False),
+        )
     ),
+    _provider("deadline_extended", respond_by=_DUE, at_most_hours=48),
     _provider(
         "invitation_won",
         company="Acme Fabrication Pty Ltd",

@@ -18,9 +18,11 @@ from marketplace.core.actors import Actor, Kind
 from marketplace.core.context import Context
 from marketplace.core.errors import NotAllowed
 from marketplace.core.policy import Policy
+from marketplace.invitations import extension
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
+from marketplace.invitations.waits import Window
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import CertificationStatus, is_running
@@ -46,7 +48,10 @@ def request_of(
 ) -> dict[str, Any]:
     """Return everything about one request, to those who may see all its quotes."""
     held = invitations.invitations_for_lead(session, lead.id)
+    stand = extension.windows(session, [(lead, each) for each in held], policy=policy, now=now)
     quotes = quotes_of_lead(session, actor, lead)
+    asked = invitations.questions_for_lead(session, lead.id)
+    awaited = extension.awaited_since(session, asked, policy=policy, now=now)
     shown = _providers(session, held)
     rated = queries.ratings_given(session, lead.id)
     return {
@@ -66,10 +71,12 @@ def request_of(
                 "id": each.id,
                 "provider": shown[each.provider_id],
                 "state": each.state,
-                "respond_by": each.respond_by,
+                "respond_by": stand[each.id].respond_by,
+                "extended_minutes": int(stand[each.id].extended_by / extension.MINUTE),
+                "stands_still": stand[each.id].stands_still,
                 "responded_at": each.responded_at,
                 "withdrawn_because": each.withdrawn_because,
-                "may_be_replaced": _may_be_replaced(each, lead, now=now),
+                "may_be_replaced": _may_be_replaced(each, lead, stand[each.id], now=now),
                 "rating_given": rated.get(each.id),
                 "quote": quotes[each.id].view if each.id in quotes else None,
                 "left_out": left_out(quotes[each.id]) if each.id in quotes else [],
@@ -83,8 +90,9 @@ def request_of(
                 "asked_at": each.asked_at,
                 "answer": each.answer,
                 "answered_at": each.answered_at,
+                "awaited_since": awaited.get(each.id),
             }
-            for each in invitations.questions_for_lead(session, lead.id)
+            for each in asked
         ],
         "comparison": _compared(
             session,
@@ -166,8 +174,8 @@ def currency_of(country: str) -> str | None:
     return current[0] if current else None
 
 
-def _may_be_replaced(invitation: Invitation, lead: Lead, *, now: datetime) -> bool:
-    overdue = invitation.state is InvitationState.ACCEPTED and now >= invitation.respond_by
+def _may_be_replaced(invitation: Invitation, lead: Lead, stands: Window, *, now: datetime) -> bool:
+    overdue = invitation.state is InvitationState.ACCEPTED and now >= stands.respond_by
     return (
         is_running(lead.state, now=now, expires_at=lead.expires_at)
         and (overdue or not invitation.is_live)

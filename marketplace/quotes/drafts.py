@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
 from marketplace.core.db import new_id
-from marketplace.invitations import endings
+from marketplace.invitations import endings, extension
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation, QuoteDraft
+from marketplace.leads.models import Lead
 from marketplace.quotes import queries
 
 Typed = Mapping[str, list[str]]
@@ -60,7 +61,7 @@ def save_draft(
         invitation = _own(tx.session, actor, invitation_id)
         # Alone, without its lead: nothing that is locked before an invitation is locked after it.
         invitation = invitations.lock_invitation(tx.session, invitation.id)
-        invitation.require_answerable(tx.now)
+        extension.require_answerable(tx, tx.session.get_one(Lead, invitation.lead_id), invitation)
         kept = tx.session.get(QuoteDraft, invitation.id, populate_existing=True)
         found = _seen(tx.session, invitation.id, kept)
         # PostgreSQL holds no NUL in a text; nobody types one.

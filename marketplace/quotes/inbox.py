@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
-from marketplace.invitations import brief
+from marketplace.invitations import brief, extension
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads.models import Lead
@@ -30,7 +30,9 @@ def own_invitations(
         rows, last = invitations.invitations_of_provider(
             session, actor.own_provider(), state=state, limit=limit, after=after
         )
-        return [brief.summary(invitation, lead) for invitation, lead in rows], last
+        held = [(lead, invitation) for invitation, lead in rows]
+        stand = extension.windows(session, held, policy=ctx.policy, now=ctx.clock())
+        return [brief.summary(each, lead, stand[each.id]) for lead, each in held], last
 
 
 def own_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> dict[str, Any]:
@@ -39,9 +41,11 @@ def own_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> dict[str,
     with ctx.reading() as session:
         invitation = invitations.invitation_of(session, actor, invitation_id)
         lead = session.get_one(Lead, invitation.lead_id)
+        held = [(lead, invitation)]
+        stand = extension.windows(session, held, policy=ctx.policy, now=ctx.clock())
         versions = queries.versions(session, invitation.id)
         return {
-            **brief.full(session, invitation, lead),
+            **brief.full(session, invitation, lead, stand[invitation.id]),
             "quote": versions[0].view if versions else None,
             "quote_versions": len(versions),
         }

@@ -57,6 +57,8 @@ def test_business_days_in_new_south_wales(start, window, end):
     assert found.tzinfo is UTC
     counts = business_days().between(at(start), at(end))
     assert counts == window
+    begins_to_count = business_days().after(at(start), timedelta(0))
+    assert business_days().before(found, window) == begins_to_count
 
 
 ELSEWHERE = [
@@ -170,3 +172,10 @@ def test_what_is_counted_is_the_window_and_a_window_can_be_counted_in_parts(
     assert calendar.between(start, calendar.after(start, one)) == one
     in_parts = calendar.after(calendar.after(start, one), other)
     assert in_parts == calendar.after(start, one + other)
+
+
+@given(CALENDARS, MOMENTS, WINDOWS)
+def test_a_window_is_counted_back_to_where_it_began_to_count(calendar, start, window):
+    began = calendar.after(start, timedelta(0))
+    assert calendar.before(calendar.after(start, window), window) == began
+    assert CLOCK_HOURS.before(CLOCK_HOURS.after(start, window), window) == start

@@ -445,9 +445,11 @@ def test_a_suspended_provider_cannot_ask(ctx, three):
 
 def test_an_expiry_is_a_miss_though_a_question_was_asked(ctx, three, clock):
     _, (one, two, three_) = three
-    ask(ctx, one)
+    look(ctx, one)
     a_quote(ctx, two)
     decline(ctx, three_)
+    clock.now = one.respond_by - HOUR  # too late to wait long for an answer
+    ask(ctx, one)
     clock.now = one.respond_by
     endings.end_due_invitations(ctx)
     assert settling.settle_ended_invitations(ctx) == 3

@@ -54,6 +54,8 @@ def test_a_question_is_an_answer_but_not_in_time_if_no_quote_follows(ctx, make, 
     provider = make.provider()
     who = person_of(provider.id)
     (invitation,) = held(make, make.matched_lead())
+    invitations.look_at_invitation(ctx, who, invitation.id)
+    clock.now = invitation.respond_by - timedelta(hours=1)
     questions.ask_question(ctx, who, invitation.id, text="How many shifts?")
     found = own_statement(ctx, who, month=None)
     assert (found.answered, found.answered_in_time, found.expired) == (1, 1, 0)

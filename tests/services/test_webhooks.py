@@ -25,6 +25,7 @@ from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.core.sealing import Seal
 from marketplace.invitations.endings import end_due_invitations, remind_holders
+from marketplace.invitations.extension import extend_windows
 from marketplace.invitations.letters import CALLED
 from marketplace.invitations.questions import answer_question, ask_question
 from marketplace.notifications.delivery import deliver_due_notifications
@@ -164,7 +165,7 @@ def test_a_provider_is_told_by_mail_as_well_and_only_of_its_own(ctx, make, endpo
 
 def test_what_is_called_is_one_of_the_kinds_that_are_promised():
     kinds = {f"invitation.{each}" for each in (
-        "sent", "reminder", "released", "expired", "withdrawn", "won", "lost",
+        "sent", "reminder", "extended", "released", "expired", "withdrawn", "won", "lost",
     )}  # fmt: skip
     assert set(CALLED.values()) == kinds | {"question.answered"}
 
@@ -183,14 +184,17 @@ def test_every_turn_of_an_invitation_has_a_call(ctx, make, clock):
     invitation_id = outbox(ctx)[0].subject_id
     person = person_of(provider.id)
     question = ask_question(ctx, person, invitation_id, text="How many shifts?")
+    clock.advance(hours=5)
+    extend_windows(ctx)
     answer_question(ctx, business_of(lead), question.id, text="Two.")
-    clock.advance(hours=12, minutes=1)
+    clock.advance(hours=8, minutes=1)
     remind_holders(ctx)
     clock.advance(hours=12)
     end_due_invitations(ctx)
     told = [(each.template, each.values["state"]) for each in outbox(ctx)]
     assert told == [
         ("invitation.sent", "sent"),
+        ("invitation.extended", "opened"),
         ("question.answered", "opened"),
         ("invitation.reminder", "opened"),
         ("invitation.expired", "expired"),

@@ -84,6 +84,12 @@ class InvitationRowSchema(Schema):
     sent_at = Moment()
     open_by = Moment()
     respond_by = Moment()
+    extended_minutes = fields.Integer(
+        metadata={"description": "by how much the business has moved that, leaving questions"}
+    )
+    stands_still = fields.Boolean(
+        metadata={"description": "whether a question is awaited now, so that no time passes"}
+    )
     opened_at = Moment(allow_none=True)
     accepted_at = Moment(allow_none=True)
     answered_at = Moment(allow_none=True)

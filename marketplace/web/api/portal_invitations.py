@@ -57,6 +57,12 @@ class InvitationSummarySchema(Schema):
     sent_at = Moment()
     open_by = Moment()
     respond_by = Moment()
+    extended_minutes = fields.Integer(
+        metadata={"description": "by how much the business has moved that, leaving questions"}
+    )
+    stands_still = fields.Boolean(
+        metadata={"description": "whether a question is awaited now, so that no time passes"}
+    )
     opened_at = Moment(allow_none=True)
     accepted_at = Moment(allow_none=True)
     responded_at = Moment(allow_none=True)

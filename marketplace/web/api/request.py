@@ -45,6 +45,12 @@ class InvitationSeenSchema(Schema):
     provider = fields.Nested(ProviderSeenSchema)
     state = Choice(InvitationState)
     respond_by = Moment()
+    extended_minutes = fields.Integer(
+        metadata={"description": "by how much the business has moved that, leaving questions"}
+    )
+    stands_still = fields.Boolean(
+        metadata={"description": "whether a question is awaited now, so that no time passes"}
+    )
     responded_at = Moment(allow_none=True)
     withdrawn_because = fields.String(allow_none=True)
     may_be_replaced = fields.Boolean()

@@ -46,6 +46,9 @@ SENTENCES = {
     "invitation.reminded": N_("was reminded"),
     "invitation.released": N_("did not open the invitation in time: the place was passed on"),
     "invitation.returned": N_("came back while a place was free, and has it again"),
+    "invitation.extended": N_(
+        "has %(minutes)s minutes more to quote, since the business left a question open"
+    ),
     "invitation.expired": N_("did not quote in time"),
     "invitation.withdrawn": N_("the invitation was withdrawn"),
     "invitation.passed_on": N_("the business asked for another in its place"),

@@ -145,6 +145,7 @@ def show(invitation_id: UUID, form: Filled) -> str:
         is_answerable=can_answer,
         is_live=shown["state"] in LIVE and not is_late,
         places=ctx.policy.places,
+        answer_within=ctx.policy.answer_within,
         names=names(
             ctx,
             regions=[*lead["regions"], lead["country"]],

@@ -285,6 +285,11 @@ def span(length: timedelta) -> str:
     return format_list(said, "unit-narrow", locale) if said else _("less than a minute")
 
 
+def minutes(length: int) -> str:
+    """Return a length of time in words, given in minutes."""
+    return span(timedelta(minutes=length))
+
+
 def sentence(refused: Exception) -> str:
     """Return a refusal as a sentence."""
     words = translate(refused.args[0])
@@ -363,6 +368,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "stamp": stamp,
     "left": left,
     "span": span,
+    "minutes": minutes,
     "is_past": is_past,
     "day": day,
     "leave": leave,
