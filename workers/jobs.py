@@ -13,7 +13,7 @@ from marketplace.matching import settling, waiting
 from marketplace.notifications import delivery
 from marketplace.notifications.rules import Way
 from marketplace.providers import expiry
-from marketplace.quotes import outcome
+from marketplace.quotes import asking, outcome
 from workers.context import channel, job_context, webhook_channel
 
 # Rung by a transaction that has just committed.
@@ -90,6 +90,11 @@ def lapse_unconfirmed_leads() -> None:
 def expire_due_leads() -> None:
     with job_context() as ctx:
         outcome.expire_due_leads(ctx)
+
+
+def ask_for_outcomes() -> None:
+    with job_context() as ctx:
+        asking.ask_for_outcomes(ctx)
 
 
 def tell_of_expiring_accreditations() -> None:

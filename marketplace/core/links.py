@@ -25,6 +25,8 @@ class Purpose(StrEnum):
 
     CONFIRM_LEAD = "confirm"
     REQUEST = "request"
+    OUTCOME = "outcome"
+    """Opens a request as well, where it is told what came of it."""
     SET_PASSWORD = "password"
     NOT_OURS = "notours"
     COME_BACK = "back"

@@ -83,6 +83,18 @@ class Policy:
     request_link_lives_on: timedelta = timedelta(days=90)
     """How long a business can still look at a request that is finished."""
 
+    outcome_asked_after: tuple[timedelta, ...] = (
+        timedelta(days=7),
+        timedelta(days=14),
+        timedelta(days=28),
+    )
+    """So long after it could be decided a business is asked what came of its request."""
+
+    rating_from: int = 3
+    """Of fewer reviews than this no mean is shown: one voice would pass for a verdict."""
+    reviews_shown: int = 5
+    """How many reviews of a provider a business that it is invited for reads, the latest first."""
+
     impartiality_years: int = 2
     """Cooling-off after consultancy by a related body (ISO/IEC 17021-1, 5.2.7 and 5.2.10)."""
 

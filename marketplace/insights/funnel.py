@@ -1,4 +1,4 @@
-"""The funnel: how far the requests of a period have come, from the form to the choice.
+"""The funnel: how far the requests of a period have come, from the form to what came of them.
 
 A request that took a step is counted in every step before it.
 """
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import and_, func, select, true
+from sqlalchemy import and_, func, or_, select, true
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
 from marketplace.insights.periods import RECENT
 from marketplace.invitations.models import Invitation
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import LeadState
+from marketplace.leads.rules import LeadState, Outcome
 from marketplace.notifications.models import Commitment
 
 
@@ -48,6 +48,17 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class CameTo:
+    """How many of the requests that were opened came to one outcome."""
+
+    outcome: Outcome | None
+    """None: nobody has told, or it was sent by mistake."""
+    n: int
+    share: float | None
+    """Of all that were opened."""
+
+
+@dataclass(frozen=True)
 class FunnelReport:
     """The requests whose forms came in a period."""
 
@@ -55,6 +66,7 @@ class FunnelReport:
     until: datetime
     n: int
     stages: Sequence[Stage]
+    outcomes: Sequence[CameTo]
 
 
 def funnel_report(ctx: Context, actor: Actor) -> FunnelReport:
@@ -79,7 +91,8 @@ def funnel_report(ctx: Context, actor: Actor) -> FunnelReport:
         Step.INVITED: taken.c.lead_id.is_not(None),
         Step.RESPONDED: Commitment.first_response_at.is_not(None),
         Step.QUOTED: taken.c.is_quoted,
-        Step.AWARDED: Lead.state == LeadState.AWARDED,
+        # By a choice, or as the business said when its request had ended.
+        Step.AWARDED: or_(Lead.state == LeadState.AWARDED, Lead.outcome == Outcome.AWARDED),
     }
     steps = list(Step)
     counted = [
@@ -94,11 +107,27 @@ def funnel_report(ctx: Context, actor: Actor) -> FunnelReport:
             .outerjoin(Commitment, Commitment.lead_id == Lead.id)
             .where(Lead.created_at >= since, Lead.created_at <= now)
         ).one()
+        came_to = dict(
+            session.execute(
+                select(Lead.outcome, func.count())
+                .where(
+                    Lead.created_at >= since,
+                    Lead.created_at <= now,
+                    Lead.opened_at.is_not(None),
+                )
+                .group_by(Lead.outcome)
+            ).all()
+        )
     stages: list[Stage] = []
     for step, n in zip(steps, counts, strict=True):
         before = stages[-1].n if stages else n
         stages.append(Stage(step, n, _share(n, counts[0]), _share(n, before)))
-    return FunnelReport(since, now, counts[0], stages)
+    opened = sum(came_to.values())
+    outcomes = [
+        CameTo(each, came_to.get(each, 0), _share(came_to.get(each, 0), opened))
+        for each in (*Outcome, None)
+    ]
+    return FunnelReport(since, now, counts[0], stages, outcomes)
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -28,6 +28,9 @@ from marketplace.notifications.suppressions import suppressions
 from marketplace.providers.evidence import latest_evidence
 from marketplace.providers.models import Accreditation, Provider
 from marketplace.providers.rules import AccreditationState, ProviderState
+from marketplace.quotes import opinions
+from marketplace.quotes.models import Review
+from marketplace.quotes.opinions import Opinion
 
 SHOWN = 6
 """Of each kind, where all kinds are shown ..."""
@@ -44,6 +47,7 @@ class Kind(StrEnum):
     WAITING = "waiting"
     MESSAGES = "messages"
     OBJECTIONS = "objections"
+    REVIEWS = "reviews"
     APPLICATIONS = "applications"
     CLAIMS = "claims"
     EXPIRING = "expiring"
@@ -114,6 +118,8 @@ class Worklist:
     """Ways out by which nothing is sent at present, since we are refused there."""
     objections: Sequence[Missed]
     """Misses whose providers say that it was not their doing."""
+    reviews: Sequence[Opinion]
+    """Reviews that are queued or reported, or whose replies are."""
     applications: Sequence[Provider]
     claims: Sequence[Held]
     """Accreditations that nobody has looked up yet."""
@@ -168,6 +174,7 @@ def worklist(ctx: Context, actor: Actor, *, only: Kind | None = None) -> Worklis
             objections=track_record.shown(
                 session, [miss for (miss,) in found(Kind.OBJECTIONS)], ctx.policy
             ),
+            reviews=opinions.shown(session, [review for (review,) in found(Kind.REVIEWS)]),
             applications=[provider for (provider,) in found(Kind.APPLICATIONS)],
             claims=[Held(*row) for row in found(Kind.CLAIMS)],
             expiring=[Held(*row) for row in found(Kind.EXPIRING)],
@@ -205,6 +212,7 @@ def _rows(now: datetime, policy: Policy) -> dict[Kind, Select[*tuple[Any, ...]]]
         )
         .order_by(Notification.id.desc()),
         Kind.OBJECTIONS: track_record.misses(to_decide=True).order_by(Miss.objected_at),
+        Kind.REVIEWS: opinions.reviews(None, to_decide=True).order_by(Review.id),
         Kind.APPLICATIONS: select(Provider)
         .where(Provider.state == ProviderState.APPLIED)
         .order_by(Provider.id),

@@ -46,6 +46,17 @@ def mask_identities(text: str, identities: Iterable[Identity]) -> str:
     return _covered(text, plain, spans)
 
 
+def says_how_to_reach(text: str) -> bool:
+    """Return whether an address, a web site or a telephone number, whosever, stands in a text."""
+    return any(True for _ in _anybodys(fold(text).text))
+
+
+def names_any_of(text: str, identities: Iterable[Identity]) -> bool:
+    """Return whether a text holds what could say that it is about one of these."""
+    plain = fold(text).text
+    return any(True for identity in identities for _ in _known(plain, identity))
+
+
 def _covered(text: str, plain: Folded, spans: Iterable[Span]) -> str:
     """Cover the spans of the folded text in the original; what touches is covered once."""
     shown: list[str] = []

@@ -1,6 +1,7 @@
 """The table of leads."""
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
@@ -15,6 +16,8 @@ from marketplace.leads.rules import (
     CertificationStatus,
     LeadEvent,
     LeadState,
+    Outcome,
+    OutcomeReason,
     Service,
     Timeframe,
 )
@@ -60,6 +63,11 @@ class Lead(Base):
             postgresql_where=text("state = 'open' AND waiting_since IS NOT NULL"),
         ),
         Index(
+            "ix_leads_to_ask",
+            "outcome_due_at",
+            postgresql_where=text("outcome_due_at IS NOT NULL"),
+        ),
+        Index(
             "ix_leads_words",
             text(WORDS),
             postgresql_using="gin",
@@ -71,6 +79,11 @@ class Lead(Base):
         CheckConstraint(
             "(state = 'awarded') = (awarded_invitation_id IS NOT NULL)", "awarded_to_one"
         ),
+        CheckConstraint(
+            "(coalesce(outcome, '') = 'awarded') = (outcome_invitation_id IS NOT NULL)",
+            "outcome_names_one",
+        ),
+        CheckConstraint("outcome IS NULL OR outcome_due_at IS NULL", "asked_until_it_is_told"),
     )
 
     id: Mapped[Id]
@@ -133,6 +146,18 @@ class Lead(Base):
     awarded_invitation_id: Mapped[UUID | None]
     erased_at: Mapped[datetime | None]
 
+    outcome_due_at: Mapped[datetime | None]
+    """When the business is asked next what came of it; None: no more, or nothing to decide yet."""
+    outcome: Mapped[Outcome | None]
+    """What came of it, as the business says: by its choice, by closing it, or asked afterwards."""
+    outcome_invitation_id: Mapped[UUID | None]
+    """Whose it became, of those invited here: also where the request had ended by then."""
+    outcome_reason: Mapped[OutcomeReason | None]
+    outcome_comment: Mapped[str | None]
+    """What the business says to it; for administrators alone."""
+    outcome_at: Mapped[datetime | None]
+    """When that was first told."""
+
     waiting_since: Mapped[datetime | None]
     """Since when a place is empty that could not be filled ..."""
     waiting_reason: Mapped[str | None]
@@ -163,6 +188,10 @@ class Lead(Base):
             others=tuple(each["name"] for each in self.consultants_used),
         )
 
+    def has_expired(self, now: datetime) -> bool:
+        """Return whether its time has run out, swept or not."""
+        return self.expires_at is not None and now >= self.expires_at
+
     def require_running(self, now: datetime) -> None:
         """Raise `Conflict` unless providers may still answer at `now`."""
         if not rules.is_running(self.state, now=now, expires_at=self.expires_at):
@@ -183,6 +212,32 @@ class Lead(Base):
             self.finished_at = now
             self.finish_reason = reason
             self.wait_no_longer()
+        if event in (LeadEvent.AWARD, LeadEvent.CLOSE):
+            # Whoever ends it knows what came of it. One that only expires is asked about still.
+            self.outcome_due_at = None
+
+    def come_to(
+        self,
+        outcome: Outcome,
+        *,
+        now: datetime,
+        invitation_id: UUID | None = None,
+        reason: OutcomeReason | None = None,
+        comment: str | None = None,
+    ) -> None:
+        """Note what came of it; told again, the last word counts."""
+        is_same = (self.outcome, self.outcome_invitation_id) == (outcome, invitation_id)
+        self.outcome_at = self.outcome_at if is_same else now
+        self.outcome, self.outcome_invitation_id = outcome, invitation_id
+        self.outcome_reason, self.outcome_comment = reason, comment
+        self.outcome_due_at = None
+
+    def plan_ask(
+        self, decidable_at: datetime, *, now: datetime, waits: Sequence[timedelta]
+    ) -> None:
+        """Let the business be asked what came of it at the next of the moments for that."""
+        if self.outcome is None:
+            self.outcome_due_at = rules.next_ask(decidable_at, now=now, waits=waits)
 
     def wait(self, code: str, reason: str, *, now: datetime) -> None:
         """Note that a place is empty and why, since the first time that it was so."""

@@ -83,7 +83,7 @@ def lead_of_request_token(
     session: Session, token: str, *, now: datetime, lives_on: timedelta
 ) -> UUID | None:
     """Return the lead that a request token opens, until `lives_on` after it was finished."""
-    link = link_for(session, Purpose.REQUEST, token, now=now)
+    link = _request_link(session, token, now=now)
     if link is None:
         return None
     return session.scalar(
@@ -97,12 +97,18 @@ def lead_of_request_token(
 
 def running_request(session: Session, token: str | None, *, now: datetime) -> str | None:
     """Return the reference of the request that a request token opens, while that is unfinished."""
-    link = link_for(session, Purpose.REQUEST, token, now=now) if token else None
+    link = _request_link(session, token, now=now) if token else None
     if link is None:
         return None
     return session.scalar(
         select(Lead.reference).where(Lead.id == link.subject_id, one_of(Lead.state, *UNFINISHED))
     )
+
+
+def _request_link(session: Session, token: str, *, now: datetime) -> Link | None:
+    """Return the link to a request, or to what came of it: it opens the one as well."""
+    purpose = Purpose.OUTCOME if token.startswith(f"{Purpose.OUTCOME}_") else Purpose.REQUEST
+    return link_for(session, purpose, token, now=now)
 
 
 def leads_of_contact(
@@ -157,6 +163,18 @@ def leads_to_expire(session: Session, *, now: datetime, limit: int) -> list[UUID
             select(Lead.id)
             .where(one_of(Lead.state, LeadState.OPEN), Lead.expires_at <= now)
             .order_by(Lead.expires_at)
+            .limit(limit)
+        )
+    )
+
+
+def leads_to_ask(session: Session, *, now: datetime, limit: int) -> list[UUID]:
+    """Return requests of which it is to be asked what came of them, the longest due first."""
+    return list(
+        session.scalars(
+            select(Lead.id)
+            .where(Lead.outcome_due_at.is_not(None), Lead.outcome_due_at <= now)
+            .order_by(Lead.outcome_due_at)
             .limit(limit)
         )
     )

@@ -102,6 +102,61 @@ class CloseReason(StrEnum):
     NOT_OURS = "not_ours"
 
 
+class Outcome(StrEnum):
+    """What came of a request, as the business says."""
+
+    AWARDED = "awarded"
+    """It went to one that was invited here."""
+    OTHER_PROVIDER = "other_provider"
+    NOT_NOW = "not_now"
+    NONE_SUITED = "none_suited"
+
+
+class OutcomeReason(StrEnum):
+    """What decided it, where the business says."""
+
+    PRICE = "price"
+    TIMING = "timing"
+    """How soon they could begin, or be done."""
+    FIT = "fit"
+    """What they know of the sector, the standard, or a business of that size."""
+    CLARITY = "clarity"
+    """How clear and complete the quotes were."""
+    CONTACT = "contact"
+    """How they dealt with the business."""
+    BUDGET = "budget"
+    PRIORITIES = "priorities"
+    OTHER = "other"
+
+
+OUTCOME_OF: Mapping[CloseReason, tuple[Outcome, OutcomeReason | None]] = {
+    CloseReason.OTHER_PROVIDER: (Outcome.OTHER_PROVIDER, None),
+    CloseReason.NOT_NOW: (Outcome.NOT_NOW, None),
+    CloseReason.NONE_SUITED: (Outcome.NONE_SUITED, None),
+    CloseReason.TOO_EXPENSIVE: (Outcome.NONE_SUITED, OutcomeReason.PRICE),
+}
+"""What a closure says of the outcome; of one by mistake there is none."""
+
+NEVER_RAN = (
+    LeadState.AWAITING_CONFIRMATION,
+    LeadState.SUPERSEDED,
+    LeadState.LAPSED,
+    LeadState.REJECTED,
+)
+"""The states of which there is nothing to decide."""
+
+
+def next_ask(
+    decidable_at: datetime, *, now: datetime, waits: Sequence[timedelta]
+) -> datetime | None:
+    """Return when a business is asked next what came of its request; None: no more.
+
+    `decidable_at`: since when there was something to decide. Of those that have passed by `now`
+    none is made up for, so that a sweep that comes very late asks once.
+    """
+    return next((at for wait in sorted(waits) if (at := decidable_at + wait) > now), None)
+
+
 def after(
     state: LeadState,
     event: LeadEvent,

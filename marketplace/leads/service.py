@@ -1,6 +1,6 @@
 """Take the form in, confirm it, review it, open it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -128,6 +128,7 @@ def open_lead(tx: Transaction, actor: Actor, lead: Lead) -> None:
     """Open a lead: the clock starts, and providers are looked for."""
     lead.apply(LeadEvent.OPEN, now=tx.now)
     move_expiry(tx, lead, quotes_valid_until=None)
+    lead.plan_ask(tx.now, now=tx.now, waits=tx.policy.outcome_asked_after)
     # Every place is empty: should the job that is rung below be lost, the sweep finds it waiting.
     lead.wait("searching", "providers are being looked for", now=tx.now)
     promise = commitment.start(tx, lead.id, time_zone=lead.time_zone, region=lead.regions[0])
@@ -238,6 +239,11 @@ def request_link(tx: Transaction, lead: Lead) -> LinkTo:
     """Return the link to the request's own page, good for as long as the page can be."""
     lives = tx.policy.lead_lifetime_at_most * 2 + tx.policy.request_link_lives_on
     return LinkTo(Purpose.REQUEST, lead.id, tx.now + lives)
+
+
+def outcome_link(tx: Transaction, lead: Lead) -> LinkTo:
+    """Return the link to where it is told what came of a request: it opens that as well."""
+    return replace(request_link(tx, lead), purpose=Purpose.OUTCOME)
 
 
 def mint_request_token(tx: Transaction, lead: Lead) -> str:

@@ -108,6 +108,7 @@ def _named_advisers(session: Session, lead: Lead) -> list[Adviser]:
 def _chosen_before(session: Session, lead: Lead, engagement: timedelta) -> list[Adviser]:
     """Return the consultants that the same business chose before: they advise it, or did.
 
+    Whether it chose in time, or said only when it was asked that it had taken one of those invited.
     By who the business is and not by the link of a follow-on alone, so that sending a new form
     does not make anybody forget. `engagement`: how long one is taken to have advised it.
     """
@@ -124,9 +125,16 @@ def _chosen_before(session: Session, lead: Lead, engagement: timedelta) -> list[
 _advised: Any = Lead.__table__.c
 _held: Any = Invitation.__table__.c
 _CHOSEN_BEFORE = Direct(
-    select(Provider.id, Provider.name_key, _advised.finished_at)
+    select(
+        Provider.id,
+        Provider.name_key,
+        func.coalesce(_advised.outcome_at, _advised.finished_at).label("chosen_at"),
+    )
     .join(Invitation.__table__, _held.provider_id == Provider.id)
-    .join(Lead.__table__, _advised.awarded_invitation_id == _held.id)
+    .join(
+        Lead.__table__,
+        func.coalesce(_advised.outcome_invitation_id, _advised.awarded_invitation_id) == _held.id,
+    )
     .where(
         or_(
             _advised.id == bindparam("follows", type_=Uuid()),

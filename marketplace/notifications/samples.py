@@ -36,6 +36,9 @@ _RECORD: dict[str, Any] = {"misses": 1, "too_many": 3, "days": 30}
 _DUE = "2026-11-23T22:40:00+00:00"
 
 
+_DECIDED = "It names a person who had no say in it."
+
+
 def _business(template: str, case: str = "", **values: Any) -> Sample:
     return Sample(template, {**_REFERENCE, **values}, link=Purpose.REQUEST, case=case)
 
@@ -107,6 +110,30 @@ SAMPLES: tuple[Sample, ...] = (
     ),
     _business("request_closed"),
     _business("request_expired"),
+    *(
+        Sample(
+            "outcome_asked",
+            {**_REFERENCE, "has_quotes": quoted, "is_open": is_open, "is_last": is_last},
+            link=Purpose.OUTCOME,
+            case=case,
+        )
+        for case, quoted, is_open, is_last in (
+            ("quotes to choose from", True, True, False),
+            ("no quote", False, True, False),
+            ("for the last time", True, False, True),
+        )
+    ),
+    _business("review_replied", **_PROVIDER),
+    *(
+        _business(
+            "review_decided", case, **_PROVIDER, part=part, is_shown=is_shown, reason=_DECIDED
+        )
+        for case, part, is_shown in (
+            ("let through", "review", True),
+            ("hidden", "review", False),
+            ("of the reply", "reply", False),
+        )
+    ),
     _business("place_to_decide"),
     _business("place_waiting", reason="No certification body covers ISO 45001 in this region yet."),
     *(
@@ -221,6 +248,33 @@ SAMPLES: tuple[Sample, ...] = (
         "the request was closed without a choice", "far", rank=3, quotes=3, distance="further away"
     ),
     _provider("place_passed_on"),
+    Sample("review_given", {"rating": 4}, path="/portal/reviews"),
+    *(
+        Sample(
+            "review_of_you_decided",
+            {"part": part, "is_shown": is_shown, "reason": _DECIDED},
+            path="/portal/reviews",
+            case=case,
+        )
+        for case, part, is_shown in (
+            ("let stand", "review", True),
+            ("hidden", "review", False),
+            ("of the reply", "reply", False),
+        )
+    ),
+    *(
+        Sample(
+            "review_to_decide",
+            {**_PROVIDER, "part": part, "is_reported": is_reported},
+            path="/admin/reviews",
+            case=case,
+        )
+        for case, part, is_reported in (
+            ("queued", "review", False),
+            ("reported", "review", True),
+            ("a reply", "reply", True),
+        )
+    ),
     Sample("set_password", {**_PROVIDER}, link=Purpose.SET_PASSWORD),
     Sample(
         "team_invited",

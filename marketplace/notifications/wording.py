@@ -19,6 +19,7 @@ SENDER_NAME = "ISO quotes marketplace"
 LINK_PATHS = {
     Purpose.CONFIRM_LEAD: "/requests/confirm/",
     Purpose.REQUEST: "/requests/open/",
+    Purpose.OUTCOME: "/requests/outcome/",
     Purpose.SET_PASSWORD: "/set-password/",
     Purpose.JOIN_TEAM: "/set-password/",
     Purpose.NOT_OURS: "/requests/not-ours/",

@@ -29,7 +29,7 @@ from marketplace.leads.rules import CertificationStatus, is_running
 from marketplace.notifications import commitment
 from marketplace.providers.models import Accreditation, AccreditationCheck, Provider
 from marketplace.providers.rules import ProviderKind
-from marketplace.quotes import queries, rules
+from marketplace.quotes import opinions, queries, rules
 from marketplace.quotes.models import Quote
 from marketplace.quotes.ordering import DEFAULT, Order
 from marketplace.quotes.rules import Priced
@@ -52,8 +52,8 @@ def request_of(
     quotes = quotes_of_lead(session, actor, lead)
     asked = invitations.questions_for_lead(session, lead.id)
     awaited = extension.awaited_since(session, asked, policy=policy, now=now)
-    shown = _providers(session, held)
-    rated = queries.ratings_given(session, lead.id)
+    shown = _providers(session, held, policy)
+    said = opinions.given(session, lead.id)
     return {
         "reference": lead.reference,
         "status": lead.state,
@@ -65,6 +65,7 @@ def request_of(
         "opened_at": lead.opened_at,
         "expires_at": lead.expires_at,
         "waiting_reason": lead.waiting_reason,
+        "outcome": _outcome(lead),
         "commitment": commitment.commitment_of(session, lead.id),
         "invitations": [
             {
@@ -77,7 +78,8 @@ def request_of(
                 "responded_at": each.responded_at,
                 "withdrawn_because": each.withdrawn_because,
                 "may_be_replaced": _may_be_replaced(each, lead, stand[each.id], now=now),
-                "rating_given": rated.get(each.id),
+                "rating_given": said[each.id].review.rating if each.id in said else None,
+                "review": said.get(each.id),
                 "quote": quotes[each.id].view if each.id in quotes else None,
                 "left_out": left_out(quotes[each.id]) if each.id in quotes else [],
             }
@@ -108,6 +110,19 @@ def request_of(
     }
 
 
+def _outcome(lead: Lead) -> dict[str, Any] | None:
+    """Return what the business said came of its request."""
+    if lead.outcome is None:
+        return None
+    return {
+        "outcome": lead.outcome,
+        "invitation_id": lead.outcome_invitation_id,
+        "reason": lead.outcome_reason,
+        "comment": lead.outcome_comment,
+        "at": lead.outcome_at,
+    }
+
+
 def quotes_of_lead(session: Session, actor: Actor, lead: Lead) -> dict[UUID, Quote]:
     """Return the counting quote of every invitation of a lead, to those who may see them all.
 
@@ -126,11 +141,16 @@ def quotes_of_lead(session: Session, actor: Actor, lead: Lead) -> dict[UUID, Quo
 
 
 def standings(session: Session, lead: Lead) -> dict[UUID, Mapping[str, Any]]:
-    """Return, by invitation, the one sentence that a provider may learn of the others' quotes."""
+    """Return, by invitation, the one sentence that a provider may learn of the others' quotes.
+
+    Of the quotes that could be chosen when the request ended, or can be now: what was declined or
+    withdrawn before is not counted.
+    """
+    counted = (InvitationState.QUOTED, InvitationState.WON, InvitationState.LOST)
     rows = session.execute(
         select(Quote)
         .join(Invitation, Invitation.id == Quote.invitation_id)
-        .where(Invitation.lead_id == lead.id, Invitation.state == InvitationState.QUOTED)
+        .where(Invitation.lead_id == lead.id, Invitation.state.in_(counted))
         .order_by(Quote.invitation_id, Quote.version)
     ).scalars()
     counting = {quote.invitation_id: quote for quote in rows}
@@ -138,6 +158,13 @@ def standings(session: Session, lead: Lead) -> dict[UUID, Mapping[str, Any]]:
         Priced(key, quote.kind, quote.currency, quote.total) for key, quote in counting.items()
     )
     return {key: asdict(standing) for key, standing in found.items()}
+
+
+def standing_of(session: Session, invitation: Invitation, lead: Lead) -> Mapping[str, Any] | None:
+    """Return how the quote of one that was not chosen stood, once the request has ended."""
+    if not lead.is_finished or invitation.state is not InvitationState.LOST:
+        return None
+    return standings(session, lead).get(invitation.id)
 
 
 def _compared(
@@ -184,10 +211,12 @@ def _may_be_replaced(invitation: Invitation, lead: Lead, stands: Window, *, now:
     )
 
 
-def _providers(session: Session, held: Sequence[Invitation]) -> dict[UUID, dict[str, Any]]:
+def _providers(
+    session: Session, held: Sequence[Invitation], policy: Policy
+) -> dict[UUID, dict[str, Any]]:
     """Return what the business sees of every provider invited: facts, each with its date."""
     ids = [each.provider_id for each in held]
-    ratings = queries.ratings(session, ids)
+    ratings = opinions.ratings(session, ids, policy)
     hours = invitations.response_hours(session, ids)
     badges = _accreditations(session, ids)
     shown = {}
@@ -202,6 +231,9 @@ def _providers(session: Session, held: Sequence[Invitation]) -> dict[UUID, dict[
             "accreditations": badges.get(provider.id, []) if is_body else [],
             "rating": rating,
             "rating_count": n,
+            "reviews": opinions.latest(session, provider.id, at_most=policy.reviews_shown)
+            if n
+            else [],
             "responds_within_hours": hours.get(provider.id),
         }
     return shown

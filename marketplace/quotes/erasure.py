@@ -18,7 +18,7 @@ from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent, LeadState
 from marketplace.notifications import forgetting, suppressions
 from marketplace.notifications.service import notify
 from marketplace.quotes import outcome
-from marketplace.quotes.models import Review
+from marketplace.quotes.reviews import forget_texts
 
 ERASED = "erased"
 
@@ -77,11 +77,12 @@ def _erase(tx: Transaction, lead: Lead) -> None:
     forget_advisers(lead)
     lead.consent = {**lead.consent, "address": None}
     lead.business_key = f"{ERASED}:{lead.id}"
+    lead.outcome_comment = lead.outcome_due_at = None
     lead.erased_at = tx.now
     tx.session.execute(
         update(Question).where(Question.lead_id == lead.id).values(text=ERASED, answer=None)
     )
-    tx.session.execute(update(Review).where(Review.lead_id == lead.id).values(comment=None))
+    forget_texts(tx, lead.id)
     tx.session.execute(
         update(Invitation).where(Invitation.lead_id == lead.id).values(decline_comment=None)
     )

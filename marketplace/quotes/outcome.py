@@ -1,4 +1,4 @@
-"""What comes of a request: the choice, closure, expiry, reviews, the request that follows on."""
+"""What comes of a request: the choice, closure, expiry, what is told of it, what follows on."""
 
 from datetime import date
 from typing import Any
@@ -6,10 +6,10 @@ from uuid import UUID
 
 from marketplace.core.actors import SYSTEM, Actor
 from marketplace.core.context import Context, Transaction
-from marketplace.core.db import new_id
-from marketplace.core.errors import Conflict
+from marketplace.core.errors import Conflict, FieldError, Invalid
 from marketplace.core.events import record
 from marketplace.core.forms import Form
+from marketplace.core.jobs import Job
 from marketplace.core.sweeps import sweep
 from marketplace.invitations import endings, standing
 from marketplace.invitations import queries as invitations
@@ -19,15 +19,23 @@ from marketplace.leads import intake
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import CloseReason, LeadEvent, LeadState, Service
+from marketplace.leads.rules import (
+    NEVER_RAN,
+    OUTCOME_OF,
+    CloseReason,
+    LeadEvent,
+    LeadState,
+    Outcome,
+    OutcomeReason,
+    Service,
+)
 from marketplace.leads.service import Receipt
 from marketplace.leads.signals import Telltale
 from marketplace.notifications import commitment
 from marketplace.notifications.service import notify
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderKind
-from marketplace.quotes import comparison, queries
-from marketplace.quotes.models import Review
+from marketplace.quotes import comparison
 
 
 def choose_provider(ctx: Context, actor: Actor, invitation_id: UUID) -> Lead:
@@ -37,24 +45,30 @@ def choose_provider(ctx: Context, actor: Actor, invitation_id: UUID) -> Lead:
         chosen = invitations.invitation_of(tx.session, actor, invitation_id)
         if lead.is_finished:
             raise Conflict("this request is finished already")
-        chosen = invitations.lock_invitation(tx.session, chosen.id)
-        provider = tx.session.get_one(Provider, chosen.provider_id)
-        _require_may_be_chosen(tx, chosen, provider)
-        lead.apply(LeadEvent.AWARD, now=tx.now)
-        lead.awarded_invitation_id = chosen.id
-        _finish(tx, actor, lead, outcome="another provider was chosen", chosen_id=chosen.id)
-        notify(
-            tx,
-            "choice_confirmed",
-            leading.contact_of(lead),
-            lead.id,
-            link=leading.request_link(tx, lead),
-            reference=lead.reference,
-            provider=provider.name,
-            provider_email=provider.contact_email,
-            provider_phone=provider.contact_phone,
-        )
+        _award(tx, actor, lead, chosen.id)
         return lead
+
+
+def _award(tx: Transaction, actor: Actor, lead: Lead, invitation_id: UUID) -> None:
+    """Give the request to one that quoted, and tell everybody. The lead is locked."""
+    chosen = invitations.lock_invitation(tx.session, invitation_id)
+    provider = tx.session.get_one(Provider, chosen.provider_id)
+    _require_may_be_chosen(tx, chosen, provider)
+    lead.apply(LeadEvent.AWARD, now=tx.now)
+    lead.awarded_invitation_id = chosen.id
+    lead.come_to(Outcome.AWARDED, now=tx.now, invitation_id=chosen.id)
+    _finish(tx, actor, lead, outcome="another provider was chosen", chosen_id=chosen.id)
+    notify(
+        tx,
+        "choice_confirmed",
+        leading.contact_of(lead),
+        lead.id,
+        link=leading.request_link(tx, lead),
+        reference=lead.reference,
+        provider=provider.name,
+        provider_email=provider.contact_email,
+        provider_phone=provider.contact_phone,
+    )
 
 
 def _require_may_be_chosen(tx: Transaction, chosen: Invitation, provider: Provider) -> None:
@@ -77,7 +91,67 @@ def close_request(ctx: Context, actor: Actor, *, reason: CloseReason) -> Lead:
     with ctx.transaction() as tx:
         lead = leads.lock_lead(tx.session, actor.own_lead())
         close(tx, actor, lead, reason=reason)
+        if reason in OUTCOME_OF:
+            outcome, decided_by = OUTCOME_OF[reason]
+            lead.come_to(outcome, now=tx.now, reason=decided_by)
         return lead
+
+
+def tell_outcome(
+    ctx: Context,
+    actor: Actor,
+    *,
+    outcome: Outcome,
+    invitation_id: UUID | None = None,
+    reason: OutcomeReason | None = None,
+    comment: str | None = None,
+) -> Lead:
+    """Take what the business says came of its request; `invitation_id` is whose it became.
+
+    Of one that runs that is the choice, or the closure. One that has ended stays as it ended, and
+    so do its invitations: what was told to everybody then stays true. It is noted what came of it,
+    which counts for impartiality, and may be put right; but a choice is not taken back.
+    """
+    with ctx.transaction() as tx:
+        lead = leads.lock_lead(tx.session, actor.own_lead())
+        taken = _taken(tx, actor, outcome, invitation_id)
+        if lead.state in NEVER_RAN:
+            raise Conflict("this request never ran, so nothing can have come of it")
+        if lead.is_open and lead.has_expired(tx.now):
+            _let_expire(tx, lead)
+        if not lead.is_finished:
+            if taken is not None:
+                _award(tx, actor, lead, taken.id)
+            else:
+                close(tx, actor, lead, reason=CloseReason(outcome))
+        elif lead.state is LeadState.AWARDED and invitation_id != lead.awarded_invitation_id:
+            raise Conflict("you have chosen a provider for this request: that stays so")
+        lead.come_to(
+            outcome, now=tx.now, invitation_id=invitation_id, reason=reason, comment=comment
+        )
+        facts = {"outcome": outcome, "reason": reason, "invitation": taken and str(taken.id)}
+        record(tx, actor, "lead.outcome_told", lead.id, **facts)
+        running = leads.unfinished_of_business(tx.session, lead.business_key)
+        if taken is not None and running is not None:
+            # Another of its requests: who advises the business is seen to anew.
+            tx.afterwards(Job.MATCH_LEADS, running.id)
+        return lead
+
+
+def _taken(
+    tx: Transaction, actor: Actor, outcome: Outcome, invitation_id: UUID | None
+) -> Invitation | None:
+    """Return whose a request became, or raise: it has to have quoted, where it is one of ours."""
+    is_ours = outcome is Outcome.AWARDED
+    if is_ours != (invitation_id is not None):
+        detail = "is required" if is_ours else "is only for a request that was awarded"
+        raise Invalid([FieldError("/invitation_id", detail)])
+    if invitation_id is None:
+        return None
+    taken = invitations.invitation_of(tx.session, actor, invitation_id)
+    if taken.quoted_at is None:
+        raise Conflict("this provider has not quoted")
+    return taken
 
 
 def close_lead(ctx: Context, actor: Actor, lead_id: UUID, *, reason: str) -> Lead:
@@ -101,8 +175,12 @@ def expire_due_leads(ctx: Context) -> int:
 
 def _expire(tx: Transaction, lead_id: UUID) -> None:
     lead = leads.lock_lead(tx.session, lead_id)
-    if not lead.is_open or lead.expires_at is None or tx.now < lead.expires_at:
-        return
+    if lead.is_open and lead.has_expired(tx.now):
+        _let_expire(tx, lead)
+
+
+def _let_expire(tx: Transaction, lead: Lead) -> None:
+    """Finish a request whose time has run out. It is locked."""
     lead.apply(LeadEvent.EXPIRE, now=tx.now, reason="its time had run out")
     _finish(tx, SYSTEM, lead, outcome="the request's time had run out")
     _tell_finished(tx, "request_expired", lead)
@@ -141,31 +219,6 @@ def _tell_finished(tx: Transaction, template: str, lead: Lead) -> None:
         link=leading.request_link(tx, lead),
         reference=lead.reference,
     )
-
-
-def review_provider(
-    ctx: Context, actor: Actor, invitation_id: UUID, *, rating: int, comment: str | None
-) -> Review:
-    """Take what the business says of a provider that answered it; once per invitation."""
-    with ctx.transaction() as tx:
-        lead = leads.lock_lead(tx.session, actor.own_lead())
-        reviewed = invitations.invitation_of(tx.session, actor, invitation_id)
-        if reviewed.responded_at is None:
-            raise Conflict("only a provider that answered can be reviewed")
-        if queries.is_reviewed(tx.session, reviewed.id):
-            raise Conflict("this provider was reviewed already")
-        review = Review(
-            id=new_id(),
-            invitation_id=reviewed.id,
-            lead_id=lead.id,
-            provider_id=reviewed.provider_id,
-            rating=rating,
-            comment=comment,
-            created_at=tx.now,
-        )
-        tx.session.add(review)
-        record(tx, actor, "review.given", reviewed.id, rating=rating)
-        return review
 
 
 def follow_on(ctx: Context, actor: Actor, form: Form) -> Receipt:

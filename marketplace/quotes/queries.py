@@ -1,7 +1,7 @@
-"""How quotes and reviews are found. Other people's quotes are read by `comparison` alone."""
+"""How quotes are found. Other people's quotes are read by `comparison` alone."""
 
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
 from marketplace.invitations.models import Invitation
-from marketplace.invitations.rules import LIVE
+from marketplace.invitations.rules import LIVE, InvitationState
 from marketplace.quotes import audit_time
 from marketplace.quotes.audit_time import Row, Table
-from marketplace.quotes.models import Quote, Review
+from marketplace.quotes.models import Quote
 
 
 def versions(session: Session, invitation_id: UUID) -> list[Quote]:
@@ -45,6 +45,24 @@ def has_quotes(session: Session, lead_id: UUID) -> bool:
     return session.scalar(first) is not None
 
 
+def first_quoted_at(session: Session, lead_id: UUID) -> datetime | None:
+    """Return when the first quote for a lead came, whatever has become of it."""
+    return session.scalar(
+        select(func.min(Invitation.quoted_at)).where(Invitation.lead_id == lead_id)
+    )
+
+
+def has_quotes_to_choose(session: Session, lead_id: UUID) -> bool:
+    """Return whether there is a quote that was neither taken back nor withdrawn."""
+    rows = select(Invitation.id).where(
+        Invitation.lead_id == lead_id,
+        Invitation.quoted_at.is_not(None),
+        Invitation.state != InvitationState.DECLINED,
+        Invitation.withdrawn_because.is_(None),
+    )
+    return session.scalar(rows.limit(1)) is not None
+
+
 def latest_validity(session: Session, lead_id: UUID) -> date | None:
     """Return until when the longest standing of a lead's live quotes stands."""
     counting = (
@@ -61,30 +79,6 @@ def latest_validity(session: Session, lead_id: UUID) -> date | None:
             & (Quote.version == counting.c.version),
         )
     )
-
-
-def is_reviewed(session: Session, invitation_id: UUID) -> bool:
-    """Return whether the business has reviewed the holder of this invitation."""
-    reviewed = select(Review.id).where(Review.invitation_id == invitation_id)
-    return session.scalar(reviewed) is not None
-
-
-def ratings_given(session: Session, lead_id: UUID) -> dict[UUID, int]:
-    """Return how a business has rated the holders of its invitations, by invitation."""
-    rows = session.execute(
-        select(Review.invitation_id, Review.rating).where(Review.lead_id == lead_id)
-    )
-    return dict(rows.all())
-
-
-def ratings(session: Session, provider_ids: Collection[UUID]) -> dict[UUID, tuple[float, int]]:
-    """Return the mean rating of each provider, and of how many reviews it is the mean."""
-    rows = session.execute(
-        select(Review.provider_id, func.avg(Review.rating), func.count())
-        .where(Review.provider_id.in_(provider_ids))
-        .group_by(Review.provider_id)
-    )
-    return {provider_id: (round(float(mean), 1), n) for provider_id, mean, n in rows}
 
 
 def audit_time_bases(session: Session, codes: Collection[str]) -> dict[str, str]:

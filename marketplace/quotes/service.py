@@ -23,7 +23,7 @@ from marketplace.leads.models import Lead
 from marketplace.notifications.service import notify
 from marketplace.providers.models import Accreditation, Provider
 from marketplace.providers.rules import ProviderKind, accreditation_counts
-from marketplace.quotes import queries, rules
+from marketplace.quotes import asking, queries, rules
 from marketplace.quotes.models import Quote
 from marketplace.quotes.rules import QuoteKind, TravelBasis
 
@@ -65,6 +65,8 @@ def put_quote(ctx: Context, actor: Actor, invitation_id: UUID, form: Form) -> Qu
         tx.session.add(quote)
         tx.session.flush()
         _keep_open_while_it_stands(tx, lead)
+        if is_first:
+            asking.plan_ask(tx, lead)
         invitations.note_response(tx, lead, invitation)
         record(tx, actor, "quote.submitted", invitation.id, version=quote.version)
         _tell_business(tx, lead, provider, quote, is_first=is_first)

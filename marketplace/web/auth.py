@@ -51,7 +51,7 @@ def actor_of_token(token: str) -> Actor:
     """Return whom a token stands for, or raise `NotSignedIn`."""
     prefix = token.partition("_")[0]
     actor: Actor | None = None
-    if prefix == "request":
+    if prefix in ("request", "outcome"):
         actor = leads.actor_of_request_token(current_context(), token)
     elif prefix == "session":
         actor = accounts.actor_of_session(current_context(), token)

@@ -17,6 +17,7 @@ from marketplace.web.api import (
     admin_notifications,
     admin_providers,
     admin_reports,
+    admin_reviews,
     admin_suppressions,
     catalogue,
     docs,
@@ -27,6 +28,7 @@ from marketplace.web.api import (
     portal_messages,
     portal_misses,
     portal_provider,
+    portal_reviews,
     portal_statement,
     portal_webhook,
     provider_applications,
@@ -46,6 +48,7 @@ from marketplace.web.pages import (
     lead_desk,
     links,
     mailbox,
+    own_outcome,
     own_request,
     portal,
     portal_accreditations,
@@ -57,10 +60,14 @@ from marketplace.web.pages import (
     quoting,
     record,
     reports,
+    review_desk,
     sign_in,
 )
 from marketplace.web.pages import (
     portal_messages as message_pages,
+)
+from marketplace.web.pages import (
+    portal_reviews as review_pages,
 )
 from marketplace.web.pages import (
     portal_statement as statement_pages,
@@ -82,6 +89,7 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (admin_misses.blp, ADMIN),
     (admin_notifications.blp, ADMIN),
     (admin_reports.blp, ADMIN),
+    (admin_reviews.blp, ADMIN),
     (admin_suppressions.blp, ADMIN),
     (business.blp, BUSINESS),
     (admin_providers.blp, ADMIN),
@@ -93,6 +101,7 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (portal_api_keys.blp, PROVIDER_PERSON),
     (portal_messages.blp, PROVIDER),
     (portal_provider.blp, PROVIDER),
+    (portal_reviews.blp, PROVIDER),
     (portal_statement.blp, PROVIDER),
     (portal_webhook.blp, PROVIDER_PERSON),
     (provider_applications.blp, ANYBODY),
@@ -108,6 +117,8 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (join.pages, ANYBODY),
     (links.pages, ANYBODY),  # each by the token in its address
     (record.way_back, ANYBODY),  # likewise
+    (own_outcome.by_link, ANYBODY),  # likewise
+    (own_outcome.pages, BUSINESS),
     (own_request.pages, BUSINESS),
     (sign_in.pages, ANYBODY),
     (portal.pages, PROVIDER_PERSON),
@@ -120,10 +131,12 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (portal_software.pages, PROVIDER_PERSON),
     (portal_team.pages, PROVIDER_PERSON),
     (record.pages, PROVIDER_PERSON),
+    (review_pages.pages, PROVIDER_PERSON),
     (desk.pages, ADMIN),
     (lead_desk.pages, ADMIN),
     (provider_desk.pages, ADMIN),
     (reports.pages, ADMIN),
+    (review_desk.pages, ADMIN),
     (embedding_desk.pages, ADMIN),
     (docs.pages, ANYBODY),
     (operations.pages, ANYBODY),

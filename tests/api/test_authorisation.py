@@ -28,8 +28,10 @@ BUSINESS = [
     ("POST", "/request/choice", {"invitation_id": str(SOME_ID)}),
     ("POST", "/request/replacement", {"invitation_id": str(SOME_ID)}),
     ("POST", "/request/closure", {"reason": "not_now"}),
+    ("POST", "/request/outcome", {"outcome": "awarded", "invitation_id": str(SOME_ID)}),
     ("POST", "/request/answers", {"question_id": str(SOME_ID), "text": "x"}),
     ("POST", "/request/reviews", {"invitation_id": str(SOME_ID), "rating": 5}),
+    ("POST", f"/request/reviews/{SOME_ID}/report", {"reason": "x"}),
     ("POST", "/request/follow-on", {}),
     ("DELETE", "/request/personal-data", None),
 ]
@@ -45,6 +47,9 @@ PORTAL = [
     ("GET", "/portal/statement", None),
     ("GET", "/portal/messages", None),
     ("GET", "/portal/misses", None),
+    ("GET", "/portal/reviews", None),
+    ("PUT", f"/portal/reviews/{SOME_ID}/reply", {"text": "x"}),
+    ("POST", f"/portal/reviews/{SOME_ID}/report", {"reason": "x"}),
     ("POST", f"/portal/misses/{SOME_ID}/objection", {"text": "x"}),
 ]
 ADMIN = [
@@ -70,6 +75,9 @@ ADMIN = [
     ("GET", "/admin/events", None),
     ("GET", "/admin/suppressions", None),
     ("POST", f"/admin/suppressions/{SOME_ID}/lift", {"reason": "x"}),
+    ("GET", "/admin/reviews", None),
+    ("POST", f"/admin/reviews/{SOME_ID}/hiding", {"reason": "x"}),
+    ("POST", f"/admin/reviews/{SOME_ID}/restoration", {"reason": "x"}),
     ("GET", "/admin/misses", None),
     ("POST", f"/admin/misses/{SOME_ID}/strike", {"reason": "x"}),
     ("POST", f"/admin/misses/{SOME_ID}/uphold", {"reason": "x"}),
@@ -151,6 +159,7 @@ def test_somebody_elses_request_invitations_and_questions_are_not_found(ask, ctx
     for path, body in (
         ("/request/choice", named),
         ("/request/replacement", named),
+        ("/request/outcome", {**named, "outcome": "awarded"}),
         ("/request/reviews", {**named, "rating": 1}),
         ("/request/answers", {"question_id": question, "text": "x"}),
     ):

@@ -308,6 +308,16 @@ OF_THE_BUSINESS = [
     ("/request/replacement", {"invitation_id": SOME_ID}, {"/invitation_id": IDS}),
     ("/request/closure", {"reason": "not_now"}, {"/reason": REASONS}),
     (
+        "/request/outcome",
+        {"outcome": "awarded", "invitation_id": SOME_ID},
+        {
+            "/outcome": REASONS,
+            "/invitation_id": ("", "x", 5, True, [], {}),
+            "/reason": (*NOT_TEXT, "", "because", "PRICE"),
+            "/comment": (*NOT_TEXT, *EMPTY, "a\x00b", "x" * 2001),
+        },
+    ),
+    (
         "/request/answers",
         {"question_id": SOME_ID, "text": "Two."},
         {"/question_id": IDS, "/text": (*TEXTS, "x" * 4001)},

@@ -66,6 +66,7 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         "/forgot-password", "/requests",
         "/nothing-here", "/mailbox", "/mailbox/gallery/3",
         "/requests/confirm/confirm_x", "/requests/open/request_x", "/set-password/password_x",
+        "/requests/outcome/outcome_x",
         f"/requests/confirm/{confirm}", f"/requests/not-ours/{not_ours}",
         "/come-back/back_x", f"/come-back/{come_back}",
     ):  # fmt: skip
@@ -90,7 +91,7 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
 
     see(open_request(ctx, business, certification))
     see(business.open("/"))
-    for path in ("close", "erase", "follow-on"):
+    for path in ("close", "outcome", "erase", "follow-on"):
         see(business.open(f"/requests/{path}"))
     for path in ("choose", "replace", "review"):
         see(business.open(f"/requests/{path}/{first.id}"))
@@ -184,6 +185,36 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
     see(business.open("/requests/close"))
     see(business.open(f"/requests/review/{first.id}"))
     see(business.send("/requests/review"))
+    see(business.open("/requests/outcome"))
+    see(business.send("/requests/outcome", outcome="nonsense", reason="price"))
+    for invitation, rating, comment in ((first, "5", "Quick."), (second, "2", "Ask Ms Okafor.")):
+        business.open(f"/requests/review/{invitation.id}")
+        see(business.send("/requests/review", ("rating", rating), comment=comment))
+    reviewed = signed_in(bodies[0]) if first.provider_id == bodies[0].id else None
+    reviewed = reviewed or signed_in(next(b for b in bodies if b.id == first.provider_id))
+    see(reviewed.open("/portal/reviews"))
+    see(reviewed.send("/reply", text=" "))
+    reviewed.open("/portal/reviews")
+    see(reviewed.send("/reply", text="Thank you."))
+    see(business.open("/requests"))
+    see(business.open(f"/requests/review/{first.id}"))
+    see(business.send("/report"))
+    business.open(f"/requests/review/{first.id}")
+    see(business.send("/report", reason="It is not so."))
+    reviewed.open("/portal/reviews")
+    see(reviewed.send("/report", reason="Neither is that."))
+    see(business.open(f"/requests/review/{first.id}"))
+    see(admin.open("/admin"))
+    see(admin.open("/admin/reviews"))
+    asked_of = [each for each in admin.page.forms if each.action.endswith("/hide?state=waiting")]
+    see(admin.post(asked_of[0].action, asked_of[0].values))
+    for each in asked_of:
+        values = [*((n, v) for n, v in each.values if n != "reason"), ("reason", "It is so.")]
+        admin.post(each.action, values)
+    see(admin.open("/admin/reviews?state=all"))
+    see(business.open(f"/requests/review/{first.id}"))
+    see(reviewed.open("/portal/reviews"))
+    see(admin.open(f"/admin/leads/{certification.id}"))
     late = signed_in(consultant)
     late.open("/portal/leave")
     clock.advance(hours=13)

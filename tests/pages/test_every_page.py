@@ -82,7 +82,7 @@ def check_headers(page):
     assert f"frame-ancestors {ancestors}" in policy
     assert "http" not in policy.replace(ancestors, "")
     assert ("unsafe" in policy) == page.at.startswith("/mailbox")
-    token = re.search(r"/(confirm|open|not-ours|set-password|come-back)/", page.at)
+    token = re.search(r"/(confirm|open|outcome|not-ours|set-password|come-back)/", page.at)
     if not page.at.startswith("/mailbox"):
         assert headers["Referrer-Policy"] == ("strict-origin" if token else "same-origin")
     is_form = page.status == 200 and 'id="lead-form"' in page.html

@@ -10,6 +10,8 @@ from marketplace.core.errors import Conflict
 from marketplace.core.identity import legal_entity
 from marketplace.leads import signals
 from marketplace.leads.rules import (
+    OUTCOME_OF,
+    CloseReason,
     LeadEvent,
     LeadState,
     Service,
@@ -19,6 +21,7 @@ from marketplace.leads.rules import (
     event_on_confirmation,
     expiry,
     is_running,
+    next_ask,
     origin_of,
     review_reasons,
 )
@@ -349,3 +352,33 @@ def test_the_origin_of_an_address_is_what_browsers_call_its_site(address, origin
 def test_what_could_be_more_than_one_site_is_no_origin(address):
     with pytest.raises(ValueError, match=r"must|is not"):
         origin_of(address)
+
+
+WEEKS = (7 * DAY, 14 * DAY, 28 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (NOON, NOON + 7 * DAY),
+        (NOON + 7 * DAY - TICK, NOON + 7 * DAY),
+        (NOON + 7 * DAY, NOON + 14 * DAY),
+        (NOON + 14 * DAY, NOON + 28 * DAY),
+        # A sweep that comes very late asks once, and makes up for nothing.
+        (NOON + 20 * DAY, NOON + 28 * DAY),
+        (NOON + 28 * DAY - TICK, NOON + 28 * DAY),
+        (NOON + 28 * DAY, None),
+        (NOON + 400 * DAY, None),
+    ],
+)
+def test_a_business_is_asked_after_one_two_and_four_weeks_and_then_no_more(now, expected):
+    assert next_ask(NOON, now=now, waits=WEEKS) == expected
+    assert next_ask(NOON, now=now, waits=WEEKS[::-1]) == expected
+
+
+def test_who_is_to_be_asked_never_is_not():
+    assert next_ask(NOON, now=NOON, waits=()) is None
+
+
+def test_of_a_request_sent_by_mistake_there_is_no_outcome():
+    assert set(CloseReason) - set(OUTCOME_OF) == {CloseReason.MISTAKE, CloseReason.NOT_OURS}

@@ -29,6 +29,8 @@ from marketplace.providers.rules import (
     ProviderEvent,
     ProviderState,
 )
+from marketplace.quotes.moderation import LIFECYCLE as REVIEW_LIFECYCLE
+from marketplace.quotes.moderation import ReviewEvent, ReviewState
 
 CYCLES = {
     "lead": (LEAD, LeadState, LeadEvent),
@@ -37,6 +39,7 @@ CYCLES = {
     "accreditation": (ACCREDITATION_LIFECYCLE, AccreditationState, AccreditationEvent),
     "notification": (NOTIFICATION_LIFECYCLE, NotificationState, NotificationEvent),
     "commitment": (COMMITMENT_LIFECYCLE, CommitmentState, CommitmentEvent),
+    "review": (REVIEW_LIFECYCLE, ReviewState, ReviewEvent),
 }
 
 MOVES = {
@@ -185,6 +188,21 @@ MOVES = {
             ("at_risk", "end", "ended"),
         ],
     },
+    "review": {
+        "what raises doubts is let through or hidden": [
+            ("queued", "show", "shown"),
+            ("queued", "hide", "hidden"),
+        ],
+        "what shows may be hidden, or let stand though it was reported": [
+            ("shown", "hide", "hidden"),
+            ("shown", "show", "shown"),
+        ],
+        "what was hidden may be shown again": [("hidden", "show", "shown")],
+        "a reply that is put otherwise is doubted anew": [
+            ("shown", "queue", "queued"),
+            ("queued", "queue", "queued"),
+        ],
+    },
 }
 
 FINAL = {
@@ -194,6 +212,7 @@ FINAL = {
     "accreditation": {"withdrawn", "expired"},
     "notification": {"bounced", "dropped"},
     "commitment": {"met", "missed", "ended"},
+    "review": set(),
 }
 
 ROWS = [

@@ -26,7 +26,7 @@ from marketplace.leads.signals import Telltale
 from marketplace.matching import service as matching
 from marketplace.notifications import delivery
 from marketplace.notifications.models import Commitment, MailboxMessage, Notification
-from marketplace.quotes import erasure, outcome
+from marketplace.quotes import erasure, outcome, reviews
 from marketplace.web.api.common import LeadIn
 from marketplace.web.api.request import FollowOnIn
 from marketplace.web.requests import load
@@ -483,10 +483,10 @@ def test_a_provider_is_reviewed_once_and_only_if_it_answered(ctx, make, running)
     lead, _ = running
     one, two, _ = held(make, lead)
     question(ctx, one)
-    outcome.review_provider(ctx, business_of(lead), one.id, rating=4, comment=None)
+    reviews.review_provider(ctx, business_of(lead), one.id, rating=4, comment=None)
     for each in (one, two):
         with pytest.raises(Conflict):
-            outcome.review_provider(ctx, business_of(lead), each.id, rating=4, comment=None)
+            reviews.review_provider(ctx, business_of(lead), each.id, rating=4, comment=None)
 
 
 def test_what_was_erased_names_nobody_and_runs_no_more(ctx, make, running, installation):

@@ -12,7 +12,7 @@ from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import DeclineReason, InvitationState
 from marketplace.leads import service as leads
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import LeadState
+from marketplace.leads.rules import LeadState, Outcome, OutcomeReason
 from marketplace.matching import explanation
 from marketplace.matching import service as matching
 from marketplace.notifications.rules import CommitmentState
@@ -137,6 +137,14 @@ class LeadSchema(BriefSchema):
     finished_at = Moment(allow_none=True)
     finish_reason = fields.String(allow_none=True)
     awarded_invitation_id = fields.UUID(allow_none=True)
+    outcome = Choice(Outcome, allow_none=True)
+    outcome_invitation_id = fields.UUID(allow_none=True)
+    outcome_reason = Choice(OutcomeReason, allow_none=True)
+    outcome_comment = fields.String(allow_none=True)
+    outcome_at = Moment(allow_none=True)
+    outcome_due_at = Moment(
+        allow_none=True, metadata={"description": "when the business is asked next; null: no more"}
+    )
     waiting_since = Moment(allow_none=True)
     waiting_reason = fields.String(allow_none=True)
     waiting_code = fields.String(allow_none=True)

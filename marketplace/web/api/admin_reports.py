@@ -14,6 +14,7 @@ from marketplace.insights.coverage import coverage_report
 from marketplace.insights.fairness import fairness
 from marketplace.insights.funnel import Step, funnel_report
 from marketplace.insights.worklist import waiting_leads
+from marketplace.leads.rules import Outcome
 from marketplace.providers.rules import ProviderKind
 from marketplace.web.api.commitment_schemas import (
     CommitmentArgs,
@@ -156,11 +157,22 @@ class StageSchema(Schema):
     )
 
 
+class CameToSchema(Schema):
+    """How many leads came to one outcome, as their businesses say."""
+
+    outcome = Choice(
+        Outcome, allow_none=True, metadata={"description": "null: nobody has told yet"}
+    )
+    n = fields.Integer()
+    share = fields.Float(allow_none=True, metadata={"description": "of all that were opened"})
+
+
 class FunnelReportSchema(PeriodSchema):
-    """How far the leads have come whose forms came in the period."""
+    """How far the leads have come whose forms came in the period, and what came of them."""
 
     n = fields.Integer(metadata={"description": "leads that were sent in the period"})
     items = fields.List(fields.Nested(StageSchema))
+    outcomes = fields.List(fields.Nested(CameToSchema))
     next = fields.String(allow_none=True)
 
 
@@ -276,6 +288,7 @@ class FunnelReport(MethodView):
             "until": found.until,
             "n": found.n,
             "items": found.stages,
+            "outcomes": found.outcomes,
             "next": None,
         }
 

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields
 from marketplace.catalogue import queries
 from marketplace.catalogue.languages import languages
 from marketplace.invitations.rules import DeclineReason
-from marketplace.leads.rules import CloseReason, Service, Timeframe
+from marketplace.leads.rules import CloseReason, Outcome, OutcomeReason, Service, Timeframe
 from marketplace.providers.rules import RelationshipKind
 from marketplace.web.auth import current_context
 from marketplace.web.requests import Blueprint
@@ -60,6 +60,8 @@ class CatalogueSchema(Schema):
     timeframes = fields.List(fields.String())
     decline_reasons = fields.List(fields.String())
     close_reasons = fields.List(fields.String())
+    outcomes = fields.List(fields.String())
+    outcome_reasons = fields.List(fields.String())
     relationship_kinds = fields.List(fields.String())
 
 
@@ -78,6 +80,8 @@ class Catalogue(MethodView):
                 "timeframes": list(Timeframe),
                 "decline_reasons": list(DeclineReason),
                 "close_reasons": list(CloseReason),
+                "outcomes": list(Outcome),
+                "outcome_reasons": list(OutcomeReason),
                 "relationship_kinds": list(RelationshipKind),
             }
 

@@ -71,12 +71,23 @@ class InvitationSummarySchema(Schema):
     lead = fields.Nested(LeadSeenSchema)
 
 
+class PriceStandingSchema(Schema):
+    """All that a provider that was not chosen learns of the others, where three or more quoted."""
+
+    rank = fields.Integer(metadata={"description": "by price, 1 the lowest"})
+    quotes = fields.Integer()
+    distance = fields.String(
+        metadata={"description": "from the median: within 10 %, within 30 %, further away"}
+    )
+
+
 class InvitationSchema(InvitationSummarySchema):
     """An invitation with its thread of questions and its holder's own quote."""
 
     questions = fields.List(fields.Nested(ThreadSchema))
     quote = fields.Raw(allow_none=True)
     quote_versions = fields.Integer()
+    standing = fields.Nested(PriceStandingSchema, allow_none=True)
 
 
 class InvitationPageSchema(Schema):

@@ -1,6 +1,7 @@
 """A business' own request, by the token from its e-mail."""
 
 from typing import Any
+from uuid import UUID
 
 from flask.views import MethodView
 from marshmallow import Schema, fields
@@ -10,13 +11,17 @@ from marketplace.invitations import endings, questions
 from marketplace.invitations.models import Question
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import CloseReason, LeadState
+from marketplace.leads.rules import CloseReason, LeadState, Outcome, OutcomeReason
 from marketplace.leads.service import Receipt
 from marketplace.providers.rules import ProviderKind
-from marketplace.quotes import comparison, erasure, outcome
+from marketplace.quotes import comparison, erasure, outcome, reviews
 from marketplace.quotes.models import Review
+from marketplace.quotes.moderation import ReviewState
+from marketplace.quotes.opinions import Opinion
 from marketplace.web.api.common import CommitmentSchema, NeedIn, ReceiptSchema, code
 from marketplace.web.api.comparison_schemas import BadgeSchema, ComparisonArgs, ComparisonSchema
+from marketplace.web.api.portal_reviews import again
+from marketplace.web.api.review_schemas import OwnReviewSchema, ReportIn, ReviewSeenSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, In, ListOf, Moment, Text, WholeNumber, optional
 from marketplace.web.idempotency import idempotent
@@ -33,8 +38,11 @@ class ProviderSeenSchema(Schema):
     website = fields.String(allow_none=True)
     verified_at = Moment(allow_none=True)
     accreditations = fields.List(fields.Nested(BadgeSchema))
-    rating = fields.Float(allow_none=True)
+    rating = fields.Float(
+        allow_none=True, metadata={"description": "the mean; null where there are too few"}
+    )
     rating_count = fields.Integer()
+    reviews = fields.List(fields.Nested(ReviewSeenSchema))
     responds_within_hours = fields.Float(allow_none=True)
 
 
@@ -55,6 +63,7 @@ class InvitationSeenSchema(Schema):
     withdrawn_because = fields.String(allow_none=True)
     may_be_replaced = fields.Boolean()
     rating_given = fields.Integer(allow_none=True)
+    review = fields.Nested(OwnReviewSchema, allow_none=True)
     quote = fields.Raw(allow_none=True)
 
 
@@ -68,6 +77,16 @@ class QuestionSchema(Schema):
     answered_at = Moment(allow_none=True)
 
 
+class OutcomeSchema(Schema):
+    """What the business said came of its request."""
+
+    outcome = Choice(Outcome)
+    invitation_id = fields.UUID(allow_none=True)
+    reason = Choice(OutcomeReason, allow_none=True)
+    comment = fields.String(allow_none=True)
+    at = Moment()
+
+
 class RequestSchema(Schema):
     """Everything about a request."""
 
@@ -77,6 +96,7 @@ class RequestSchema(Schema):
     opened_at = Moment(allow_none=True)
     expires_at = Moment(allow_none=True)
     waiting_reason = fields.String(allow_none=True)
+    outcome = fields.Nested(OutcomeSchema, allow_none=True)
     commitment = fields.Nested(CommitmentSchema, allow_none=True)
     invitations = fields.List(fields.Nested(InvitationSeenSchema))
     questions = fields.List(fields.Nested(QuestionSchema))
@@ -105,6 +125,17 @@ class ClosureIn(In):
     reason = Choice(CloseReason, required=True)
 
 
+class OutcomeIn(In):
+    """What came of the request; `invitation_id` is whose it became, where it was awarded."""
+
+    outcome = Choice(Outcome, required=True)
+    invitation_id = fields.UUID(
+        **optional(), error_messages={"invalid_uuid": "must be an id (UUID)"}
+    )
+    reason = Choice(OutcomeReason, **optional())
+    comment = Text(at_most=2000, lines=True, **optional())
+
+
 class AnswerIn(In):
     """The answer to a question."""
 
@@ -129,6 +160,7 @@ class ReviewSchema(Schema):
     invitation_id = fields.UUID()
     rating = fields.Integer()
     comment = fields.String(allow_none=True)
+    state = Choice(ReviewState)
     created_at = Moment()
 
 
@@ -185,6 +217,16 @@ class Closures(MethodView):
         return outcome.close_request(current_context(), current_actor(), **form.accept())
 
 
+@blp.route("/outcome")
+class Outcomes(MethodView):
+    @idempotent
+    @blp.arguments(OutcomeIn)
+    @blp.response(200, StatusSchema)
+    def post(self, form: Form) -> Lead:
+        """Say what came of the request: of one that runs, that chooses or closes."""
+        return outcome.tell_outcome(current_context(), current_actor(), **form.accept())
+
+
 @blp.route("/answers")
 class Answers(MethodView):
     @idempotent
@@ -202,7 +244,20 @@ class Reviews(MethodView):
     @blp.response(201, ReviewSchema)
     def post(self, form: Form) -> Review:
         """Review a provider that answered; once each."""
-        return outcome.review_provider(current_context(), current_actor(), **form.accept())
+        return reviews.review_provider(current_context(), current_actor(), **form.accept())
+
+
+@blp.route("/reviews/<uuid:review_id>/report")
+class ReplyReports(MethodView):
+    @idempotent
+    @blp.arguments(ReportIn)
+    @blp.response(200, OwnReviewSchema)
+    @blp.alt_response(409, description="It was reported, or looked at, already")
+    def post(self, form: Form, review_id: UUID) -> Opinion:
+        """Report the reply to your review, once: an administrator looks at it."""
+        why = form.accept()["reason"]
+        ctx, actor = current_context(), current_actor()
+        return again(reviews.report_reply(ctx, actor, review_id, reason=why))
 
 
 @blp.route("/follow-on")

@@ -58,7 +58,16 @@ SENTENCES = {
     "quote.submitted": N_("quoted, version %(version)s"),
     "question.asked": N_("asked a question"),
     "question.answered": N_("the question was answered for all"),
+    "lead.outcome_asked": N_("The business was asked what came of it"),
+    "lead.outcome_told": N_("The business said what came of it"),
     "review.given": N_("was reviewed by the business"),
+    "review.reported": N_("reported the review of it"),
+    "review.hidden": N_("the review of it was hidden"),
+    "review.kept": N_("the review of it was let through, or let stand"),
+    "review.replied": N_("replied to the review of it"),
+    "review.reply_reported": N_("the business reported its reply to the review"),
+    "review.reply_hidden": N_("its reply to the review was hidden"),
+    "review.reply_kept": N_("its reply to the review was let through, or let stand"),
     "miss.recorded": N_("a miss went on the record"),
     "miss.objected": N_("objected to the miss"),
     "miss.struck": N_("the miss was struck"),
@@ -176,6 +185,8 @@ def _who(happened: Happened) -> str:
 
 def _more(happened: Happened) -> str:
     facts = happened.facts
+    if happened.verb == "lead.outcome_told":
+        return say(facts.get("outcome", ""), "outcome")
     if happened.verb == "invitation.declined" and facts.get("reason"):
         return say(facts["reason"], "decline")
     if happened.verb == "message" and facts["error"]:

@@ -18,7 +18,7 @@ from marketplace.invitations.rules import LIVE, InvitationState
 from marketplace.leads.rules import CloseReason
 from marketplace.quotes import comparison, erasure, outcome
 from marketplace.quotes.ordering import DEFAULT, Order
-from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn, ReviewIn
+from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn
 from marketplace.web.auth import REQUEST_TOKEN, current_actor, current_context
 from marketplace.web.languages import translate
 from marketplace.web.pages import compared
@@ -35,8 +35,6 @@ pages = Blueprint("own_request", __name__, url_prefix="/requests")
 LABELS = {
     "": "",
     "reason": N_("Your reason"),
-    "rating": N_("Your rating"),
-    "comment": N_("Your comment"),
     "standards": N_("Standards"),
     "headcount": N_("People"),
     "sites": N_("Sites"),
@@ -66,14 +64,22 @@ def show(form: Filled) -> str:
     lead = shown["lead"]
     country = lead.get("company", {}).get("country")
     invited, folded = _in_order(shown["invitations"])
+    read_here = [said for each in invited + folded for said in each["provider"]["reviews"]]
     return render_template(
         "request.html",
         request_=shown,
         now=ctx.clock(),
         names=names(
             ctx,
-            regions=[*lead.get("regions", []), *([country] if country else [])],
-            sectors=[lead["sector"]] if lead.get("sector") else [],
+            regions=[
+                *lead.get("regions", []),
+                *([country] if country else []),
+                *(each.region for each in read_here),
+            ],
+            sectors=[
+                *([lead["sector"]] if lead.get("sector") else []),
+                *(each.sector for each in read_here if each.sector),
+            ],
         ),
         form=form,
         invited=invited,
@@ -239,30 +245,6 @@ def close() -> Page:
 def _closing(form: Filled) -> str:
     shown = the_request()
     return render_template("close.html", request_=shown, form=form, reasons=list(CloseReason))
-
-
-@pages.get("/review/<uuid:invitation_id>")
-def look_before_reviewing(invitation_id: UUID) -> str:
-    return _reviewing(invitation_id, Filled(LABELS))
-
-
-@pages.post("/review/<uuid:invitation_id>")
-def review(invitation_id: UUID) -> Page:
-    """Take what the business says of a provider that answered."""
-    form, typed = filled_in(ReviewIn(), invitation_id=str(invitation_id))
-    try:
-        values = form.accept()
-    except Invalid as refused:
-        return _reviewing(invitation_id, Filled(LABELS).wrong(refused.errors, typed)), 422
-    own_invitation(invitation_id)
-    ctx, actor = current_context(), current_actor()
-    said = _("Thank you for your review.")
-    return done(lambda: outcome.review_provider(ctx, actor, **values), said)
-
-
-def _reviewing(invitation_id: UUID, form: Filled) -> str:
-    shown, reviewed = own_invitation(invitation_id)
-    return render_template("review.html", request_=shown, reviewed=reviewed, form=form)
 
 
 @pages.get("/follow-on")

@@ -117,6 +117,36 @@ CLOSE = {
     "not_ours": N_("The request is not ours"),
 }
 
+OUTCOME = {
+    "awarded": N_("It went to a provider that was invited here"),
+    "other_provider": N_("It went to a provider from elsewhere"),
+    "not_now": N_("The business is not going ahead now"),
+    "none_suited": N_("None of the quotes suited"),
+}
+
+OUTCOME_REASON = {
+    "price": N_("The price"),
+    "timing": N_("When they could begin, or be done"),
+    "fit": N_("What they know of our sector or size"),
+    "clarity": N_("How clear and complete the quotes were"),
+    "contact": N_("How they dealt with us"),
+    "budget": N_("Our budget"),
+    "priorities": N_("Other things come first for us"),
+    "other": N_("Something else"),
+}
+
+REVIEW = {
+    "shown": N_("shown"),
+    "queued": N_("not shown: waits for an administrator"),
+    "hidden": N_("hidden"),
+}
+
+DOUBT = {
+    "own": N_("who wrote it may be the provider itself, or related to it"),
+    "contact": N_("it may hold an address, a web site or a telephone number"),
+    "person": N_("it may name a person, or the business"),
+}
+
 TRAVEL = {
     "included": N_("Included in the fees"),
     "capped": N_("On top, up to the amount given"),
@@ -212,6 +242,10 @@ SAID: dict[str, dict[str, str]] = {
     "certification": CERTIFICATION,
     "decline": DECLINE,
     "close": CLOSE,
+    "outcome": OUTCOME,
+    "outcome_reason": OUTCOME_REASON,
+    "review": REVIEW,
+    "doubt": DOUBT,
     "travel": TRAVEL,
     "accreditation": ACCREDITATION,
     "own_accreditation": OWN_ACCREDITATION,
