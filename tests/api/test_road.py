@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -213,6 +214,48 @@ def test_the_business_answers_a_question_once_for_all(road):
         business,
         expect=409,
     )
+
+
+def test_an_answer_that_comes_late_gives_every_provider_as_much_more_time(road):
+    road.providers(3)
+    confirmed, business = road.confirmed()
+    held = road.case(confirmed["reference"])["invitations"]
+    doors = [(each, road.people[each["provider"]["id"]]) for each in held]
+    asking, who = doors[0]
+    path = f"/portal/invitations/{asking['id']}/questions"
+    asked = road.post(path, {"text": "How many shifts?"}, who, expect=201)
+
+    def times():
+        """Return until when, by how much later, and whether time stands still: to all alike."""
+        shown = [
+            *road.get("/request", business)["invitations"],
+            *road.case(confirmed["reference"])["invitations"],
+            *(road.get(f"/portal/invitations/{each['id']}", who) for each, who in doors),
+            *(road.get("/portal/invitations", who)["items"][0] for _, who in doors),
+        ]
+        names = ("respond_by", "extended_minutes", "stands_still")
+        (found,) = {tuple(each[name] for name in names) for each in shown}
+        return found
+
+    assert times() == (asking["respond_by"], 0, False) == ("2026-11-24T09:00:00Z", 0, False)
+    road.ctx.clock.advance(hours=4)
+    assert times() == ("2026-11-24T09:00:00Z", 0, True)
+    road.ctx.clock.advance(hours=2)
+    assert times() == ("2026-11-24T11:00:00Z", 120, True)
+    road.post(
+        "/request/answers", {"question_id": asked["id"], "text": "Two."}, business, expect=201
+    )
+    road.ctx.clock.advance(hours=1)
+    assert times() == ("2026-11-24T11:00:00Z", 120, False)
+    road.work()
+    for each, _ in doors:
+        provider = road.make.ask(
+            lambda session, key=each["provider"]["id"]: session.get(Provider, UUID(key))
+        )
+        mail = road.mails(provider.contact_email)[0]
+        assert mail["template"] == "question_answered"
+        assert "You have until 10:00 pm today" in mail["text"]
+        assert "later than it was at first" in mail["text"]
 
 
 def test_closing_reviewing_and_erasing(road):

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, text, update
 
 from marketplace.core.context import Context
 from marketplace.core.db import new_id
-from marketplace.invitations import endings
+from marketplace.invitations import endings, extension
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads import clock as leads
@@ -24,6 +24,7 @@ from tests.bench.leads import open_leads
 
 IDLE = {
     "end_due_invitations": endings.end_due_invitations,
+    "extend_windows": extension.extend_windows,
     "remind_holders": endings.remind_holders,
     "settle_due_commitments": leads.settle_due_commitments,
     "retry_waiting_leads": waiting.retry_waiting_leads,

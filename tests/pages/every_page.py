@@ -141,6 +141,14 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         see(person.open(f"/portal/invitations/{mine.id}"))
         see(person.open("/admin"))
 
+    waiting = signed_in(next(each for each in bodies if each.id == third.provider_id))
+    clock.advance(hours=6)  # the business has not answered, and time stands still
+    see(business.open("/requests"))
+    see(waiting.open("/portal"))
+    see(waiting.open(f"/portal/invitations/{third.id}"))
+    see(admin.open(f"/admin/leads/{certification.id}"))
+    clock.advance(hours=-6)
+
     idle = make.provider("certification_body", state="suspended", accredited=False)
     full = make.provider(open_capacity=1, monthly_capacity=1)
     with ctx.transaction() as tx:

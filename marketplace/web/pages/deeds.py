@@ -14,7 +14,7 @@ from marketplace.core.texts import N_
 from marketplace.insights.history import Happened
 from marketplace.web.languages import translate
 from marketplace.web.pages.quote_labels import PROFILE
-from marketplace.web.pages.words import say
+from marketplace.web.pages.words import minutes, say
 
 SENTENCES = {
     "message": N_("mail to %(to)s, %(state)s: “%(subject)s”"),
@@ -46,9 +46,7 @@ SENTENCES = {
     "invitation.reminded": N_("was reminded"),
     "invitation.released": N_("did not open the invitation in time: the place was passed on"),
     "invitation.returned": N_("came back while a place was free, and has it again"),
-    "invitation.extended": N_(
-        "has %(minutes)s minutes more to quote, since the business left a question open"
-    ),
+    "invitation.extended": N_("has more time to quote: a question was left open for long"),
     "invitation.expired": N_("did not quote in time"),
     "invitation.withdrawn": N_("the invitation was withdrawn"),
     "invitation.passed_on": N_("the business asked for another in its place"),
@@ -189,6 +187,9 @@ def _more(happened: Happened) -> str:
         return say(facts.get("outcome", ""), "outcome")
     if happened.verb == "invitation.declined" and facts.get("reason"):
         return say(facts["reason"], "decline")
+    if happened.verb == "invitation.extended":
+        more, in_all = (minutes(facts[name]) for name in ("minutes", "minutes_in_all"))
+        return str(_("%(more)s more, %(in_all)s in all", more=more, in_all=in_all))
     if happened.verb == "message" and facts["error"]:
         return str(facts["error"])
     if happened.verb == "provider.changed":
