@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.catalogue.rules import (
     CERTIFIABLE,
+    THREE_YEAR_CYCLE,
     WHERE_TO_TURN,
     Editions,
     Recognition,
@@ -42,6 +43,10 @@ class Standard(Base):
     @property
     def certifiable(self) -> bool:
         return self.kind in CERTIFIABLE
+
+    @property
+    def has_three_year_cycle(self) -> bool:
+        return self.kind in THREE_YEAR_CYCLE
 
     @property
     def where_to_turn(self) -> str:

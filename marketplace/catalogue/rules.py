@@ -33,6 +33,10 @@ CERTIFIABLE = frozenset(
     }
 )
 
+THREE_YEAR_CYCLE = frozenset({StandardKind.MANAGEMENT_SYSTEM, StandardKind.PRIVATE_OVERSIGHT})
+"""Kinds whose certificates live as ISO/IEC 17021-1, 9.1.3 has it; others have rules of their own,
+a yearly audit most often."""
+
 WHERE_TO_TURN = {
     StandardKind.ACCREDITATION: N_(
         "%(code)s is not certified but accredited, by a national accreditation body (in Australia "

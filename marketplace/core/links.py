@@ -31,6 +31,10 @@ class Purpose(StrEnum):
     NOT_OURS = "notours"
     COME_BACK = "back"
     JOIN_TEAM = "join"
+    ASK_AGAIN = "again"
+    """The form, filled in with what is known of a certificate."""
+    REMINDERS = "dates"
+    """The reminders of a certificate's dates: to change them, or to stop them."""
 
 
 class Link(Base):

@@ -106,6 +106,33 @@ class Policy:
     engagement: timedelta = timedelta(days=365)
     """How long a consultant that was chosen here is taken to advise the business."""
 
+    certificate_months: int = 36
+    """How long a certificate is good from the decision on (ISO/IEC 17021-1, 9.1.3.2)."""
+    surveillance_months: int = 12
+    """By when its first surveillance audit is due, and how far the others are apart (9.1.3.3)."""
+    reminded_months_before: Mapping[str, int] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                "surveillance": 4,
+                "recertification": 9,
+                "edition_published": 0,
+                "last_audits": 9,
+                "edition_ends": 9,
+            }
+        )
+    )
+    """How long before each `leads.cycle.Milestone` its holder is reminded, where it wants that."""
+    reminders_together: timedelta = timedelta(days=30)
+    """Reminders that come within so many days of each other are one mail, at the first."""
+    reminders_at_hour: int = 9
+    """At which hour of the business' day a reminder goes out."""
+    certified_ahead_months: int = 24
+    """How far ahead the decision about a certificate may be expected."""
+    certificate_remembered: timedelta = timedelta(days=30)
+    """How long after a certificate's end its dates are kept: links that stop mail work as long."""
+    reminders_wording: str = "2026-11"
+    """Which words somebody agrees to who wants reminders."""
+
     session_lifetime: timedelta = timedelta(hours=12)
     set_password_within: timedelta = timedelta(days=7)
     reset_password_within: timedelta = timedelta(hours=1)

@@ -15,7 +15,7 @@ from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
 from marketplace.invitations.waits import Window
-from marketplace.leads import advisers
+from marketplace.leads import advisers, certificates
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
@@ -63,6 +63,7 @@ def lead_case(ctx: Context, actor: Actor, lead_id: UUID) -> dict[str, Any]:
             "consultants_used": advisers.advisers_of(session, lead),
             "mail_stopped": suppressions.suppression_of(session, lead.contact_email),
             "commitment": commitment.commitment_of(session, lead.id),
+            "reminders": certificates.reminders_for_lead(session, lead.id, ctx.policy),
             "invitations": [
                 {
                     **_row(each, stand[each.id], providers[each.provider_id]),

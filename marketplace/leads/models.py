@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.core.db import Base, Id, Json, Words, words_of
 from marketplace.core.errors import Conflict
-from marketplace.leads import rules
+from marketplace.leads import cycle, rules
+from marketplace.leads.cycle import ReminderEvent, ReminderState
 from marketplace.leads.masking import Identity
 from marketplace.leads.rules import (
     CertificationStatus,
@@ -261,3 +262,68 @@ class EmbeddingSite(Base):
     added_at: Mapped[datetime]
     added_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
     """The administrator; None: an operator at the command line."""
+
+
+class Certificate(Base):
+    """A certificate of whose dates a business wants to be reminded, for as long as it wants that.
+
+    What a reminder needs is kept here by that consent, whatever becomes of the request; all of it
+    goes when the reminders are stopped, or the certificate is over.
+    """
+
+    __tablename__ = "certificates"
+    __table_args__ = (
+        UniqueConstraint("lead_id"),
+        Index("ix_certificates_contact", text("lower(contact_email)")),
+        Index("ix_certificates_to_forget", "forget_at"),
+        CheckConstraint("cardinality(standards) BETWEEN 1 AND 6", "one_to_six_standards"),
+    )
+
+    id: Mapped[Id]
+    lead_id: Mapped[UUID] = mapped_column(ForeignKey(Lead.id))
+    """The request that was awarded."""
+    certified_on: Mapped[date]
+    """The day of the decision about it, or the one on which that is expected."""
+    standards: Mapped[Words]
+    editions: Mapped[Json]
+    """`{"ISO 9001": "2026"}`: the edition that it is to, of every standard."""
+    contact_name: Mapped[str]
+    contact_email: Mapped[str]
+    time_zone: Mapped[str]
+    form: Mapped[Json]
+    """What the next form begins with: `{"company", "contact", "regions", "headcount", "sites",
+    "sector", "remote_ok", "language", "consultants_used": [{"name", "ended_on"}]}`, as sent."""
+    consent: Mapped[Json]
+    """`{"wording", "at", "door", "address"}`: to which words, when and from where."""
+    planned_under: Mapped[Json]
+    """What the catalogue said of the editions of each standard when the reminders were planned:
+    `{"ISO 9001": [edition, previous edition, last audits to that, its end, published]}`."""
+    created_at: Mapped[datetime]
+    forget_at: Mapped[datetime]
+
+
+class CertificateReminder(Base):
+    """One mail about the dates of a certificate; what waits is planned anew where they move."""
+
+    __tablename__ = "certificate_reminders"
+    __table_args__ = (
+        Index("ix_certificate_reminders_certificate_id", "certificate_id"),
+        Index("ix_certificate_reminders_due", "due_at", postgresql_where=text("state = 'waiting'")),
+    )
+
+    id: Mapped[Id]
+    certificate_id: Mapped[UUID] = mapped_column(ForeignKey(Certificate.id, ondelete="CASCADE"))
+    due_at: Mapped[datetime]
+    state: Mapped[ReminderState]
+    about: Mapped[list[Json]] = mapped_column(JSONB)
+    """Each a `cycle.Due`: `[{"on", "what", "number", "standard", "edition"}]`."""
+    settled_at: Mapped[datetime | None]
+
+    @property
+    def dates(self) -> list[cycle.Due]:
+        return [cycle.Due.of_json(each) for each in self.about]
+
+    def apply(self, event: ReminderEvent, *, now: datetime) -> None:
+        """Let `event` happen at `now`, or raise `Conflict`."""
+        self.state = cycle.REMINDER_LIFECYCLE.after(self.state, event)
+        self.settled_at = now

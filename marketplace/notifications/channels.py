@@ -15,6 +15,7 @@ from sendgrid.helpers.mail import (
     ClickTracking,
     CustomArg,
     From,
+    Header,
     Mail,
     OpenTracking,
     To,
@@ -47,6 +48,9 @@ class Message:
     recipient: str
     template: str
     words: Words
+    stop_url: str | None = None
+    """Of mail that sells something: what stops it, by an empty form and without another question.
+    """
 
 
 class Channel(Protocol):
@@ -103,6 +107,9 @@ class SendGridChannel:
             html_content=message.words.html,
         )
         mail.add_custom_arg(CustomArg("notification_id", str(message.id)))
+        if message.stop_url is not None:
+            mail.add_header(Header("List-Unsubscribe", f"<{message.stop_url}>"))
+            mail.add_header(Header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
         tracking = TrackingSettings()
         tracking.click_tracking = ClickTracking(enable=False, enable_text=False)
         tracking.open_tracking = OpenTracking(enable=False)

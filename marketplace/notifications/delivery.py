@@ -36,7 +36,15 @@ from marketplace.notifications.rules import (
     Way,
 )
 from marketplace.notifications.service import move
-from marketplace.notifications.wording import CannotBeWritten, Words, action_address, words
+from marketplace.notifications.wording import (
+    STOPPED_BY,
+    CannotBeWritten,
+    Words,
+    action_address,
+    manage_address,
+    stop_address,
+    words,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -145,11 +153,15 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Begun:
-    """An attempt that is under way, the message's columns, and where its one action leads."""
+    """An attempt that is under way, the message's columns, and where its one action leads.
+
+    Of a message that sells something also where it is changed or stopped.
+    """
 
     claim: Claim
     notification: Any
     address: str | None
+    manage_url: str | None
     at: datetime
 
 
@@ -158,7 +170,8 @@ def _begin(tx: Transaction, channel: Channel, claim: Claim) -> _Begun | None:
     if begun is None:
         return None
     held, notification = begun
-    return _Begun(held, notification, _action_address(tx, channel, notification), tx.now)
+    action = _action_address(tx, channel, notification)
+    return _Begun(held, notification, action, _manage_address(tx, channel, notification), tx.now)
 
 
 def _written(channel: Channel, begun: _Begun) -> Message:
@@ -175,8 +188,10 @@ def _written(channel: Channel, begun: _Begun) -> Message:
         now=begun.at,
         public_url=channel.public_url,
         action_url=begun.address,
+        manage_url=begun.manage_url,
     )
-    return Message(notification.id, notification.recipient, notification.template, letter)
+    stop_url = stop_address(begun.manage_url) if begun.manage_url else None
+    return Message(notification.id, notification.recipient, notification.template, letter, stop_url)
 
 
 def _payload(notification: Any) -> Words:
@@ -200,6 +215,15 @@ def _action_address(tx: Transaction, channel: Channel, notification: Any) -> str
     purpose = Purpose(notification.link_purpose)
     token = links.mint(tx, purpose, notification.link_subject_id, expires_at=expires_at)
     return action_address(channel.public_url, path=notification.path, link=purpose, token=token)
+
+
+def _manage_address(tx: Transaction, channel: Channel, notification: Any) -> str | None:
+    purpose = STOPPED_BY.get(notification.template)
+    if purpose is None:
+        return None
+    expires_at = notification.link_expires_at
+    token = links.mint(tx, purpose, notification.link_subject_id, expires_at=expires_at)
+    return manage_address(channel.public_url, notification.template, token)
 
 
 def _record(ctx: Context, claim: Claim, attempt: Attempt) -> None:

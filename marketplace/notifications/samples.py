@@ -33,6 +33,10 @@ _REFERENCE = {"reference": "R-7K3QX9"}
 _STANDARDS = ["ISO 9001", "ISO 14001", "ISO 45001"]
 _PROVIDER = {"provider": "Harbour Quality Pty Ltd"}
 _RECORD: dict[str, Any] = {"misses": 1, "too_many": 3, "days": 30}
+_DATES = [
+    "The first surveillance audit is due by 23 March 2027",
+    "Certificates to the edition of ISO 14001 before 2026 end on 30 April 2029",
+]
 _DUE = "2026-11-23T22:40:00+00:00"
 
 
@@ -151,6 +155,23 @@ SAMPLES: tuple[Sample, ...] = (
             ("accepted", True, False),
             ("quoted", True, True),
         )
+    ),
+    Sample(
+        "reminders_agreed",
+        {"standards": _STANDARDS[:2], "dates": _DATES},
+        link=Purpose.REMINDERS,
+    ),
+    Sample(
+        "cycle_reminder",
+        {"standards": _STANDARDS[:2], "dates": _DATES[:1], "agreed_on": "2026-11-20"},
+        link=Purpose.ASK_AGAIN,
+        case="one date",
+    ),
+    Sample(
+        "cycle_reminder",
+        {"standards": _STANDARDS[:2], "dates": _DATES, "agreed_on": "2026-11-20"},
+        link=Purpose.ASK_AGAIN,
+        case="two dates",
     ),
     Sample("data_erased", {**_REFERENCE}),
     _provider(

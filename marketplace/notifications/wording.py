@@ -24,8 +24,14 @@ LINK_PATHS = {
     Purpose.JOIN_TEAM: "/set-password/",
     Purpose.NOT_OURS: "/requests/not-ours/",
     Purpose.COME_BACK: "/come-back/",
+    Purpose.ASK_AGAIN: "/requests/again/",
+    Purpose.REMINDERS: "/reminders/",
 }
 """Which page a link opens; its token follows."""
+
+STOPPED_BY = {"cycle_reminder": Purpose.REMINDERS}
+"""Mail that sells something: by which link its reader changes or stops it, minted beside the link
+of its action and about the same subject. All else is service mail, which nothing like it stops."""
 
 
 class CannotBeWritten(Exception):
@@ -50,6 +56,7 @@ def words(
     now: datetime,
     public_url: str,
     action_url: str | None,
+    manage_url: str | None = None,
 ) -> Words:
     """Return the words of a message, or raise `CannotBeWritten`.
 
@@ -63,6 +70,8 @@ def words(
     }
     if action_url is not None:
         letter["action_url"] = action_url
+    if manage_url is not None:
+        letter["manage_url"] = manage_url
     with _or_cannot_be_written(template):
         source = _SOURCES.get_template(f"{template}.html")
         html = source.render(letter)
@@ -104,6 +113,17 @@ def action_address(public_url: str, *, path: str | None, link: Purpose | None, t
     if link is not None:
         return f"{public_url}{LINK_PATHS[link]}{token}"
     return f"{public_url}{path}"
+
+
+def manage_address(public_url: str, template: str, token: str) -> str | None:
+    """Return where a message that sells something is changed or stopped; None for any other."""
+    link = STOPPED_BY.get(template)
+    return None if link is None else f"{public_url}{LINK_PATHS[link]}{token}"
+
+
+def stop_address(manage_url: str) -> str:
+    """Return the address that stops it at once, by an empty form alone (RFC 8058)."""
+    return f"{manage_url}/stop"
 
 
 def told(moment: datetime, now: datetime, time_zone: str) -> str:

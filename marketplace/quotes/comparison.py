@@ -23,6 +23,7 @@ from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import InvitationState
 from marketplace.invitations.waits import Window
+from marketplace.leads import certificates
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import CertificationStatus, is_running
@@ -62,6 +63,8 @@ def request_of(
         "time_zone": lead.time_zone,
         "awarded_invitation_id": lead.awarded_invitation_id,
         "chosen": _chosen(session, lead, held),
+        "reminders": certificates.reminders_for_lead(session, lead.id, policy),
+        "may_be_reminded": certificates.may_be_reminded(session, lead),
         "opened_at": lead.opened_at,
         "expires_at": lead.expires_at,
         "waiting_reason": lead.waiting_reason,
@@ -246,6 +249,7 @@ def _chosen(session: Session, lead: Lead, held: Sequence[Invitation]) -> dict[st
             provider = session.get_one(Provider, each.provider_id)
             return {
                 "name": provider.name,
+                "kind": provider.kind,
                 "contact": provider.contact_name,
                 "email": provider.contact_email,
                 "phone": provider.contact_phone,

@@ -11,6 +11,7 @@ from marketplace.core.links import Link, Purpose
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation, Miss, Question
 from marketplace.leads import queries as leads
+from marketplace.leads import reminders
 from marketplace.leads import service as leading
 from marketplace.leads.advisers import forget_advisers
 from marketplace.leads.models import Lead
@@ -31,6 +32,8 @@ def erase_request(ctx: Context, actor: Actor) -> None:
     """
     with ctx.transaction() as tx:
         lead = leads.lock_lead(tx.session, actor.own_lead())
+        if lead.erased_at is not None:
+            return  # by whoever held the lock before
         held = invitations.invitations_for_lead(tx.session, lead.id)
         forgetting.forget_messages(tx, [lead.id, *(each.id for each in held)])
         if LIFECYCLE.allows(lead.state, LeadEvent.CLOSE):
@@ -47,6 +50,7 @@ def erase_request(ctx: Context, actor: Actor) -> None:
             reference=lead.reference,
         )
         suppressions.forget_bounces(tx, lead.contact_email)
+        reminders.erase(tx, actor, lead.id)
         _erase(tx, lead)
         record(tx, actor, "lead.erased", lead.id)
 

@@ -14,11 +14,12 @@ from marketplace.core.sweeps import sweep
 from marketplace.invitations import endings, standing
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation
-from marketplace.invitations.rules import LIFECYCLE, InvitationEvent, InvitationState
-from marketplace.leads import intake
+from marketplace.invitations.rules import LIFECYCLE, InvitationEvent
+from marketplace.leads import intake, reminders
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
-from marketplace.leads.models import Lead
+from marketplace.leads.advisers import told
+from marketplace.leads.models import Certificate, Lead
 from marketplace.leads.rules import (
     NEVER_RAN,
     OUTCOME_OF,
@@ -229,8 +230,9 @@ def follow_on(ctx: Context, actor: Actor, form: Form) -> Receipt:
     """
     with ctx.transaction() as tx:
         first = leads.lock_lead(tx.session, actor.own_lead())
-        advised = _awarded(tx, first)
-        consultant = tx.session.get_one(Provider, advised.provider_id)
+        consultant = _chosen(tx, first)
+        if consultant is None:
+            raise Conflict("only an awarded request can be followed on")
         if consultant.kind is not ProviderKind.CONSULTANT:
             raise Conflict("only a consulting request can be followed on")
         wanted = {**_as_values(first), **form.values, "service": Service.CERTIFICATION}
@@ -246,13 +248,35 @@ def follow_on(ctx: Context, actor: Actor, form: Form) -> Receipt:
         return Receipt(lead.reference, lead.state, None)
 
 
-def _awarded(tx: Transaction, lead: Lead) -> Invitation:
+def _chosen(tx: Transaction, lead: Lead) -> Provider | None:
+    """Return the provider that was given an awarded request. The lead is locked.
+
+    Whoever waited for the lock may find that the request was erased meanwhile: a `Conflict`.
+    """
+    if lead.erased_at is not None:
+        raise Conflict("what this request said has been erased")
     if lead.state is not LeadState.AWARDED or lead.awarded_invitation_id is None:
-        raise Conflict("only an awarded request can be followed on")
-    advised = tx.session.get_one(Invitation, lead.awarded_invitation_id)
-    if advised.state is not InvitationState.WON:
-        raise Conflict("only an awarded request can be followed on")
-    return advised
+        return None
+    won = tx.session.get_one(Invitation, lead.awarded_invitation_id)
+    return tx.session.get_one(Provider, won.provider_id)
+
+
+def want_reminders(ctx: Context, actor: Actor, form: Form, *, door: str) -> Certificate:
+    """Remind the business of the dates of the certificate that it asked for here, as it agrees to.
+
+    Who advised it is noted, the consultant that it chose with the day on which that is taken to
+    end, so that the next request knows them for as long as it matters.
+    """
+    with ctx.transaction() as tx:
+        lead = leads.lock_lead(tx.session, actor.own_lead())
+        chosen = _chosen(tx, lead)
+        if chosen is None or lead.finished_at is None:
+            raise Conflict("reminders are for those who have chosen a provider")
+        advisers = [told(each) for each in lead.consultants_used]
+        if chosen.kind is ProviderKind.CONSULTANT:
+            ends = (lead.finished_at + tx.policy.engagement).date()
+            advisers.append({"name": chosen.name, "ended_on": ends.isoformat()})
+        return reminders.want_reminders(tx, actor, lead, form, advisers=advisers, door=door)
 
 
 def _as_values(lead: Lead) -> dict[str, Any]:

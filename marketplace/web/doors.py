@@ -59,6 +59,7 @@ from marketplace.web.pages import (
     provider_desk,
     quoting,
     record,
+    reminders,
     reports,
     review_desk,
     sign_in,
@@ -119,7 +120,10 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (record.way_back, ANYBODY),  # likewise
     (own_outcome.by_link, ANYBODY),  # likewise
     (own_outcome.pages, BUSINESS),
+    (reminders.pages, ANYBODY),  # likewise
+    (reminders.stopping, ANYBODY),  # likewise
     (own_request.pages, BUSINESS),
+    (reminders.own, BUSINESS),
     (sign_in.pages, ANYBODY),
     (portal.pages, PROVIDER_PERSON),
     (quoting.pages, PROVIDER_PERSON),
@@ -165,8 +169,10 @@ def register(app: Flask, api: Api) -> None:
             checks[request.blueprint]()
 
     # The JSON interface answers to bearer tokens, which no other site's form can send. The form
-    # inside another site has no cookie to be abused: it carries a seal instead.
-    guard.protect(app, exempt=[*(blueprint for blueprint, _ in API_DOORS), embed.pages])
+    # inside another site has no cookie to be abused: it carries a seal instead. Reminders are
+    # stopped by the token in the address: a mail program has nothing else to send.
+    open_to_others = [embed.pages, reminders.stopping]
+    guard.protect(app, exempt=[*(blueprint for blueprint, _ in API_DOORS), *open_to_others])
     for blueprint, _ in API_DOORS:
         api.register_blueprint(blueprint)
     for pages, _ in page_doors:

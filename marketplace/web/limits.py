@@ -37,6 +37,8 @@ LIMITS = {
     ("POST", "/requests/confirm/<token>"): "30 per minute; 300 per hour",
     ("POST", "/requests/erase/<token>"): "30 per minute; 300 per hour",
     ("POST", "/requests/not-ours/<token>"): "10 per minute; 40 per hour",
+    ("POST", "/reminders/<token>"): "30 per minute; 300 per hour",
+    ("POST", "/reminders/<token>/stop"): "30 per minute; 300 per hour",
     ("POST", "/come-back/<token>"): "30 per minute; 300 per hour",
     ("POST", "/sign-in"): "20 per minute; 120 per hour",
     ("POST", "/forgot-password"): "10 per minute; 40 per hour",

@@ -33,6 +33,9 @@ BUSINESS = [
     ("POST", "/request/reviews", {"invitation_id": str(SOME_ID), "rating": 5}),
     ("POST", f"/request/reviews/{SOME_ID}/report", {"reason": "x"}),
     ("POST", "/request/follow-on", {}),
+    ("GET", "/request/reminders", None),
+    ("PUT", "/request/reminders", {"certified_on": "2026-11-20", "consent": True}),
+    ("DELETE", "/request/reminders", None),
     ("DELETE", "/request/personal-data", None),
 ]
 PORTAL = [

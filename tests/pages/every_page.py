@@ -10,18 +10,21 @@ from marketplace.invitations import service as invitations
 from marketplace.invitations.rules import MissKind
 from marketplace.leads import service as leads
 from marketplace.leads import sites
+from marketplace.leads.models import Certificate
 from marketplace.leads.rules import LeadState
 from marketplace.notifications import suppressions
 from marketplace.providers import pauses
 from marketplace.providers.models import Coverage, Provider
+from marketplace.quotes import outcome
 from marketplace.quotes import service as quotes
 from marketplace.web.api.common import LeadIn
 from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.requests import load
-from tests.factories import lead_form, person_of
+from tests.factories import business_of, lead_form, person_of
 from tests.pages.steps import CONSULTING, FILLED, NEED, fill_in, held_by, open_request
 from tests.pages.test_business_pages import CERTIFICATION
 from tests.people import PASSWORD
+from tests.services.road import a_quote
 
 
 @pytest.fixture
@@ -223,6 +226,7 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
     see(business.open(f"/requests/review/{first.id}"))
     see(reviewed.open("/portal/reviews"))
     see(admin.open(f"/admin/leads/{certification.id}"))
+    see_reminders(ctx, make, browser(), see)
     late = signed_in(consultant)
     late.open("/portal/leave")
     clock.advance(hours=13)
@@ -230,3 +234,41 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
     see(late.send("/sign-in", email=consultant.contact_email, password=PASSWORD))
     clock.advance(hours=-13)  # nobody else's session lapsed
     return found
+
+
+def see_reminders(ctx, make, business, see):
+    """Agree to reminders, change them, look at the form after one, and stop them."""
+    lead = make.matched_lead()
+    first, *_ = held_by(make, lead)
+    a_quote(ctx, first)
+    outcome.choose_provider(ctx, business_of(lead), first.id)
+    see(open_request(ctx, business, lead))
+    see(business.open("/requests/follow-on"))
+    see(business.open("/requests/reminders"))
+    see(business.send("/requests/reminders", certified_on="soon"))
+    agreed = [("consent", "yes"), ("editions.ISO 9001", "2015"), ("standards", "ISO 9001")]
+    see(business.post("/requests/reminders", [*csrf(business), *agreed, ("certified_on", TODAY)]))
+    see(business.send("/requests/reminders/change", certified_on="2020-01-01"))
+    see(business.open("/requests"))
+    certificate = make.ask(lambda session: session.query(Certificate).one())
+    with ctx.transaction() as tx:
+        manage, again = (
+            links.mint(tx, purpose, certificate.id, expires_at=certificate.forget_at)
+            for purpose in (links.Purpose.REMINDERS, links.Purpose.ASK_AGAIN)
+        )
+    see(business.open(f"/reminders/{manage}"))
+    see(business.send(f"/reminders/{manage}", certified_on="later"))
+    see(business.open("/reminders/dates_x"))
+    see(business.open(f"/requests/again/{again}"))
+    see(business.open("/requests/again/again_x"))
+    business.open(f"/reminders/{manage}")
+    see(business.send("/stop"))
+
+
+TODAY = "2026-11-20"
+
+
+def csrf(business):
+    """Return the word that this page's forms carry."""
+    values = business.page.forms[-1].values
+    return [(name, value) for name, value in values if name == "csrf_token"]

@@ -82,7 +82,9 @@ def check_headers(page):
     assert f"frame-ancestors {ancestors}" in policy
     assert "http" not in policy.replace(ancestors, "")
     assert ("unsafe" in policy) == page.at.startswith("/mailbox")
-    token = re.search(r"/(confirm|open|outcome|not-ours|set-password|come-back)/", page.at)
+    token = re.search(
+        r"/(confirm|open|outcome|not-ours|set-password|come-back|again)/|^/reminders/", page.at
+    )
     if not page.at.startswith("/mailbox"):
         assert headers["Referrer-Policy"] == ("strict-origin" if token else "same-origin")
     is_form = page.status == 200 and 'id="lead-form"' in page.html
@@ -151,8 +153,10 @@ def test_every_page_that_changes_something_is_protected(app):
     for rule in app.url_map.iter_rules():
         if rule.methods & {"POST", "PUT", "PATCH", "DELETE"}:
             name = rule.endpoint.rpartition(".")[0]
-            # Whoever sends the form inside another site is nobody, whatever cookies there are.
-            is_open = rule.rule.startswith("/api/") or rule.rule == "/embed"
+            # Whoever sends the form inside another site is nobody, whatever cookies there are; what
+            # stops reminders is the token in the address alone.
+            alone = ("/embed", "/reminders/<token>/stop")
+            is_open = rule.rule.startswith("/api/") or rule.rule in alone
             assert (name in bearers) == is_open, rule
     assert not app.extensions["csrf"]._exempt_views
 

@@ -11,6 +11,7 @@ import pytest
 from marketplace.core.errors import Conflict
 from marketplace.invitations.rules import LIFECYCLE as INVITATION
 from marketplace.invitations.rules import InvitationEvent, InvitationState
+from marketplace.leads.cycle import REMINDER_LIFECYCLE, ReminderEvent, ReminderState
 from marketplace.leads.rules import LIFECYCLE as LEAD
 from marketplace.leads.rules import LeadEvent, LeadState
 from marketplace.notifications.rules import (
@@ -40,6 +41,7 @@ CYCLES = {
     "notification": (NOTIFICATION_LIFECYCLE, NotificationState, NotificationEvent),
     "commitment": (COMMITMENT_LIFECYCLE, CommitmentState, CommitmentEvent),
     "review": (REVIEW_LIFECYCLE, ReviewState, ReviewEvent),
+    "reminder": (REMINDER_LIFECYCLE, ReminderState, ReminderEvent),
 }
 
 MOVES = {
@@ -203,6 +205,10 @@ MOVES = {
             ("queued", "queue", "queued"),
         ],
     },
+    "reminder": {
+        "it goes out while what it is about is still ahead": [("waiting", "send", "sent")],
+        "it is left out once that has passed": [("waiting", "skip", "skipped")],
+    },
 }
 
 FINAL = {
@@ -213,6 +219,7 @@ FINAL = {
     "notification": {"bounced", "dropped"},
     "commitment": {"met", "missed", "ended"},
     "review": set(),
+    "reminder": {"sent", "skipped"},
 }
 
 ROWS = [

@@ -14,6 +14,7 @@ from marketplace.notifications.wording import (
     CannotBeWritten,
     Words,
     action_address,
+    manage_address,
     templates,
     words,
 )
@@ -39,6 +40,7 @@ def written(sample: Sample, **changes) -> Words:
         "now": NOW,
         "public_url": SITE,
         "action_url": address(sample),
+        "manage_url": manage_address(SITE, sample.template, "y_token"),
         **changes,
     }
     return words(sample.template, said.pop("values"), **said)
@@ -85,6 +87,8 @@ def test_a_message_has_a_subject_a_text_and_html_with_one_action_and_at_most_a_w
     ways = [address(sample)] if address(sample) else []
     if sample.template in ("invitation", "invitation_reminder"):
         ways.append(f"{address(sample)}/decline")
+    if sample.template == "cycle_reminder":
+        ways.append(f"{SITE}/reminders/y_token")
     assert outline.hrefs == ways
     assert not set(outline.tags) & {"img", "script", "link", "iframe", "form", "object"}
     assert "url(" not in letter.html
@@ -143,6 +147,7 @@ def test_a_template_that_does_not_exist_is_not_written(template):
 def test_what_people_typed_is_never_markup_nor_a_second_line_of_the_subject(sample):
     typed = '<img src=x onerror=alert(1)>"&\r\nBcc: all@x.example'
     times = {"due_at", "confirm_by", "open_by", "respond_by", "expires_at", "valid_until", "at"}
+    times |= {"agreed_on"}
     values = {
         name: [typed] if isinstance(value, list) else typed if isinstance(value, str) else value
         for name, value in sample.values.items()
@@ -209,6 +214,8 @@ def test_a_stranger_is_not_greeted_by_a_name_that_somebody_else_typed():
         ("password_reset", "/set-password/x_token"),
         ("provider_paused", "/come-back/x_token"),
         ("application_approved", "/portal"),
+        ("reminders_agreed", "/reminders/x_token"),
+        ("cycle_reminder", "/requests/again/x_token"),
     ],
 )
 def test_an_action_leads_to_the_page_for_its_purpose(template, opens):

@@ -20,7 +20,7 @@ from marketplace.providers.rules import ProviderKind
 from marketplace.quotes import outcome
 from marketplace.web.api.admin_consultants import ConsultantUsedSchema
 from marketplace.web.api.common import BriefSchema, CommitmentSchema, MailStoppedSchema
-from marketplace.web.api.request import QuestionSchema, StatusSchema
+from marketplace.web.api.request import QuestionSchema, RemindersSchema, StatusSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, In, Moment, Text
 from marketplace.web.idempotency import idempotent
@@ -150,6 +150,7 @@ class LeadSchema(BriefSchema):
     waiting_code = fields.String(allow_none=True)
     mail_stopped = fields.Nested(MailStoppedSchema, allow_none=True)
     commitment = fields.Nested(CommitmentSchema, allow_none=True)
+    reminders = fields.Nested(RemindersSchema, allow_none=True)
     invitations = fields.List(fields.Nested(InvitationRowSchema))
     questions = fields.List(fields.Nested(QuestionSchema))
     history = fields.List(fields.Nested(EventRowSchema))

@@ -4,12 +4,15 @@ from typing import Any
 from uuid import UUID
 
 from flask.views import MethodView
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from marketplace.core.forms import Form
+from marketplace.core.texts import N_
 from marketplace.invitations import endings, questions
 from marketplace.invitations.models import Question
 from marketplace.invitations.rules import InvitationState
+from marketplace.leads import reminders
+from marketplace.leads.cycle import Milestone, ReminderState
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import CloseReason, LeadState, Outcome, OutcomeReason
 from marketplace.leads.service import Receipt
@@ -23,7 +26,18 @@ from marketplace.web.api.comparison_schemas import BadgeSchema, ComparisonArgs, 
 from marketplace.web.api.portal_reviews import again
 from marketplace.web.api.review_schemas import OwnReviewSchema, ReportIn, ReviewSeenSchema
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import Choice, In, ListOf, Moment, Text, WholeNumber, optional
+from marketplace.web.fields import (
+    Choice,
+    Day,
+    In,
+    ListOf,
+    MapOf,
+    Moment,
+    Text,
+    WholeNumber,
+    YesNo,
+    optional,
+)
 from marketplace.web.idempotency import idempotent
 from marketplace.web.requests import Blueprint
 
@@ -87,6 +101,47 @@ class OutcomeSchema(Schema):
     at = Moment()
 
 
+class DueSchema(Schema):
+    """Something that falls due in the life of a certificate, on this day at the latest."""
+
+    on = fields.Date()
+    what = Choice(Milestone)
+    number = fields.Integer(
+        allow_none=True, metadata={"description": "the how-manieth surveillance audit it is"}
+    )
+    standard = fields.String(
+        allow_none=True, metadata={"description": "of which the edition is replaced ..."}
+    )
+    edition = fields.String(allow_none=True, metadata={"description": "... and by which"})
+
+
+class ReminderSchema(Schema):
+    """One mail about what falls due."""
+
+    due_at = Moment()
+    state = Choice(ReminderState)
+    dates = fields.List(fields.Nested(DueSchema))
+
+
+class AgreedSchema(Schema):
+    """That the business agreed to be reminded: when, and to which words."""
+
+    wording = fields.String()
+    at = Moment()
+
+
+class RemindersSchema(Schema):
+    """The dates of a certificate, and when the business is reminded of them."""
+
+    certified_on = fields.Date()
+    good_until = fields.Date()
+    standards = fields.List(fields.String())
+    editions = fields.Dict(keys=fields.String(), values=fields.String())
+    agreed = fields.Nested(AgreedSchema)
+    dates = fields.List(fields.Nested(DueSchema))
+    reminders = fields.List(fields.Nested(ReminderSchema))
+
+
 class RequestSchema(Schema):
     """Everything about a request."""
 
@@ -101,6 +156,7 @@ class RequestSchema(Schema):
     invitations = fields.List(fields.Nested(InvitationSeenSchema))
     questions = fields.List(fields.Nested(QuestionSchema))
     comparison = fields.Nested(ComparisonSchema)
+    reminders = fields.Nested(RemindersSchema, allow_none=True)
 
 
 class StatusSchema(Schema):
@@ -174,6 +230,28 @@ class FollowOnIn(NeedIn):
     def __init__(self, **kwargs: Any) -> None:
         # Nothing that is left out may overwrite what the first request said.
         super().__init__(partial=True, **kwargs)
+
+
+class CertifiedOnIn(In):
+    """When a certificate was decided on, or when that is expected."""
+
+    certified_on = Day(required=True)
+
+
+class RemindersIn(CertifiedOnIn):
+    """Of which certificate a business wants to be reminded; nobody is without their consent."""
+
+    standards = ListOf(code(), least=1, most=6)
+    editions = MapOf(
+        keys=Text(at_most=60),
+        values=Text(at_most=40),
+        load_default=dict,
+        error_messages={"invalid": N_("must be an object of standard and edition")},
+    )
+    consent = YesNo(
+        required=True,
+        validate=validate.Equal(True, error=N_("is needed: without it nobody is reminded")),
+    )
 
 
 @blp.route("")
@@ -268,6 +346,27 @@ class FollowOns(MethodView):
     def post(self, form: Form) -> Receipt:
         """After an awarded consulting request: ask for certification, knowing who consulted."""
         return outcome.follow_on(current_context(), current_actor(), form)
+
+
+@blp.route("/reminders")
+class Reminders(MethodView):
+    @blp.response(200, RemindersSchema)
+    def get(self) -> dict[str, Any]:
+        """The dates of the certificate of which the business wants to be reminded."""
+        return reminders.own_reminders(current_context(), current_actor())
+
+    @blp.arguments(RemindersIn)
+    @blp.response(200, RemindersSchema)
+    def put(self, form: Form) -> dict[str, Any]:
+        """After a choice: be reminded of surveillance, recertification and transition by mail."""
+        ctx, actor = current_context(), current_actor()
+        outcome.want_reminders(ctx, actor, form, door="api")
+        return reminders.own_reminders(ctx, actor)
+
+    @blp.response(204)
+    def delete(self) -> None:
+        """Stop the reminders, and have all that is kept for them forgotten."""
+        reminders.stop_reminders(current_context(), current_actor())
 
 
 @blp.route("/personal-data")

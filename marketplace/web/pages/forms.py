@@ -119,12 +119,16 @@ def _offers(sent: MultiDict[str, str], name: str) -> bool:
 
 def _rows(sent: MultiDict[str, str], name: str) -> list[int]:
     """Return the numbers of the rows in which anything is filled in."""
+    return sorted(_numbers(dict(sent.lists()), name))
+
+
+def _numbers(typed: Mapping[str, Sequence[str]], name: str) -> set[int]:
     found = set()
-    for key, values in sent.lists():
+    for key, values in typed.items():
         number = key.removeprefix(f"{name}.").partition(".")[0]
         if key.startswith(f"{name}.") and _WHOLE.fullmatch(number) and any(map(str.strip, values)):
             found.add(int(number))
-    return sorted(found)
+    return found
 
 
 def typed_from(value: Any, name: str = "") -> Typed:
@@ -166,6 +170,10 @@ class Filled:
 
     def has(self, name: str, value: str) -> bool:
         return value in self.typed.get(name, [])
+
+    def rows(self, name: str) -> int:
+        """Return how many rows of a list are filled in."""
+        return max((number + 1 for number in _numbers(self.typed, name)), default=0)
 
     def label(self, name: str) -> str:
         return label_of(name, self.labels)

@@ -88,7 +88,14 @@ def privacy() -> str:
     return render_template("privacy.html", policy=policy, confirm_within=within)
 
 
-def show(filled: Filled, *, begun: str, understood: dict[str, str] | None = None) -> str:
+def show(
+    filled: Filled,
+    *,
+    begun: str,
+    understood: dict[str, str] | None = None,
+    prefilled: bool = False,
+) -> str:
+    """Show the form; `prefilled` by us, with what we know, which is no answer to its sender."""
     ctx = current_context()
     with ctx.reading() as reading:
         running = queries.running_request(reading, session.get(REQUEST_TOKEN), now=ctx.clock())
@@ -99,10 +106,11 @@ def show(filled: Filled, *, begun: str, understood: dict[str, str] | None = None
         form=filled,
         begun=begun,
         understood=understood or {},
+        prefilled=prefilled,
         answers=answers,
         running=running,
         home=home,
-        structured=None if filled.problems else structured(home, answers),
+        structured=None if filled.problems or prefilled else structured(home, answers),
         **lead_form.offered(),
     )
 

@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 
 from marketplace.core.errors import NotFound
 from marketplace.notifications.samples import SAMPLE_NAME, SAMPLE_NOW, SAMPLE_ZONE, SAMPLES, Sample
-from marketplace.notifications.wording import action_address, words
+from marketplace.notifications.wording import action_address, manage_address, words
 from marketplace.web.product import current_product
 
 pages = Blueprint("gallery", __name__, url_prefix="/mailbox/gallery")
@@ -59,5 +59,6 @@ def shown(sample: Sample) -> Shown:
         action_url=action_address(public_url, path=sample.path, link=sample.link, token="invented")
         if has_action
         else None,
+        manage_url=manage_address(public_url, sample.template, "invented"),
     )
     return Shown(sample.template, sample.case, letter.subject, letter.text, letter.html)

@@ -49,6 +49,7 @@ UPLOADS = dict.fromkeys(
 
 CACHED = {
     "front.form": "private, no-cache",
+    "reminders.again": "private, no-cache",
     "embed.form": "private, no-cache",
     "embed.script": "public, max-age=3600",
     "front.robots": "public, max-age=3600",
@@ -112,7 +113,7 @@ def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
             if request.endpoint not in LISTED:
                 response.headers["X-Robots-Tag"] = "noindex"
             kept = CACHED.get(request.endpoint or "", "no-store")
-            if kept.startswith("public") and response.status_code not in (200, 304):
+            if response.status_code not in (200, 304):
                 kept = "no-store"
             is_download = response.headers.get("Cache-Control") == PRIVATE
             if request.blueprint != "operations" and not is_download:

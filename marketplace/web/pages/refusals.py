@@ -75,6 +75,16 @@ SENTENCES: Mapping[str, str] = {
     ),
     "is in the past": N_("%(field)s is in the past: please give a later one"),
     "is in the future": N_("%(field)s is in the future: please give an earlier one"),
+    "is so long ago that such a certificate has ended": N_(
+        "%(field)s is more than three years ago: such a certificate has ended"
+    ),
+    "must not be after %(last)s": N_("%(field)s must not be after %(last)s"),
+    "is needed: without it nobody is reminded": N_(
+        "Tick that we may write to you: nobody is reminded without that"
+    ),
+    "must be certified in cycles of three years: we know no dates of others": N_(
+        "%(field)s must be certified in cycles of three years: we know no dates of others"
+    ),
     "is not in this age": N_("%(field)s must be a day between the years 2000 and 2999"),
     "must be later than its beginning": N_("%(field)s must not be before the first one"),
     "must not be before its beginning": N_("%(field)s must not be before the first one"),
