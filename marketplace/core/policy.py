@@ -67,6 +67,18 @@ class Policy:
     public_figures_from: int = 30
     """Over fewer requests than this the front page shows no figures of how the promise is kept."""
 
+    quote_ranges_from: int = 5
+    """From how many quotes on a range of prices or of audit days is shown ..."""
+    quote_ranges_providers_from: int = 5
+    """... and of how many providers ..."""
+    quote_ranges_share_at_most: float = 0.5
+    """... of which none made more than this share: else it would be the range of one of them."""
+    size_bands: tuple[int, ...] = (1, 11, 26, 66, 126, 276, 626)
+    """By what headcount businesses are of one size: the least of each band.
+
+    Rows of the table of audit time for quality (IAF MD 5, QMS 1) taken together, none of them cut.
+    """
+
     lead_confirmation: str = "required"
     lead_review: str = "auto"
     confirm_within: timedelta = timedelta(hours=72)

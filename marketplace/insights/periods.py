@@ -1,4 +1,4 @@
-"""Of which time a figure is: the last days, or whole months (UTC)."""
+"""Of which time a figure is: the last days, whole days or whole months (UTC)."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -8,6 +8,40 @@ from marketplace.providers.rules import month_of
 
 RECENT = timedelta(days=90)
 """How far a report looks back where nothing else is asked for."""
+
+
+EARLIEST = date(2000, 1, 1)
+"""Nothing happened before."""
+
+
+@dataclass(frozen=True)
+class Days:
+    """Some days in a row, by the first and the last of them."""
+
+    first: date
+    last: date
+
+    @property
+    def starts_at(self) -> datetime:
+        """The moment from which on they count."""
+        return _midnight(self.first)
+
+    @property
+    def ends_at(self) -> datetime:
+        """The first moment that is not theirs any more."""
+        return _midnight(self.last + timedelta(days=1))
+
+
+def days_between(first: date | None, last: date | None, now: datetime) -> Days:
+    """Return the days that were asked for, up to today; the last `RECENT` by default."""
+    today = now.date()
+    last = min(last or today, today)
+    first = max(first or max(last, EARLIEST + RECENT) - RECENT, EARLIEST)
+    if first > last:
+        raise Invalid(
+            [FieldError("/from", "must not be after the last day of the period, or today")]
+        )
+    return Days(first, last)
 
 
 @dataclass(frozen=True)

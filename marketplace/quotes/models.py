@@ -25,6 +25,7 @@ class Quote(Base):
         UniqueConstraint("invitation_id", "version"),
         CheckConstraint("version >= 1", "version_counts_from_one"),
         CheckConstraint("total >= 0", "total_is_not_negative"),
+        Index(None, "submitted_at"),
     )
 
     id: Mapped[Id]

@@ -75,6 +75,7 @@ ADMIN = [
     ("GET", "/admin/reports/coverage", None),
     ("GET", "/admin/reports/fairness", None),
     ("GET", "/admin/reports/funnel", None),
+    ("GET", "/admin/reports/quotes", None),
     ("GET", "/admin/events", None),
     ("GET", "/admin/suppressions", None),
     ("POST", f"/admin/suppressions/{SOME_ID}/lift", {"reason": "x"}),

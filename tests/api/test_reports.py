@@ -175,6 +175,62 @@ def test_the_commitment_report(get, ctx, make, clock):
     assert paged == items
 
 
+def test_the_ranges_of_quotes(get, ctx, make):
+    for fee in range(1000, 6000, 1000):
+        lead, provider = make.lead(), make.provider()
+        matching.invite_by_hand(ctx, ADMIN, lead.id, provider.id, why="the business asked")
+        a_quote(ctx, held(make, lead)[0], f"{fee}.00", travel="0.00")
+    answer = get(f"{REPORTS}/quotes").json
+    cell = {
+        "kind": "consulting",
+        "currency": "AUD",
+        "standards": "ISO 9001",
+        "country": "AU",
+        "size": None,
+        "region": None,
+        "n": 5,
+        "providers": 5,
+    }
+    ranges = {
+        "total": ("2000.00", "3000.00", "4000.00"),
+        "per_day": ("400.00", "600.00", "800.00"),
+        "work_days": ("5.00", "5.00", "5.00"),
+    }
+    items = [
+        {
+            **cell,
+            **where,
+            "measure": measure,
+            **dict(zip(("lower", "median", "upper"), quartiles, strict=True)),
+            "left_out": 0 if measure == "total" else None,
+        }
+        for where in ({}, {"size": "26-65"}, {"size": "26-65", "region": "AU-NSW"})
+        for measure, quartiles in ranges.items()
+    ]
+    assert answer == {
+        "from": "2026-08-25T00:00:00Z",
+        "until": "2026-11-23T09:00:00Z",
+        "n": 5,
+        "quotes_at_least": 5,
+        "providers_at_least": 5,
+        "items": items,
+        "next": None,
+    }
+    same = get(f"{REPORTS}/quotes?from=2026-11-23&until=2026-11-23").json
+    assert same == {**answer, "from": "2026-11-23T00:00:00Z"}
+    nothing = get(f"{REPORTS}/quotes?until=2026-11-22").json
+    assert (nothing["n"], nothing["items"]) == (0, [])
+    table = get(f"{REPORTS}/quotes?format=csv&limit=1")
+    beside = {"from": answer["from"], "until": answer["until"]}
+    assert table_of(table) == [written(each) | beside for each in items]
+    paged, following = [], ""
+    while following is not None:
+        part = get(f"{REPORTS}/quotes?limit=2{following}").json
+        paged += part["items"]
+        following = part["next"] and f"&after={part['next']}"
+    assert paged == items
+
+
 def written(row):
     said = {None: "", True: "yes", False: "no"}
     return {
@@ -252,6 +308,12 @@ WRONG = [
     (f"{REPORTS}/commitment?until=2026-11-20T00:00:00", "/until"),
     (f"{REPORTS}/commitment?until=0001-01-01T00:00:00Z", "/since"),
     (f"{REPORTS}/commitment?by=country", "/by"),
+    (f"{REPORTS}/quotes?from=2026-11-24", "/from"),
+    (f"{REPORTS}/quotes?from=2026-11-02&until=2026-11-01", "/from"),
+    (f"{REPORTS}/quotes?from=soon", "/from"),
+    (f"{REPORTS}/quotes?until=20261101", "/until"),
+    (f"{REPORTS}/quotes?format=pdf", "/format"),
+    (f"{REPORTS}/quotes?after={cursor_of('consulting', 'AUD')}", "/after"),
     (f"{REPORTS}/commitment?format=pdf", "/format"),
     (f"{REPORTS}/commitment?after={cursor_of('country', 'AU')}", "/after"),
     (f"{REPORTS}/coverage?format=", "/format"),
@@ -384,8 +446,8 @@ def test_reports_are_for_administrators_and_statements_for_providers(get, client
     provider = make.provider()
     business = business_door(ctx, make.lead())
     portal = (provider_door(ctx, provider), software_door(ctx, provider))
-    reports = (f"{REPORTS}/commitment", f"{REPORTS}/coverage", f"{REPORTS}/fairness", WAITING)
-    for path in reports:
+    reports = ("commitment", "coverage", "fairness", "quotes")
+    for path in (*(f"{REPORTS}/{report}" for report in reports), WAITING):
         assert client.get(path).status_code == 401
         assert client.get(f"{path}?format=csv").status_code == 401
         for who in (business, *portal):
@@ -397,7 +459,7 @@ def test_reports_are_for_administrators_and_statements_for_providers(get, client
 
 def test_the_documentation_says_that_there_is_a_table(client):
     paths = client.get("/api/openapi.json").json["paths"]
-    for report in ("commitment", "coverage", "fairness"):
+    for report in ("commitment", "coverage", "fairness", "quotes"):
         operation = paths[f"{REPORTS}/{report}"]["get"]
         content = operation["responses"]["200"]["content"]
         assert content["text/csv"] == {"schema": {"type": "string"}}

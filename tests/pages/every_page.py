@@ -174,7 +174,8 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
     for path in (
         "/admin", "/admin?only=review", "/admin/search?q=number", "/admin/search?q=nothing",
         "/admin/sites", "/admin/reports", "/admin/reports?by=provider", "/admin/reports/coverage",
-        "/admin/reports/fairness", "/admin/reports/funnel", "/admin/leads", "/admin/providers",
+        "/admin/reports/fairness", "/admin/reports/funnel", "/admin/reports/quotes",
+        "/admin/reports/quotes?from=soon", "/admin/leads", "/admin/providers",
         f"/admin/providers/{bodies[0].id}", f"/admin/providers/{consultant.id}",
         f"/admin/leads/{certification.id}", f"/admin/leads/{consulting.id}",
         f"/admin/leads/{consulting.id}?find=number",

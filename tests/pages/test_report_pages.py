@@ -11,7 +11,7 @@ from marketplace.matching import service as matching
 from marketplace.web.api.common import LeadIn
 from marketplace.web.requests import load
 from tests.factories import ADMIN, lead_form, person_of
-from tests.services.road import held
+from tests.services.road import a_quote, held
 
 
 @pytest.fixture
@@ -121,6 +121,33 @@ def test_a_chart_says_in_words_what_it_shows(decided, admin, path, shown):
     assert shown in "".join(ElementTree.fromstring(drawn.data).itertext())
 
 
+def test_what_is_quoted_is_a_table_of_ranges_with_how_many_they_are_of(ctx, make, admin):
+    for fee in range(1000, 6000, 1000):
+        lead, provider = make.lead(), make.provider()
+        matching.invite_by_hand(ctx, ADMIN, lead.id, provider.id, why="the business asked")
+        (last,) = held(make, lead)
+        a_quote(ctx, last, f"{fee}.00", travel="0.00", currency="NZD" if fee == 5000 else "AUD")
+    text = " ".join(admin.open("/admin/reports/quotes").text.split())
+    assert "Consulting, in NZD" in text
+    assert text.count("fewer than 5") == 6
+    a_quote(ctx, last, "5000.00", travel="0.00")
+    text = " ".join(admin.open("/admin/reports/quotes").text.split())
+    assert "from 5 quotes by 5 providers up" in text
+    assert "Consulting, in AUD" in text
+    assert "NZD" not in text
+    assert "ISO 9001, Australia" in text
+    assert "Of any size3,000.002,000.00 to 4,000.005 quotes, 5 providers600.00" in text
+    assert "26\N{EN DASH}65 peopleNew South Wales3,000.00" in text
+    table = admin.client.get(admin.page.link("quotes.csv"))
+    assert table.text.count("consulting,AUD,ISO 9001,AU") == 9
+    none = admin.open("/admin/reports/quotes?from=&until=2026-11-22")
+    assert "Nobody quoted on these days" in none.text
+    assert "until=2026-11-22" in none.link("quotes.csv")
+    wrong = admin.open("/admin/reports/quotes?from=soon")
+    assert (wrong.status, "The first day must be a date" in wrong.text) == (422, True)
+    assert "3,000.00" in wrong.text
+
+
 @pytest.mark.parametrize("name", ["commitment", "coverage", "fairness", "funnel"])
 def test_each_is_there_as_a_table(decided, admin, name):
     page = admin.open("/admin/reports" if name == "commitment" else f"/admin/reports/{name}")
@@ -154,6 +181,8 @@ def test_it_is_for_administrators(make, signed_in, browser):
         "/admin/reports/fairness",
         "/admin/reports/fairness.svg",
         "/admin/reports/funnel",
+        "/admin/reports/quotes",
+        "/admin/reports/quotes.csv",
     ):
         assert person.open(path).status == 403
         assert browser().open(path).at.startswith("/sign-in")

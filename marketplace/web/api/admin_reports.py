@@ -13,16 +13,19 @@ from marketplace.insights.commitments import commitment_report
 from marketplace.insights.coverage import coverage_report
 from marketplace.insights.fairness import fairness
 from marketplace.insights.funnel import Step, funnel_report
+from marketplace.insights.quote_cells import Measure
+from marketplace.insights.quote_ranges import quote_ranges
 from marketplace.insights.worklist import waiting_leads
 from marketplace.leads.rules import Outcome
 from marketplace.providers.rules import ProviderKind
+from marketplace.quotes.rules import QuoteKind
 from marketplace.web.api.commitment_schemas import (
     CommitmentArgs,
     CommitmentReportSchema,
     FiguresSchema,
 )
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import Choice, Moment
+from marketplace.web.fields import Amount, Choice, Day, Moment
 from marketplace.web.paging import CursorOf, PageArgs, cursor, cursor_of
 from marketplace.web.reporting import (
     Format,
@@ -185,6 +188,63 @@ class FunnelArgs(Schema):
     format = format_field()
 
 
+class QuoteRangeSchema(Schema):
+    """One figure of the quotes in one cell; without numbers where they are too few to be shown."""
+
+    kind = Choice(QuoteKind)
+    currency = fields.String()
+    standards = fields.String(
+        metadata={"description": "`ISO 9001 + ISO 14001`: quoted for together"}
+    )
+    country = fields.String(metadata={"description": "or `several`: of those, no region"})
+    size = fields.String(
+        allow_none=True, metadata={"description": "`26-65`, `626+`, by headcount; null: any"}
+    )
+    region = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "null: all of the country, requests over several of its regions included"
+        },
+    )
+    measure = Choice(
+        Measure,
+        metadata={
+            "description": "`total`: three years, or all phases, of quotes that leave nothing out "
+            "of it; `per_day`: of that total, by all days of audits or work in it; days of stages "
+            "1 and 2, of both surveillance audits, or of work"
+        },
+    )
+    n = fields.Integer(allow_none=True, metadata={"description": "quotes; null: too few"})
+    providers = fields.Integer(allow_none=True)
+    lower = Amount(
+        allow_none=True, metadata={"description": "first quartile: money without tax, or days"}
+    )
+    median = Amount(allow_none=True)
+    upper = Amount(allow_none=True, metadata={"description": "third quartile"})
+    left_out = fields.Integer(
+        allow_none=True,
+        metadata={"description": "of totals: how many more quotes leave something out"},
+    )
+
+
+class QuoteRangesSchema(PeriodSchema):
+    """For how much, and how many days, the same is quoted; the most quoted for comes first."""
+
+    n = fields.Integer(metadata={"description": "quotes that the totals shown are of"})
+    quotes_at_least = fields.Integer(metadata={"description": "for a figure to be shown"})
+    providers_at_least = fields.Integer(metadata={"description": "likewise"})
+    items = fields.List(fields.Nested(QuoteRangeSchema))
+    next = fields.String(allow_none=True)
+
+
+class QuoteRangesArgs(ReportArgs):
+    """Of which days (UTC), the first and the last among them: by default the last 90 days."""
+
+    first = Day(load_default=None, data_key="from")
+    last = Day(load_default=None, data_key="until")
+    after = CursorOf(*[str] * 7)
+
+
 class WaitingLeadSchema(Schema):
     """An open lead with an empty place that could not be filled."""
 
@@ -290,6 +350,27 @@ class FunnelReport(MethodView):
             "items": found.stages,
             "outcomes": found.outcomes,
             "next": None,
+        }
+
+
+@blp.route("/reports/quotes")
+class QuoteRangesReport(MethodView):
+    @blp.arguments(QuoteRangesArgs, location="query")
+    @blp.response(200, QuoteRangesSchema)
+    @also_as_csv(blp)
+    def get(self, args: dict[str, Any]) -> dict[str, Any] | Response:
+        """For how much, and with how many audit days, the same is quoted, where enough quote it."""
+        found = quote_ranges(current_context(), current_actor(), **wanted(args))
+        if args["format"] is Format.CSV:
+            return table("quotes", QuoteRangeSchema(), found.ranges, found.since, found.until)
+        return {
+            "since": found.since,
+            "until": found.until,
+            "n": found.n,
+            "quotes_at_least": found.quotes_at_least,
+            "providers_at_least": found.providers_at_least,
+            "items": found.ranges,
+            "next": cursor_of(*found.following) if found.following else None,
         }
 
 

@@ -1,7 +1,9 @@
-"""Reports for administrators: how the promise was kept, who is missing where, who had turns."""
+"""Reports for administrators: how the promise was kept, who is missing where, what is quoted."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from babel.dates import format_skeleton
@@ -12,22 +14,30 @@ from marshmallow import Schema
 from marketplace.catalogue.queries import region_names
 from marketplace.core import charts
 from marketplace.core.context import Context
-from marketplace.core.errors import NotSignedIn
+from marketplace.core.errors import Invalid, NotSignedIn
+from marketplace.core.texts import N_
 from marketplace.insights.commitment_rows import Group
 from marketplace.insights.commitments import Figures, commitment_report
 from marketplace.insights.coverage import Cell, CoverageReport, coverage_report
 from marketplace.insights.fairness import Share, fairness
 from marketplace.insights.funnel import Step, funnel_report
+from marketplace.insights.quote_cells import MEASURES, SEVERAL, Measure
+from marketplace.insights.quote_ranges import QuoteRanges, Range, quote_ranges
 from marketplace.providers.rules import ProviderKind
+from marketplace.quotes.rules import QuoteKind
 from marketplace.web.api.admin_reports import (
     CoverageCellSchema,
     ProviderShareSchema,
+    QuoteRangesArgs,
+    QuoteRangeSchema,
     StageSchema,
     table,
 )
 from marketplace.web.api.commitment_schemas import FiguresSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.languages import formats
+from marketplace.web.pages.desk import arguments
+from marketplace.web.pages.forms import Filled
 from marketplace.web.pages.kept import once_a_minute
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import day
@@ -199,6 +209,74 @@ def _steps() -> dict[Step, str]:
     }
 
 
+DAYS = {"": "", "from": N_("The first day"), "until": N_("The last day")}
+
+
+@pages.get("/quotes")
+def quotes() -> str | tuple[str, int]:
+    """Show for how much the same was quoted, on the days in the address."""
+    form = Filled(DAYS, {name: [request.args[name]] for name in DAYS if name in request.args})
+    try:
+        found = _quoted(arguments(QuoteRangesArgs))
+    except Invalid as wrong:
+        form = form.wrong(wrong.errors)
+        found = _quoted({})
+    wholes = _wholes(found.ranges)
+    with current_context().reading() as session:
+        names = region_names(session, {code for each in wholes for code in _regions(each)})
+    page = render_template(
+        "admin_report_quotes.html",
+        found=found,
+        form=form,
+        tables=_by_kind(wholes[:SHOWN]),
+        not_listed=len(wholes[SHOWN:]),
+        measures={str(kind): _measures(kind) for kind in QuoteKind},
+        names=names | {SEVERAL: _("Several countries")},
+    )
+    return (page, 422) if form.problems else page
+
+
+def _quoted(asked: Mapping[str, Any]) -> QuoteRanges:
+    days = {name: asked.get(name) for name in ("first", "last")}
+    return quote_ranges(current_context(), current_actor(), **days)
+
+
+def _measures(kind: QuoteKind) -> dict[Measure, str]:
+    """Return the columns of the table of a kind, and what stands above them."""
+    is_certificate = kind is QuoteKind.CERTIFICATION
+    said = {
+        Measure.TOTAL: _("Three years") if is_certificate else _("All phases"),
+        Measure.PER_DAY: _("Each audit day") if is_certificate else _("Each day"),
+        Measure.INITIAL_DAYS: _("Days of stages 1 and 2"),
+        Measure.SURVEILLANCE_DAYS: _("Days of both surveillance audits"),
+        Measure.WORK_DAYS: _("Days"),
+    }
+    return {measure: said[measure] for measure in MEASURES[kind]}
+
+
+def _wholes(ranges: Iterable[Range]) -> list[list[Range]]:
+    """Return the ranges, those for the same in the same country together."""
+    whole = attrgetter("kind", "currency", "standards", "country")
+    return [list(each) for _key, each in groupby(ranges, key=whole)]
+
+
+def _regions(ranges: Iterable[Range]) -> set[str]:
+    return {code for each in ranges for code in (each.country, each.region) if code}
+
+
+def _by_kind(wholes: Iterable[list[Range]]) -> dict[tuple[str, str], list[list[dict[str, Any]]]]:
+    """Return the rows of every table, by kind and currency: one per cell, with all its measures."""
+    tables: dict[tuple[str, str], list[list[dict[str, Any]]]] = {}
+    for whole in wholes:
+        cells = [list(each) for _key, each in groupby(whole, key=attrgetter("size", "region"))]
+        rows = [
+            {"cell": cell[0], "ranges": {str(each.measure): each for each in cell}}
+            for cell in cells
+        ]
+        tables.setdefault((whole[0].kind, whole[0].currency), []).append(rows)
+    return tables
+
+
 @pages.get("/<name>.csv")
 def download(name: str) -> Response:
     """Return a report as a table, every row of it."""
@@ -228,6 +306,11 @@ def _funnel() -> Response:
     return _table("funnel", StageSchema(), found.stages, found)
 
 
+def _quotes() -> Response:
+    found = _quoted(arguments(QuoteRangesArgs))
+    return _table("quotes", QuoteRangeSchema(), found.ranges, found)
+
+
 def _table(name: str, schema: Schema, rows: Sequence[Any], report: Any) -> Response:
     return table(name, schema, rows, report.since, report.until)
 
@@ -237,6 +320,7 @@ TABLES: Mapping[str, Callable[[], Response]] = {
     "coverage": _coverage,
     "fairness": _fairness,
     "funnel": _funnel,
+    "quotes": _quotes,
 }
 
 
