@@ -152,6 +152,17 @@ class Policy:
     """How many people may sign in for one provider, those who are invited to included."""
     idempotency_window: timedelta = timedelta(hours=24)
 
+    attachment_at_most: int = 5 * 1024 * 1024
+    """Bytes of a file that a provider attaches to its quote."""
+    attachments_at_most: int = 5
+    """How many files a quote may bring."""
+    attachments_kept_at_most: int = 25
+    """How many files are kept under one invitation, with those of earlier versions of the quote."""
+    pdf_look_memory: int = 512 * 1024 * 1024
+    """Bytes that looking into a PDF may take ..."""
+    pdf_look_seconds: int = 5
+    """... and seconds of a processor. What takes more is refused."""
+
     decline_refund_within: timedelta = timedelta(hours=4)
     """A decline as out of scope this soon gives the turn back ..."""
     decline_refunds_per_month: int = 2
