@@ -47,6 +47,9 @@ class Settings:
     min_response_window: timedelta
     remind_at: tuple[float, ...]
     """Shares of an invitation's window at which its holder is reminded."""
+    answer_within: timedelta
+    """How long a business may take over a question before windows stand still until it answers."""
+    extension_at_most: timedelta
     sweep_interval: timedelta
     rate_limits: bool
     totp_for_admins: str
@@ -90,6 +93,8 @@ class Settings:
             "open_within": reader.read("OPEN_WITHIN", _duration, _iso(window / 2)),
             "min_response_window": reader.read("MIN_RESPONSE_WINDOW", _duration, _iso(window / 3)),
             "remind_at": reader.read("REMIND_AT", _shares, "0.5,0.85"),
+            "answer_within": reader.read("ANSWER_WITHIN", _duration, "PT4H"),
+            "extension_at_most": reader.read("EXTENSION_AT_MOST", _duration, "PT48H"),
             "sweep_interval": reader.read("SWEEP_INTERVAL", _whole_seconds, "PT15S"),
             "rate_limits": reader.read("RATE_LIMITS", _on_off, "on"),
             "totp_for_admins": reader.read(

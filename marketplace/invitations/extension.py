@@ -11,6 +11,7 @@ The 24-hour commitment does not move: a question that the business can see has a
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from uuid import UUID
 
 from sqlalchemy import DateTime, Uuid, bindparam, text
@@ -37,7 +38,7 @@ from marketplace.notifications.service import Message, notify_each
 
 Held = Sequence[tuple[Lead, Invitation]]
 
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def _nudge(
                     "reference": lead.reference,
                     "question": each.text,
                     "at": each.asked_at,
-                    "at_most_hours": _at_most_hours(tx) if stands_still else None,
+                    "at_most_minutes": _at_most_minutes(tx) if stands_still else None,
                 },
                 occasion=str(each.id),
                 link=leading.request_link(tx, lead),
@@ -241,7 +242,7 @@ def _tell_of_extension(
 
     Not at every step: the page shows the time as it stands, and the answer comes with it too.
     """
-    values = {"reference": lead.reference, "at_most_hours": _at_most_hours(tx)}
+    values = {"reference": lead.reference, "at_most_minutes": _at_most_minutes(tx)}
     tell_holders(
         tx,
         [
@@ -256,5 +257,5 @@ def _tell_of_extension(
     )
 
 
-def _at_most_hours(tx: Transaction) -> int:
-    return int(tx.policy.extension_at_most / HOUR)
+def _at_most_minutes(tx: Transaction) -> int:
+    return ceil(tx.policy.extension_at_most / MINUTE)

@@ -94,9 +94,9 @@ SAMPLES: tuple[Sample, ...] = (
             case,
             question="Do both sites work in shifts?\nIf so, how many people?",
             at="2026-11-23T05:00:00+00:00",
-            at_most_hours=at_most,
+            at_most_minutes=at_most,
         )
-        for case, at_most in (("while time stands still", 48), ("all have quoted", None))
+        for case, at_most in (("while time stands still", 2880), ("all have quoted", None))
     ),
     _business("commitment_missed"),
     _business(
@@ -247,7 +247,7 @@ SAMPLES: tuple[Sample, ...] = (
             ("to one that has quoted", None, False),
         )
     ),
-    _provider("deadline_extended", respond_by=_DUE, at_most_hours=48),
+    _provider("deadline_extended", respond_by=_DUE, at_most_minutes=2880),
     _provider(
         "invitation_won",
         company="Acme Fabrication Pty Ltd",

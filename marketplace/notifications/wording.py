@@ -212,6 +212,11 @@ def plural(count: int, word: str) -> str:
     return f"{count} {word if count == 1 else word + 's'}"
 
 
+def duration(minutes: int) -> str:
+    """Return `48 hours`, or `90 minutes`."""
+    return plural(minutes, "minute") if minutes % 60 else plural(minutes // 60, "hour")
+
+
 SERVICES = {
     "consulting": "consulting",
     "certification": "certification",
@@ -242,6 +247,7 @@ _SOURCES = _environment(
         "lines": lines,
         "modest": modest,
         "plural": plural,
+        "duration": duration,
         "service": service,
     }
 )

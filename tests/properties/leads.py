@@ -125,6 +125,7 @@ def _invitation(market: Market, lead: int, firm: int, became: str, *, place: int
         "sent_at": sent_at,
         "open_by": sent_at + 12 * HOUR,
         "respond_by": sent_at + 24 * HOUR,
+        "extended_by": "0",
         "reminders": [],
         "accepted_at": sent_at if became in SEEN else None,
     }

@@ -44,6 +44,8 @@ def test_what_has_a_default_has_the_contracts():
     assert settings.open_within == timedelta(hours=12)
     assert settings.min_response_window == timedelta(hours=8)
     assert settings.remind_at == (0.5, 0.85)
+    assert settings.answer_within == timedelta(hours=4)
+    assert settings.extension_at_most == timedelta(hours=48)
     assert settings.sweep_interval == timedelta(seconds=15)
     assert settings.places == 3
     assert settings.trusted_proxies == 0
@@ -63,6 +65,13 @@ def test_a_day_can_be_rehearsed_in_a_minute():
     assert settings.open_within == timedelta(seconds=30)
     assert settings.min_response_window == timedelta(seconds=20)
     assert read(RESPONSE_WINDOW="PT60S", OPEN_WITHIN="PT5S").open_within == timedelta(seconds=5)
+
+
+def test_waiting_for_an_answer_can_be_rehearsed_as_well():
+    policy = policy_of(read(ANSWER_WITHIN="PT10S", EXTENSION_AT_MOST="PT2M"))
+    assert policy.answer_within == timedelta(seconds=10)
+    assert policy.extension_step == timedelta(seconds=2.5)
+    assert policy.extension_at_most == timedelta(minutes=2)
 
 
 def test_there_is_no_default_for_where_things_are_nor_for_a_secret():
@@ -96,6 +105,8 @@ def test_every_wrong_setting_is_named_at_once():
         "OPEN_WITHIN": "PT0S",
         "MIN_RESPONSE_WINDOW": "P1M",
         "REMIND_AT": "0.85,0.5",
+        "ANSWER_WITHIN": "PT0S",
+        "EXTENSION_AT_MOST": "two days",
         "SWEEP_INTERVAL": "PT0.5S",
         "RATE_LIMITS": "yes",
         "TOTP_FOR_ADMINS": "no",

@@ -476,7 +476,7 @@ def test_the_business_is_told_once_for_each_question_that_it_leaves_open(ctx, th
     (told,) = letters(make, "answer_awaited")
     assert (told.recipient, told.subject_id) == (lead.contact_email, lead.id)
     assert told.values["question"] == "How many shifts?"
-    assert told.values["at_most_hours"] == 48
+    assert told.values["at_most_minutes"] == 48 * 60
     ask(ctx, two, "How many sites?")
     for _ in range(6):
         clock.now += HOUR
@@ -516,7 +516,7 @@ def test_whoever_has_quoted_asks_and_no_time_stands_still(ctx, three, make, cloc
     clock.now += WITHIN + HOUR
     extension.extend_windows(ctx)
     (told,) = letters(make, "answer_awaited")
-    assert told.values["at_most_hours"] is None
+    assert told.values["at_most_minutes"] is None
     assert letters(make, "deadline_extended") == []
     assert extension.extend_windows(ctx) == 0
 

@@ -14,6 +14,7 @@ from marketplace.notifications.wording import (
     CannotBeWritten,
     Words,
     action_address,
+    duration,
     manage_address,
     templates,
     words,
@@ -141,6 +142,14 @@ def test_an_action_without_an_address_is_not_written(sample):
 def test_a_template_that_does_not_exist_is_not_written(template):
     with pytest.raises(CannotBeWritten):
         written(Sample(template, {}))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(2880, "48 hours"), (60, "1 hour"), (90, "90 minutes"), (1, "1 minute")],
+)
+def test_a_length_of_time_is_told_in_hours_where_they_are_whole(minutes, said):
+    assert duration(minutes) == said
 
 
 @every_sample
