@@ -183,6 +183,15 @@ def restore(ctx: Context, actor: Actor, review_id: UUID, *, reason: str, part: P
     return _decide(ctx, actor, review_id, ReviewEvent.SHOW, reason=reason, part=part)
 
 
+DECIDED = {
+    (Part.REVIEW, ReviewEvent.HIDE): "review.hidden",
+    (Part.REVIEW, ReviewEvent.SHOW): "review.kept",
+    (Part.REPLY, ReviewEvent.HIDE): "review.reply_hidden",
+    (Part.REPLY, ReviewEvent.SHOW): "review.reply_kept",
+}
+"""How the audit log says what was decided."""
+
+
 def _decide(
     ctx: Context, actor: Actor, review_id: UUID, event: ReviewEvent, *, reason: str, part: Part
 ) -> Review:
@@ -194,9 +203,13 @@ def _decide(
             raise NotFound("no such reply")
         is_known = decided.is_shown or decided.decided_at is not None
         decided.decide(event, reason, by=actor.id, now=tx.now)
-        verb = {ReviewEvent.HIDE: "hidden", ReviewEvent.SHOW: "kept"}[event]
-        name = f"review.reply_{verb}" if part is Part.REPLY else f"review.{verb}"
-        record(tx, actor, name, review.invitation_id, provider=str(review.provider_id))
+        record(
+            tx,
+            actor,
+            DECIDED[part, event],
+            review.invitation_id,
+            provider=str(review.provider_id),
+        )
         _tell_both(tx, lead, review, decided, part, reason, is_known=is_known)
         return review
 
@@ -216,7 +229,7 @@ def _tell_both(
     Of what the other side never knew (`is_known`) it is not told that it was hidden.
     """
     said: dict[str, Any] = {
-        "occasion": tx.now.isoformat(),
+        "occasion": f"{part}/{decided.state}/{tx.now.isoformat()}",
         "part": part,
         "is_shown": decided.is_shown,
         "reason": reason,

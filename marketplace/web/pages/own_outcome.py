@@ -36,7 +36,7 @@ by_link = Blueprint("outcome_link", __name__, url_prefix="/requests/outcome")
 
 LABELS = {
     "": "",
-    "outcome": N_("What came of it"),
+    "outcome": N_("Your answer"),
     "reason": N_("Your reason"),
     "rating": N_("Your rating"),
     "comment": N_("Your comment"),
