@@ -23,7 +23,6 @@ from marketplace.core.policy import Policy
 from marketplace.leads import cycle
 from marketplace.leads.cycle import Due, Planned, ReminderState, Replaced
 from marketplace.leads.models import Certificate, CertificateReminder, Lead
-from marketplace.leads.rules import LeadState
 from marketplace.notifications.forgetting import forget_messages
 
 
@@ -253,7 +252,7 @@ def standards_of_lead(session: Session, lead: Lead) -> list[Standard]:
 
 def may_be_reminded(session: Session, lead: Lead) -> bool:
     """Return whether there is anything to remind the business of a request of, once it agrees."""
-    return lead.state is LeadState.AWARDED and bool(standards_of_lead(session, lead))
+    return lead.taken_invitation_id is not None and bool(standards_of_lead(session, lead))
 
 
 def _agreed(certificate: Certificate) -> Json:

@@ -177,6 +177,15 @@ class Lead(Base):
         return rules.LIFECYCLE.is_final(self.state)
 
     @property
+    def taken_invitation_id(self) -> UUID | None:
+        """Whose it became: by the choice, or as the business told when it had ended."""
+        return self.outcome_invitation_id or self.awarded_invitation_id
+
+    @property
+    def taken_at(self) -> datetime | None:
+        return self.outcome_at or self.finished_at
+
+    @property
     def identity(self) -> Identity:
         """Return everything by which the business could be known."""
         return Identity(

@@ -114,7 +114,7 @@ def obstacle(
         or _pause(provider, now=now)
         or _accreditation(wanted, provider, today=today)
         or _invited(provider, invited, today=today)
-        or _advised(wanted, provider, today=today, years=impartiality_years)
+        or advised_obstacle(wanted.advisers, provider, today=today, years=impartiality_years)
     )
 
 
@@ -129,7 +129,7 @@ def standing_obstacle(
     return (
         _state(provider)
         or _accreditation(wanted, provider, today=today)
-        or _advised(wanted, provider, today=today, years=impartiality_years)
+        or advised_obstacle(wanted.advisers, provider, today=today, years=impartiality_years)
     )
 
 
@@ -305,8 +305,8 @@ def clashes(bench: Collection[ProviderFacts], *, today: date) -> list[tuple[UUID
     )
 
 
-def _advised(
-    wanted: Wanted, provider: ProviderFacts, *, today: date, years: int
+def advised_obstacle(
+    advisers: Iterable[Adviser], provider: ProviderFacts, *, today: date, years: int
 ) -> Obstacle | None:
     """Return the obstacle of a certification body whose relative (or self) advised the business.
 
@@ -315,7 +315,7 @@ def _advised(
     if provider.kind is not ProviderKind.CERTIFICATION_BODY:
         return None
     since = years_before(today, years)
-    for adviser in wanted.advisers:
+    for adviser in advisers:
         if adviser.ended_on is not None and adviser.ended_on <= since:
             continue
         if adviser.provider_id == provider.id or adviser.name_key == provider.name_key:

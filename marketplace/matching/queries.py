@@ -34,6 +34,9 @@ from marketplace.providers import queries as providers
 from marketplace.providers.models import Coverage, Provider
 from marketplace.providers.rules import ProviderKind, name_key
 
+NOBODY = UUID(int=0)
+"""An id that nothing has."""
+
 
 def wanted_of(session: Session, lead: Lead, policy: Policy, today: date) -> Wanted:
     """Return what eligibility needs to know of a lead, with those who advised the business."""
@@ -51,18 +54,26 @@ def wanted_of(session: Session, lead: Lead, policy: Policy, today: date) -> Want
     )
     if ProviderKind.CERTIFICATION_BODY not in wanted.kinds:
         return wanted  # of those who certify alone it is asked how they are scoped, and who advised
-    advisers = [*_named_advisers(session, lead), *_chosen_before(session, lead, policy.engagement)]
+    advisers = advisers_of(session, lead, policy.engagement)
+    codes = catalogue.codes_beside(session, lead.sector) if lead.sector else ()
+    return replace(wanted, advisers=tuple(advisers), sector_codes=frozenset(codes))
+
+
+def advisers_of(
+    session: Session, lead: Lead, engagement: timedelta, *, to_follow: bool = False
+) -> list[Adviser]:
+    """Return who advised the business of a lead; `to_follow`: as a lead that follows it has it."""
+    before = _chosen_before(session, lead, engagement, to_follow=to_follow)
+    advisers = [*_named_advisers(session, lead), *before]
     # Advice by one entry of a legal entity is advice by all of it.
     known = {each.provider_id for each in advisers if each.provider_id is not None}
     others = providers.others_of_entity(session, known) if known else {}
-    advisers += [
+    return advisers + [
         replace(each, provider_id=other)
         for each in advisers
         if each.provider_id is not None
         for other in others.get(each.provider_id, ())
     ]
-    codes = catalogue.codes_beside(session, lead.sector) if lead.sector else ()
-    return replace(wanted, advisers=tuple(advisers), sector_codes=frozenset(codes))
 
 
 def _ended(session: Session, lead: Lead, today: date) -> tuple[str, ...]:
@@ -105,16 +116,18 @@ def _named_advisers(session: Session, lead: Lead) -> list[Adviser]:
     return advisers
 
 
-def _chosen_before(session: Session, lead: Lead, engagement: timedelta) -> list[Adviser]:
+def _chosen_before(
+    session: Session, lead: Lead, engagement: timedelta, *, to_follow: bool
+) -> list[Adviser]:
     """Return the consultants that the same business chose before: they advise it, or did.
 
     Whether it chose in time, or said only when it was asked that it had taken one of those invited.
     By who the business is and not by the link of a follow-on alone, so that sending a new form
     does not make anybody forget. `engagement`: how long one is taken to have advised it.
     """
+    itself, follows = (NOBODY, lead.id) if to_follow else (lead.id, lead.follows_lead_id)
     rows = _CHOSEN_BEFORE.rows(
-        session,
-        {"lead": lead.id, "follows": lead.follows_lead_id, "business": lead.business_key},
+        session, {"lead": itself, "follows": follows, "business": lead.business_key}
     )
     return [
         Adviser(key, provider_id, (chosen_at + engagement).date() if chosen_at else None)

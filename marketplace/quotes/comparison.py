@@ -63,6 +63,8 @@ def request_of(
         "time_zone": lead.time_zone,
         "awarded_invitation_id": lead.awarded_invitation_id,
         "chosen": _chosen(session, lead, held),
+        "taken_kind": _taken_kind(shown, lead, held),
+        "open_until": lead.finished_at and lead.finished_at + policy.request_link_lives_on,
         "reminders": certificates.reminders_for_lead(session, lead.id, policy),
         "may_be_reminded": certificates.may_be_reminded(session, lead),
         "opened_at": lead.opened_at,
@@ -242,6 +244,17 @@ def _providers(
     return shown
 
 
+def _taken_kind(
+    shown: Mapping[UUID, dict[str, Any]], lead: Lead, held: Sequence[Invitation]
+) -> ProviderKind | None:
+    """Return what sort of provider the request became one's of, if any."""
+    for each in held:
+        if each.id == lead.taken_invitation_id:
+            kind: ProviderKind = shown[each.provider_id]["kind"]
+            return kind
+    return None
+
+
 def _chosen(session: Session, lead: Lead, held: Sequence[Invitation]) -> dict[str, Any] | None:
     """Return how the provider that was chosen is reached."""
     for each in held:
@@ -249,7 +262,6 @@ def _chosen(session: Session, lead: Lead, held: Sequence[Invitation]) -> dict[st
             provider = session.get_one(Provider, each.provider_id)
             return {
                 "name": provider.name,
-                "kind": provider.kind,
                 "contact": provider.contact_name,
                 "email": provider.contact_email,
                 "phone": provider.contact_phone,

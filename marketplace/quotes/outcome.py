@@ -4,6 +4,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from marketplace.core.actors import SYSTEM, Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Conflict, FieldError, Invalid
@@ -230,16 +232,9 @@ def follow_on(ctx: Context, actor: Actor, form: Form) -> Receipt:
     """
     with ctx.transaction() as tx:
         first = leads.lock_lead(tx.session, actor.own_lead())
-        consultant = _chosen(tx, first)
-        if consultant is None:
-            raise Conflict("only an awarded request can be followed on")
-        if consultant.kind is not ProviderKind.CONSULTANT:
-            raise Conflict("only a consulting request can be followed on")
+        consultant = consultant_of(tx.session, first)
         wanted = {**_as_values(first), **form.values, "service": Service.CERTIFICATION}
-        wanted["consultants_used"] = [
-            *wanted.get("consultants_used", [])[:9],
-            {"name": consultant.name, "ended_on": None},
-        ]
+        wanted["consultants_used"] += [{"name": consultant.name, "ended_on": None}]
         whole = Form(wanted, form.problems)
         values = whole.accept(intake.problems(tx.session, whole, today=tx.now.date()))
         lead = intake.new_lead(tx, values, Telltale(), confirmed=True, follows_lead_id=first.id)
@@ -248,17 +243,27 @@ def follow_on(ctx: Context, actor: Actor, form: Form) -> Receipt:
         return Receipt(lead.reference, lead.state, None)
 
 
-def _chosen(tx: Transaction, lead: Lead) -> Provider | None:
-    """Return the provider that was given an awarded request. The lead is locked.
+def consultant_of(session: Session, lead: Lead) -> Provider:
+    """Return the consultant whose a request became; nothing else can be followed on: `Conflict`."""
+    consultant = _chosen(session, lead)
+    if consultant is None:
+        raise Conflict("only an awarded request can be followed on")
+    if consultant.kind is not ProviderKind.CONSULTANT:
+        raise Conflict("only a consulting request can be followed on")
+    return consultant
 
-    Whoever waited for the lock may find that the request was erased meanwhile: a `Conflict`.
+
+def _chosen(session: Session, lead: Lead) -> Provider | None:
+    """Return whose a request became, if anybody's.
+
+    Whoever waited for its lock may find that it was erased meanwhile: a `Conflict`.
     """
     if lead.erased_at is not None:
         raise Conflict("what this request said has been erased")
-    if lead.state is not LeadState.AWARDED or lead.awarded_invitation_id is None:
+    if lead.taken_invitation_id is None:
         return None
-    won = tx.session.get_one(Invitation, lead.awarded_invitation_id)
-    return tx.session.get_one(Provider, won.provider_id)
+    taken = session.get_one(Invitation, lead.taken_invitation_id)
+    return session.get_one(Provider, taken.provider_id)
 
 
 def want_reminders(ctx: Context, actor: Actor, form: Form, *, door: str) -> Certificate:
@@ -269,12 +274,12 @@ def want_reminders(ctx: Context, actor: Actor, form: Form, *, door: str) -> Cert
     """
     with ctx.transaction() as tx:
         lead = leads.lock_lead(tx.session, actor.own_lead())
-        chosen = _chosen(tx, lead)
-        if chosen is None or lead.finished_at is None:
+        chosen = _chosen(tx.session, lead)
+        if chosen is None or lead.taken_at is None:
             raise Conflict("reminders are for those who have chosen a provider")
         advisers = [told(each) for each in lead.consultants_used]
         if chosen.kind is ProviderKind.CONSULTANT:
-            ends = (lead.finished_at + tx.policy.engagement).date()
+            ends = (lead.taken_at + tx.policy.engagement).date()
             advisers.append({"name": chosen.name, "ended_on": ends.isoformat()})
         return reminders.want_reminders(tx, actor, lead, form, advisers=advisers, door=door)
 

@@ -32,6 +32,7 @@ BUSINESS = [
     ("POST", "/request/answers", {"question_id": str(SOME_ID), "text": "x"}),
     ("POST", "/request/reviews", {"invitation_id": str(SOME_ID), "rating": 5}),
     ("POST", f"/request/reviews/{SOME_ID}/report", {"reason": "x"}),
+    ("GET", "/request/follow-on", None),
     ("POST", "/request/follow-on", {}),
     ("GET", "/request/reminders", None),
     ("PUT", "/request/reminders", {"certified_on": "2026-11-20", "consent": True}),

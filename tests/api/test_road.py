@@ -285,6 +285,8 @@ def test_an_awarded_consulting_request_is_followed_on_for_certification(road):
     road.put(f"/portal/invitations/{one['id']}/quote", consulting_quote(road.ctx), who)
     road.post("/request/follow-on", {}, business, expect=409)
     road.post("/request/choice", {"invitation_id": one["id"]}, business)
+    kept_out = road.get("/request/follow-on", business)
+    assert kept_out == {"advisers": [one["provider"]["name"]], "bodies": [], "years": 2}
     next_one = road.post("/request/follow-on", {"headcount": 50}, business, expect=202)
     road.work()
     case = road.case(next_one["reference"])

@@ -18,6 +18,7 @@ from marketplace.web.requests import load
 from tests.factories import business_of, person_of
 from tests.pages.steps import held_by, open_request
 from tests.providers import OPERATOR, an_accreditation
+from tests.services.road import an_awarded_lead
 
 CERTIFICATION = {
     "kind": "certification",
@@ -372,7 +373,12 @@ def test_an_awarded_consulting_request_is_followed_on(ctx, browser, make):
     assert "Gap analysis" in page.text
     business.open(page.link("/requests/choose/"))
     page = business.send("/requests/choose/")
+    body = make.provider("certification_body", name="Southern Assurance")
+    make.relationship(body, make.ask(lambda session: session.get(Provider, invitation.provider_id)))
     asked = business.open(page.link("/requests/follow-on"))
+    assert "You were advised by: Harbour Quality Pty Ltd." in asked.text
+    assert "So these are left out:" in asked.text
+    assert "Southern Assurance" in asked.text
     assert dict(asked.form("follow-on").values)["headcount"] == "42"
     assert business.send("/requests/follow-on", headcount="lots").status == 422
     own = business.send("/requests/follow-on", headcount="45")
@@ -384,6 +390,34 @@ def test_an_awarded_consulting_request_is_followed_on(ctx, browser, make):
         lead.id,
     )
     assert latest.consultants_used == [{"name": "Harbour Quality Pty Ltd", "ended_on": None}]
+    business.open("/requests/follow-on")
+    assert "You have a request running already" in business.send("/requests/follow-on").text
+
+
+def test_certification_is_not_offered_once_more_where_a_body_was_chosen(ctx, browser, make):
+    make.provider("certification_body")
+    lead = make.matched_lead(service="either")
+    (invitation,) = held_by(make, lead)
+    quote(ctx, invitation, CERTIFICATION)
+    business = browser()
+    page = open_request(ctx, business, lead)
+    business.open(page.link("/requests/choose/"))
+    chosen = business.send("/requests/choose/")
+    assert "/requests/follow-on" not in chosen.html
+    refused = business.open("/requests/follow-on")
+    assert refused.at == "/requests"
+    assert "Only a consulting request can be followed on" in refused.text
+
+
+def test_before_a_choice_nothing_can_be_followed_on(ctx, browser, certification):
+    business = browser()
+    open_request(ctx, business, certification)
+    assert "Only an awarded request" in business.open("/requests/follow-on").text
+
+
+def test_the_page_says_until_when_it_can_be_followed_on(ctx, browser, make):
+    lead = an_awarded_lead(ctx, make)
+    assert "This page stays open until 21 February 2027" in open_request(ctx, browser(), lead).text
 
 
 def test_erasing_forgets_the_business_and_ends_its_link(ctx, browser, certification, make):

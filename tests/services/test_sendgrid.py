@@ -2,6 +2,8 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -9,6 +11,7 @@ from sqlalchemy import select
 
 from marketplace.bootstrap import channel_of
 from marketplace.core.db import new_id
+from marketplace.core.links import Link, Purpose
 from marketplace.notifications.channels import (
     SEND_TIMEOUT,
     MailboxChannel,
@@ -18,7 +21,7 @@ from marketplace.notifications.channels import (
 from marketplace.notifications.delivery import deliver_due_notifications
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationState, SendOutcome
-from marketplace.notifications.service import Recipient, notify
+from marketplace.notifications.service import LinkTo, Recipient, notify
 from marketplace.notifications.wording import Words
 from tests.conftest import settings_for
 from tests.mail_service import MailService, answering, dropping, half_an_answer
@@ -73,6 +76,49 @@ def test_a_message_is_posted_whole_with_its_id_and_without_tracking(ctx, service
         "click_tracking": {"enable": False, "enable_text": False},
         "open_tracking": {"enable": False},
     }
+
+
+def test_what_sells_something_says_to_mail_programs_how_it_is_stopped(ctx, service):
+    """RFC 8058: by an empty form to an address of its own, without another question."""
+    stop = "https://quotes.example/reminders/dates_x/stop"
+    sendgrid(service.url).send(ctx, replace(message(), stop_url=stop))
+    (post,) = service.posts
+    headers = {**post.get("headers", {}), **post["personalizations"][0].get("headers", {})}
+    assert headers == {
+        "List-Unsubscribe": f"<{stop}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+
+
+def test_service_mail_has_nothing_of_that_sort(ctx, service):
+    sendgrid(service.url).send(ctx, message())
+    assert "List-Unsubscribe" not in str(service.posts)
+
+
+def test_a_reminder_goes_out_with_both_and_a_link_of_its_own_for_each(ctx, service, make):
+    with ctx.transaction() as tx:
+        link = LinkTo(Purpose.ASK_AGAIN, new_id(), tx.now + timedelta(days=30))
+        notify(
+            tx,
+            "cycle_reminder",
+            Recipient("jo@acme.example", "Jo Tran"),
+            link.subject_id,
+            link=link,
+            standards=["ISO 9001"],
+            dates=["The first surveillance audit is due by 20 November 2027"],
+            agreed_on="2026-11-20",
+        )
+    deliver_due_notifications(ctx, sendgrid(service.url))
+    (post,) = service.posts
+    headers = {**post.get("headers", {}), **post["personalizations"][0].get("headers", {})}
+    stop = headers["List-Unsubscribe"].strip("<>")
+    assert stop.startswith("https://quotes.example/reminders/dates_")
+    assert stop.endswith("/stop")
+    (text, _html) = (each["value"] for each in post["content"])
+    assert stop.removesuffix("/stop") in text.splitlines()
+    links = make.ask(lambda session: session.scalars(select(Link)).all())
+    assert {each.purpose for each in links} == {Purpose.ASK_AGAIN, Purpose.REMINDERS}
+    assert {each.subject_id for each in links} == {link.subject_id}
 
 
 def test_a_domain_beyond_ascii_is_written_as_mail_servers_take_it(ctx, service):

@@ -16,6 +16,7 @@ from marketplace.leads.cycle import Milestone, ReminderState
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import CloseReason, LeadState, Outcome, OutcomeReason
 from marketplace.leads.service import Receipt
+from marketplace.matching.left_out import LeftOut, left_out
 from marketplace.providers.rules import ProviderKind
 from marketplace.quotes import comparison, erasure, outcome, reviews
 from marketplace.quotes.models import Review
@@ -338,8 +339,30 @@ class ReplyReports(MethodView):
         return again(reviews.report_reply(ctx, actor, review_id, reason=why))
 
 
+class BodyLeftOutSchema(Schema):
+    """A certification body that may not be invited, and why, in the rest of a sentence."""
+
+    name = fields.String()
+    why = fields.String()
+
+
+class LeftOutSchema(Schema):
+    """Who would not be invited to a request that follows on, for impartiality's sake."""
+
+    advisers = fields.List(
+        fields.String(), metadata={"description": "who advised the business, named or chosen"}
+    )
+    bodies = fields.List(fields.Nested(BodyLeftOutSchema))
+    years = fields.Integer(metadata={"description": "for how long after the advice has ended"})
+
+
 @blp.route("/follow-on")
 class FollowOns(MethodView):
+    @blp.response(200, LeftOutSchema)
+    def get(self) -> LeftOut:
+        """Before following on: who advised the business, and which bodies are left out for that."""
+        return left_out(current_context(), current_actor())
+
     @idempotent
     @blp.arguments(FollowOnIn)
     @blp.response(202, ReceiptSchema)

@@ -15,7 +15,8 @@ from marketplace.core.forms import Form
 from marketplace.core.texts import N_
 from marketplace.invitations import endings, questions
 from marketplace.invitations.rules import LIVE, InvitationState
-from marketplace.leads.rules import CloseReason
+from marketplace.leads.rules import CloseReason, LeadState
+from marketplace.matching.left_out import left_out
 from marketplace.quotes import comparison, erasure, outcome
 from marketplace.quotes.ordering import DEFAULT, Order
 from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn
@@ -248,7 +249,7 @@ def _closing(form: Filled) -> str:
 
 
 @pages.get("/follow-on")
-def look_before_following_on() -> str:
+def look_before_following_on() -> Page:
     first = the_request()["lead"]
     kept = {name: first.get(name) for name in LABELS}
     return _following_on(Filled(LABELS, typed_from(kept)))
@@ -259,21 +260,39 @@ def follow_on() -> Page:
     """Ask for certification after consulting; who the business is stays as it was."""
     sent = read(FollowOnIn(), request.form, clears=True)
     form = load(FollowOnIn(), sent.data)
-    ctx, actor = current_context(), current_actor()
-    said = _("Your new request is in. A link to its own page is on its way to you by e-mail.")
     try:
-        return done(lambda: outcome.follow_on(ctx, actor, form), said)
+        receipt = outcome.follow_on(current_context(), current_actor(), form)
     except Invalid as refused:
         errors = in_words(refused.errors, sent.data)
-        return _following_on(Filled(LABELS).wrong(errors, sent.typed)), 422
+        page = _following_on(Filled(LABELS).wrong(errors, sent.typed))
+        return (page, 422) if isinstance(page, str) else page
+    except Conflict as refused:
+        return _refused(refused)
+    if receipt.status == LeadState.SUPERSEDED:
+        flash(_("You have a request running already. A message about it is on its way to you."))
+    else:
+        said = _("Your new request is in. A link to its own page is on its way to you by e-mail.")
+        flash(said)
+    return redirect(url_for("own_request.own"), 303)
 
 
-def _following_on(form: Filled) -> str:
+def _refused(refused: Conflict) -> Response:
+    flash(sentence(refused), "problem")
+    return redirect(url_for("own_request.own"), 303)
+
+
+def _following_on(form: Filled) -> Page:
+    ctx = current_context()
+    try:
+        kept_out = left_out(ctx, current_actor())
+    except Conflict as refused:
+        return _refused(refused)
     return render_template(
         "follow_on.html",
         request_=the_request(),
+        left_out=kept_out,
         form=form,
-        offered=choices(current_context()),
+        offered=choices(ctx),
         plain=COMMON,
         timeframes=[(each.value, translate(said)) for each, said in TIMEFRAMES.items()],
     )
