@@ -195,19 +195,28 @@ def _look(tx: Transaction, question_id: UUID) -> None:
     found = catch_up(tx, [(lead, each) for each in live], at_least=tx.policy.extension_step)
     someone_waits = any(each.stands_still for each in found.values())
     calendar = commitment.terms_of(tx.session, lead.id, otherwise=tx.now).calendar
-    awaited = []
+    step = tx.policy.extension_step
+    awaited, for_a_step = [], []
     for each in unanswered:
         since = waits_since(each.asked_at, answer_within=tx.policy.answer_within, calendar=calendar)
         if since > tx.now:
             each.look_at = since
             continue
+        each.look_at = calendar.after(tx.now, step) if someone_waits else None
         awaited.append(each)
-        each.look_at = calendar.after(tx.now, tx.policy.extension_step) if someone_waits else None
+        if calendar.after(since, step) <= tx.now:
+            for_a_step.append(each)
     if live:
         _nudge(tx, lead, awaited, stands_still=someone_waits)
-    if awaited:
-        extended = [each for each in live if each.extended_by > before[each.id]]
-        _tell_of_extension(tx, lead, extended, awaited[0])
+    if for_a_step:
+        extended = [
+            each
+            for each in live
+            # Those as well for whom another sweep has just written down what they have more.
+            if each.extended_by >= step
+            and (found[each.id].stands_still or each.extended_by > before[each.id])
+        ]
+        _tell_of_extension(tx, lead, extended, for_a_step[0])
 
 
 def _nudge(

@@ -74,7 +74,9 @@ def test_the_business_sees_at_the_question_that_providers_wait(ctx, asked, brows
     page = business.open("/requests")
     assert "Providers wait for this: since midnight" in page.text
     assert "their time to quote stands still until you answer" in page.text
-    assert page.text.count("That is 2 hours later, since a question had no answer.") == 2
+    assert (
+        page.text.count("That is 2 hours later than at first, since a question had no answer.") == 2
+    )
     page = business.send("/requests/answers", **{f"text.{question.id}": "Two."})
     assert "Your answer is on its way" in page.text
     assert "Providers wait" not in page.text

@@ -508,6 +508,22 @@ def test_those_who_wait_are_told_once_for_each_question_until_when_they_have(
     assert len(letters(make, "deadline_extended", one.id)) == 2
 
 
+def test_they_are_told_whichever_sweep_writes_their_time_down(ctx, three, make, clock):
+    _, (one, *_) = three
+    clock.now = one.respond_by - WITHIN - MINUTE
+    ask(ctx, one)
+    clock.now = one.respond_by - MINUTE
+    extension.extend_windows(ctx)
+    for _ in range(4 * 65):
+        clock.now += MINUTE / 4
+        endings.end_due_invitations(ctx)  # comes first, and more often
+        if clock.now.second == 0:
+            extension.extend_windows(ctx)
+    assert len(letters(make, "deadline_extended", one.id)) == 1
+    assert again(make, one).extended_by >= HOUR
+    assert len(extensions(make, one)) == 1
+
+
 def test_whoever_has_quoted_asks_and_no_time_stands_still(ctx, three, make, clock):
     _, found = three
     for each in found:
@@ -555,6 +571,21 @@ def test_everybody_who_takes_part_reads_one_thread_and_not_who_asked(ctx, three)
     assert thread(two) == [("How many shifts?", "Two.", False), ("How many sites?", None, True)]
     assert thread(three_) == [("How many shifts?", "Two.", False)]
     assert second.answer is None
+
+
+def test_a_question_that_waits_names_neither_who_asked_nor_the_business_to_the_others(ctx, make):
+    asking = make.provider(name="Harbour Quality Pty Ltd")
+    make.provider()
+    lead = make.matched_lead(number=0)
+    by_holder = {each.provider_id: each for each in held(make, lead)}
+    one = by_holder.pop(asking.id)
+    (other,) = by_holder.values()
+    words = f"Harbour Quality ({asking.contact_email}) asks {lead.company_name}: how many shifts?"
+    ask(ctx, one, words)
+    shown = inbox.own_invitation(ctx, person_of(other.provider_id), other.id)["questions"][0]
+    for word in ("Harbour", asking.contact_email, "Acme"):
+        assert word not in str(shown)
+    assert "how many shifts?" in shown["question"]
 
 
 def test_a_look_at_one_that_is_released_meanwhile_leaves_its_window_no_shorter(ctx, make, clock):
