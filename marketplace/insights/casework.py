@@ -23,7 +23,7 @@ from marketplace.notifications import commitment, suppressions
 from marketplace.notifications.models import Commitment
 from marketplace.notifications.rules import CommitmentState
 from marketplace.providers.models import Provider
-from marketplace.quotes import comparison
+from marketplace.quotes import attachments, comparison
 
 HISTORY_AT_MOST = 500
 
@@ -57,6 +57,7 @@ def lead_case(ctx: Context, actor: Actor, lead_id: UUID) -> dict[str, Any]:
             session, [(lead, each) for each in held], policy=ctx.policy, now=ctx.clock()
         )
         quotes = comparison.quotes_of_lead(session, actor, lead)
+        views = attachments.views(session, quotes.values())
         providers = _providers(session, held)
         return {
             **lead.columns,
@@ -67,7 +68,7 @@ def lead_case(ctx: Context, actor: Actor, lead_id: UUID) -> dict[str, Any]:
             "invitations": [
                 {
                     **_row(each, stand[each.id], providers[each.provider_id]),
-                    "quote": quotes[each.id].view if each.id in quotes else None,
+                    "quote": views[quotes[each.id].id] if each.id in quotes else None,
                 }
                 for each in held
             ],

@@ -15,7 +15,7 @@ from marketplace.core.sweeps import sweep_together
 from marketplace.invitations import extension, queries, rules, standing
 from marketplace.invitations.letters import Letter, tell_holder, tell_holders
 from marketplace.invitations.misses import Then, record_misses, tell_of_miss, tell_of_misses
-from marketplace.invitations.models import Invitation, QuoteDraft
+from marketplace.invitations.models import Attachment, Invitation, QuoteDraft
 from marketplace.invitations.rules import InvitationEvent, InvitationState, MissKind
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
@@ -41,7 +41,9 @@ def end_each(
     for invitation, event in ends:
         invitation.apply(event, now=tx.now)
         record(tx, actor, f"invitation.{invitation.state}", invitation.id, **facts)
-    forget_drafts(tx, [invitation.id for invitation, _ in ends])
+    ids = [invitation.id for invitation, _ in ends]
+    forget_drafts(tx, ids)
+    _forget_unsent_files(tx, ids)
     coverage.free_places(tx, [invitation.provider_id for invitation, _ in ends])
     lapsed = [
         (invitation, rules.MISSES[event]) for invitation, event in ends if event in rules.MISSES
@@ -53,6 +55,15 @@ def end_each(
 def forget_drafts(tx: Transaction, invitation_ids: Sequence[UUID]) -> None:
     """Forget what was typed under these invitations and can be sent no longer, or was sent."""
     tx.session.execute(delete(QuoteDraft).where(QuoteDraft.invitation_id.in_(invitation_ids)))
+
+
+def _forget_unsent_files(tx: Transaction, invitation_ids: Sequence[UUID]) -> None:
+    """Forget the files under these invitations that no version of a quote was sent with."""
+    tx.session.execute(
+        delete(Attachment).where(
+            Attachment.invitation_id.in_(invitation_ids), Attachment.sent_at.is_(None)
+        )
+    )
 
 
 def pass_on(tx: Transaction, lead: Lead, invitation: Invitation) -> None:

@@ -10,6 +10,7 @@ from marketplace.accounts.models import User
 from marketplace.core.calendars import Calendar
 from marketplace.core.db import Base, Id, Json
 from marketplace.core.errors import Conflict
+from marketplace.core.files import PDF
 from marketplace.invitations import rules
 from marketplace.invitations.rules import (
     DeclineReason,
@@ -191,6 +192,38 @@ class QuoteDraft(Base):
     saved_at: Mapped[datetime]
     saved_as: Mapped[UUID]
     """Another one with every save: whoever saves says which they had seen."""
+
+
+class Attachment(Base):
+    """A PDF that a provider attached to its quote. Kept here, so that hosts stay stateless.
+
+    It belongs to the invitation; a version of the quote says which it was sent with
+    (`quotes/attachments.py`). Until then nobody else sees it, and it goes with the invitation.
+    """
+
+    __tablename__ = "attachments"
+    __table_args__ = (
+        # The same content twice is one file.
+        UniqueConstraint("invitation_id", "digest"),
+        CheckConstraint("size > 0 AND size = octet_length(content)", "size_is_that_of_its_content"),
+    )
+
+    media_type = PDF.media_type
+
+    id: Mapped[Id]
+    invitation_id: Mapped[UUID] = mapped_column(ForeignKey(Invitation.id))
+    name: Mapped[str]
+    """As it was sent, without folders and signs."""
+    size: Mapped[int]
+    """Bytes."""
+    digest: Mapped[bytes]
+    """SHA-256 of the content."""
+    content: Mapped[bytes] = mapped_column(deferred=True)
+    added_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    """When a version of the quote first took it along, with which it is kept from then on."""
+    removed_at: Mapped[datetime | None]
+    """From when on new versions of the quote leave it out."""
 
 
 class Question(Base):

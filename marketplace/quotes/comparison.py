@@ -20,7 +20,7 @@ from marketplace.core.errors import NotAllowed
 from marketplace.core.policy import Policy
 from marketplace.invitations import extension
 from marketplace.invitations import queries as invitations
-from marketplace.invitations.models import Invitation
+from marketplace.invitations.models import Attachment, Invitation
 from marketplace.invitations.rules import InvitationState
 from marketplace.invitations.waits import Window
 from marketplace.leads import certificates
@@ -30,7 +30,7 @@ from marketplace.leads.rules import CertificationStatus, is_running
 from marketplace.notifications import commitment
 from marketplace.providers.models import Accreditation, AccreditationCheck, Provider
 from marketplace.providers.rules import ProviderKind
-from marketplace.quotes import opinions, queries, rules
+from marketplace.quotes import attachments, opinions, queries, rules
 from marketplace.quotes.models import Quote
 from marketplace.quotes.ordering import DEFAULT, Order
 from marketplace.quotes.rules import Priced
@@ -51,6 +51,7 @@ def request_of(
     held = invitations.invitations_for_lead(session, lead.id)
     stand = extension.windows(session, [(lead, each) for each in held], policy=policy, now=now)
     quotes = quotes_of_lead(session, actor, lead)
+    views = attachments.views(session, quotes.values())
     asked = invitations.questions_for_lead(session, lead.id)
     awaited = extension.awaited_since(session, asked, policy=policy, now=now)
     shown = _providers(session, held, policy)
@@ -85,7 +86,7 @@ def request_of(
                 "may_be_replaced": _may_be_replaced(each, lead, stand[each.id], now=now),
                 "rating_given": said[each.id].review.rating if each.id in said else None,
                 "review": said.get(each.id),
-                "quote": quotes[each.id].view if each.id in quotes else None,
+                "quote": views[quotes[each.id].id] if each.id in quotes else None,
                 "left_out": left_out(quotes[each.id]) if each.id in quotes else [],
             }
             for each in held
@@ -143,6 +144,12 @@ def quotes_of_lead(session: Session, actor: Actor, lead: Lead) -> dict[UUID, Quo
         .order_by(Quote.invitation_id, Quote.version)
     )
     return {quote.invitation_id: quote for quote in rows}
+
+
+def attachment_of(session: Session, actor: Actor, lead_id: UUID, attachment_id: UUID) -> Attachment:
+    """Return a file of a quote as it stands, to those who may see the quote; or `NotFound`."""
+    quotes = quotes_of_lead(session, actor, leads.lead_of(session, actor, lead_id))
+    return attachments.sent_attachment(session, quotes.values(), attachment_id)
 
 
 def standings(session: Session, lead: Lead) -> dict[UUID, Mapping[str, Any]]:

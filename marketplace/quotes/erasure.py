@@ -9,7 +9,7 @@ from marketplace.core.errors import Gone
 from marketplace.core.events import record
 from marketplace.core.links import Link, Purpose
 from marketplace.invitations import queries as invitations
-from marketplace.invitations.models import Invitation, Miss, Question
+from marketplace.invitations.models import Attachment, Invitation, Miss, Question
 from marketplace.leads import queries as leads
 from marketplace.leads import reminders
 from marketplace.leads import service as leading
@@ -91,5 +91,6 @@ def _erase(tx: Transaction, lead: Lead) -> None:
         update(Invitation).where(Invitation.lead_id == lead.id).values(decline_comment=None)
     )
     held = select(Invitation.id).where(Invitation.lead_id == lead.id)
+    tx.session.execute(delete(Attachment).where(Attachment.invitation_id.in_(held)))
     tx.session.execute(update(Miss).where(Miss.invitation_id.in_(held)).values(objection=None))
     tx.session.execute(delete(Link).where(Link.subject_id == lead.id))

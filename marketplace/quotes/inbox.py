@@ -13,7 +13,7 @@ from marketplace.invitations import queries as invitations
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import CertificationStatus
-from marketplace.quotes import audit_time, comparison, queries
+from marketplace.quotes import attachments, audit_time, comparison, queries
 from marketplace.quotes.audit_time import Expected, Need
 
 
@@ -46,7 +46,7 @@ def own_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> dict[str,
         versions = queries.versions(session, invitation.id)
         return {
             **brief.full(session, invitation, lead, stand[invitation.id]),
-            "quote": versions[0].view if versions else None,
+            "quote": attachments.views(session, versions[:1])[versions[0].id] if versions else None,
             "quote_versions": len(versions),
             "standing": comparison.standing_of(session, invitation, lead),
         }

@@ -5,7 +5,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Numeric,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.accounts.models import User
@@ -41,6 +50,8 @@ class Quote(Base):
     valid_until: Mapped[date]
     """The last day on which it stands."""
     submitted_at: Mapped[datetime]
+    attachment_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default="{}")
+    """The files that this version was sent with, in the order in which they were added."""
 
     @property
     def view(self) -> Json:

@@ -23,7 +23,7 @@ from marketplace.leads.models import Lead
 from marketplace.notifications.service import notify
 from marketplace.providers.models import Accreditation, Provider
 from marketplace.providers.rules import ProviderKind, accreditation_counts
-from marketplace.quotes import asking, queries, rules
+from marketplace.quotes import asking, attachments, queries, rules
 from marketplace.quotes.models import Quote
 from marketplace.quotes.rules import QuoteKind, TravelBasis
 
@@ -37,7 +37,7 @@ def put_quote(ctx: Context, actor: Actor, invitation_id: UUID, form: Form) -> Qu
     """Take a quote, or a new version of it, and accept the invitation if that has not happened.
 
     In time up to `respond_by`, but not at it; revisions until the request is finished. The same
-    quote sent twice is one version.
+    quote with the same files sent twice is one version.
     """
     with ctx.transaction() as tx:
         lead, invitation = invitations.lock_for_answer(tx, actor, invitation_id)
@@ -46,9 +46,9 @@ def put_quote(ctx: Context, actor: Actor, invitation_id: UUID, form: Form) -> Qu
         invitations.require_may_answer(tx, lead, invitation)
         invitation.apply(InvitationEvent.QUOTE, now=tx.now)
         forget_drafts(tx, [invitation.id])
-        body = as_json(values)
+        body, files = as_json(values), attachments.send_along(tx, invitation.id)
         before = queries.latest(tx.session, invitation.id)
-        if before is not None and before.body == body:
+        if before is not None and (before.body, before.attachment_ids) == (body, files):
             return before
         quote = Quote(
             id=new_id(),
@@ -60,6 +60,7 @@ def put_quote(ctx: Context, actor: Actor, invitation_id: UUID, form: Form) -> Qu
             total=rules.total(values["kind"], body),
             valid_until=values["valid_until"],
             submitted_at=tx.now,
+            attachment_ids=files,
         )
         is_first = before is None and not queries.has_quotes(tx.session, lead.id)
         tx.session.add(quote)

@@ -24,6 +24,7 @@ from marketplace.web.api import (
     hooks,
     leads,
     portal_api_keys,
+    portal_attachments,
     portal_invitations,
     portal_messages,
     portal_misses,
@@ -97,6 +98,7 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (catalogue.blp, ANYBODY),
     (leads.blp, ANYBODY),
     (portal_invitations.blp, PROVIDER),
+    (portal_attachments.blp, PROVIDER),
     (portal_misses.blp, PROVIDER),
     (hooks.blp, ANYBODY),  # signed
     (portal_api_keys.blp, PROVIDER_PERSON),

@@ -29,6 +29,9 @@ LIMITS = {
     ("POST", "/api/v1/sessions"): "20 per minute; 120 per hour",
     ("POST", "/api/v1/password-resets"): "10 per minute; 40 per hour",
     ("PUT", "/api/v1/password-resets"): "20 per minute; 120 per hour",
+    ("POST", "/api/v1/portal/invitations/<uuid:invitation_id>/attachments"): (
+        "60 per minute; 300 per hour"
+    ),
     ("POST", "/"): "20 per minute; 100 per hour",
     ("POST", "/embed"): "20 per minute; 100 per hour",
     ("GET", "/checks/number"): "60 per minute",

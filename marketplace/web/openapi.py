@@ -164,7 +164,7 @@ def _refusals(method: str, path: str, rule: Rule, operation: Json, schemas: Json
         statuses |= {409}
     if "token" in _body_schema(operation, schemas).get("properties", {}):
         statuses.add(410)
-    if (method.upper(), path) in LIMITS:
+    if (method.upper(), rule.rule) in LIMITS:
         statuses.add(429)
     return statuses
 

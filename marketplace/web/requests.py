@@ -31,7 +31,13 @@ class _Upload(SpooledTemporaryFile[bytes]):
 
 
 class Request(flask.Request):
-    """A request whose files are never larger than any may be."""
+    """A request whose files are never larger than any may be, nor what it says besides them."""
+
+    def _load_form_data(self) -> None:
+        super()._load_form_data()
+        # The library has a limit for each field of a form with files, and none for all of them.
+        if sum(len(name) + len(text) for name, text in self.form.items(multi=True)) > MAX_BODY:
+            raise RequestEntityTooLarge
 
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:
         return _Upload(max_size=IN_MEMORY, mode="rb+")
@@ -42,13 +48,18 @@ def pointers(messages: Any, prefix: str = "") -> list[FieldError]:
     if isinstance(messages, dict):
         found = []
         for key, below in messages.items():
-            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
+            step = "" if key == "_schema" else pointer_of(str(key))
             found.extend(pointers(below, prefix + step))
         return found
     several = messages if isinstance(messages, list) else [messages]
     # One alone stays as it is, for translation.
     detail = several[0] if len(several) == 1 else " ".join(str(each) for each in several)
     return [FieldError(prefix, detail)]
+
+
+def pointer_of(name: str) -> str:
+    """Return the JSON pointer to a field of this name."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def load(schema: Schema, data: Any) -> Form:

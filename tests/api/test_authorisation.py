@@ -37,6 +37,7 @@ BUSINESS = [
     ("GET", "/request/reminders", None),
     ("PUT", "/request/reminders", {"certified_on": "2026-11-20", "consent": True}),
     ("DELETE", "/request/reminders", None),
+    ("GET", f"/request/attachments/{SOME_ID}", None),
     ("DELETE", "/request/personal-data", None),
 ]
 PORTAL = [
@@ -46,6 +47,9 @@ PORTAL = [
     ("POST", f"/portal/invitations/{SOME_ID}/decline", {"reason": "other"}),
     ("PUT", f"/portal/invitations/{SOME_ID}/quote", CONSULTING),
     ("POST", f"/portal/invitations/{SOME_ID}/questions", {"text": "x"}),
+    ("GET", f"/portal/invitations/{SOME_ID}/attachments", None),
+    ("GET", f"/portal/invitations/{SOME_ID}/attachments/{SOME_ID}", None),
+    ("DELETE", f"/portal/invitations/{SOME_ID}/attachments/{SOME_ID}", None),
     ("GET", "/portal/provider", None),
     ("GET", "/portal/accreditations", None),
     ("GET", "/portal/statement", None),
@@ -70,6 +74,7 @@ ADMIN = [
         f"/admin/leads/{SOME_ID}/invitations",
         {"provider_id": str(SOME_ID), "why": "x"},
     ),
+    ("GET", f"/admin/leads/{SOME_ID}/attachments/{SOME_ID}", None),
     ("GET", "/admin/commitments", None),
     ("GET", "/admin/waiting-leads", None),
     ("GET", "/admin/reports/commitment", None),

@@ -4,6 +4,7 @@ import pytest
 
 from marketplace.core import links
 from marketplace.core.actors import OPERATOR
+from marketplace.core.files import SentFile
 from marketplace.core.forms import Form
 from marketplace.invitations import misses, questions
 from marketplace.invitations import service as invitations
@@ -15,7 +16,7 @@ from marketplace.leads.rules import LeadState
 from marketplace.notifications import suppressions
 from marketplace.providers import pauses
 from marketplace.providers.models import Coverage, Provider
-from marketplace.quotes import outcome
+from marketplace.quotes import attachments, outcome
 from marketplace.quotes import service as quotes
 from marketplace.web.api.common import LeadIn
 from marketplace.web.api.quotes import QuoteIn
@@ -25,6 +26,12 @@ from tests.pages.steps import CONSULTING, FILLED, NEED, fill_in, held_by, open_r
 from tests.pages.test_business_pages import CERTIFICATION
 from tests.people import PASSWORD
 from tests.services.road import a_quote
+
+
+def bring_a_file(ctx, invitation, name="Offer.pdf"):
+    """Attach a file to the quote under an invitation."""
+    form = Form({"file": SentFile(name, "application/pdf", b"%PDF-" + name.encode())})
+    attachments.add_attachment(ctx, person_of(invitation.provider_id), invitation.id, form)
 
 
 @pytest.fixture
@@ -38,6 +45,7 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
     consulting = make.matched_lead(consultants_used=advised)
     first, second, third = held_by(make, certification)
     for invitation in (first, second):
+        bring_a_file(ctx, invitation)
         form = load(QuoteIn(), CERTIFICATION)
         quotes.put_quote(ctx, person_of(invitation.provider_id), invitation.id, form)
     for text in ("One shift?", "One site?"):
@@ -129,11 +137,17 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
         see(person.send("profile", coverage__headcount_min=""))
         mine = next(i for i in held_by(make, lead) if i.provider_id == provider.id)
         see(person.open(f"/portal/invitations/{mine.id}"))
+        bring_a_file(ctx, mine, "Angebot für Prüfung.pdf")
         see(person.open(f"/portal/invitations/{mine.id}/quote"))
         quoted = CONSULTING if provider is consultant else {"fees__stage_1": "free"}
         see(person.send("/quote", **quoted | {"valid_until": ""}))
         typed = person.page.form("/quote").values
-        for button, note in (("/sum", "a"), ("/draft", "b"), ("/draft", "c")):
+        for button, note in (
+            ("/sum", "a"),
+            ("/draft", "b"),
+            ("/draft", "c"),
+            ("/attachments", "d"),
+        ):
             # Saved twice on top of nothing: two drafts of one quote.
             path = f"/portal/invitations/{mine.id}/quote{button}"
             see(person.post(path, [*typed, ("notes", note)]))

@@ -3,9 +3,11 @@
 from typing import Any
 from uuid import UUID
 
+from flask import Response
 from flask.views import MethodView
 from marshmallow import EXCLUDE, Schema, fields
 
+from marketplace.core.files import PDF
 from marketplace.core.forms import Form
 from marketplace.insights import casework
 from marketplace.invitations.models import Invitation
@@ -17,12 +19,13 @@ from marketplace.matching import explanation
 from marketplace.matching import service as matching
 from marketplace.notifications.rules import CommitmentState
 from marketplace.providers.rules import ProviderKind
-from marketplace.quotes import outcome
+from marketplace.quotes import comparison, outcome
 from marketplace.web.api.admin_consultants import ConsultantUsedSchema
 from marketplace.web.api.common import BriefSchema, CommitmentSchema, MailStoppedSchema
 from marketplace.web.api.request import QuestionSchema, RemindersSchema, StatusSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, In, Moment, Text
+from marketplace.web.files import download
 from marketplace.web.idempotency import idempotent
 from marketplace.web.paging import PageArgs, cursor
 from marketplace.web.requests import Blueprint
@@ -354,6 +357,16 @@ class Matching(MethodView):
         return explanation.explain_matching(
             current_context(), current_actor(), lead_id, provider_id=args["provider_id"]
         )
+
+
+@blp.route("/leads/<uuid:lead_id>/attachments/<uuid:attachment_id>")
+class Attachment(MethodView):
+    @blp.response(200, content_type=PDF.media_type)
+    def get(self, lead_id: UUID, attachment_id: UUID) -> Response:
+        """A file that came with a quote, as a download."""
+        actor = current_actor()
+        with current_context().reading() as session:
+            return download(comparison.attachment_of(session, actor, lead_id, attachment_id))
 
 
 @blp.route("/commitments")

@@ -3,9 +3,11 @@
 from typing import Any
 from uuid import UUID
 
+from flask import Response
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
+from marketplace.core.files import PDF
 from marketplace.core.forms import Form
 from marketplace.core.texts import N_
 from marketplace.invitations import endings, questions
@@ -39,6 +41,7 @@ from marketplace.web.fields import (
     YesNo,
     optional,
 )
+from marketplace.web.files import download
 from marketplace.web.idempotency import idempotent
 from marketplace.web.requests import Blueprint
 
@@ -390,6 +393,17 @@ class Reminders(MethodView):
     def delete(self) -> None:
         """Stop the reminders, and have all that is kept for them forgotten."""
         reminders.stop_reminders(current_context(), current_actor())
+
+
+@blp.route("/attachments/<uuid:attachment_id>")
+class Attachment(MethodView):
+    @blp.response(200, content_type=PDF.media_type)
+    def get(self, attachment_id: UUID) -> Response:
+        """A file that came with a quote, as a download."""
+        actor = current_actor()
+        with current_context().reading() as session:
+            found = comparison.attachment_of(session, actor, actor.own_lead(), attachment_id)
+            return download(found)
 
 
 @blp.route("/personal-data")

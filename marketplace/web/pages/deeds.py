@@ -60,6 +60,8 @@ SENTENCES = {
     "invitation.lost": N_("was not chosen"),
     "invitation.turn_given_back": N_("the turn was given back, as if it had not been invited"),
     "quote.submitted": N_("quoted, version %(version)s"),
+    "attachment.added": N_("added a file to its quote"),
+    "attachment.removed": N_("removed a file from its quote"),
     "question.asked": N_("asked a question"),
     "question.answered": N_("the question was answered for all"),
     "lead.outcome_asked": N_("The business was asked what came of it"),

@@ -14,7 +14,7 @@ from marketplace.core.texts import N_
 from marketplace.providers.evidence import EVIDENCE_AT_MOST
 from marketplace.web import errors
 from marketplace.web.auth import REQUEST_TOKEN, SESSION_TOKEN
-from marketplace.web.files import PRIVATE
+from marketplace.web.files import MULTIPART, PRIVATE
 from marketplace.web.pages import words
 from marketplace.web.pages.forms import field_id
 from marketplace.web.pages.sign_in import came_from_here, left_form, page_of_form
@@ -43,8 +43,12 @@ READ_AT_MOST = 10 * EVIDENCE_AT_MOST + MAX_BODY
 """Of a form with a file too large: read to its end, or a browser shows that it lost the line."""
 
 UPLOADS = dict.fromkeys(
-    ("portal_accreditations.claim", "portal_accreditations.prove"), READ_AT_MOST
-)
+    (
+        "portal_accreditations.claim", "portal_accreditations.prove",
+        "quoting.send", "quoting.add_up", "quoting.save", "quoting.attach", "quoting.remove",
+    ),
+    READ_AT_MOST,
+)  # fmt: skip
 """Where a form may be larger than others, in bytes: it brings a file along."""
 
 CACHED = {
@@ -79,7 +83,7 @@ class Csrf(CSRFProtect):
 def allow_uploads() -> None:
     """Let a form that brings a file be larger; before anybody reads it, to refuse it or not."""
     limit = UPLOADS.get(request.endpoint or "")
-    if limit is not None:
+    if limit is not None and request.mimetype == MULTIPART:
         request.max_content_length = limit
 
 

@@ -17,11 +17,12 @@ from marketplace.leads.rules import LIFECYCLE, LeadEvent, LeadState
 from marketplace.matching import explanation
 from marketplace.matching import service as matching
 from marketplace.matching.invitable import Invitable, invitable
-from marketplace.quotes import outcome
+from marketplace.quotes import comparison, outcome
 from marketplace.web.api.admin_consultants import ConsultantIn
 from marketplace.web.api.admin_leads import ByHandIn, LeadArgs, MatchingArgs, ReasonIn
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Text
+from marketplace.web.files import download
 from marketplace.web.pages.choices import names
 from marketplace.web.pages.deeds import deeds
 from marketplace.web.pages.desk import LABELS, arguments, done
@@ -120,6 +121,13 @@ def _offer(lead_id: UUID, words: str) -> tuple[Invitable | None, str]:
         return invitable(ctx, actor, lead_id, words=words, at_most=OFFERED_AT_MOST), ""
     except Conflict as refused:
         return None, sentence(refused)
+
+
+@pages.get("/<uuid:lead_id>/attachments/<uuid:attachment_id>")
+def attachment(lead_id: UUID, attachment_id: UUID) -> Response:
+    """Return a file that came with a quote, as a download."""
+    with current_context().reading() as session:
+        return download(comparison.attachment_of(session, current_actor(), lead_id, attachment_id))
 
 
 @pages.post("/<uuid:lead_id>/approve")

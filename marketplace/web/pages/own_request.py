@@ -21,6 +21,7 @@ from marketplace.quotes import comparison, erasure, outcome
 from marketplace.quotes.ordering import DEFAULT, Order
 from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn
 from marketplace.web.auth import REQUEST_TOKEN, current_actor, current_context
+from marketplace.web.files import download
 from marketplace.web.languages import translate
 from marketplace.web.pages import compared
 from marketplace.web.pages.choices import choices, names
@@ -83,6 +84,11 @@ def show(form: Filled) -> str:
             ],
         ),
         form=form,
+        files={
+            each["id"]: each["quote"]["attachments"]
+            for each in shown["invitations"]
+            if each["quote"] and each["quote"]["attachments"]
+        },
         invited=invited,
         folded=folded,
         parts=compared.parts,
@@ -146,6 +152,14 @@ def filled_in(schema: Schema, **given: Any) -> tuple[Any, Any]:
     """Return the form that was posted, for a use case and for showing it again."""
     sent = read(schema, request.form)
     return load(schema, {**sent.data, **given}), sent.typed
+
+
+@pages.get("/attachments/<uuid:attachment_id>")
+def attachment(attachment_id: UUID) -> Response:
+    """Return a file that came with a quote, as a download."""
+    actor = current_actor()
+    with current_context().reading() as reading:
+        return download(comparison.attachment_of(reading, actor, actor.own_lead(), attachment_id))
 
 
 @pages.post("/answers")

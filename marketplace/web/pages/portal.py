@@ -22,7 +22,7 @@ from marketplace.invitations.rules import (
 from marketplace.providers import directory, facts, intake
 from marketplace.providers.directory import Profile
 from marketplace.providers.rules import Standstill, month_of, standstills
-from marketplace.quotes import drafts, inbox
+from marketplace.quotes import attachments, drafts, inbox
 from marketplace.web.api.portal_invitations import DeclineIn, InvitationArgs, QuestionIn
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import In, Text
@@ -134,6 +134,7 @@ def show(invitation_id: UUID, form: Filled) -> str:
     is_late = shown["state"] in ANSWERABLE and not can_answer
     with ctx.reading() as session:
         draft = drafts.draft_of(session, current_actor(), invitation_id)
+        files = attachments.attachments_of(session, current_actor(), invitation_id)
     return render_template(
         "invitation.html",
         invitation=shown | (time_left(shown, ctx.clock()) if can_answer else {}),
@@ -141,6 +142,7 @@ def show(invitation_id: UUID, form: Filled) -> str:
         zone=zone,
         form=form,
         draft=draft,
+        has_other_files=any(each.is_removed or not each.is_with_business for each in files),
         is_late=is_late,
         is_answerable=can_answer,
         is_live=shown["state"] in LIVE and not is_late,

@@ -1,4 +1,8 @@
-"""The form of a quote: what the tables suggest, what it adds up to, its draft, and sending it."""
+"""The form of a quote: what the tables suggest, what it adds up to, draft, files, sending it.
+
+It is one form with several buttons. A file that was chosen is added whichever is pressed, since the
+browser does not choose it again on the page that follows.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,25 +14,31 @@ from flask import Blueprint, flash, jsonify, redirect, render_template, request,
 from flask_babel import gettext as _
 from markupsafe import Markup
 from marshmallow import ValidationError, fields
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
-from marketplace.core.errors import Conflict, Invalid, NotSignedIn
+from marketplace.core.errors import Conflict, FieldError, Invalid, NotFound, NotSignedIn
+from marketplace.core.forms import Form
+from marketplace.core.texts import N_
 from marketplace.invitations import service as invitations
 from marketplace.invitations.rules import ANSWERABLE, LIVE
 from marketplace.providers import accreditations
 from marketplace.providers.rules import AccreditationState
-from marketplace.quotes import audit_time, drafts, inbox, rules
+from marketplace.quotes import attachments, audit_time, drafts, inbox, rules
 from marketplace.quotes import service as quotes
 from marketplace.quotes.drafts import Draft
 from marketplace.quotes.phases import LABELS as LABELS_OF_WORK
 from marketplace.quotes.rules import AUDITS, QuoteKind, TravelBasis
+from marketplace.web.api.portal_attachments import too_large, with_pdf
 from marketplace.web.api.quotes import Percent, QuoteIn
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Amount, HalfDays, WholeNumber
+from marketplace.web.files import download
 from marketplace.web.languages import translate
 from marketplace.web.pages.forms import Filled, Typed, parsed, read, typed_from
 from marketplace.web.pages.portal import Page, done, own_profile
 from marketplace.web.pages.quote_labels import FEES, LABELS, WHY_NOT, assumed, called, days_between
+from marketplace.web.pages.refusals import whole
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import sentence, when
 from marketplace.web.requests import load
@@ -44,8 +54,17 @@ def to_sign_in_and_back(error: NotSignedIn) -> Response | tuple[Response | str, 
     return to_sign_in(error)
 
 
+@pages.errorhandler(Conflict)
+def to_the_invitation(refused: Conflict) -> Response:
+    """Say on the invitation's page what cannot be done any longer."""
+    flash(sentence(refused), "problem")
+    return redirect(url_for("portal.one", **request.view_args or {}), 303)
+
+
 FEWEST_PHASES, MOST_PHASES = 5, 30
 """Rows for phases: never fewer than a quote has already, or a revision would drop some."""
+
+NO_FILE = N_("Choose the file to add.")
 
 T = TypeVar("T")
 
@@ -59,8 +78,12 @@ def form(invitation_id: UUID) -> Page:
     if shown["state"] not in LIVE or _is_late(shown):
         return redirect(url_for("portal.one", invitation_id=invitation_id), 303)
     draft = _draft(invitation_id)
-    typed = dict(draft.typed) if draft.typed is not None else _as_it_stands(shown)
-    return _show(shown, Filled(LABELS, typed), draft, saves="typing")
+    return _show(shown, _kept(shown, draft), draft, saves="typing")
+
+
+def _kept(shown: Mapping[str, Any], draft: Draft) -> Filled:
+    """Return the form as it was left: by its draft, or else by the quote."""
+    return Filled(LABELS, _as_it_stands(shown) if draft.typed is None else dict(draft.typed))
 
 
 @pages.post("")
@@ -71,6 +94,7 @@ def send(invitation_id: UUID) -> Page:
         sent.data["currency"] = currency.strip().upper()
     ctx, actor = current_context(), current_actor()
     values = load(QuoteIn(), sent.data)
+    values = Form(values.values, (*values.problems, *_take_file(invitation_id)))
     try:
         return done(
             invitation_id,
@@ -84,8 +108,40 @@ def send(invitation_id: UUID) -> Page:
 
 @pages.post("/sum")
 def add_up(invitation_id: UUID) -> Page:
-    """Show what the form adds up to, with what was typed; nothing is stored."""
-    return _show_again(invitation_id, Filled(LABELS, read(QuoteIn(), request.form).typed))
+    """Show what the form adds up to, with what was typed, of which nothing is stored."""
+    return _show_with_file(invitation_id, _take_file(invitation_id))
+
+
+@pages.post("/attachments")
+def attach(invitation_id: UUID) -> Page:
+    """Add the file that was chosen, and show the form again with what was typed."""
+    wrong = _take_file(invitation_id)
+    if not wrong and not request.files.get("file"):
+        wrong = [FieldError("/file", NO_FILE)]
+    if not wrong:
+        flash(_("The file is among those of your quote."))
+    return _show_with_file(invitation_id, wrong)
+
+
+@pages.post("/attachments/<uuid:attachment_id>/remove")
+def remove(invitation_id: UUID, attachment_id: UUID) -> Page:
+    """Remove a file, and show the form again with what was typed; gone already is fine."""
+    ctx, actor = current_context(), current_actor()
+    try:
+        attachments.remove_attachment(ctx, actor, invitation_id, attachment_id)
+        flash(_("The file is removed."))
+    except NotFound:
+        flash(_("The file was gone already."))
+    return _show_with_file(invitation_id, _take_file(invitation_id))
+
+
+@pages.get("/attachments/<uuid:attachment_id>")
+def attachment(invitation_id: UUID, attachment_id: UUID) -> Response:
+    """Return a file, as a download."""
+    with current_context().reading() as session:
+        return download(
+            attachments.own_attachment(session, current_actor(), invitation_id, attachment_id)
+        )
 
 
 @pages.post("/draft")
@@ -95,14 +151,14 @@ def save(invitation_id: UUID) -> Page | tuple[Response, int]:
     ctx, actor = current_context(), current_actor()
     typed = _offered(read(QuoteIn(), request.form).typed)
     try:
+        wrong = _take_file(invitation_id)
         draft = drafts.save_draft(
             ctx, actor, invitation_id, typed, seen=request.form.get("draft", "")
         )
     except Conflict as refused:
         if by_script:
             return jsonify(said=sentence(refused)), 409
-        flash(sentence(refused), "problem")
-        return redirect(url_for("portal.one", invitation_id=invitation_id), 303)
+        raise
     if by_script:
         _profile, zone = own_profile()
         said = _saved_in_words(draft, zone) if draft.is_saved else _moved_in_words()
@@ -110,6 +166,9 @@ def save(invitation_id: UUID) -> Page | tuple[Response, int]:
     if not draft.is_saved:
         shown = inbox.own_invitation(ctx, actor, invitation_id)
         return _show(shown, Filled(LABELS, dict(typed)), draft, saves="never"), 409
+    if wrong:
+        shown = inbox.own_invitation(ctx, actor, invitation_id)
+        return _show(shown, Filled(LABELS).wrong(wrong, dict(typed)), draft, saves="typing"), 422
     flash(_("The draft is saved. It is not sent."))
     return redirect(url_for("quoting.form", invitation_id=invitation_id), 303)
 
@@ -120,6 +179,34 @@ def discard(invitation_id: UUID) -> Response:
     drafts.discard_draft(current_context(), current_actor(), invitation_id)
     flash(_("The draft is gone."))
     return redirect(url_for("quoting.form", invitation_id=invitation_id), 303)
+
+
+@pages.errorhandler(RequestEntityTooLarge)
+def far_too_large(error: RequestEntityTooLarge) -> tuple[str, int]:
+    """Show the form again, as it was kept: so much was sent that we did not read to its end."""
+    invitation_id = (request.view_args or {})["invitation_id"]
+    shown = inbox.own_invitation(current_context(), current_actor(), invitation_id)
+    draft = _draft(invitation_id)
+    wrong = [FieldError("/file", too_large(current_context().policy))]
+    return _show(shown, _kept(shown, draft).wrong(wrong), draft, saves="typing"), 413
+
+
+def _take_file(invitation_id: UUID) -> list[FieldError]:
+    """Add the file that was chosen, if one was, and return what is wrong with it."""
+    form = with_pdf(Form({}))
+    if not form.values and not form.problems:
+        return []
+    try:
+        attachments.add_attachment(current_context(), current_actor(), invitation_id, form)
+    except Invalid as refused:
+        return refused.errors
+    return []
+
+
+def _show_with_file(invitation_id: UUID, wrong: list[FieldError]) -> Page:
+    """Show the form again with what was typed, and with what is wrong with its file."""
+    typed = read(QuoteIn(), request.form).typed
+    return _show_again(invitation_id, Filled(LABELS).wrong(wrong, typed)), 422 if wrong else 200
 
 
 def _is_by_script() -> bool:
@@ -170,6 +257,7 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
     counted = _value(filled, "effective_personnel", WholeNumber(least=1, most=1_000_000))
     with ctx.reading() as session:
         held = accreditations.accreditations_of(session, profile.provider.id)
+        files = attachments.attachments_of(session, current_actor(), shown["id"])
         suggested = (
             inbox.expected_audit_days(session, shown["lead"], counted) if is_certification else None
         )
@@ -193,6 +281,10 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
             if each.accreditation.standard in wanted
             and each.accreditation.state is AccreditationState.VERIFIED
         ],
+        files=files,
+        files_at_most=ctx.policy.attachments_at_most,
+        file_at_most=ctx.policy.attachment_at_most,
+        file_too_large=whole(too_large(ctx.policy), translate(LABELS["file"])),
         draft=draft,
         saves=saves,
         draft_said=_saved_in_words(draft, zone),

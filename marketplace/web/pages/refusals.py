@@ -70,6 +70,34 @@ SENTENCES: Mapping[str, str] = {
     ),
     "must not contain | or ;": N_("%(field)s must not contain | or ;"),
     "must be a PDF, PNG or JPEG file": N_("%(field)s must be a PDF, PNG or JPEG file"),
+    "must be a PDF file": N_("%(field)s must be a PDF file"),
+    "must be a PDF file that can be read: please save it as a PDF anew": N_(
+        "%(field)s cannot be read as a PDF: please save it as a PDF anew"
+    ),
+    "must not be encrypted, nor ask for a password": N_(
+        "%(field)s must not be encrypted: please save it without a password"
+    ),
+    "must not contain JavaScript or other scripts": N_(
+        "%(field)s must not have scripts (JavaScript) in it: please print it into a plain PDF"
+    ),
+    "must not start programs, open other files or send data": N_(
+        "%(field)s must not start programs, open other files or send data: please print it into a "
+        "plain PDF"
+    ),
+    "must not have other files, sound or film inside it": N_(
+        "%(field)s must not have other files, sound or film inside it: please add those apart"
+    ),
+    "must be a simpler PDF: to look into this one takes too long or too much": N_(
+        "%(field)s takes too long to look into: please print it into a plain PDF"
+    ),
+    "must be one file at a time": N_("%(field)s must be one at a time"),
+    "must have at most %(most)d MiB": N_(
+        "%(field)s must have at most %(most)d MiB: a scan in black and white, or fewer pages, is "
+        "usually enough"
+    ),
+    "may not be added: a quote has at most %(most)d files, so please remove one first": N_(
+        "%(field)s may not be added: a quote has at most %(most)d, so please remove one first"
+    ),
     "must be an edition of %(code)s, such as %(now)s": N_(
         "%(field)s must be one of %(code)s, such as %(now)s"
     ),

@@ -390,6 +390,13 @@ def number(value: float | None) -> str:
     return _("not stated") if value is None else format_decimal(value, locale=formats())
 
 
+def file_size(size: int) -> str:
+    """Return how large a file is: `340 KB`, `1.2 MB`."""
+    if size < 999_500:
+        return _("%(size)s KB", size=format_decimal(max(1, round(size / 1000)), locale=formats()))
+    return _("%(size)s MB", size=format_decimal(round(size / 1_000_000, 1), locale=formats()))
+
+
 def language(code: str) -> str:
     """Return what a language is called."""
     return languages().get(code, code)
@@ -410,6 +417,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "month": month,
     "money": money,
     "number": number,
+    "file_size": file_size,
     "language": language,
     "translate": translate,
 }

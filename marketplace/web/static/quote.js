@@ -101,6 +101,7 @@ let saved = form.dataset.saves === "soon" ? null : snapshot();
 function snapshot() {
   const values = new FormData(form);
   values.delete("draft");
+  values.delete("file"); // It is sent by a button.
   return JSON.stringify([...values]);
 }
 
@@ -115,7 +116,9 @@ async function save() {
   isSaving = true;
   let wait = AFTER_TYPING;
   try {
-    const body = new URLSearchParams(new FormData(form)).toString();
+    const values = new FormData(form);
+    values.delete("file");
+    const body = new URLSearchParams(values).toString();
     const answer = await fetch(form.dataset.draft, {
       method: "POST",
       body,
