@@ -161,7 +161,7 @@ def test_what_is_reported_waits_on_the_desk_and_both_sides_read_the_reason(
     person = signed_in(provider)
     person.open("/portal/reviews")
     page = person.send("/report", reason="That was somebody else.")
-    assert "You reported it" in page.text
+    assert "You reported the review" in page.text
     desk = admin.open("/admin")
     assert "Reviews and replies to decide" in desk.text
     page = admin.open(desk.link("/admin/reviews"))

@@ -302,6 +302,19 @@ def test_of_a_request_that_never_ran_nothing_can_have_come(ctx, make):
         tell(ctx, lead, Outcome.NOT_NOW)
 
 
+def test_one_that_is_in_review_still_can_be_ended_and_given_to_nobody(ctx, make, quoted):
+    _, one, *_ = quoted
+    lead = make.lead()
+    with ctx.transaction() as tx:
+        values = {"state": "in_review", "opened_at": None, "outcome_due_at": None}
+        tx.session.execute(update(Lead).where(Lead.id == lead.id).values(**values))
+    with pytest.raises(NotFound):
+        tell(ctx, lead, Outcome.AWARDED, invitation_id=one.id)
+    tell(ctx, lead, Outcome.OTHER_PROVIDER)
+    now = again(make, lead)
+    assert (now.state, now.outcome) == ("closed", "other_provider")
+
+
 def test_of_two_answers_at_once_one_is_the_choice(ctx, make, quoted, at_once):
     lead, one, two, _ = quoted
     answers = at_once(
