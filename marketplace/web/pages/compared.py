@@ -255,7 +255,13 @@ def _audit_time(lines: Sequence[dict[str, Any]], columns: Sequence[Column]) -> I
                 stages = [by_key[stage][number_] for stage in ("stage_1", "stage_2")]
                 days = None if None in stages else sum(stages)
                 split = (
-                    (_("%(one)s and %(two)s", one=number(stages[0]), two=number(stages[1])),)
+                    (
+                        _(
+                            "stage 1: %(one)s, stage 2: %(two)s",
+                            one=number(stages[0]),
+                            two=number(stages[1]),
+                        ),
+                    )
                     if days is not None
                     else ()
                 )
