@@ -4,15 +4,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TookTooLong
+from ipaddress import ip_address
 from threading import Thread
 from typing import TypeVar
 
 import structlog
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, abort, jsonify, request
 from redis import RedisError
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import Headers
 
 from marketplace.bootstrap import Product
 from marketplace.insights.counts import counts_by_state
@@ -112,9 +114,24 @@ def _end(answer: "Future[T | None]", until: float) -> T | None:
         return None
 
 
+def _is_inside(address: str | None, headers: Headers) -> bool:
+    """Return whether somebody asks from a private network, and not through a proxy."""
+    if "Forwarded" in headers or "X-Forwarded-For" in headers:
+        return False
+    try:
+        return ip_address(address or "").is_private
+    except ValueError:
+        return False
+
+
 @pages.get("/metrics")
 def metrics() -> Response:
-    """How much is in which state, for Prometheus; true for all processes, since counted in rows."""
+    """How much is in which state, for Prometheus; true for all processes, since counted in rows.
+
+    To those inside only: outside, a count that moves would tell a provider that another has quoted.
+    """
+    if not _is_inside(request.remote_addr, request.headers):
+        abort(404)
     with current_context().reading() as session:
         counted = counts_by_state(session)
     lines: list[str] = []

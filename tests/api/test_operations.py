@@ -127,6 +127,28 @@ def test_an_empty_database_lacks_migrations(services, elsewhere):
     assert answer.json["migrations"].startswith("missing")
 
 
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("127.0.0.1", {}, 200),
+        ("10.1.2.3", {}, 200),
+        ("::1", {}, 200),
+        ("fd00::17", {}, 200),
+        ("203.0.114.9", {}, 404),
+        ("2a00::17", {}, 404),
+        ("", {}, 404),
+        # Through a proxy somebody outside seems to be inside.
+        ("10.1.2.3", {"X-Forwarded-For": "203.0.114.9"}, 404),
+        ("127.0.0.1", {"Forwarded": "for=203.0.114.9"}, 404),
+    ],
+)
+def test_metrics_are_told_to_those_inside_only(client, ctx, address, headers, status):
+    """A count that moves would tell a provider that another has quoted."""
+    answer = client.get("/metrics", environ_base={"REMOTE_ADDR": address}, headers=headers)
+    assert answer.status_code == status
+    assert ("marketplace_" in answer.text) == (status == 200)
+
+
 def test_metrics_count_rows_by_state(client, ctx):
     answer = client.get("/metrics")
     assert answer.status_code == 200

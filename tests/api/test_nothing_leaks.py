@@ -1,0 +1,398 @@
+"""Invariant 6, walked: a provider that holds every id there is learns nothing of another's quote.
+
+A spy holds one of the three places of a request. Whatever the others do, everything that the spy
+can be told stays as it was: every endpoint and page, through every credential of its own and
+without one, with every id of the database, in body, status, headers and number of statements (the
+part of a timing that is ours to decide); every mail and every call of its webhook. What belongs to
+somebody else is answered like what does not exist. At the end, where three quoted, it learns one
+sentence: its rank, and how far from the median, and no more than that.
+"""
+
+import re
+from dataclasses import dataclass
+from difflib import unified_diff
+from functools import cached_property
+from itertools import product, zip_longest
+from uuid import UUID
+
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.routing import UUIDConverter
+
+from marketplace.accounts import keys
+from marketplace.core.actors import Actor, Kind
+from marketplace.core.db import Base
+from marketplace.core.forms import Form
+from marketplace.core.sealing import Seal
+from marketplace.invitations import service as invitations
+from marketplace.invitations.rules import DeclineReason, InvitationState
+from marketplace.notifications.models import Notification
+from marketplace.providers import webhooks
+from marketplace.providers.models import Provider
+from marketplace.providers.webhooks import Webhook
+from marketplace.quotes import comparison, outcome
+from marketplace.quotes import service as quotes
+from marketplace.web.api.quotes import QuoteIn
+from marketplace.web.doors import DEVELOPMENT_DOORS
+from marketplace.web.paging import cursor
+from marketplace.web.requests import load
+from tests.api.doors import invitations_of
+from tests.conftest import Client
+from tests.factories import business_of, person_of
+from tests.pages.browser import Browser
+from tests.pages.conftest import browser, work
+from tests.people import PASSWORD, a_person, bearer, session_token
+
+__all__ = ["browser", "work"]
+
+UNKNOWN = UUID("01a00000-0000-7000-8000-000000000000")
+"""An id of the same kind that nothing has."""
+
+NOT_WALKED = {
+    *(pages.name for pages, _ in DEVELOPMENT_DOORS),  # the mailbox of everybody, on a laptop
+    "operations",  # for those who run it; `test_operations.py` says who is let in
+    "assets",
+}
+
+OWN = re.compile(
+    r'(?<=name="csrf_token" value=")[^"]+|(?<=name="begun" value=")[^"]+|(?<=value="form_)[^"]+'
+    r'|(?<=nonce-)[\w+/=-]+|(?<=nonce=")[^"]+'
+    r'|(?<="request_id": ")[^"]+'
+)
+"""What is another at every look, whoever does what ..."""
+
+CHANGING = ("X-Request-Id", "Content-Length", "Set-Cookie", "Content-Security-Policy", "Date")
+"""... and the headers that are."""
+
+
+@dataclass
+class Statements:
+    """How many statements PostgreSQL was sent."""
+
+    sent: int = 0
+
+
+@pytest.fixture
+def statements(monkeypatch):
+    counted = Statements()
+    execute = psycopg.Cursor.execute
+
+    def counting(self, *args, **kwargs):
+        counted.sent += 1
+        return execute(self, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", counting)
+    return counted
+
+
+@dataclass
+class Spy:
+    """A provider, with its person, its software, and everything that these can look at."""
+
+    app: Flask
+    statements: Statements
+    provider: Provider
+    person: Browser
+    headers: dict[str, dict[str, str]]
+
+    def answer(self, who, method, path, body=None):
+        """Return all that an answer tells: status, body, headers, and statements sent."""
+        is_page = not path.startswith("/api")
+        fresh = Client(self.app, self.app.response_class)
+        client = self.person.client if who == "person" else fresh
+        given = {}
+        if body is not None and is_page:
+            given["data"] = {**body, "csrf_token": self.csrf_token}
+        elif body is not None:
+            given["json"] = body
+        before = self.statements.sent
+        response = client.open(path, method=method, headers=self.headers.get(who), **given)
+        sent = self.statements.sent - before
+        headers = {name: value for name, value in response.headers if name not in CHANGING}
+        said = OWN.sub("*", response.text)
+        response.close()
+        if 300 <= response.status_code < 400:  # what is said on the next page belongs to it
+            said += "".join(re.findall(r'<p class="flash.*', client.get("/terms").text))
+        return response.status_code, said, headers, sent
+
+    @cached_property
+    def csrf_token(self):
+        return re.search(r'name="csrf_token" value="([^"]+)"', self.person.open("/portal").html)[1]
+
+    def rules(self, method, *, with_ids):
+        """Return every route that takes a method, with the names of the ids in it."""
+        for rule in self.app.url_map.iter_rules():
+            if method in rule.methods and rule.endpoint.partition(".")[0] not in NOT_WALKED:
+                converters = set(map(type, rule._converters.values()))
+                if converters == ({UUIDConverter} if with_ids else set()):
+                    yield rule
+
+    def address(self, rule, *ids):
+        """Return the address of a route with these ids, the last one for all that are left."""
+        names = sorted(rule.arguments)
+        values = dict(zip_longest(names, ids[: len(names)], fillvalue=ids[-1] if ids else None))
+        return self.app.url_map.bind("localhost").build(
+            rule.endpoint, values, method=next(iter(rule.methods - {"OPTIONS", "HEAD"}))
+        )
+
+    def looks(self, *ids):
+        """Return everything that it is shown, with ids of its own and cursors made of any id."""
+        paths = [self.address(rule) for rule in self.rules("GET", with_ids=False)]
+        for own, rule in product(ids, list(self.rules("GET", with_ids=True))):
+            paths.append(self.address(rule, own))
+        paths += [f"/api/v1/portal/invitations?state={state}" for state in InvitationState]
+        paths += [f"/api/v1/portal/invitations?after={cursor(each)}" for each in ids]
+        paths += ["/api/v1/portal/invitations?limit=1", "/api/v1/portal/statement?month=2026-11"]
+        return {
+            (who, path): self.answer(who, "GET", path)
+            for path in paths
+            for who in (("session", "software", "nobody") if "/api/" in path else ("person",))
+        }
+
+    def told(self, make):
+        """Return every message that was ever written to it, by mail and by its webhook."""
+        addresses = {self.provider.contact_email, self.provider.contact_email.lower()}
+
+        def rows(session):
+            hooks = session.scalars(
+                select(Webhook.id).where(Webhook.provider_id == self.provider.id)
+            )
+            to = addresses | set(map(str, hooks))
+            found = select(Notification).where(Notification.recipient.in_(to))
+            return session.scalars(found.order_by(Notification.id)).all()
+
+        return [
+            (each.channel, each.template, each.values, each.occasion) for each in make.ask(rows)
+        ]
+
+
+@pytest.fixture
+def spying(app, ctx, statements, browser, installation):
+    """Let somebody, and some software, sign in for a provider and look at everything."""
+
+    def begin(provider):
+        person = a_person(ctx, provider.contact_email, provider_id=provider.id)
+        eyes = browser()
+        eyes.open("/sign-in")
+        assert eyes.send("/sign-in", email=person.email, password=PASSWORD).status == 200
+        actor = Actor(Kind.PROVIDER, id=person.id, provider_id=provider.id)
+        webhooks.put_webhook(
+            ctx,
+            actor,
+            Form({"url": "https://crm.spy.example/hook", "enabled": True}),
+            seal=Seal(installation.settings.secret_key, "webhook"),
+            loopback=True,
+        )
+        headers = {
+            "session": bearer(session_token(ctx, person)),
+            "software": bearer(keys.make_api_key(ctx, actor, Form({"name": "CRM"})).secret),
+            "nobody": {},
+        }
+        return Spy(app, statements, provider, eyes, headers)
+
+    return begin
+
+
+CANARIES = {
+    "amount": "7123.47",
+    "notes": "A canary in the notes",
+    "assumption": "A canary among the assumptions",
+    "edition": "canary-2031",
+}
+
+
+def a_body(fee, **changes):
+    return {
+        "kind": "certification",
+        "currency": "AUD",
+        "standards": [{"code": "ISO 9001"}],
+        "audit_days": {"stage_1": 1, "stage_2": 3},
+        "fees": {"stage_1": "1000.00", "stage_2": fee},
+        "valid_until": "2027-01-31",
+        **changes,
+    }
+
+
+def put(ctx, invitation, fee, **changes):
+    form = load(QuoteIn(), a_body(fee, **changes))
+    return quotes.put_quote(ctx, person_of(invitation.provider_id), invitation.id, form)
+
+
+@pytest.fixture
+def market(make, ctx, spying):
+    """Three certification bodies, all invited, of which one spies; a fourth waits outside."""
+    for _ in range(4):
+        make.provider("certification_body")
+    lead = make.matched_lead(service="certification", headcount=42)
+    own, *others = invitations_of(make, lead)
+    spy = spying(make.ask(lambda session: session.get(Provider, own.provider_id)))
+    put(ctx, own, "6000.00")
+    return lead, own, others, spy
+
+
+def ids_of_others(make, spy, own):
+    """Return ids of whatever there is in the database that is not the spy's."""
+    tables = [table for table in Base.metadata.sorted_tables if "id" in table.columns]
+    theirs = {"provider_id": spy.provider.id, "invitation_id": own.id, "id": own.id}
+
+    def found(session):
+        for table in tables:
+            if table.columns["id"].type.python_type is not UUID:
+                continue
+            rows = select(table.c.id).order_by(table.c.id.desc()).limit(2)
+            for name in theirs.keys() & table.columns.keys():
+                rows = rows.where(table.c[name].is_distinct_from(theirs[name]))
+            yield from session.scalars(rows)
+
+    return [each for each in make.ask(lambda session: [*found(session)]) if each != spy.provider.id]
+
+
+def others_act(ctx, make, lead, others):
+    """Let the others do all that they can, and the business read it."""
+    first, second = others
+    invitations.look_at_invitation(ctx, person_of(first.provider_id), first.id)
+    invitations.accept_invitation(ctx, person_of(first.provider_id), first.id)
+    put(
+        ctx,
+        first,
+        CANARIES["amount"],
+        standards=[{"code": "ISO 9001", "edition": CANARIES["edition"]}],
+        notes=CANARIES["notes"],
+        assumptions=[CANARIES["assumption"]],
+        valid_until="2027-03-01",
+    )
+    put(ctx, first, "7000.01", tax_rate="10")
+    invitations.look_at_invitation(ctx, person_of(second.provider_id), second.id)
+    comparison.request_page(ctx, business_of(lead))
+
+
+def assert_same(before, after):
+    """Hold two looks at the same things to be the same, line by line."""
+    found = [
+        (*key, line)
+        for key in before
+        for line in unified_diff(lines(before[key]), lines(after[key]), lineterm="", n=0)
+    ]
+    assert not found, "\n".join(map(str, found))
+
+
+def lines(answer):
+    status, said, headers, sent = answer
+    told = [f"{name}: {value}" for name, value in sorted(headers.items())]
+    return [f"{status} after {sent} statements", *told, *said.splitlines()]
+
+
+def test_whatever_others_do_everything_that_a_provider_is_shown_stays_as_it_was(
+    ctx, make, market, work
+):
+    lead, own, others, spy = market
+    work()
+    spy.looks(own.id)  # whatever is remembered between two looks is, from here on
+    before, told = spy.looks(own.id), spy.told(make)
+    assert any(status == 200 and "R-" in said for status, said, *_ in before.values())
+    others_act(ctx, make, lead, others)
+    work()
+    assert_same(before, spy.looks(own.id))
+    invitations.decline_invitation(
+        ctx,
+        person_of(others[1].provider_id),
+        others[1].id,
+        reason=DeclineReason.OTHER,
+        comment=None,
+    )
+    work()
+    assert len(invitations_of(make, lead)) == 4  # the fourth has come in for the one that left
+    after = spy.looks(own.id)
+    assert_same(before, after)
+    assert spy.told(make) == told
+    for each in CANARIES.values():
+        assert not [key for key, (_, said, *_) in after.items() if each in said]
+
+
+BODIES = (
+    {},
+    {"text": "x"},
+    {"reason": "other"},
+    {"from": "2027-01-01", "until": "2027-01-02"},
+    a_body("1.00"),
+)
+"""What is sent along: sound for some address each, so that no refusal of the body comes first."""
+
+
+def test_what_belongs_to_others_is_answered_like_what_does_not_exist(ctx, make, market, work):
+    lead, own, others, spy = market
+    others_act(ctx, make, lead, others)
+    work()
+    foreign = ids_of_others(make, spy, own)
+    assert {each.id for each in others} <= set(foreign)
+    walked = 0
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        for rule in spy.rules(method, with_ids=True):
+            is_api = rule.rule.startswith("/api")
+            bodies = BODIES if "/api/v1/portal" in rule.rule else BODIES[:1]
+            who = "session" if is_api else "person"
+            for body in bodies if method != "GET" else (None,):
+                nothing = spy.answer(who, method, spy.address(rule, UNKNOWN), body)
+                assert nothing[0] in (401, 403, 404, 303, 302, 405, 422), (rule, nothing)
+                for each in foreign:
+                    path = spy.address(rule, each)
+                    status, said, headers, sent = spy.answer(who, method, path, body)
+                    said = said.replace(str(each), str(UNKNOWN))
+                    headers = {
+                        name: value.replace(str(each), str(UNKNOWN))
+                        for name, value in headers.items()
+                    }
+                    at = (who, f"{method} {path}")
+                    assert_same({at: nothing}, {at: (status, said, headers, sent)})
+                    walked += 1
+    assert walked > 1000
+
+
+def standing_of(ctx, make, spying, amounts):
+    """Let a request end after the spy and two others have quoted; return what the spy sees."""
+    lead = make.matched_lead(service="certification", headcount=42)
+    held = invitations_of(make, lead)
+    spy = spying
+    own = next(each for each in held if each.provider_id == spy.provider.id)
+    others = [each for each in held if each is not own]
+    put(ctx, own, "6000.00")
+    for each, amount in zip(others, amounts, strict=True):
+        put(ctx, each, amount)
+    outcome.choose_provider(ctx, business_of(lead), others[0].id)
+    return lead, own
+
+
+def alike(looks, lead, own):
+    """Return what was shown, with what is another for every request taken out."""
+    number = re.search(r"\d+", lead.company_name)[0]
+
+    def plain(said):
+        for name in (str(own.id), str(lead.id), lead.reference):
+            said = str(said).replace(name, "*")
+        return re.sub(rf"(?i)(works ?){number}\b|[0-9a-f]{{8}}-[0-9a-f-]{{27}}", "*", said)
+
+    return {(who, plain(path)): plain(answer) for (who, path), answer in looks.items()}
+
+
+def test_after_the_end_it_learns_its_rank_and_distance_and_no_more(ctx, make, spying, work):
+    """Two requests that end alike but for the amounts of the others look alike to the spy."""
+    for _ in range(3):
+        make.provider("certification_body")
+    spy = spying(make.ask(lambda session: session.query(Provider).first()))
+    seen, mails = [], []
+    for amounts in (("5900.00", "6100.00"), ("1000.00", "59000.00")):
+        lead, own = standing_of(ctx, make, spy, amounts)
+        work()
+        path = f"/api/v1/portal/invitations/{own.id}"
+        page = f"/portal/invitations/{own.id}"
+        looks = {
+            ("session", path): spy.answer("session", "GET", path),
+            ("person", page): spy.answer("person", "GET", page),
+        }
+        seen.append(alike(looks, lead, own))
+        mails.append([each for each in spy.told(make) if lead.reference in str(each)])
+    assert seen[0] == seen[1]
+    assert len(mails[0]) == len(mails[1])
+    assert any("within 10" in str(each) for each in mails[0])
