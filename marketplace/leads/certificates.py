@@ -230,6 +230,7 @@ def shown(session: Session, certificate: Certificate, policy: Policy) -> dict[st
         "standards": certificate.standards,
         "editions": certificate.editions,
         "agreed": _agreed(certificate),
+        "time_zone": certificate.time_zone,
         "dates": dates_of(certificate, policy),
         "reminders": [
             {"due_at": each.due_at, "state": each.state, "dates": each.dates}

@@ -107,13 +107,12 @@ def _take_over(tx: Transaction, actor: Actor, certificate: Certificate) -> None:
 
 
 def _tell_agreed(tx: Transaction, certificate: Certificate) -> None:
-    """Send what was agreed to, and the way to change or stop it, which outlives the request's."""
+    """Send once what was agreed to, and a way to change or stop it that outlives the request."""
     notify(
         tx,
         "reminders_agreed",
         _recipient(certificate),
         certificate.id,
-        occasion=f"{certificate.certified_on} {' '.join(certificate.standards)}",
         link=LinkTo(Purpose.REMINDERS, certificate.id, certificate.forget_at),
         standards=certificate.standards,
         dates=[cycle.in_words(due) for due in _ahead(tx, certificate)],

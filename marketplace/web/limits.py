@@ -40,6 +40,8 @@ LIMITS = {
     ("POST", "/requests/confirm/<token>"): "30 per minute; 300 per hour",
     ("POST", "/requests/erase/<token>"): "30 per minute; 300 per hour",
     ("POST", "/requests/not-ours/<token>"): "10 per minute; 40 per hour",
+    ("PUT", "/api/v1/request/reminders"): "20 per minute; 100 per hour",
+    ("POST", "/requests/reminders"): "20 per minute; 100 per hour",
     ("POST", "/reminders/<token>"): "30 per minute; 300 per hour",
     ("POST", "/reminders/<token>/stop"): "30 per minute; 300 per hour",
     ("POST", "/come-back/<token>"): "30 per minute; 300 per hour",

@@ -5,9 +5,15 @@ import time
 import pytest
 from playwright.sync_api import expect
 
+from marketplace.core import links
 from marketplace.leads.models import Lead
+from marketplace.quotes import outcome
+from marketplace.web.api.request import RemindersIn
+from marketplace.web.requests import load
 from tests.browser.conftest import DESK, PHONE
 from tests.browser.test_looks import STILL, WATCH
+from tests.factories import business_of
+from tests.services.road import an_awarded_lead
 
 NEED = {"contact.name": "Mia Ferrante", "headcount": "42", "company.name": "Kestrel Joinery"}
 OLD = (
@@ -277,3 +283,26 @@ def test_nothing_moves_when_what_was_typed_before_comes_back(window, size):
     page.wait_for_timeout(300)
     moved = page.evaluate("window.shifted")
     assert sum(amount for amount, *_ in moved) <= STILL, moved
+
+
+def test_what_was_typed_before_does_not_overwrite_a_form_that_a_reminder_filled_in(
+    window, ctx, make
+):
+    lead = an_awarded_lead(ctx, make)
+    body = {"certified_on": "2026-11-20", "consent": True}
+    form = load(RemindersIn(), body)
+    certificate = outcome.want_reminders(ctx, business_of(lead), form, door="api")
+    with ctx.transaction() as tx:
+        again = links.mint(
+            tx, links.Purpose.ASK_AGAIN, certificate.id, expires_at=certificate.forget_at
+        )
+    page = window().page
+    page.goto("/")
+    fill_in(page)
+    page.check("[value='AU-WA']")
+    page.goto(f"/requests/again/{again}")
+    expect(field(page, "company.name")).to_have_value(lead.company_name)
+    expect(field(page, "contact.email")).to_have_value(lead.contact_email)
+    expect(page.locator("[value='AU-WA']")).not_to_be_checked()
+    expect(page.locator("[value='AU-NSW']")).to_be_checked()
+    expect(page.get_by_text("nothing is sent until you agree below")).to_be_visible()
