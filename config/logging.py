@@ -17,12 +17,13 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _TOKEN = re.compile(
-    r"\b(confirm|request|outcome|password|join|notours|back|session|key)_[A-Za-z0-9_\-]{32,}"
+    r"\b(confirm|request|outcome|again|dates|password|join|notours|back|session|key)"
+    r"_[A-Za-z0-9_\-]{32,}"
 )
 """Every sort of token that the product gives out (`core.links.new_token`)."""
 
 _BEHIND_TOKEN_PATH = re.compile(
-    r"(/(?:confirm|open|outcome|set-password|not-ours|come-back)/)[^\s/?#\"'\\]+"
+    r"(/(?:confirm|open|outcome|again|reminders|set-password|not-ours|come-back)/)[^\s/?#\"'\\]+"
 )
 """What stands in the place of a token in a path, whatever it looks like."""
 

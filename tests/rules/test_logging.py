@@ -79,6 +79,8 @@ def test_every_sort_of_token_is_masked_wherever_it_stands(prefix):
         "/requests/confirm/{}",
         "/requests/open/{}",
         "/requests/outcome/{}",
+        "/requests/again/{}",
+        "/reminders/{}",
         "/requests/not-ours/{}?lang=en",
         "/set-password/{}/",
     ],
