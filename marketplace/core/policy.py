@@ -125,6 +125,7 @@ class Policy:
     reminded_months_before: Mapping[str, int] = field(
         default_factory=lambda: MappingProxyType(
             {
+                "certification": 6,
                 "surveillance": 4,
                 "recertification": 9,
                 "edition_published": 0,

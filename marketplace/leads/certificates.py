@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import any_, delete, func, literal_column, select
+from sqlalchemy import any_, delete, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
@@ -44,19 +44,21 @@ def lock_certificate(session: Session, certificate_id: UUID) -> Certificate | No
     return session.get(Certificate, certificate_id, with_for_update=True, populate_existing=True)
 
 
-def lock_others_of_contact(session: Session, certificate: Certificate) -> Sequence[Certificate]:
-    """Hold what else is kept for this address and any of these standards, in order of their ids."""
-    return session.scalars(
+def lock_certificates(session: Session, lead: Lead) -> dict[UUID, Certificate]:
+    """Hold what is kept for a request, and for its contact, by request, in order of their ids."""
+    rows = session.scalars(
         select(Certificate)
         .where(
-            func.lower(Certificate.contact_email) == certificate.contact_email.lower(),
-            Certificate.standards.overlap(certificate.standards),
-            Certificate.id != certificate.id,
+            or_(
+                Certificate.lead_id == lead.id,
+                func.lower(Certificate.contact_email) == lead.contact_email.lower(),
+            )
         )
         .order_by(Certificate.id)
         .with_for_update()
         .execution_options(populate_existing=True)
-    ).all()
+    )
+    return {each.lead_id: each for each in rows}
 
 
 def reminders_of(session: Session, certificate_id: UUID) -> Sequence[CertificateReminder]:
@@ -91,10 +93,15 @@ def good_until(certificate: Certificate, policy: Policy) -> date:
 
 
 def dates_of(certificate: Certificate, policy: Policy) -> list[Due]:
-    """Return all that falls due in the life of a certificate, as it was planned."""
+    """Return all that falls due in the life of a certificate, as it was planned.
+
+    Who had it when the reminders were agreed to had found somebody who certifies.
+    """
+    had_it = certificate.certified_on <= today_of(certificate, _agreed(certificate)["at"])
     return cycle.falls_due(
         certificate.certified_on,
         _replaced(certificate),
+        seeks_body=certificate.seeks_body and not had_it,
         certificate_months=policy.certificate_months,
         surveillance_months=policy.surveillance_months,
     )

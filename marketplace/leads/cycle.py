@@ -44,6 +44,8 @@ REMINDER_LIFECYCLE = Lifecycle(
 class Milestone(StrEnum):
     """What falls due in the life of a certificate."""
 
+    CERTIFICATION = "certification"
+    """The decision itself, for whom a body is still to be found."""
     SURVEILLANCE = "surveillance"
     RECERTIFICATION = "recertification"
     EDITION_PUBLISHED = "edition_published"
@@ -129,6 +131,7 @@ def falls_due(
     certified_on: date,
     replaced: Iterable[Replaced] = (),
     *,
+    seeks_body: bool = False,
     certificate_months: int,
     surveillance_months: int,
 ) -> list[Due]:
@@ -137,6 +140,7 @@ def falls_due(
     Surveillance audits by the anniversaries of the decision: so the first is within the months that
     are allowed, and no calendar year before the recertification goes without one. Of an edition
     what lies within the life of the certificate: after that it is another certificate.
+    `seeks_body`: whoever certifies has to be found first, and by the decision it is too late.
     """
     end = good_until(certified_on, months=certificate_months)
     anniversaries = range(surveillance_months, certificate_months, surveillance_months)
@@ -145,6 +149,8 @@ def falls_due(
         for number, months in enumerate(anniversaries, start=1)
     ]
     found.append(Due(end, Milestone.RECERTIFICATION))
+    if seeks_body:
+        found.append(Due(certified_on, Milestone.CERTIFICATION))
     for each in replaced:
         for what, on in (
             (Milestone.EDITION_PUBLISHED, each.published),
@@ -171,11 +177,11 @@ def plan(
     """Return which mails are still to go out, in order.
 
     None about what has passed, nor about what its holder was told of before (`told`), unless it has
-    moved since by more than `together`. What should have been said before today is said today.
-    Those that come within `together` of the first of them are one.
+    moved since by more than `together`. What should have been said before today is said tomorrow,
+    or while it is still ahead. Those that come within `together` of the first of them are one.
     """
     to_say = [
-        (max(today, months_after(each.on, -months_before[each.what])), each)
+        (_not_before(today, months_after(each.on, -months_before[each.what]), each.on), each)
         for each in still_ahead(due, today)
         if not any(each.is_same(before, within=together) for before in told)
     ]
@@ -186,6 +192,10 @@ def plan(
         else:
             days.append((on, [each]))
     return [Planned(on, tuple(sorted(about, key=_in_order))) for on, about in days]
+
+
+def _not_before(today: date, day: date, last: date) -> date:
+    return day if day >= today else min(today + timedelta(days=1), last)
 
 
 def still_ahead(due: Iterable[Due], today: date) -> list[Due]:
@@ -214,6 +224,8 @@ NUMBERED = ("first", "second", "third", "fourth", "fifth")
 def in_words(due: Due) -> str:
     """Return what falls due as a sentence without its end, for a mail."""
     day = f"{due.on.day} {due.on:%B %Y}"
+    if due.what is Milestone.CERTIFICATION:
+        return f"The certificate is expected on {day}, after both stages of its audit"
     if due.what is Milestone.SURVEILLANCE:
         number = NUMBERED[due.number - 1] if due.number and due.number <= len(NUMBERED) else "next"
         return f"The {number} surveillance audit is due by {day}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -293,6 +293,8 @@ class Certificate(Base):
     """The request that was awarded."""
     certified_on: Mapped[date]
     """The day of the decision about it, or the one on which that is expected."""
+    seeks_body: Mapped[bool] = mapped_column(server_default=false())
+    """Whether the request went to a consultant: who certifies is still to be found."""
     standards: Mapped[Words]
     editions: Mapped[Json]
     """`{"ISO 9001": "2026"}`: the edition that it is to, of every standard."""

@@ -5,7 +5,7 @@ has ticked, kept with when, from where and to which words, and stopped at once b
 mail, which needs no account. Mail about a request goes on all the same.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -38,17 +38,26 @@ OF_THE_FORM = ("company", "contact", "regions", "headcount", "sites", "sector", 
 
 
 def want_reminders(
-    tx: Transaction, actor: Actor, lead: Lead, form: Form, *, advisers: Sequence[Json], door: str
+    tx: Transaction,
+    actor: Actor,
+    lead: Lead,
+    form: Form,
+    *,
+    advisers: Sequence[Json],
+    seeks_body: bool,
+    door: str,
 ) -> Certificate:
     """Keep of which certificate a business wants to be reminded; said again, as it says now.
 
-    `advisers` are who consulted the business, as a form names them. The lead is locked, and it was
-    awarded.
+    `advisers` are who consulted the business, as a form names them; `seeks_body`: nobody has been
+    found yet who certifies. The lead is locked, and it was awarded.
     """
-    before = certificates.certificate_of_lead(tx.session, lead.id)
-    if before is not None:
-        before = certificates.lock_certificate(tx.session, before.id)
-    certificate = before or Certificate(id=new_id(), lead_id=lead.id, created_at=tx.now)
+    queries.lock_business(tx.session, lead.business_key)
+    kept = certificates.lock_certificates(tx.session, lead)
+    certificate = kept.pop(lead.id, None) or Certificate(
+        id=new_id(), lead_id=lead.id, created_at=tx.now
+    )
+    certificate.seeks_body = seeks_body
     certificate.time_zone = lead.time_zone
     today = certificates.today_of(certificate, tx.now)
     known = catalogue.standards_by_code(
@@ -88,22 +97,24 @@ def want_reminders(
         door=door,
         certificate=str(certificate.id),
     )
-    _take_over(tx, actor, certificate)
+    _take_over(tx, actor, certificate, kept.values())
     _tell_agreed(tx, certificate)
     return certificate
 
 
-def _take_over(tx: Transaction, actor: Actor, certificate: Certificate) -> None:
-    """Let no other reminders come to the same address about the same standards."""
-    for other in certificates.lock_others_of_contact(tx.session, certificate):
-        kept = [code for code in other.standards if code not in certificate.standards]
-        if not kept:
+def _take_over(
+    tx: Transaction, actor: Actor, certificate: Certificate, others: Iterable[Certificate]
+) -> None:
+    """Let no other reminders come to the same address about the same standards. All are locked."""
+    for other in others:
+        left = [code for code in other.standards if code not in certificate.standards]
+        if not left:
             certificates.forget(tx, actor, other, why="taken over")
-            continue
-        other.standards = kept
-        other.editions = {code: other.editions[code] for code in kept}
-        certificates.plan(tx, other)
-        record(tx, actor, "reminders.changed", other.lead_id, standards=len(kept))
+        elif left != other.standards:
+            other.standards = left
+            other.editions = {code: other.editions[code] for code in left}
+            certificates.plan(tx, other)
+            record(tx, actor, "reminders.changed", other.lead_id, standards=len(left))
 
 
 def _tell_agreed(tx: Transaction, certificate: Certificate) -> None:
@@ -277,7 +288,9 @@ def asked_again(session: Session, certificate: Certificate, *, today: date, poli
     last = certificates.last_sent(session, certificate.id)
     dates = last.dates if last else []
     ahead = cycle.still_ahead(dates, today)
-    if certificates.good_until(certificate, policy) < today:
+    if certificate.seeks_body and today < certificate.certified_on:
+        status = CertificationStatus.NONE
+    elif certificates.good_until(certificate, policy) < today:
         status = CertificationStatus.LAPSED
     elif any(each.what in OF_EDITIONS for each in dates):
         status = CertificationStatus.TRANSITION

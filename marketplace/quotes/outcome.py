@@ -278,10 +278,13 @@ def want_reminders(ctx: Context, actor: Actor, form: Form, *, door: str) -> Cert
         if chosen is None or lead.taken_at is None:
             raise Conflict("reminders are for those who have chosen a provider")
         advisers = [told(each) for each in lead.consultants_used]
-        if chosen.kind is ProviderKind.CONSULTANT:
+        seeks_body = chosen.kind is ProviderKind.CONSULTANT
+        if seeks_body:
             ends = (lead.taken_at + tx.policy.engagement).date()
             advisers.append({"name": chosen.name, "ended_on": ends.isoformat()})
-        return reminders.want_reminders(tx, actor, lead, form, advisers=advisers, door=door)
+        return reminders.want_reminders(
+            tx, actor, lead, form, advisers=advisers, seeks_body=seeks_body, door=door
+        )
 
 
 def _as_values(lead: Lead) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def manage(ctx, make):
 def test_nobody_has_ticked_the_box_and_nothing_is_kept_before_somebody_does(business, make):
     page = business.open(business.page.link("/requests/reminders"))
     assert ("consent", "yes") not in page.form("/requests/reminders").values
-    assert "from three to six in the three years" in page.text
+    assert "from three to seven in the three years" in page.text
     refused = business.send("/requests/reminders", certified_on="2026-11-20")
     assert refused.status == 422
     assert "Tick that we may write to you" in refused.text

@@ -27,10 +27,11 @@ POLICY = Policy()
 SURVEILLANCE, RECERTIFICATION = Milestone.SURVEILLANCE, Milestone.RECERTIFICATION
 
 
-def cycle(certified_on, *replaced):
+def cycle(certified_on, *replaced, seeks_body=False):
     return falls_due(
         certified_on,
         replaced,
+        seeks_body=seeks_body,
         certificate_months=POLICY.certificate_months,
         surveillance_months=POLICY.surveillance_months,
     )
@@ -142,14 +143,14 @@ def test_surveillance_is_told_four_months_before_and_recertification_nine():
     [
         (date(2027, 7, 22), [date(2027, 7, 23), date(2028, 7, 23), date(2029, 2, 22)]),
         (date(2027, 7, 23), [date(2027, 7, 23), date(2028, 7, 23), date(2029, 2, 22)]),
-        (date(2027, 9, 1), [date(2027, 9, 1), date(2028, 7, 23), date(2029, 2, 22)]),
+        (date(2027, 9, 1), [date(2027, 9, 2), date(2028, 7, 23), date(2029, 2, 22)]),
         (date(2027, 11, 23), [date(2027, 11, 23), date(2028, 7, 23), date(2029, 2, 22)]),
         (date(2027, 11, 24), [date(2028, 7, 23), date(2029, 2, 22)]),
         (date(2029, 11, 22), [date(2029, 11, 22)]),
         (date(2029, 11, 23), []),
     ],
 )
-def test_what_has_passed_is_left_out_and_what_is_late_is_said_today(today, days):
+def test_what_has_passed_is_left_out_and_what_is_late_is_said_tomorrow_or_on_its_day(today, days):
     assert [each.on for each in planned(cycle(CERTIFIED), today)] == days
 
 
@@ -180,7 +181,7 @@ def test_reminders_within_thirty_days_of_the_first_of_them_are_one(days, mails):
 def test_one_mail_names_first_what_falls_due_first():
     end = Due(date(2028, 6, 30), Milestone.EDITION_ENDS, None, "ISO 9001", "2030")
     audit = Due(date(2028, 2, 10), SURVEILLANCE, 1)
-    (mail,) = planned([end, audit], date(2027, 9, 1))
+    (mail,) = planned([end, audit], date(2027, 9, 30))
     assert mail == Planned(date(2027, 9, 30), (audit, end))
 
 
@@ -240,6 +241,16 @@ def test_an_edition_is_published_on_the_day_that_the_catalogue_knows(text, day):
 def test_what_falls_due_is_said_with_its_day_and_kept_whole(due):
     assert f"{due.on.day} {due.on:%B %Y}" in in_words(due)
     assert Due.of_json(due.as_json) == due
+
+
+def test_who_certifies_is_looked_for_half_a_year_before_the_decision_that_is_expected():
+    first, *others = cycle(date(2027, 8, 31), seeks_body=True)
+    assert first == Due(date(2027, 8, 31), Milestone.CERTIFICATION)
+    assert others == cycle(date(2027, 8, 31))
+    assert planned([first], CERTIFIED) == [Planned(date(2027, 2, 28), (first,))]
+    assert in_words(first).startswith("The certificate is expected on 31 August 2027")
+    # Of a decision that has been made nobody is told.
+    assert planned([first], date(2027, 9, 1)) == []
 
 
 def test_each_surveillance_audit_has_its_number():

@@ -158,10 +158,10 @@ def test_a_decision_of_three_years_ago_or_in_two_years_will_do(ctx, make, lead, 
 def test_agreed_to_twice_it_is_there_once_and_says_what_was_said_last(ctx, make, lead):
     want(ctx, lead)
     want(ctx, lead)
-    want(ctx, lead, certified_on="2026-12-31")
+    want(ctx, lead, certified_on="2026-10-31")
     (certificate,) = kept(make)
-    assert certificate.certified_on == date(2026, 12, 31)
-    assert waiting(make) == [date(2027, 8, 30), date(2028, 8, 30), date(2029, 3, 29)]
+    assert certificate.certified_on == date(2026, 10, 31)
+    assert waiting(make) == [date(2027, 6, 29), date(2028, 6, 29), date(2029, 1, 29)]
     assert len(mails(make, "reminders_agreed")) == 1
 
 
@@ -350,8 +350,8 @@ def test_nothing_outdated_is_sent(ctx, make, lead, clock, change_standard):
 def test_by_its_link_the_day_is_changed_without_an_account(ctx, make, lead):
     certificate = want(ctx, lead)
     token = token_of(ctx, certificate)
-    reminders.change_by_link(ctx, token, Form({"certified_on": date(2027, 2, 28)}))
-    assert waiting(make) == [date(2027, 10, 27), date(2028, 10, 27), date(2029, 5, 26)]
+    reminders.change_by_link(ctx, token, Form({"certified_on": date(2026, 2, 28)}))
+    assert waiting(make) == [date(2026, 11, 23), date(2027, 10, 27), date(2028, 5, 26)]
     with pytest.raises(Invalid):
         reminders.change_by_link(ctx, token, Form({"certified_on": date(2020, 1, 1)}))
     assert verbs(make, lead) == ["reminders.agreed", "reminders.changed"]
@@ -461,6 +461,49 @@ def test_when_the_certificate_is_over_it_is_forgotten_thirty_days_later(ctx, mak
     assert reminders.remind_of_certificates(ctx) == 1
     assert kept(make) == []
     assert all(each.is_empty for each in mails(make))
+
+
+def test_who_has_a_consultant_only_is_told_when_to_look_for_a_body(ctx, make, lead, clock):
+    want(ctx, lead, certified_on="2027-08-31")
+    assert waiting(make)[0] == date(2027, 2, 27)
+    at(clock, 2027, 2, 28)
+    reminders.remind_of_certificates(ctx)
+    (mail,) = mails(make)
+    assert mail.values["dates"][0].startswith("The certificate is expected on 31 August 2027")
+    form = again(ctx, make, clock)
+    assert (form["certification_status"], form["needed_by"]) == ("none", "2027-08-31")
+    assert form["service"] == "certification"
+
+
+def test_by_several_requests_of_one_business_at_once_nobody_waits_for_ever(
+    ctx, installation, make, lead
+):
+    receipt = outcome.follow_on(ctx, business_of(lead), Form({}))
+    later = make.lead_called(receipt.reference)
+    chosen = held(make, lead)[0].id
+    with ctx.transaction() as tx:
+        row = tx.session.get_one(Lead, later.id)
+        row.state, row.finished_at = LeadState.AWARDED, tx.now
+        row.awarded_invitation_id = chosen
+
+    def agree(which):
+        with installation.app.app_context():
+            want(ctx, which)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(agree, [lead, later] * 6))
+    assert len(kept(make)) == 1
+
+
+def test_of_any_standard_nothing_is_planned_anew_while_the_catalogue_stays(ctx, make, lead):
+    rows = select(Standard).order_by(Standard.position)
+    known = make.ask(lambda session: session.scalars(rows).all())
+    codes = [each.code for each in known if each.has_three_year_cycle]
+    for start in range(0, len(codes), 6):
+        want(ctx, lead, standards=codes[start : start + 6])
+        assert reminders.remind_of_certificates(ctx) == 0
+        reminders.stop_reminders(ctx, business_of(lead))
+    assert len(codes) > 20
 
 
 # What the next form begins with.
