@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from difflib import unified_diff
 from functools import cached_property
+from io import BytesIO
 from itertools import product, zip_longest
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from werkzeug.routing import UUIDConverter
 from marketplace.accounts import keys
 from marketplace.core.actors import Actor, Kind
 from marketplace.core.db import Base
+from marketplace.core.files import SentFile
 from marketplace.core.forms import Form
 from marketplace.core.sealing import Seal
 from marketplace.invitations import service as invitations
@@ -32,7 +34,7 @@ from marketplace.notifications.models import Notification
 from marketplace.providers import webhooks
 from marketplace.providers.models import Provider
 from marketplace.providers.webhooks import Webhook
-from marketplace.quotes import comparison, outcome
+from marketplace.quotes import attachments, comparison, outcome
 from marketplace.quotes import service as quotes
 from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.doors import DEVELOPMENT_DOORS
@@ -43,6 +45,7 @@ from tests.conftest import Client
 from tests.factories import business_of, person_of
 from tests.pages.browser import Browser
 from tests.pages.conftest import browser, work
+from tests.pdfs import a_pdf
 from tests.people import PASSWORD, a_person, bearer, session_token
 
 __all__ = ["browser", "work"]
@@ -105,6 +108,8 @@ class Spy:
         given = {}
         if body is not None and is_page:
             given["data"] = {**body, "csrf_token": self.csrf_token}
+        elif path.endswith("/attachments"):
+            given["data"] = {"file": (BytesIO(a_pdf(mark="spy")), "offer.pdf")}
         elif body is not None:
             given["json"] = body
         before = self.statements.sent
@@ -196,6 +201,7 @@ def spying(app, ctx, statements, browser, installation):
 
 
 CANARIES = {
+    "file": "A canary among the files.pdf",
     "amount": "7123.47",
     "notes": "A canary in the notes",
     "assumption": "A canary among the assumptions",
@@ -241,7 +247,8 @@ def ids_of_others(make, spy, own):
         for table in tables:
             if table.columns["id"].type.python_type is not UUID:
                 continue
-            rows = select(table.c.id).order_by(table.c.id.desc()).limit(2)
+            rows = select(table.c.id).order_by(table.c.id.desc())
+            rows = rows.limit(3 if table.name == "invitations" else 1)
             for name in theirs.keys() & table.columns.keys():
                 rows = rows.where(table.c[name].is_distinct_from(theirs[name]))
             yield from session.scalars(rows)
@@ -253,6 +260,8 @@ def others_act(ctx, make, lead, others):
     """Let the others do all that they can, and the business read it."""
     first, second = others
     invitations.look_at_invitation(ctx, person_of(first.provider_id), first.id)
+    file = SentFile(CANARIES["file"], "application/pdf", a_pdf(mark="of another"))
+    attachments.add_attachment(ctx, person_of(first.provider_id), first.id, Form({"file": file}))
     invitations.accept_invitation(ctx, person_of(first.provider_id), first.id)
     put(
         ctx,
@@ -333,11 +342,13 @@ def test_what_belongs_to_others_is_answered_like_what_does_not_exist(ctx, make, 
             is_api = rule.rule.startswith("/api")
             bodies = BODIES if "/api/v1/portal" in rule.rule else BODIES[:1]
             who = "session" if is_api else "person"
-            for body in bodies if method != "GET" else (None,):
-                nothing = spy.answer(who, method, spy.address(rule, UNKNOWN), body)
-                assert nothing[0] in (401, 403, 404, 303, 302, 405, 422), (rule, nothing)
+            # Below what is somebody else's, and below what is its own.
+            above = ((), (own.id,)) if sorted(rule.arguments)[1:] == ["invitation_id"] else ((),)
+            for body, over in product(bodies if method != "GET" else (None,), above):
+                nothing = spy.answer(who, method, spy.address(rule, UNKNOWN, *over), body)
+                assert over or nothing[0] in (303, 401, 403, 404, 422), (rule, nothing)
                 for each in foreign:
-                    path = spy.address(rule, each)
+                    path = spy.address(rule, each, *over)
                     status, said, headers, sent = spy.answer(who, method, path, body)
                     said = said.replace(str(each), str(UNKNOWN))
                     headers = {
