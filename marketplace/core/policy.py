@@ -163,6 +163,10 @@ class Policy:
     """Bytes that looking into a PDF may take ..."""
     pdf_look_seconds: int = 5
     """... and seconds of a processor. What takes more is refused."""
+    paper_memory: int = 1024 * 1024 * 1024
+    """Bytes that setting a paper as a PDF may take, those only reserved included ..."""
+    paper_seconds: int = 10
+    """... and seconds of a processor. What takes more is too long for one."""
 
     decline_refund_within: timedelta = timedelta(hours=4)
     """A decline as out of scope this soon gives the turn back ..."""

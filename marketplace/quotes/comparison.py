@@ -37,10 +37,15 @@ from marketplace.quotes.rules import Priced
 from marketplace.quotes.side_by_side import Asked, Quoted, compared, left_out
 
 
-def request_page(ctx: Context, actor: Actor, order: Order = DEFAULT) -> dict[str, Any]:
-    """Return everything about a business' own request: invitations, quotes, their comparison."""
+def request_page(
+    ctx: Context, actor: Actor, order: Order = DEFAULT, *, lead_id: UUID | None = None
+) -> dict[str, Any]:
+    """Return everything about a request: invitations, quotes, their comparison.
+
+    It is the business' own, or for an administrator the one with this id.
+    """
     with ctx.reading() as session:
-        lead = leads.lead_of(session, actor, actor.own_lead())
+        lead = leads.lead_of(session, actor, lead_id or actor.own_lead())
         return request_of(session, actor, lead, now=ctx.clock(), policy=ctx.policy, order=order)
 
 

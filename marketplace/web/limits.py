@@ -36,6 +36,8 @@ LIMITS = {
     ("POST", "/embed"): "20 per minute; 100 per hour",
     ("GET", "/checks/number"): "60 per minute",
     ("GET", "/checks/region"): "60 per minute",
+    ("GET", "/requests/comparison.pdf"): "20 per minute; 100 per hour",
+    ("GET", "/api/v1/request/comparison.pdf"): "20 per minute; 100 per hour",
     ("POST", "/requests/link"): "10 per minute; 40 per hour",
     ("POST", "/requests/confirm/<token>"): "30 per minute; 300 per hour",
     ("POST", "/requests/erase/<token>"): "30 per minute; 300 per hour",

@@ -25,6 +25,7 @@ SOME_ID = new_id()
 
 BUSINESS = [
     ("GET", "/request", None),
+    ("GET", "/request/comparison.pdf", None),
     ("POST", "/request/choice", {"invitation_id": str(SOME_ID)}),
     ("POST", "/request/replacement", {"invitation_id": str(SOME_ID)}),
     ("POST", "/request/closure", {"reason": "not_now"}),
@@ -64,6 +65,7 @@ ADMIN = [
     ("GET", "/admin/leads", None),
     ("GET", f"/admin/leads/{SOME_ID}", None),
     ("GET", f"/admin/leads/{SOME_ID}/matching", None),
+    ("GET", f"/admin/leads/{SOME_ID}/comparison.pdf", None),
     ("POST", f"/admin/leads/{SOME_ID}/approval", None),
     ("POST", f"/admin/leads/{SOME_ID}/rejection", {"reason": "x"}),
     ("POST", f"/admin/leads/{SOME_ID}/rematch", None),

@@ -22,11 +22,13 @@ from marketplace.providers.rules import ProviderKind
 from marketplace.quotes import comparison, outcome
 from marketplace.web.api.admin_consultants import ConsultantUsedSchema
 from marketplace.web.api.common import BriefSchema, CommitmentSchema, MailStoppedSchema
+from marketplace.web.api.comparison_schemas import ComparisonArgs
 from marketplace.web.api.request import QuestionSchema, RemindersSchema, StatusSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, In, Moment, Text
 from marketplace.web.files import download
 from marketplace.web.idempotency import idempotent
+from marketplace.web.pages.paper import comparison_pdf
 from marketplace.web.paging import PageArgs, cursor
 from marketplace.web.requests import Blueprint
 
@@ -298,6 +300,16 @@ class OneLead(MethodView):
     def get(self, lead_id: UUID) -> dict[str, Any]:
         """All of a lead: form, signals, clock, invitations, quotes, history."""
         return casework.lead_case(current_context(), current_actor(), lead_id)
+
+
+@blp.route("/leads/<uuid:lead_id>/comparison.pdf")
+class ComparisonPaper(MethodView):
+    @blp.arguments(ComparisonArgs, location="query")
+    @blp.response(200, content_type=PDF.media_type)
+    @blp.alt_response(409, description="Nobody has quoted yet, or it is too long for a PDF")
+    def get(self, args: dict[str, Any], lead_id: UUID) -> Response:
+        """The quotes side by side as a PDF, as the business has it."""
+        return comparison_pdf(**args, lead_id=lead_id)
 
 
 @blp.route("/leads/<uuid:lead_id>/approval")

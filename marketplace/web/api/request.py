@@ -43,6 +43,7 @@ from marketplace.web.fields import (
 )
 from marketplace.web.files import download
 from marketplace.web.idempotency import idempotent
+from marketplace.web.pages.paper import comparison_pdf
 from marketplace.web.requests import Blueprint
 
 blp = Blueprint("request", __name__, url_prefix="/api/v1/request", description="The business")
@@ -265,6 +266,16 @@ class Request(MethodView):
     def get(self, args: dict[str, Any]) -> dict[str, Any]:
         """Everything about the request: its clock, who was invited, quotes side by side."""
         return comparison.request_page(current_context(), current_actor(), **args)
+
+
+@blp.route("/comparison.pdf")
+class ComparisonPaper(MethodView):
+    @blp.arguments(ComparisonArgs, location="query")
+    @blp.response(200, content_type=PDF.media_type)
+    @blp.alt_response(409, description="Nobody has quoted yet, or it is too long for a PDF")
+    def get(self, args: dict[str, Any]) -> Response:
+        """The quotes side by side as a PDF, to be handed to whoever decides."""
+        return comparison_pdf(**args)
 
 
 @blp.route("/choice")

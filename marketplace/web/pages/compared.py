@@ -8,6 +8,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
+from marketplace.core.policy import Policy
 from marketplace.quotes.audit_time import Expected, Gap, Span
 from marketplace.quotes.judging import InTime, Verdict
 from marketplace.quotes.rules import QuoteKind
@@ -364,6 +365,63 @@ def _terms(columns: Sequence[Column]) -> Iterator[Row]:
         return
     yield _row(_("What is left to you"), columns, lambda column: _texts(column["client_duties"]))
     yield _row(_("Not included"), columns, lambda column: _texts(column["exclusions"]))
+
+
+def above(side_by_side: dict[str, Any], comparison: dict[str, Any]) -> list[str]:
+    """Return what has to be known before any line is read."""
+    said = [_("Amounts without tax.")]
+    if len(side_by_side["columns"]) > 1:
+        order = translate(comparison["order"])
+        said.append(
+            _("The quotes stand %(order)s; nothing that anybody pays moves them.", order=order)
+        )
+    if not side_by_side["is_one_currency"]:
+        said.append(
+            _("The amounts are in different currencies and cannot be compared as they stand.")
+        )
+    return said
+
+
+def below(kind: str, comparison: dict[str, Any], policy: Policy) -> list[str]:
+    """Return what helps to understand the lines."""
+    said, needed_by = [], comparison["needed_by"]
+    if kind == QuoteKind.CONSULTING:
+        said.append(
+            _(
+                "\u201cBy its words\u201d means that the words of a phase speak of it; the "
+                "consultant has not said so. Ask before you rely on it."
+            )
+        )
+        if needed_by:
+            said.append(
+                _(
+                    "Needed by %(day)s. A project counts as tight where it leaves less than "
+                    "%(slack)s weeks until then.",
+                    day=day(needed_by),
+                    slack=policy.consulting_slack.days // 7,
+                )
+            )
+    elif needed_by:
+        said.append(
+            _(
+                "Needed by %(day)s. From stage 1 to the certificate we reckon %(least)s weeks at "
+                "the least, and %(usual)s as a rule.",
+                day=day(needed_by),
+                least=policy.certificate_at_best.days // 7,
+                usual=policy.certificate_as_a_rule.days // 7,
+            )
+        )
+    return said
+
+
+def justified() -> str:
+    """Return what a certification body owes where it takes less time than the tables ask for."""
+    return str(
+        _(
+            "A certification body has to justify fewer days than the tables ask for, and to show "
+            "you its reasons when you ask (IAF MD 5, 2.3.2)."
+        )
+    )
 
 
 def rests_on(columns: Sequence[Column]) -> list[tuple[str, list[str]]]:

@@ -27,6 +27,7 @@ from marketplace.web.pages.choices import names
 from marketplace.web.pages.deeds import deeds
 from marketplace.web.pages.desk import LABELS, arguments, done
 from marketplace.web.pages.forms import Filled, read
+from marketplace.web.pages.paper import comparison_pdf, order_in
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.signals import signals_in_words
 from marketplace.web.pages.words import sentence
@@ -72,6 +73,12 @@ def leads_() -> str:
 def one(lead_id: UUID) -> str:
     """Show all of a lead."""
     return show(lead_id, Filled(LABELS))
+
+
+@pages.get("/<uuid:lead_id>/comparison.pdf")
+def pdf(lead_id: UUID) -> Response:
+    """Return the comparison as its business has it, to be saved."""
+    return comparison_pdf(order_in(request), lead_id=lead_id)
 
 
 def show(lead_id: UUID, form: Filled, *, about: str = "") -> str:

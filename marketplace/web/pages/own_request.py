@@ -18,7 +18,6 @@ from marketplace.invitations.rules import LIVE, InvitationState
 from marketplace.leads.rules import CloseReason, LeadState
 from marketplace.matching.left_out import left_out
 from marketplace.quotes import comparison, erasure, outcome
-from marketplace.quotes.ordering import DEFAULT, Order
 from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn
 from marketplace.web.auth import REQUEST_TOKEN, current_actor, current_context
 from marketplace.web.files import download
@@ -28,6 +27,7 @@ from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.forms import Filled, read, typed_from
 from marketplace.web.pages.lead_errors import in_words
 from marketplace.web.pages.lead_form import TIMEFRAMES
+from marketplace.web.pages.paper import comparison_pdf, order_in
 from marketplace.web.pages.standards import COMMON
 from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
@@ -93,6 +93,9 @@ def show(form: Filled) -> str:
         folded=folded,
         parts=compared.parts,
         rests_on=compared.rests_on,
+        above=compared.above,
+        below=compared.below,
+        justified=compared.justified,
         policy=ctx.policy,
     )
 
@@ -124,9 +127,13 @@ def _in_order(invitations: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
 
 def the_request() -> dict[str, Any]:
     """Return the request, its quotes in the order that the reader has chosen."""
-    wanted = request.args.get("order")
-    order = Order(wanted) if wanted in list(Order) else DEFAULT
-    return comparison.request_page(current_context(), current_actor(), order)
+    return comparison.request_page(current_context(), current_actor(), order_in(request))
+
+
+@pages.get("/comparison.pdf")
+def pdf() -> Response:
+    """Return the comparison to be saved, for whoever decides as well."""
+    return comparison_pdf(order_in(request))
 
 
 def own_invitation(invitation_id: UUID) -> tuple[dict[str, Any], dict[str, Any]]:
