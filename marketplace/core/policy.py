@@ -168,6 +168,19 @@ class Policy:
     paper_seconds: int = 10
     """... and seconds of a processor. What takes more is too long for one."""
 
+    days_at_most: int = 1000
+    """Days of one audit, or of one phase of consulting, beyond which a quote is a slip."""
+    duration_weeks_at_most: int = 520
+    """Weeks that consulting may take: ten years."""
+    quote_stands_at_most: timedelta = timedelta(days=730)
+    """How far ahead the last day of a quote may lie."""
+    quote_begins_within: timedelta = timedelta(days=730)
+    """How far ahead the earliest start may lie."""
+    personnel_times_headcount: int = 10
+    """Effective personnel is at most so many times the headcount ..."""
+    headcount_for_personnel: int = 10
+    """... or this, where the headcount is smaller."""
+
     decline_refund_within: timedelta = timedelta(hours=4)
     """A decline as out of scope this soon gives the turn back ..."""
     decline_refunds_per_month: int = 2

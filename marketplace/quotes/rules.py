@@ -3,7 +3,7 @@
 Amounts are decimals, without tax, rounded half up to cents. No float touches money.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
@@ -142,6 +142,50 @@ def _open_ended(body: Mapping[str, Any]) -> list[str]:
     """Return what is stated as an amount and may come to more."""
     is_estimate = body.get("travel_basis") == TravelBasis.AT_COST and body["fees"].get("travel")
     return [N_("Travel beyond the estimate")] if is_estimate else []
+
+
+def days_left_out(kind: str, body: Mapping[str, Any]) -> list[str]:
+    """Return, in words, what has a fee in the total and no days: a mean by day leaves it out."""
+    if kind == QuoteKind.CONSULTING:
+        return [
+            phase["name"]
+            for phase in body["phases"]
+            if phase.get("days") is None and Decimal(phase["fee"])
+        ]
+    return [
+        line.label
+        for line in CERTIFICATION_LINES
+        if line.key in AUDITS
+        and line.in_three_years
+        and body["audit_days"].get(line.key) is None
+        and Decimal(body["fees"].get(line.key) or 0)
+    ]
+
+
+def personnel_at_most(headcount: int, *, times: int, at_least: int) -> int:
+    """Return how many people may be counted for the audit time of a business.
+
+    It is seldom more than the headcount, as with seasonal work; many times that is a slip.
+    """
+    return times * max(headcount, at_least)
+
+
+def is_outside(edition: str, covered: Collection[str | None]) -> bool:
+    """Return whether an edition is known not to be covered by what is held.
+
+    An accreditation whose edition is not known may be for any; where nothing is held nothing is
+    known.
+    """
+    return bool(covered) and None not in covered and edition not in covered
+
+
+NO_MONEY = frozenset(
+    [
+        "XAG", "XAU", "XBA", "XBB", "XBC", "XBD", "XDR", "XPD", "XPT", "XSU", "XTS", "XUA", "XXX",
+        "BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW",
+    ]
+)  # fmt: skip
+"""Codes of ISO 4217 that nobody pays in: metals, units of account, funds, and codes for tests."""
 
 
 def with_tax(amount: Decimal, tax_rate: str | None) -> Decimal | None:

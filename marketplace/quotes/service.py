@@ -5,13 +5,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import pycountry
-from sqlalchemy.orm import Session
-
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
-from marketplace.core.errors import FieldError
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.invitations import service as invitations
@@ -21,16 +17,9 @@ from marketplace.invitations.rules import InvitationEvent, InvitationState, all_
 from marketplace.leads import service as leading
 from marketplace.leads.models import Lead
 from marketplace.notifications.service import notify
-from marketplace.providers.models import Accreditation, Provider
-from marketplace.providers.rules import ProviderKind, accreditation_counts
-from marketplace.quotes import asking, attachments, queries, rules
+from marketplace.providers.models import Provider
+from marketplace.quotes import asking, attachments, intake, queries, rules
 from marketplace.quotes.models import Quote
-from marketplace.quotes.rules import QuoteKind, TravelBasis
-
-KIND_OF = {
-    ProviderKind.CERTIFICATION_BODY: QuoteKind.CERTIFICATION,
-    ProviderKind.CONSULTANT: QuoteKind.CONSULTING,
-}
 
 
 def put_quote(ctx: Context, actor: Actor, invitation_id: UUID, form: Form) -> Quote:
@@ -42,11 +31,16 @@ def put_quote(ctx: Context, actor: Actor, invitation_id: UUID, form: Form) -> Qu
     with ctx.transaction() as tx:
         lead, invitation = invitations.lock_for_answer(tx, actor, invitation_id)
         provider = tx.session.get_one(Provider, invitation.provider_id)
-        values = form.accept(_problems(tx.session, form, lead, provider, today=tx.now.date()))
+        found = intake.problems(
+            tx.session, form, lead, provider, policy=tx.policy, today=tx.now.date()
+        )
+        values = form.accept(found)
         invitations.require_may_answer(tx, lead, invitation)
         invitation.apply(InvitationEvent.QUOTE, now=tx.now)
         forget_drafts(tx, [invitation.id])
-        body, files = as_json(values), attachments.send_along(tx, invitation.id)
+        # A total that was sent along is a check of the sum, and no part of what is quoted.
+        body = as_json({name: value for name, value in values.items() if name != "total"})
+        files = attachments.send_along(tx, invitation.id)
         before = queries.latest(tx.session, invitation.id)
         if before is not None and (before.body, before.attachment_ids) == (body, files):
             return before
@@ -114,56 +108,6 @@ def _tell_business(
         is_first=is_first,
         revised=quote.version > 1,
     )
-
-
-def _problems(
-    session: Session, form: Form, lead: Lead, provider: Provider, *, today: date
-) -> list[FieldError]:
-    """Return what is wrong with a quote beyond its shape."""
-    values = form.values
-    found = []
-    if form.is_sound("kind") and values["kind"] is not KIND_OF[provider.kind]:
-        found.append(FieldError("/kind", f"must be {KIND_OF[provider.kind]} for this provider"))
-    if form.is_sound("currency") and not _is_currency(values["currency"]):
-        found.append(FieldError("/currency", "is not an ISO 4217 currency"))
-    if form.is_sound("valid_until") and values["valid_until"] < today:
-        found.append(FieldError("/valid_until", "is in the past"))
-    earliest_start = values.get("earliest_start")
-    if earliest_start is not None and earliest_start < today:
-        found.append(FieldError("/earliest_start", "is in the past"))
-    if form.is_sound("standards"):
-        found += [
-            FieldError(f"/standards/{index}/code", "was not asked for")
-            for index, standard in enumerate(values.get("standards", []))
-            if standard["code"] not in lead.standards
-        ]
-    travel = (values.get("fees") or {}).get("travel")
-    if values.get("travel_basis") is TravelBasis.INCLUDED and travel:
-        found.append(FieldError("/fees/travel", "is included, so it has no amount of its own"))
-    accreditation_id = values.get("accreditation_id")
-    if accreditation_id is not None and form.is_sound("accreditation_id"):
-        found += _accreditation_problems(session, accreditation_id, lead, provider, today=today)
-    return found
-
-
-def _is_currency(code: str) -> bool:
-    # The look-up itself takes any case; two spellings of one currency would not be compared.
-    found = pycountry.currencies.get(alpha_3=code)
-    return found is not None and found.alpha_3 == code
-
-
-def _accreditation_problems(
-    session: Session, accreditation_id: UUID, lead: Lead, provider: Provider, *, today: date
-) -> list[FieldError]:
-    held = session.get(Accreditation, accreditation_id)
-    if held is None or held.provider_id != provider.id:
-        return [FieldError("/accreditation_id", "is not one of your accreditations")]
-    if held.standard not in lead.standards:
-        return [FieldError("/accreditation_id", "is not for a standard that was asked for")]
-    counts = accreditation_counts(
-        held.state, valid_from=held.valid_from, valid_until=held.valid_until, today=today
-    )
-    return [] if counts else [FieldError("/accreditation_id", "is not verified and current")]
 
 
 def as_json(value: Any) -> Any:

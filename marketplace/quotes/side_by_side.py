@@ -151,6 +151,7 @@ def _column(
         "left_out": left_out(quote),
         "travel_basis": body.get("travel_basis"),
         "days": float(days),
+        "days_left_out": rules.days_left_out(quote.kind, body),
         "per_day": _money(judging.per_day(quote.total, days)),
         "phases": body.get("phases"),
         "duration_weeks": body.get("duration_weeks"),

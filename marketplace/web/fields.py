@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import Schema, ValidationError, fields, missing
 
+from marketplace.core.policy import Policy
 from marketplace.core.texts import N_, Told
 
 # Letters that turn the direction of what follows are among them: by one a name reads as another.
@@ -282,15 +283,15 @@ class Amount(fields.Field[Decimal]):
         "null": N_("must not be null"),
         "invalid": N_('must be an amount as text, such as "1250.00"'),
     }
-    _SHAPE = re.compile(r"\d{1,9}(\.\d{1,2})?")
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, digits: int = 9, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.shape = rf"\d{{1,{digits}}}(\.\d{{1,2}})?"
         self.metadata = {"type": "string", **self.metadata}
-        self.metadata = {"pattern": r"^\d{1,9}(\.\d{1,2})?$", **self.metadata}
+        self.metadata = {"pattern": f"^{self.shape}$", **self.metadata}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Decimal:
-        if not isinstance(value, str) or not self._SHAPE.fullmatch(value) or not value.isascii():
+        if not isinstance(value, str) or not re.fullmatch(self.shape, value, re.ASCII):
             raise self.make_error("invalid")
         return Decimal(value).quantize(Decimal("0.01"))
 
@@ -307,7 +308,7 @@ class HalfDays(fields.Field[float]):
         "invalid": N_("must be a number of days in steps of 0.5"),
     }
 
-    def __init__(self, *, most: int = 1000, **kwargs: Any) -> None:
+    def __init__(self, *, most: int = Policy.days_at_most, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.most = most
         self.metadata = {"type": "number", "minimum": 0, "maximum": most, "multipleOf": 0.5}
@@ -315,7 +316,9 @@ class HalfDays(fields.Field[float]):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.make_error("invalid")
-        if not 0 <= value <= self.most or (value * 2) % 1:
+        if value > self.most:
+            raise ValidationError(Told("must be at most %(most)d days", most=self.most))
+        if value < 0 or (value * 2) % 1:
             raise self.make_error("invalid")
         return float(value)
 

@@ -1,9 +1,13 @@
 """Every field of a quote wrong, of both kinds; and the smaller bodies, each field of each."""
 # ruff: noqa: RUF001  # digits that cannot be told apart are among what is tested
 
+import json
+
 import pytest
+from sqlalchemy import delete
 
 from marketplace.core.db import new_id
+from marketplace.providers.models import Accreditation
 from marketplace.quotes.models import Quote
 from tests.api.bad_values import pointers, with_value
 from tests.api.doors import admin_door, business_door, invitations_of, provider_door
@@ -59,13 +63,20 @@ NOT_WHOLE = ("40", True, 1.5, [], {}, "", 0, -1)
 NOT_DATE = ("soon", "2027-02-30", "28/02/2027", "", 20270228, True, [], {}, "2026-11-22")
 
 COMMON = [
-    ("/currency", (*NOT_TEXT, *EMPTY, "aud", "AU", "AUDX", "ZZZ", "A$", None, ...)),
+    (
+        "/currency",
+        (
+            *NOT_TEXT, *EMPTY, "aud", "AU", "AUDX", "ZZZ", "A$", None, ...,
+            "XXX", "XTS", "XAU", "XDR", "CLF",
+        ),
+    ),
     (
         "/tax_rate",
         (True, [], {}, "", "ten", "10 %", "-1", "100.01", "10.001", 101, -1, "1e1", "١٠"),
     ),
-    ("/earliest_start", NOT_DATE),
-    ("/valid_until", (*NOT_DATE, None, ...)),
+    ("/earliest_start", (*NOT_DATE, "2028-11-23", "9999-12-31")),
+    ("/valid_until", (*NOT_DATE, None, ..., "2028-11-23", "9999-12-31")),
+    ("/total", (*NOT_AMOUNT, "0.00", "-0.01", "15349.99", "15350.01", "123456789012", "1e309")),
     ("/notes", (*NOT_TEXT, *EMPTY, "a\x00b", "x" * 4001)),
     ("/unknown", ("x", None)),
 ]  # fmt: skip
@@ -76,7 +87,7 @@ OF_CERTIFICATION = [
     ("/standards", ("ISO 9001", 5, {}, None, [], [{"code": "ISO 9001"}] * 7, ...)),
     ("/standards/0", ("ISO 9001", 5, [], None)),
     ("/standards/0/code", (*NOT_TEXT, *EMPTY, "ISO 14001", "iso 9001", "x" * 61, None, ...)),
-    ("/standards/0/edition", (*NOT_TEXT, *EMPTY, "x" * 41)),
+    ("/standards/0/edition", (*NOT_TEXT, *EMPTY, "x" * 41, "1066", "2027", "latest")),
     ("/audit_days", ("3", 5, [], None, ...)),
     *[
         (f"/audit_days/{name}", (*NOT_DAYS, None, ...))
@@ -98,7 +109,7 @@ OF_CERTIFICATION = [
     ],
     ("/fees/discount", ("5.00",)),
     ("/travel_basis", (*NOT_TEXT, "free", "Included", "", None)),
-    ("/effective_personnel", (*NOT_WHOLE, 1_000_001)),
+    ("/effective_personnel", (*NOT_WHOLE, 421, 1_000_000, 1_000_001, 10**40, 1e300)),
     ("/accreditation_id", (*NOT_TEXT, "", "x", str(new_id()))),
     ("/assumptions", (5, True, {}, "", [5], "x" * 4001, ["x"] * 51)),
     ("/phases", ([], None, [{"name": "x", "fee": "1.00"}])),
@@ -134,17 +145,32 @@ OF_CONSULTING = [
 class Quoting:
     """One invitation, and its holder at the door."""
 
-    def __init__(self, client, ctx, make, kind):
+    def __init__(self, client, ctx, make, kind, **changes):
         self.client, self.make = client, make
         self.service = "certification" if kind == "certification_body" else "consulting"
         self.provider = make.provider(kind)
-        self.lead = make.matched_lead(service=self.service)
+        self.lead = make.matched_lead(service=self.service, **changes)
         (self.invitation,) = invitations_of(make, self.lead)
         self.who = provider_door(ctx, self.provider)
 
     def put(self, body):
         path = f"/api/v1/portal/invitations/{self.invitation.id}/quote"
         return self.client.put(path, json=body, headers=self.who)
+
+    def holds(self, editions):
+        """Let these, by edition and state, be the accreditations for ISO 9001."""
+        held = [
+            self.make.accreditation(self.provider, edition=edition, state=state)
+            for edition, state in editions
+        ]
+        kept = [each.id for each in held]
+        with self.make.ctx.transaction() as tx:
+            tx.session.execute(
+                delete(Accreditation).where(
+                    Accreditation.standard == "ISO 9001", Accreditation.id.not_in(kept)
+                )
+            )
+        return held
 
     def state(self):
         (now,) = invitations_of(self.make, self.lead)
@@ -226,7 +252,11 @@ MAY_BE_CERTIFICATION = [
     ("/tax_rate", ...), ("/tax_rate", None), ("/tax_rate", 0), ("/tax_rate", 7.75),
     ("/tax_rate", "100"), ("/notes", None), ("/notes", "two\r\nlines"),
     ("/earliest_start", "2026-11-23"), ("/earliest_start", None),
-    ("/valid_until", "2026-11-23"), ("/valid_until", "9999-12-31"),
+    ("/earliest_start", "2028-11-22"),
+    ("/valid_until", "2026-11-23"), ("/valid_until", "2028-11-22"),
+    # 250 + 1800 + 4200.5 + 2 x 2000 + 3 x 300 + 500; recertification is of the next cycle.
+    ("/total", "11650.50"), ("/total", "11650.5"), ("/total", None),
+    ("/effective_personnel", 420),
     ("/fees/travel", None), ("/fees/annual", ...), ("/fees/stage_1", "0"),
     ("/fees/stage_1", "999999999.99"), ("/fees/application", "0.5"),
     ("/audit_days/surveillance_1", None), ("/audit_days/stage_1", 0),
@@ -243,6 +273,8 @@ MAY_BE_CONSULTING = [
     ("/phases/0/deliverables", []),
     ("/phases/0/days", None), ("/phases/0/on_site", None), ("/phases/0/on_site", False),
     ("/phases", [{"name": "All of it", "fee": "0.01"}]),
+    ("/phases/0/days", 1000), ("/duration_weeks", 520),
+    ("/total", "12200.00"), ("/total", "12200"), ("/total", None),
     ("/phases", [{"name": "Again", "fee": "1"}] * 30),
 ]  # fmt: skip
 
@@ -270,8 +302,10 @@ def test_a_consulting_quote_may_say_all_this(consulting):
     assert_each_is_taken(consulting, CONSULTING, MAY_BE_CONSULTING)
 
 
-def test_a_quote_that_stands_for_ever_keeps_the_request_open_for_as_long_as_may_be(consulting):
-    consulting.put(with_value(CONSULTING, "/valid_until", "9999-12-31"))
+def test_a_quote_that_stands_for_two_years_keeps_the_request_open_for_as_long_as_may_be(
+    consulting,
+):
+    consulting.put(with_value(CONSULTING, "/valid_until", "2028-11-22"))
     lead = consulting.make.lead_called(consulting.lead.reference)
     assert (lead.expires_at - lead.opened_at).days == 120
 
@@ -293,6 +327,146 @@ def test_only_an_own_current_accreditation_for_a_standard_asked_for_can_be_named
         assert pointers(certifying.put(body)) == {"/accreditation_id"}
     body = {**CERTIFICATION, "accreditation_id": str(good.id)}
     assert certifying.put(body).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headcount", "most"), [(1, 100), (9, 100), (10, 100), (11, 110), (42, 420), (5000, 50_000)]
+)
+def test_who_is_counted_may_be_ten_times_the_headcount_and_not_one_more(
+    client, ctx, make, headcount, most
+):
+    quoting = Quoting(client, ctx, make, "certification_body", headcount=headcount)
+    many = with_value(CERTIFICATION, "/effective_personnel", most + 1)
+    refused = quoting.put(many)
+    assert pointers(refused) == {"/effective_personnel"}
+    assert f"must be at most {most}," in refused.json["errors"][0]["detail"]
+    assert quoting.put(with_value(CERTIFICATION, "/effective_personnel", most)).status_code == 200
+
+
+EDITIONS = [
+    # What is held for ISO 9001, by edition and state; what is quoted; whether that is refused.
+    ([("2026", "verified")], "2026", False),
+    ([("2026", "verified")], "2015", True),
+    ([("2015", "verified")], "2026", True),
+    ([("2015", "verified"), ("2026", "verified")], "2026", False),
+    ([("2015", "verified"), ("2026", "claimed")], "2026", True),
+    ([("2015", "verified"), ("2026", "suspended")], "2026", True),
+    # An edition that is not known may be any.
+    ([(None, "verified")], "2026", False),
+    ([("2015", "verified"), (None, "verified")], "2026", False),
+    ([("2026", "verified")], None, False),
+]
+
+
+@pytest.mark.parametrize(("held", "quoted", "is_refused"), EDITIONS)
+def test_an_edition_that_the_body_is_known_not_to_be_accredited_for_is_refused(
+    certifying, make, held, quoted, is_refused
+):
+    certifying.holds(held)
+    answer = certifying.put(with_value(CERTIFICATION, "/standards/0/edition", quoted))
+    if is_refused:
+        assert pointers(answer) == {"/standards/0/edition"}
+        assert "which is for 20" in answer.json["errors"][0]["detail"]
+    else:
+        assert answer.status_code == 200, answer.json
+
+
+def test_an_edition_is_held_against_the_accreditation_that_is_named(certifying):
+    old, new, unknown = certifying.holds(
+        [("2015", "verified"), ("2026", "verified"), (None, "verified")]
+    )
+    for named, is_refused in ((old, True), (new, False), (unknown, False)):
+        answer = certifying.put({**CERTIFICATION, "accreditation_id": str(named.id)})
+        assert (answer.status_code == 422) is is_refused
+        if is_refused:
+            assert pointers(answer) == {"/standards/0/edition"}
+
+
+def test_a_suspended_accreditation_cannot_be_named_whatever_its_edition(certifying):
+    _, suspended = certifying.holds([("2026", "verified"), ("2015", "suspended")])
+    answer = certifying.put({**CERTIFICATION, "accreditation_id": str(suspended.id)})
+    assert pointers(answer) == {"/accreditation_id"}
+
+
+def test_a_standard_is_quoted_once_and_one_that_is_left_out_is_named_and_not_refused(
+    client, ctx, make
+):
+    wanted = ["ISO 9001", "ISO 14001"]
+    quoting = Quoting(client, ctx, make, "certification_body", standards=wanted)
+    twice = [{"code": "ISO 9001", "edition": edition} for edition in ("2015", "2026")]
+    assert pointers(quoting.put({**CERTIFICATION, "standards": twice})) == {"/standards/1/code"}
+    assert quoting.put(CERTIFICATION).status_code == 200
+    shown = client.get("/api/v1/request", headers=business_door(ctx, quoting.lead)).json
+    (column,) = shown["comparison"]["kinds"]["certification"]["columns"]
+    assert column["standards_missing"] == ["ISO 14001"]
+
+
+def test_days_without_a_fee_and_a_fee_without_days_are_fine_and_named(certifying, ctx):
+    body = with_value(CERTIFICATION, "/fees/surveillance_1", ...)
+    body = with_value(body, "/audit_days/surveillance_2", ...)
+    assert certifying.put(body).status_code == 200
+    shown = certifying.client.get("/api/v1/request", headers=business_door(ctx, certifying.lead))
+    (column,) = shown.json["comparison"]["kinds"]["certification"]["columns"]
+    assert column["left_out"] == ["First surveillance audit"]
+    assert column["days_left_out"] == ["Second surveillance audit"]
+
+
+def test_a_total_is_a_check_and_no_part_of_the_quote(consulting, make):
+    first = consulting.put({**CONSULTING, "total": "12200.00"}).json
+    again = consulting.put(CONSULTING).json
+    assert first["quote"]["total"] == again["quote"]["total"] == "12200.00"
+    assert again["quote_versions"] == 1
+    (quote,) = make.ask(lambda session: session.query(Quote).all())
+    assert "total" not in quote.body
+
+
+def test_a_total_that_does_not_add_up_says_what_would_and_counts_what_is_stated(certifying):
+    refused = certifying.put({**CERTIFICATION, "total": "15650.50"})
+    assert pointers(refused) == {"/total"}
+    assert "must be 11650.50," in refused.json["errors"][0]["detail"]
+    less = with_value(CERTIFICATION, "/fees/annual", ...)
+    assert certifying.put({**less, "total": "10750.50"}).status_code == 200
+    included = with_value(with_value(less, "/travel_basis", "included"), "/fees/travel", ...)
+    assert certifying.put({**included, "total": "10250.50"}).status_code == 200
+
+
+def test_of_amounts_that_cannot_be_read_no_total_is_asked_for(certifying, consulting):
+    wrong = with_value(CERTIFICATION, "/fees/annual", "1e3")
+    assert pointers(certifying.put({**wrong, "total": "1.00"})) == {"/fees/annual"}
+    wrong = with_value(CONSULTING, "/phases/0/fee", "NaN")
+    assert pointers(consulting.put({**wrong, "total": "1.00"})) == {"/phases/0/fee"}
+
+
+def test_the_largest_quote_adds_up_to_the_cent(consulting):
+    body = {**CONSULTING, "phases": [{"name": "x", "fee": "999999999.99"}] * 30}
+    del body["travel"]
+    assert pointers(consulting.put({**body, "total": "29999999999.71"})) == {"/total"}
+    answer = consulting.put({**body, "total": "29999999999.70"})
+    assert answer.json["quote"]["total"] == "29999999999.70"
+
+
+def test_days_beyond_all_measure_are_told_how_many_may_be(consulting, certifying):
+    refused = consulting.put(with_value(CONSULTING, "/phases/1/days", 1000.5))
+    assert refused.json["errors"] == [
+        {"pointer": "/phases/1/days", "detail": "must be at most 1000 days"}
+    ]
+    refused = certifying.put(with_value(CERTIFICATION, "/audit_days/stage_2", 2000))
+    assert refused.json["errors"] == [
+        {"pointer": "/audit_days/stage_2", "detail": "must be at most 1000 days"}
+    ]
+
+
+def test_a_number_that_is_none_is_no_json(certifying):
+    path = f"/api/v1/portal/invitations/{certifying.invitation.id}/quote"
+    for word in ("NaN", "Infinity", "-Infinity"):
+        text = json.dumps(with_value(CERTIFICATION, "/audit_days/stage_1", "?"))
+        answer = certifying.client.put(
+            path,
+            data=text.replace('"?"', word),
+            content_type="application/json",
+            headers=certifying.who,
+        )
+        assert answer.status_code == 400, word
 
 
 # The smaller bodies.

@@ -200,6 +200,17 @@ def test_a_comparison_warns_of_few_days_and_of_a_late_start_and_can_be_put_in_or
     assert heads(person.open("/requests?order=whatever")) == [first, second, third]
 
 
+def test_a_mean_by_day_says_which_paid_days_are_not_in_it(ctx, browser, make):
+    make.provider("certification_body")
+    lead = make.matched_lead(service="certification")
+    (own,) = held_by(make, lead)
+    fees = {**CERTIFICATION["fees"], "surveillance_2": "900.00"}
+    days = {"stage_1": 1, "stage_2": 2, "surveillance_1": 1}
+    quote(ctx, own, {**CERTIFICATION, "fees": fees, "audit_days": days})
+    page = open_request(ctx, browser(), lead)
+    assert page.text.count("without the days of: Second surveillance audit") == 2
+
+
 def test_choosing_asks_once_more_and_tells_everybody(ctx, browser, certification, make, work):
     business = browser()
     page = open_request(ctx, business, certification)

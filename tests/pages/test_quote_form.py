@@ -8,7 +8,7 @@ import pytest
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import QuoteDraft
 from marketplace.leads.models import Lead
-from marketplace.providers.models import Provider
+from marketplace.providers.models import Accreditation, Provider
 from marketplace.quotes.audit_time import Assumption, Expected, Gap
 from marketplace.quotes.models import Quote
 from marketplace.web.pages.quote_labels import WHY_NOT, assumed
@@ -523,3 +523,52 @@ def test_the_key_that_sends_a_form_from_a_field_does_not_send_the_quote(consulti
     form = consulting.person.page.html.split('id="quote"')[1]
     first = re.search(r"<button[^>]*>", form)[0]
     assert "/quote/sum" in first
+
+
+# What is wrong
+
+
+def test_what_is_wrong_by_request_calendar_and_accreditation_stands_at_its_field(certifying, make):
+    form = certifying(headcount=45)
+    page = form.press(
+        standards__0__edition="1066",
+        audit_days__stage_1="1000.5",
+        audit_days__stage_2="1",
+        fees__stage_1="1000",
+        fees__stage_2="-1",
+        effective_personnel="451",
+        currency="XXX",
+        earliest_start="2026-11-01",
+        valid_until="2031-01-01",
+    )
+    assert page.status == 422
+    said = words(page)
+    for sentence in (
+        "The edition of standard 1 must be one of ISO 9001, such as 2026 or 2015",
+        "Stage 1 audit (days) must be at most 1000",
+        "Stage 2 audit (fee) must be an amount without a currency, such as 1250.00",
+        "The effective number of personnel must be at most 450, for a business of this size",
+        "The currency must be three letters that name one",
+        "The earliest start is in the past",
+        "The last day on which the quote stands must not be after 2028-11-22",
+    ):
+        assert said.count(sentence) == 2, sentence  # above, and at the field
+    assert form.typed["effective_personnel"] == "451"
+    assert stored(make, Quote) == []
+
+
+def test_an_edition_that_is_known_not_to_be_covered_is_said_at_its_field(certifying, make):
+    form = certifying()
+    with make.ctx.transaction() as tx:
+        tx.session.query(Accreditation).update({"edition": "2026"})
+    page = form.press(
+        standards__0__edition="2015",
+        audit_days__stage_1="1",
+        audit_days__stage_2="3",
+        fees__stage_1="1000",
+        fees__stage_2="3000",
+        valid_until="2027-03-31",
+    )
+    said = "The edition of standard 1 is not covered by your accreditation, which is for 2026"
+    assert words(page).count(said) == 2
+    assert "Your quote is with the business" in form.press(standards__0__edition="2026").text

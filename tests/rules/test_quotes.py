@@ -2,19 +2,24 @@
 
 from decimal import Decimal
 
+import pycountry
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.quotes.rules import (
     CERTIFICATION_LINES,
+    NO_MONEY,
     Priced,
     added_up,
     cents,
+    days_left_out,
     distance_in_words,
+    is_outside,
     left_out,
     line_amount,
     missing,
+    personnel_at_most,
     standings,
     total,
     with_tax,
@@ -169,6 +174,51 @@ def test_tax_is_rounded_half_up_to_the_cent(amount, rate, expected):
 )
 def test_half_a_cent_goes_up(exact, rounded):
     assert str(cents(Decimal(exact))) == rounded
+
+
+@pytest.mark.parametrize(
+    ("edition", "covered", "expected"),
+    [
+        ("2026", {"2026"}, False),
+        ("2026", {"2015", "2026"}, False),
+        ("2026", {"2015"}, True),
+        ("2026", {"2015", None}, False),
+        ("2026", {None}, False),
+        ("2026", set(), False),
+    ],
+)
+def test_only_a_known_and_different_edition_is_outside(edition, covered, expected):
+    assert is_outside(edition, covered) is expected
+
+
+@pytest.mark.parametrize(
+    ("headcount", "most"), [(1, 100), (10, 100), (11, 110), (1_000_000, 10_000_000)]
+)
+def test_effective_personnel_is_at_most_ten_times_the_headcount(headcount, most):
+    assert personnel_at_most(headcount, times=10, at_least=10) == most
+
+
+def test_what_has_a_fee_and_no_days_is_named_and_what_costs_nothing_is_not():
+    some = {"stage_1": 1, "stage_2": None, "recertification": None}
+    body = certification() | {"audit_days": some}
+    assert days_left_out("certification", body) == [
+        "Stage 2 audit", "First surveillance audit", "Second surveillance audit",
+    ]  # fmt: skip
+    free = {"fees": {"stage_1": "5.00", "stage_2": "0.00"}, "audit_days": {"stage_1": 0}}
+    assert days_left_out("certification", free) == []
+    phases = [
+        {"name": "Gap analysis", "fee": "5.00", "days": 1},
+        {"name": "Build", "fee": "5.00", "days": None},
+        {"name": "Train", "fee": "0.01"},
+        {"name": "Gift", "fee": "0.00"},
+    ]
+    assert days_left_out("consulting", {"phases": phases}) == ["Build", "Train"]
+
+
+def test_every_code_that_nobody_pays_in_is_one_of_iso_4217():
+    known = {each.alpha_3 for each in pycountry.currencies}
+    assert known >= NO_MONEY
+    assert {"AUD", "NZD", "EUR", "USD", "XPF", "XOF", "XAF", "XCD"} <= known - NO_MONEY
 
 
 def priced(*amounts, kind="consulting", currency="AUD", start=0):

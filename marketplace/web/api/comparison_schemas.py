@@ -120,6 +120,10 @@ class ColumnSchema(Schema):
     audits = fields.List(fields.Nested(AuditSchema))
     work = fields.List(fields.Nested(WorkSchema))
     days = fields.Float()
+    days_left_out = fields.List(
+        fields.String(),
+        metadata={"description": "what has a fee in the total and no days stated"},
+    )
     per_day = fields.String(allow_none=True)
     phases = fields.List(fields.Dict(), allow_none=True)
     duration_weeks = fields.Integer(allow_none=True)

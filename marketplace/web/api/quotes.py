@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
+from marketplace.core.policy import Policy
 from marketplace.core.texts import N_
 from marketplace.quotes.phases import Work
 from marketplace.quotes.rules import QuoteKind, TravelBasis
@@ -107,6 +108,14 @@ class QuoteIn(In):
     earliest_start = Day(**optional())
     valid_until = Day(required=True)
     notes = Text(at_most=4000, lines=True, **optional())
+    total = Amount(
+        digits=11,
+        allow_none=True,
+        metadata={
+            "description": "a check, and not kept: what all amounts that are stated add up to "
+            "(three years, or all phases and travel; without tax)"
+        },
+    )
 
     standards = ListOf(fields.Nested(QuotedStandardIn), least=1, most=6)
     audit_days = fields.Nested(AuditDaysIn)
@@ -120,7 +129,7 @@ class QuoteIn(In):
 
     phases = ListOf(fields.Nested(PhaseIn), least=1, most=30, repeats=True)
     travel = Amount(allow_none=True)
-    duration_weeks = WholeNumber(least=1, most=520, allow_none=True)
+    duration_weeks = WholeNumber(least=1, most=Policy.duration_weeks_at_most, allow_none=True)
     client_duties = Lines(allow_none=True)
     exclusions = Lines(allow_none=True)
 

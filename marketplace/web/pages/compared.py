@@ -203,16 +203,24 @@ def _sums(columns: Sequence[Column]) -> Iterator[Row]:
     yield _row(
         _("Everything, per audit day") if is_certification else _("Everything, per day"),
         columns,
-        lambda column: _mean(column, "per_day"),
+        lambda column: _mean(column, "per_day", *_without_days(column)),
     )
     yield _row(_("Not in the total"), columns, _not_in_total)
 
 
-def _mean(column: Column, key: str) -> Cell:
+def _mean(column: Column, key: str, *notes: str) -> Cell:
     """Return a mean; a total that leaves something out makes one that does."""
-    if column[key] is None or not column["left_out"]:
-        return _amount(column[key], column)
-    return _amount(column[key], column, _("of what is stated"))
+    if column[key] is None:
+        return _amount(None, column)
+    stated = [_("of what is stated")] if column["left_out"] else []
+    return _amount(column[key], column, *stated, *notes)
+
+
+def _without_days(column: Column) -> tuple[str, ...]:
+    """Return what is paid for and says no days: fewer days make a day look dearer."""
+    return tuple(
+        _("without the days of: %(what)s", what=translate(each)) for each in column["days_left_out"]
+    )
 
 
 def _not_in_total(column: Column) -> Cell:
@@ -273,7 +281,9 @@ def _audit_time(lines: Sequence[dict[str, Any]], columns: Sequence[Column]) -> I
     yield _row(
         _("Audit days in the three years"),
         columns,
-        lambda column: Cell(in_days(column["days"])) if column["days"] else _texts(()),
+        lambda column: (
+            Cell(in_days(column["days"]), _without_days(column)) if column["days"] else _texts(())
+        ),
     )
     if any(column["expected"]["gaps"] for column in columns):
         yield _row(_("What the tables have no figure for"), columns, _gaps)

@@ -64,6 +64,7 @@ LABELS = {
     "earliest_start": N_("The earliest start"),
     "valid_until": N_("The last day on which the quote stands"),
     "notes": N_("The notes"),
+    "total": N_("The total"),
     "file": N_("The file"),
 }
 

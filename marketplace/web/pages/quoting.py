@@ -27,6 +27,7 @@ from marketplace.providers.rules import AccreditationState
 from marketplace.quotes import attachments, audit_time, drafts, inbox, rules
 from marketplace.quotes import service as quotes
 from marketplace.quotes.drafts import Draft
+from marketplace.quotes.intake import KIND_OF
 from marketplace.quotes.phases import LABELS as LABELS_OF_WORK
 from marketplace.quotes.rules import AUDITS, QuoteKind, TravelBasis
 from marketplace.web.api.portal_attachments import too_large, with_pdf
@@ -252,7 +253,7 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
     """Show the form; `saves` says when a script keeps it: after `typing`, `soon`, or `never`."""
     ctx = current_context()
     profile, zone = own_profile()
-    kind = quotes.KIND_OF[profile.provider.kind]
+    kind = KIND_OF[profile.provider.kind]
     is_certification = kind is QuoteKind.CERTIFICATION
     counted = _value(filled, "effective_personnel", WholeNumber(least=1, most=1_000_000))
     with ctx.reading() as session:

@@ -46,6 +46,7 @@ SENTENCES: Mapping[str, str] = {
     "must be a number of days in steps of 0.5": N_(
         "%(field)s must be a number of days in steps of a half, such as 2.5"
     ),
+    "must be at most %(most)d days": N_("%(field)s must be at most %(most)d"),
     'must be a rate in percent, such as "10"': N_("%(field)s must be a percentage, such as 10"),
     "must be an id (UUID)": N_("%(field)s must be one of those offered: please choose again"),
     "must be a web address such as https://hooks.acme.example/quotes": N_(
@@ -102,6 +103,15 @@ SENTENCES: Mapping[str, str] = {
         "%(field)s must be one of %(code)s, such as %(now)s"
     ),
     "is in the past": N_("%(field)s is in the past: please give a later one"),
+    "must be at most %(most)d, for a business of this size": N_(
+        "%(field)s must be at most %(most)d, for a business of this size"
+    ),
+    "is not covered by your accreditation, which is for %(edition)s": N_(
+        "%(field)s is not covered by your accreditation, which is for %(edition)s"
+    ),
+    "must be %(total)s, to which the amounts add up, or left out": N_(
+        "%(field)s must be %(total)s, to which the amounts add up, or left out"
+    ),
     "is in the future": N_("%(field)s is in the future: please give an earlier one"),
     "is so long ago that such a certificate has ended": N_(
         "%(field)s is more than three years ago: such a certificate has ended"
