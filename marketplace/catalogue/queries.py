@@ -34,9 +34,16 @@ def standards_by_code(session: Session, codes: Collection[str]) -> dict[str, Sta
     return {standard.code: standard for standard in found}
 
 
-def audit_times(session: Session, tables: Collection[str]) -> list[AuditTime]:
-    """Return every row of these audit-time tables."""
-    return list(session.scalars(select(AuditTime).where(AuditTime.basis.in_(tables))))
+def audit_times(session: Session, tables: Collection[str]) -> Sequence[Any]:
+    """Return the columns of every row of these audit-time tables."""
+    columns = (
+        AuditTime.basis,
+        AuditTime.audit,
+        AuditTime.complexity,
+        AuditTime.personnel_max,
+        AuditTime.days,
+    )
+    return session.execute(select(*columns).where(AuditTime.basis.in_(tables))).all()
 
 
 _standard: Any = Standard.__table__.c

@@ -192,8 +192,8 @@ def _compared(
     policy: Policy,
     order: Order,
 ) -> dict[str, Any]:
-    tables = queries.audit_tables(session) if quoted else {}
     bases = queries.audit_time_bases(session, lead.standards) if quoted else {}
+    tables = queries.audit_tables(session, bases.values())
     asked = Asked(
         standards=lead.standards,
         editions=lead.editions,

@@ -57,12 +57,13 @@ def expected_audit_days(session: Session, lead: Mapping[str, Any], counted: int 
 
     `counted` is effective personnel, where the provider has said it; else the headcount serves.
     """
+    bases = queries.audit_time_bases(session, lead["standards"])
     need = Need(
-        queries.audit_time_bases(session, lead["standards"]),
+        bases,
         personnel=counted or lead["headcount"],
         is_counted=counted is not None,
         sites=lead["sites"],
         sector=lead["sector"],
         is_transfer=lead["certification_status"] == CertificationStatus.TRANSFER,
     )
-    return audit_time.expected(need, queries.audit_tables(session))
+    return audit_time.expected(need, queries.audit_tables(session, bases.values()))

@@ -1,6 +1,6 @@
 """How quotes are found. Other people's quotes are read by `comparison` alone."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from uuid import UUID
 
@@ -87,9 +87,10 @@ def audit_time_bases(session: Session, codes: Collection[str]) -> dict[str, str]
     return {code: found[code].audit_time_basis if code in found else "" for code in codes}
 
 
-def audit_tables(session: Session) -> Mapping[str, Table]:
-    """Return the audit-time tables of the catalogue, by name."""
-    rows = catalogue.audit_times(session, audit_time.TABLES.values())
+def audit_tables(session: Session, bases: Iterable[str]) -> Mapping[str, Table]:
+    """Return the audit-time tables that these bases of standards lead to, by name."""
+    wanted = {table for basis in bases if (table := audit_time.TABLES.get(basis))}
+    rows = catalogue.audit_times(session, wanted) if wanted else []
     return audit_time.tables_of(
         Row(each.basis, each.audit, each.complexity, each.personnel_max, each.days) for each in rows
     )
