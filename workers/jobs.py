@@ -8,7 +8,7 @@ from uuid import UUID
 from marketplace.core import idempotency
 from marketplace.invitations import endings, extension
 from marketplace.leads import clock as leads
-from marketplace.leads import reminders
+from marketplace.leads import reminding
 from marketplace.matching import service as matching
 from marketplace.matching import settling, waiting
 from marketplace.notifications import delivery
@@ -105,7 +105,7 @@ def tell_of_expiring_accreditations() -> None:
 
 def remind_of_certificates() -> None:
     with job_context() as ctx:
-        reminders.remind_of_certificates(ctx)
+        reminding.remind_of_certificates(ctx)
 
 
 def forget_old_answers() -> None:

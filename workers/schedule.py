@@ -31,7 +31,7 @@ SWEEPS = (
     (jobs.lapse_unconfirmed_leads, 4, "sweeps"),
     (jobs.expire_due_leads, 4, "sweeps"),
     (jobs.ask_for_outcomes, 4, "sweeps"),
-    (jobs.remind_of_certificates, 20, "sweeps"),
+    (jobs.remind_of_certificates, 4, "sweeps"),
     (jobs.forget_old_answers, 240, "sweeps"),
     (jobs.tell_of_expiring_accreditations, 240, "sweeps"),
 )

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import any_, delete, func, literal_column, or_, select
+from sqlalchemy import and_, any_, delete, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
@@ -24,6 +24,7 @@ from marketplace.leads import cycle
 from marketplace.leads.cycle import Due, Planned, ReminderState, Replaced
 from marketplace.leads.models import Certificate, CertificateReminder, Lead
 from marketplace.notifications.forgetting import forget_messages
+from marketplace.notifications.service import Recipient
 
 
 def certificate_of_lead(session: Session, lead_id: UUID) -> Certificate | None:
@@ -45,13 +46,18 @@ def lock_certificate(session: Session, certificate_id: UUID) -> Certificate | No
 
 
 def lock_certificates(session: Session, lead: Lead) -> dict[UUID, Certificate]:
-    """Hold what is kept for a request, and for its contact, by request, in order of their ids."""
+    """Hold what is kept for a request, and for other ones of its business and contact.
+
+    By request, and locked in the order of their ids.
+    """
+    of_business = select(Lead.id).where(Lead.business_key == lead.business_key)
+    of_contact = func.lower(Certificate.contact_email) == lead.contact_email.lower()
     rows = session.scalars(
         select(Certificate)
         .where(
             or_(
                 Certificate.lead_id == lead.id,
-                func.lower(Certificate.contact_email) == lead.contact_email.lower(),
+                and_(of_contact, Certificate.lead_id.in_(of_business)),
             )
         )
         .order_by(Certificate.id)
@@ -86,6 +92,10 @@ def last_sent(session: Session, certificate_id: UUID) -> CertificateReminder | N
 def today_of(certificate: Certificate, now: datetime) -> date:
     """Return which day it is where the business is."""
     return now.astimezone(ZoneInfo(certificate.time_zone)).date()
+
+
+def recipient_of(certificate: Certificate) -> Recipient:
+    return Recipient(certificate.contact_email, certificate.contact_name, certificate.time_zone)
 
 
 def good_until(certificate: Certificate, policy: Policy) -> date:
@@ -124,10 +134,23 @@ def _replaced(certificate: Certificate) -> list[Replaced]:
     return found
 
 
+def plan_where_outdated(tx: Transaction, certificate: Certificate) -> bool:
+    """Plan anew if the catalogue says anything else than before; return whether. It is locked."""
+    if said_now(tx.session, certificate.standards) == certificate.planned_under:
+        return False
+    plan(tx, certificate)
+    return True
+
+
+def said_now(session: Session, standards: Collection[str]) -> Json:
+    """Return what the catalogue says of editions, as `Certificate.planned_under` keeps it."""
+    known = catalogue.standards_by_code(session, standards)
+    return {code: _facts(standard) for code, standard in known.items()}
+
+
 def plan(tx: Transaction, certificate: Certificate) -> None:
     """Plan anew what is still to be said, by the dates and the catalogue of now. It is locked."""
-    known = catalogue.standards_by_code(tx.session, certificate.standards)
-    certificate.planned_under = {code: _facts(standard) for code, standard in known.items()}
+    certificate.planned_under = said_now(tx.session, certificate.standards)
     after_it = good_until(certificate, tx.policy) + timedelta(days=1)
     certificate.forget_at = _moment(certificate, after_it) + tx.policy.certificate_remembered
     tx.session.add(certificate)
@@ -179,7 +202,7 @@ def forget(tx: Transaction, actor: Actor, certificate: Certificate, *, why: str)
     record(tx, actor, "reminders.ended", certificate.lead_id, why=why)
 
 
-# As the catalogue says it now, in the shape of `Certificate.planned_under`.
+# What `said_now` returns of one standard.
 _SAID_NOW = func.jsonb_build_array(
     Standard.edition,
     Standard.previous_edition,
@@ -196,12 +219,6 @@ _OUTDATED = (
     .correlate(Certificate)
     .exists()
 )
-
-
-def is_outdated(session: Session, certificate: Certificate) -> bool:
-    """Return whether the catalogue says anything else of its editions than when it was planned."""
-    found = select(Certificate.id).where(Certificate.id == certificate.id, _OUTDATED)
-    return session.scalar(found) is not None
 
 
 def certificates_to_go_on_with(session: Session, *, now: datetime, limit: int) -> list[UUID]:
@@ -222,11 +239,11 @@ def certificates_to_go_on_with(session: Session, *, now: datetime, limit: int) -
         .limit(limit)
     )
     outdated = select(Certificate.id).where(_OUTDATED).limit(limit)
-    found: Collection[UUID] = {}
+    found: list[UUID] = []
     for question in (due, over, outdated):
         if len(found) < limit:
-            found = dict.fromkeys([*found, *session.scalars(question)])
-    return list(found)[:limit]
+            found = list(dict.fromkeys([*found, *session.scalars(question)]))
+    return found[:limit]
 
 
 def shown(session: Session, certificate: Certificate, policy: Policy) -> dict[str, Any]:

@@ -5,32 +5,26 @@ has ticked, kept with when, from where and to which words, and stopped at once b
 mail, which needs no account. Mail about a request goes on all the same.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete
-from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
 from marketplace.catalogue.models import Standard
 from marketplace.core import links
-from marketplace.core.actors import SYSTEM, Actor, Kind
+from marketplace.core.actors import Actor, Kind
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import Json, new_id
-from marketplace.core.errors import FieldError, Gone, NotFound
+from marketplace.core.errors import Gone, NotFound
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.links import Link, Purpose
-from marketplace.core.policy import Policy
-from marketplace.core.sweeps import sweep
-from marketplace.core.texts import N_, Told
 from marketplace.leads import certificates, cycle, queries
-from marketplace.leads.cycle import OF_EDITIONS, ReminderEvent, ReminderState
-from marketplace.leads.models import Certificate, CertificateReminder, Lead
-from marketplace.leads.rules import CertificationStatus, Service
-from marketplace.notifications.service import LinkTo, Recipient, notify
+from marketplace.leads.certificate_form import day_problems, edition_of, standards_problems
+from marketplace.leads.models import Certificate, Lead
+from marketplace.notifications.service import LinkTo, notify
 
 OF_THE_FORM = ("company", "contact", "regions", "headcount", "sites", "sector", "remote_ok",
                "language")  # fmt: skip
@@ -66,14 +60,14 @@ def want_reminders(
     own = [each.code for each in certificates.standards_of_lead(tx.session, lead)]
     wanted = {"standards": own, **form.values}
     found = [
-        *_day_problems(form, today, tx.policy),
-        *_standards_problems(wanted["standards"], form, known, today),
+        *day_problems(form, today, tx.policy),
+        *standards_problems(wanted["standards"], form, known, today),
     ]
     values = Form(wanted, form.problems).accept(found)
     certificate.certified_on = values["certified_on"]
     certificate.standards = values["standards"]
     certificate.editions = {
-        code: values.get("editions", {}).get(code) or _edition_of(lead, known[code], today)
+        code: values.get("editions", {}).get(code) or edition_of(lead, known[code], today)
         for code in values["standards"]
     }
     certificate.contact_name, certificate.contact_email = lead.contact_name, lead.contact_email
@@ -122,7 +116,7 @@ def _tell_agreed(tx: Transaction, certificate: Certificate) -> None:
     notify(
         tx,
         "reminders_agreed",
-        _recipient(certificate),
+        certificates.recipient_of(certificate),
         certificate.id,
         link=LinkTo(Purpose.REMINDERS, certificate.id, certificate.forget_at),
         standards=certificate.standards,
@@ -133,57 +127,6 @@ def _tell_agreed(tx: Transaction, certificate: Certificate) -> None:
 def _ahead(tx: Transaction, certificate: Certificate) -> list[cycle.Due]:
     due = certificates.dates_of(certificate, tx.policy)
     return cycle.still_ahead(due, certificates.today_of(certificate, tx.now))
-
-
-def _recipient(certificate: Certificate) -> Recipient:
-    return Recipient(certificate.contact_email, certificate.contact_name, certificate.time_zone)
-
-
-def _day_problems(form: Form, today: date, policy: Policy) -> list[FieldError]:
-    day = form.values.get("certified_on")
-    if day is None:
-        return []
-    last = cycle.months_after(today, policy.certified_ahead_months)
-    if day > last:
-        return [FieldError("/certified_on", Told("must not be after %(last)s", last=last))]
-    if cycle.good_until(day, months=policy.certificate_months) < today:
-        return [FieldError("/certified_on", "is so long ago that such a certificate has ended")]
-    return []
-
-
-def _standards_problems(
-    codes: Collection[str], form: Form, known: Mapping[str, Standard], today: date
-) -> list[FieldError]:
-    if not form.is_sound("standards"):
-        return []
-    if not codes:
-        return [FieldError("/standards", _NO_CYCLE)]
-    found = []
-    for index, code in enumerate(codes):
-        if code not in known:
-            found.append(FieldError(f"/standards/{index}", "is not a standard of the catalogue"))
-        elif not known[code].has_three_year_cycle:
-            found.append(FieldError(f"/standards/{index}", _NO_CYCLE))
-    if form.is_sound("editions"):
-        for code, edition in form.values.get("editions", {}).items():
-            pointer = "/editions/" + code.replace("~", "~0").replace("/", "~1")
-            if code not in codes:
-                found.append(FieldError(pointer, "is not one of the standards named"))
-            elif code in known and (
-                why := known[code].editions.refusal(edition, today, is_new=False)
-            ):
-                found.append(FieldError(pointer, why))
-    return found
-
-
-_NO_CYCLE = N_("must be certified in cycles of three years: we know no dates of others")
-
-
-def _edition_of(lead: Lead, standard: Standard, today: date) -> str:
-    """Return the edition that was asked for, or the current one where that is over by now."""
-    asked: str | None = lead.editions.get(standard.code)
-    is_good = asked is not None and not standard.editions.refusal(asked, today, is_new=False)
-    return asked if asked is not None and is_good else standard.edition
 
 
 def remindable(ctx: Context, actor: Actor) -> list[Standard]:
@@ -253,7 +196,7 @@ def _change(
     tx: Transaction, actor: Actor, certificate: Certificate, form: Form, *, door: str
 ) -> None:
     today = certificates.today_of(certificate, tx.now)
-    wanted = form.accept(_day_problems(form, today, tx.policy))
+    wanted = form.accept(day_problems(form, today, tx.policy))
     certificate.certified_on = wanted["certified_on"]
     certificates.plan(tx, certificate)
     record(tx, actor, "reminders.changed", certificate.lead_id, door=door)
@@ -277,97 +220,3 @@ def _by_link(tx: Transaction, token: str) -> Certificate | None:
 
 def _business_of(certificate: Certificate) -> Actor:
     return Actor(Kind.BUSINESS, id=certificate.lead_id, lead_id=certificate.lead_id)
-
-
-def asked_again(session: Session, certificate: Certificate, *, today: date, policy: Policy) -> Json:
-    """Return the form that a reminder begins, as its business would type it; consent is not in it.
-
-    Who advised the business is named as long as that counts for impartiality; one who was chosen
-    here is taken to advise it for `engagement`.
-    """
-    last = certificates.last_sent(session, certificate.id)
-    dates = last.dates if last else []
-    ahead = cycle.still_ahead(dates, today)
-    if certificate.seeks_body and today < certificate.certified_on:
-        status = CertificationStatus.NONE
-    elif certificates.good_until(certificate, policy) < today:
-        status = CertificationStatus.LAPSED
-    elif any(each.what in OF_EDITIONS for each in dates):
-        status = CertificationStatus.TRANSITION
-    else:
-        status = CertificationStatus.CERTIFIED
-    counts_after = cycle.months_after(today, -12 * policy.impartiality_years)
-    return {
-        **certificate.form,
-        "service": str(Service.CERTIFICATION),
-        "standards": certificate.standards,
-        "certification_status": str(status),
-        "needed_by": ahead[0].on.isoformat() if ahead else None,
-        "consultants_used": [
-            {**each, "ended_on": _shown_end(each, today)}
-            for each in certificate.form["consultants_used"]
-            if each["ended_on"] is None or date.fromisoformat(each["ended_on"]) > counts_after
-        ],
-    }
-
-
-def _shown_end(adviser: Mapping[str, Any], today: date) -> str | None:
-    """Return when an adviser ended; None for one that is taken to go on."""
-    end: str | None = adviser["ended_on"]
-    return end if end is not None and date.fromisoformat(end) <= today else None
-
-
-def remind_of_certificates(ctx: Context) -> int:
-    """Send what reminders are due, move those whose dates moved, and forget what is over."""
-    return sweep(
-        ctx,
-        "remind_of_certificates",
-        lambda session, now, limit: certificates.certificates_to_go_on_with(
-            session, now=now, limit=limit
-        ),
-        _go_on,
-    )
-
-
-def _go_on(tx: Transaction, certificate_id: UUID) -> None:
-    certificate = certificates.lock_certificate(tx.session, certificate_id)
-    if certificate is None:
-        return
-    if tx.now >= certificate.forget_at:
-        certificates.forget(tx, SYSTEM, certificate, why="over")
-        return
-    if certificates.is_outdated(tx.session, certificate):
-        certificates.plan(tx, certificate)
-        record(tx, SYSTEM, "reminders.moved", certificate.lead_id)
-    due = [
-        each
-        for each in certificates.reminders_of(tx.session, certificate.id)
-        if each.state is ReminderState.WAITING and each.due_at <= tx.now
-    ]
-    if due:
-        _remind(tx, certificate, due)
-
-
-def _remind(tx: Transaction, certificate: Certificate, due: list[CertificateReminder]) -> None:
-    """Say in one mail what of these has not passed yet."""
-    today = certificates.today_of(certificate, tx.now)
-    ahead = [each for each in due if cycle.still_ahead(each.dates, today)]
-    for each in due:
-        event = ReminderEvent.SEND if each in ahead else ReminderEvent.SKIP
-        each.apply(event, now=tx.now)
-        record(tx, SYSTEM, f"reminders.{each.state}", certificate.lead_id, dates=len(each.about))
-    dates = cycle.still_ahead((date_ for each in ahead for date_ in each.dates), today)
-    if not dates:
-        return
-    said = [cycle.in_words(each) for each in sorted(dates, key=lambda each: each.on)]
-    notify(
-        tx,
-        "cycle_reminder",
-        _recipient(certificate),
-        certificate.id,
-        occasion=str(ahead[0].id),
-        link=LinkTo(Purpose.ASK_AGAIN, certificate.id, certificate.forget_at),
-        standards=certificate.standards,
-        dates=said,
-        agreed_on=certificate.consent["at"][:10],
-    )

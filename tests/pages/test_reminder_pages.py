@@ -7,7 +7,7 @@ from marketplace.bootstrap import channel_of
 from marketplace.core import links
 from marketplace.core.events import Event
 from marketplace.core.links import Link, Purpose
-from marketplace.leads import reminders
+from marketplace.leads import reminding
 from marketplace.leads.models import Certificate, Lead
 from marketplace.notifications import delivery
 from marketplace.quotes import outcome
@@ -157,7 +157,7 @@ def test_the_mail_says_by_what_it_is_stopped_and_its_form_is_filled_in(
 ):
     agree(business)
     clock.advance(days=240)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     delivery.deliver_due_notifications(ctx, channel_of(installation.settings))
     letters = business.client.get("/mailbox/messages").json["items"]
     (text,) = (each["text"] for each in letters if each["template"] == "cycle_reminder")

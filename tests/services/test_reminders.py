@@ -15,7 +15,7 @@ from marketplace.core.errors import Conflict, Gone, Invalid, NotFound
 from marketplace.core.events import Event
 from marketplace.core.forms import Form
 from marketplace.core.links import Link, Purpose
-from marketplace.leads import reminders
+from marketplace.leads import asking_again, reminders, reminding
 from marketplace.leads.cycle import ReminderState
 from marketplace.leads.models import Certificate, CertificateReminder, Lead
 from marketplace.leads.rules import LeadState
@@ -28,7 +28,7 @@ from marketplace.web.api.request import RemindersIn
 from marketplace.web.requests import load
 from tests.factories import business_of, person_of
 from tests.pages.test_business_pages import CERTIFICATION
-from tests.services.road import an_awarded_lead, held
+from tests.services.road import a_quote, an_awarded_lead, held
 
 CERTIFIED = date(2026, 11, 20)
 
@@ -192,18 +192,31 @@ def test_what_a_later_request_is_reminded_of_an_earlier_one_no_longer_is(ctx, ma
     assert verbs(make, lead) == ["reminders.agreed", "reminders.changed", "reminders.ended"]
 
 
+def test_who_sends_requests_for_several_businesses_is_reminded_for_each(ctx, make, lead):
+    contact = {"name": "Jo Tran", "email": "jo@agents.example", "phone": None, "role": None}
+    numbers = {"name": "Kestrel Joinery Pty Ltd", "country": "AU", "website": None}
+    for number in ("51 824 753 556", "53 004 085 616"):
+        company = {**numbers, "registration_number": number}
+        client = make.matched_lead(company=company, contact=contact)
+        (invitation,) = held(make, client)
+        a_quote(ctx, invitation)
+        outcome.choose_provider(ctx, business_of(client), invitation.id)
+        want(ctx, client)
+    assert len(kept(make)) == 2
+
+
 # Sending.
 
 
 def test_each_mail_goes_out_once_in_its_time(ctx, make, lead, clock):
     want(ctx, lead)
     at(clock, 2027, 7, 19, 22)
-    assert reminders.remind_of_certificates(ctx) == 0
+    assert reminding.remind_of_certificates(ctx) == 0
     sent_on = []
     for day in range(900):
-        if reminders.remind_of_certificates(ctx):
+        if reminding.remind_of_certificates(ctx):
             sent_on.append(clock.now.date())
-        assert reminders.remind_of_certificates(ctx) == 0
+        assert reminding.remind_of_certificates(ctx) == 0
         if day == 400:
             assert states(make) == ["sent", "sent", "waiting"]
             first = mails(make)[0]
@@ -222,7 +235,7 @@ def test_two_machines_at_once_send_it_once(ctx, installation, make, lead, clock)
 
     def sweep(_):
         with installation.app.app_context():
-            reminders.remind_of_certificates(ctx)
+            reminding.remind_of_certificates(ctx)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(sweep, range(4)))
@@ -240,21 +253,21 @@ def test_a_sweep_that_was_killed_half_way_sends_it_all_the_same(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(reminders, "notify", killed)
+        patch.setattr(reminding, "notify", killed)
         with pytest.raises(KeyboardInterrupt):
-            reminders.remind_of_certificates(ctx)
+            reminding.remind_of_certificates(ctx)
     assert states(make) == ["waiting"] * 3
-    assert reminders.remind_of_certificates(ctx) == 1
+    assert reminding.remind_of_certificates(ctx) == 1
     assert len(mails(make)) == 1
 
 
 def test_one_that_comes_late_is_sent_up_to_its_day_and_not_after_it(ctx, make, lead, clock):
     want(ctx, lead)
     at(clock, 2027, 11, 20)
-    assert reminders.remind_of_certificates(ctx) == 1
+    assert reminding.remind_of_certificates(ctx) == 1
     assert states(make) == ["sent", "waiting", "waiting"]
     at(clock, 2028, 11, 21)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     assert states(make) == ["sent", "skipped", "waiting"]
     assert len(mails(make)) == 1
     assert verbs(make, lead)[-1] == "reminders.skipped"
@@ -264,7 +277,7 @@ def test_of_several_that_were_missed_one_mail_says_all_that_is_still_ahead(ctx, 
     want(ctx, lead, editions={"ISO 9001": "2015"})
     assert len(waiting(make)) == 4
     at(clock, 2028, 8, 1)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     (mail,) = mails(make)
     assert mail.values["dates"] == ["The second surveillance audit is due by 20 November 2028"]
 
@@ -304,18 +317,18 @@ def test_other_dates_in_the_catalogue_move_what_was_not_sent_yet(
 ):
     want(ctx, lead, editions={"ISO 9001": "2015"})
     change_standard(transition_end=date(2029, 5, 31))
-    assert reminders.remind_of_certificates(ctx) == 1
-    assert reminders.remind_of_certificates(ctx) == 0
+    assert reminding.remind_of_certificates(ctx) == 1
+    assert reminding.remind_of_certificates(ctx) == 0
     assert waiting(make)[2] == date(2028, 8, 30)
     assert verbs(make, lead)[-1] == "reminders.moved"
     at(clock, 2028, 8, 31)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     # That much later it is the last day that has moved, and it is said once more.
     change_standard(transition_end=date(2029, 6, 20))
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     assert [each for each in waiting(make) if each.year == 2028] == []
     change_standard(transition_end=date(2029, 9, 30))
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     assert date(2028, 12, 29) in waiting(make)
 
 
@@ -328,7 +341,7 @@ def test_a_new_edition_makes_the_one_that_is_held_the_old_one(ctx, make, lead, c
         last_new_certificate_to_previous=date(2029, 8, 1),
         transition_end=date(2031, 2, 1),
     )
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     about = [each for row in kept(make, CertificateReminder) for each in row.about]
     assert [(each["what"], each["on"]) for each in about if each["standard"]] == [
         ("edition_published", "2028-02-01"),
@@ -340,7 +353,7 @@ def test_nothing_outdated_is_sent(ctx, make, lead, clock, change_standard):
     want(ctx, lead, editions={"ISO 9001": "2015"})
     change_standard(last_new_certificate_to_previous=date(2029, 1, 31))
     at(clock, 2027, 6, 30)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     assert mails(make) == []
 
 
@@ -363,7 +376,7 @@ def test_a_day_that_moves_after_its_mail_is_told_once_more_where_it_moves_far(
     certificate = want(ctx, lead)
     token = token_of(ctx, certificate)
     at(clock, 2027, 7, 20)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     reminders.change_by_link(ctx, token, Form({"certified_on": date(2026, 12, 10)}))
     assert len(waiting(make)) == 2
     reminders.change_by_link(ctx, token, Form({"certified_on": date(2027, 3, 1)}))
@@ -387,7 +400,7 @@ def test_stopped_by_a_link_they_are_forgotten_at_once_and_stopping_again_is_well
     delivery.deliver_due_notifications(ctx, channel_of(installation.settings))
     token = token_of(ctx, certificate)
     at(clock, 2027, 7, 20)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     # Decided, and not sent yet.
     reminders.stop_by_link(ctx, token)
     delivery.deliver_due_notifications(ctx, channel_of(installation.settings))
@@ -398,7 +411,7 @@ def test_stopped_by_a_link_they_are_forgotten_at_once_and_stopping_again_is_well
     assert all(each.is_empty for each in (*mails(make), *mails(make, "reminders_agreed")))
     reminders.stop_by_link(ctx, token)
     assert verbs(make, lead)[-1] == "reminders.ended"
-    assert reminders.remind_of_certificates(ctx) == 0
+    assert reminding.remind_of_certificates(ctx) == 0
 
 
 def test_service_mail_goes_on_when_reminders_are_stopped(ctx, make, lead, installation):
@@ -427,7 +440,7 @@ def test_erasing_a_request_stops_and_forgets_and_ends_every_link(ctx, make, lead
     certificate = want(ctx, lead)
     token = token_of(ctx, certificate)
     at(clock, 2027, 7, 20)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     erasure.erase_request(ctx, business_of(lead))
     assert (kept(make), kept(make, CertificateReminder)) == ([], [])
     left = select(Link).where(Link.subject_id == certificate.id)
@@ -446,19 +459,19 @@ def test_they_go_on_when_nothing_is_left_of_the_request(ctx, make, lead, clock):
     with ctx.transaction() as tx:
         erasure._erase(tx, tx.session.get_one(Lead, lead.id))
     at(clock, 2027, 7, 20)
-    assert reminders.remind_of_certificates(ctx) == 1
+    assert reminding.remind_of_certificates(ctx) == 1
     assert mails(make)[0].recipient == lead.contact_email
 
 
 def test_when_the_certificate_is_over_it_is_forgotten_thirty_days_later(ctx, make, lead, clock):
     want(ctx, lead)
     at(clock, 2029, 2, 19)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     at(clock, 2029, 12, 19, 12)
-    assert reminders.remind_of_certificates(ctx) == 0
+    assert reminding.remind_of_certificates(ctx) == 0
     assert len(kept(make)) == 1
     at(clock, 2029, 12, 19, 13)  # the day has begun in Sydney
-    assert reminders.remind_of_certificates(ctx) == 1
+    assert reminding.remind_of_certificates(ctx) == 1
     assert kept(make) == []
     assert all(each.is_empty for each in mails(make))
 
@@ -467,7 +480,7 @@ def test_who_has_a_consultant_only_is_told_when_to_look_for_a_body(ctx, make, le
     want(ctx, lead, certified_on="2027-08-31")
     assert waiting(make)[0] == date(2027, 2, 27)
     at(clock, 2027, 2, 28)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     (mail,) = mails(make)
     assert mail.values["dates"][0].startswith("The certificate is expected on 31 August 2027")
     form = again(ctx, make, clock)
@@ -501,7 +514,7 @@ def test_of_any_standard_nothing_is_planned_anew_while_the_catalogue_stays(ctx, 
     codes = [each.code for each in known if each.has_three_year_cycle]
     for start in range(0, len(codes), 6):
         want(ctx, lead, standards=codes[start : start + 6])
-        assert reminders.remind_of_certificates(ctx) == 0
+        assert reminding.remind_of_certificates(ctx) == 0
         reminders.stop_reminders(ctx, business_of(lead))
     assert len(codes) > 20
 
@@ -513,14 +526,16 @@ def again(ctx, make, clock):
     (certificate,) = kept(make)
     today = clock.now.date()
     return make.ask(
-        lambda session: reminders.asked_again(session, certificate, today=today, policy=ctx.policy)
+        lambda session: asking_again.asked_again(
+            session, certificate, today=today, policy=ctx.policy
+        )
     )
 
 
 def test_the_next_form_is_filled_in_as_the_first_was_but_for_its_consent(ctx, make, lead, clock):
     want(ctx, lead)
     at(clock, 2027, 7, 20)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     form = again(ctx, make, clock)
     assert form["company"] == lead.form["company"]
     assert form["contact"] == lead.form["contact"]
@@ -533,14 +548,14 @@ def test_the_next_form_is_filled_in_as_the_first_was_but_for_its_consent(ctx, ma
 def test_before_a_transition_it_says_that_there_is_one(ctx, make, lead, clock):
     want(ctx, lead, editions={"ISO 9001": "2015"})
     at(clock, 2027, 6, 30)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     assert again(ctx, make, clock)["certification_status"] == "transition"
 
 
 def test_after_the_end_it_says_that_the_certificate_has_lapsed(ctx, make, lead, clock):
     want(ctx, lead)
     at(clock, 2029, 2, 19)
-    reminders.remind_of_certificates(ctx)
+    reminding.remind_of_certificates(ctx)
     at(clock, 2029, 11, 20)
     form = again(ctx, make, clock)
     assert (form["certification_status"], form["needed_by"]) == ("lapsed", None)

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from marketplace.core.errors import Conflict, Gone, Invalid, NotFound, NotSignedIn
 from marketplace.core.links import Purpose
 from marketplace.core.texts import N_
-from marketplace.leads import certificates, reminders
+from marketplace.leads import asking_again, certificates, reminders
 from marketplace.quotes import outcome
 from marketplace.web.api.request import CertifiedOnIn, RemindersIn
 from marketplace.web.auth import current_actor, current_context
@@ -215,7 +215,7 @@ def again(token: str) -> Page:
         if certificate is None:
             return _lapsed()
         today = certificates.today_of(certificate, ctx.clock())
-        known = reminders.asked_again(session, certificate, today=today, policy=ctx.policy)
+        known = asking_again.asked_again(session, certificate, today=today, policy=ctx.policy)
     return front.show(
         Filled(LEAD_LABELS, _as_typed(known)), begun=lead_form.begin_now().seal, prefilled=True
     )
