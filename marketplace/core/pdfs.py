@@ -43,11 +43,12 @@ def why_no_pdf(content: bytes, *, memory: int, seconds: int) -> str | None:
     """
     if not content.startswith(PDF.beginning) or _END not in content[-_END_WITHIN:]:
         return NO_PDF
-    patience = 4 * seconds  # of the clock on the wall: processors are shared
-    if not _AT_ONCE.acquire(timeout=patience):
+    # Not for longer: whoever waits here answers nobody else.
+    if not _AT_ONCE.acquire(timeout=seconds):
         raise Unavailable("many files are being looked into just now: please try again shortly")
     try:
-        found = _look(content, memory=memory, seconds=seconds, patience=patience)
+        # By the clock on the wall it may take longer: processors are shared.
+        found = _look(content, memory=memory, seconds=seconds, patience=4 * seconds)
     finally:
         _AT_ONCE.release()
     return None if found == _FINE else SAID[found]

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from marketplace.invitations.models import QuoteDraft
 from tests.browser.conftest import PHONE
 from tests.pages.steps import held_by
+from tests.pdfs import a_pdf
 from tests.people import PASSWORD, a_person
 
 OUTPUTS = ("sum-total", "sum-with-tax", "sum-without")
@@ -209,3 +210,37 @@ def test_a_draft_that_cannot_be_saved_says_so_and_is_tried_again(at_form, make):
     page.clock.run_for(15_000)
     expect(page.locator("#draft-said")).to_contain_text("Draft saved")
     assert drafts(make) == [["while the line was down"]]
+
+
+def test_a_file_too_large_is_said_before_anything_is_sent_and_the_draft_goes_on(at_form, make):
+    page, _ = at_form("consultant")
+    sent = []
+    page.on("request", lambda each: sent.append(each.url) if each.method == "POST" else None)
+    file = page.get_by_label("Add a file")
+    large = {"name": "Offer.pdf", "mimeType": "application/pdf", "buffer": b"x" * (5 * 2**20 + 1)}
+    file.set_input_files(large)
+    said = page.get_by_role("alert").filter(has_text="The file must have at most 5 MiB")
+    expect(said).to_be_visible()
+    page.get_by_role("button", name="Add the file").click()
+    expect(file).to_be_focused()
+    assert [each for each in sent if not each.endswith("/draft")] == []
+    page.get_by_label("Notes for the business").fill("We come by train.")
+    expect(page.locator("#draft-said")).to_contain_text("Draft saved", timeout=10_000)
+    assert drafts(make) == [["We come by train."]]
+
+
+def test_a_file_is_added_and_removed_in_place_with_what_was_typed(at_form):
+    page, _ = at_form("consultant")
+    page.get_by_label("Notes for the business").fill("We come by train.")
+    offer = {"name": "Offer.pdf", "mimeType": "application/pdf", "buffer": a_pdf()}
+    page.get_by_label("Add a file").set_input_files(offer)
+    page.get_by_role("button", name="Add the file").click()
+    expect(page.get_by_role("link", name="Offer.pdf")).to_be_visible()
+    expect(page.get_by_text("Not sent yet.")).to_be_in_viewport()
+    expect(page.get_by_label("Notes for the business")).to_have_value("We come by train.")
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="Offer.pdf").click()
+    assert begun.value.suggested_filename == "Offer.pdf"
+    page.get_by_role("button", name="Remove Offer.pdf").click()
+    expect(page.get_by_role("link", name="Offer.pdf")).to_have_count(0)
+    expect(page.get_by_label("Notes for the business")).to_have_value("We come by train.")

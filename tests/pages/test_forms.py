@@ -8,6 +8,7 @@ from marketplace.web.api.common import LeadIn
 from marketplace.web.api.provider_schemas import ChangedProviderSchema
 from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.pages.forms import Filled, by_field, read, typed_from
+from marketplace.web.pages.words import file_size
 
 
 def test_a_form_becomes_the_structure_that_the_schema_takes():
@@ -122,3 +123,15 @@ def test_data_comes_back_as_somebody_would_have_typed_it():
         "phases.0.on_site": ["yes"],
         "phases.0.deliverables": ["A", "B"],
     }
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (1, "1 KB"), (1499, "1 KB"), (340_400, "340 KB"), (999_499, "999 KB"), (999_500, "1 MB"),
+        (1_250_000, "1.2 MB"), (5 * 1024 * 1024, "5.2 MB"),
+    ],
+)  # fmt: skip
+def test_how_large_a_file_is_is_said_in_round_numbers(app, size, said):
+    with app.test_request_context():
+        assert file_size(size) == said

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from io import BytesIO
+from threading import BoundedSemaphore
 
 import pytest
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import encode_multipart
 
 from marketplace.core import pdfs
+from marketplace.core.db import new_id
 from marketplace.invitations.models import Attachment, QuoteDraft
 from marketplace.quotes.models import Quote
 from tests.pages.browser import Page
@@ -49,6 +51,13 @@ def looked_into(monkeypatch):
     monkeypatch.setattr(
         pdfs, "_look", lambda content, **_: "script" if b"/JavaScript" in content else "fine"
     )
+
+
+def by(app, ctx, **changes):
+    """Let the application go by another policy."""
+    product = app.extensions["marketplace"]
+    other = replace(ctx, policy=replace(ctx.policy, **changes))
+    app.extensions["marketplace"] = replace(product, ctx=other)
 
 
 def files(make):
@@ -176,6 +185,19 @@ def test_a_draft_that_is_saved_with_a_wrong_file_is_saved(quoting, make):
     assert draft.typed["notes"] == ["Typed"]
 
 
+def test_where_files_cannot_be_looked_into_just_now_nothing_that_was_typed_is_lost(
+    quoting, make, monkeypatch, app, ctx
+):
+    monkeypatch.setattr(pdfs, "_AT_ONCE", BoundedSemaphore(1))
+    by(app, ctx, pdf_look_seconds=0)
+    with pdfs._AT_ONCE:
+        page = quoting.press("/attachments", a_pdf(), notes="Typed")
+    assert page.status == 422
+    assert page.text.count("Many files are being looked into just now: please try again") == 2
+    assert quoting.typed["notes"] == "Typed"
+    assert files(make) == []
+
+
 def test_a_form_with_parts_is_no_way_around_what_a_draft_may_hold(quoting, make):
     large = {f"phases.{row}.deliverables": "x" * 200_000 for row in range(20)}
     answer = quoting.press("/draft", a_pdf(), **large)
@@ -221,9 +243,7 @@ def test_what_the_business_has_and_will_have_is_said_of_each_file(quoting, make)
 
 
 def test_when_there_are_as_many_as_may_be_one_is_removed_first(quoting, make, app, ctx):
-    product = app.extensions["marketplace"]
-    few = replace(ctx, policy=replace(ctx.policy, attachments_at_most=2))
-    app.extensions["marketplace"] = replace(product, ctx=few)
+    by(app, ctx, attachments_at_most=2)
     quoting.press("/attachments", a_pdf())
     page = quoting.press("/attachments", a_pdf(mark="2"))
     assert "That is all 2: to add another, remove one." in page.text
@@ -246,7 +266,7 @@ def test_a_file_that_comes_too_late_is_said_on_the_invitations_page(quoting, mak
         if name == "csrf_token"
     )
     sent.values[:] = [(n, token if n == "csrf_token" else v) for n, v in sent.values]
-    for button in ("/attachments", "", "/draft", "/sum"):
+    for button in ("/attachments", f"/attachments/{new_id()}/remove", "", "/draft", "/sum"):
         page = Page(post(quoting, sent, button), quoting.path)
         assert page.status == 303
         assert page.response.location.endswith(f"/portal/invitations/{quoting.invitation.id}")

@@ -5,19 +5,23 @@ browser does not choose it again on the page that follows.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from markupsafe import Markup
-from marshmallow import ValidationError, fields
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
-from marketplace.core.errors import Conflict, FieldError, Invalid, NotFound, NotSignedIn
+from marketplace.core.errors import (
+    Conflict,
+    FieldError,
+    Invalid,
+    NotFound,
+    NotSignedIn,
+    Unavailable,
+)
 from marketplace.core.forms import Form
 from marketplace.core.texts import N_
 from marketplace.invitations import service as invitations
@@ -31,14 +35,15 @@ from marketplace.quotes.intake import KIND_OF
 from marketplace.quotes.phases import LABELS as LABELS_OF_WORK
 from marketplace.quotes.rules import AUDITS, QuoteKind, TravelBasis
 from marketplace.web.api.portal_attachments import too_large, with_pdf
-from marketplace.web.api.quotes import Percent, QuoteIn
+from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import Amount, HalfDays, WholeNumber
+from marketplace.web.fields import WholeNumber
 from marketplace.web.files import download
 from marketplace.web.languages import translate
-from marketplace.web.pages.forms import Filled, Typed, parsed, read, typed_from
+from marketplace.web.pages.forms import Filled, Typed, read, typed_from
 from marketplace.web.pages.portal import Page, done, own_profile
 from marketplace.web.pages.quote_labels import FEES, LABELS, WHY_NOT, assumed, called, days_between
+from marketplace.web.pages.quote_sums import added_up, days, rows, value
 from marketplace.web.pages.refusals import whole
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import sentence, when
@@ -59,15 +64,18 @@ def to_sign_in_and_back(error: NotSignedIn) -> Response | tuple[Response | str, 
 def to_the_invitation(refused: Conflict) -> Response:
     """Say on the invitation's page what cannot be done any longer."""
     flash(sentence(refused), "problem")
-    return redirect(url_for("portal.one", **request.view_args or {}), 303)
+    return redirect(url_for("portal.one", invitation_id=_of_this_page()), 303)
+
+
+def _of_this_page() -> UUID:
+    """Return the invitation in the address, where no view is given it."""
+    return UUID(str((request.view_args or {})["invitation_id"]))
 
 
 FEWEST_PHASES, MOST_PHASES = 5, 30
 """Rows for phases: never fewer than a quote has already, or a revision would drop some."""
 
 NO_FILE = N_("Choose the file to add.")
-
-T = TypeVar("T")
 
 
 @pages.get("")
@@ -185,7 +193,7 @@ def discard(invitation_id: UUID) -> Response:
 @pages.errorhandler(RequestEntityTooLarge)
 def far_too_large(error: RequestEntityTooLarge) -> tuple[str, int]:
     """Show the form again, as it was kept: so much was sent that we did not read to its end."""
-    invitation_id = (request.view_args or {})["invitation_id"]
+    invitation_id = _of_this_page()
     shown = inbox.own_invitation(current_context(), current_actor(), invitation_id)
     draft = _draft(invitation_id)
     wrong = [FieldError("/file", too_large(current_context().policy))]
@@ -194,7 +202,10 @@ def far_too_large(error: RequestEntityTooLarge) -> tuple[str, int]:
 
 def _take_file(invitation_id: UUID) -> list[FieldError]:
     """Add the file that was chosen, if one was, and return what is wrong with it."""
-    form = with_pdf(Form({}))
+    try:
+        form = with_pdf(Form({}))
+    except Unavailable as busy:
+        return [FieldError("/file", sentence(busy))]
     if not form.values and not form.problems:
         return []
     try:
@@ -255,7 +266,7 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
     profile, zone = own_profile()
     kind = KIND_OF[profile.provider.kind]
     is_certification = kind is QuoteKind.CERTIFICATION
-    counted = _value(filled, "effective_personnel", WholeNumber(least=1, most=1_000_000))
+    counted = value(filled, "effective_personnel", WholeNumber(least=1, most=1_000_000))
     with ctx.reading() as session:
         held = accreditations.accreditations_of(session, profile.provider.id)
         files = attachments.attachments_of(session, current_actor(), shown["id"])
@@ -295,8 +306,8 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
         days_between=days_between,
         why_not={gap: translate(why) for gap, why in WHY_NOT.items()},
         called=called,
-        too_few=audit_time.too_few(suggested, _days(filled)) if suggested else [],
-        added=_added_up(filled, kind),
+        too_few=audit_time.too_few(suggested, days(filled)) if suggested else [],
+        added=added_up(filled, kind),
     )
 
 
@@ -318,78 +329,5 @@ def _moved_in_words() -> str:
 
 def _phase_rows(filled: Filled) -> range:
     """Return a row for every phase that is filled in, and one more to go on with."""
-    rows = _rows(filled)
-    return range(min(MOST_PHASES, max(FEWEST_PHASES, max(rows, default=0) + 2)))
-
-
-def _rows(filled: Filled) -> list[int]:
-    """Return the numbers of the phases in which anything is typed."""
-    names = [name for name, values in filled.typed.items() if any(map(str.strip, values))]
-    return sorted({int(name.split(".")[1]) for name in names if name.startswith("phases.")})
-
-
-@dataclass(frozen=True)
-class Added:
-    """What the page says of the sum of a form."""
-
-    total: Decimal | None
-    """None while nothing is stated."""
-    with_tax: Decimal | None
-    currency: str
-    unstated: list[str]
-    unreadable: list[str]
-
-
-def _added_up(filled: Filled, kind: QuoteKind) -> Added:
-    """Add up as much of a form as there is, by the arithmetic of the quote itself."""
-    wrong: list[str] = []
-    amounts: list[Decimal | None] = []
-
-    def amount(name: str) -> Decimal | None:
-        try:
-            amounts.append(_read(filled, name, Amount()))
-        except ValidationError:
-            wrong.append(name)
-            return None
-        return amounts[-1]
-
-    body: dict[str, Any]
-    if kind is QuoteKind.CERTIFICATION:
-        basis = filled.value("travel_basis")
-        lines = [line.key for line in rules.CERTIFICATION_LINES if line.in_three_years]
-        if basis == TravelBasis.INCLUDED:
-            lines.remove("travel")
-        body = {"fees": {key: amount(f"fees.{key}") for key in lines}, "travel_basis": basis}
-        keys = {key: f"fees.{key}" for key in lines}
-    else:
-        body = {"phases": [{"fee": amount(f"phases.{n}.fee")} for n in _rows(filled)]}
-        body["travel"] = amount("travel")
-        keys = {f"phases.{n}.fee": f"phases.{row}.fee" for n, row in enumerate(_rows(filled))}
-        keys["travel"] = "travel"
-    found = rules.added_up(kind, body)
-    rate = _value(filled, "tax_rate", Percent())
-    total = found.total if any(each is not None for each in amounts) else None
-    return Added(
-        total,
-        None if rate is None or total is None else rules.with_tax(total, str(rate)),
-        filled.value("currency").strip(),
-        [called(keys[each]) for each in found.unstated if each in keys and keys[each] not in wrong],
-        [called(name) for name in wrong],
-    )
-
-
-def _days(filled: Filled) -> dict[str, float | None]:
-    return {audit: _value(filled, f"audit_days.{audit}", HalfDays()) for audit in AUDITS}
-
-
-def _value(filled: Filled, name: str, kind: "fields.Field[T]") -> T | None:
-    """Return what a field holds, or None where it holds nothing that can be read."""
-    try:
-        return _read(filled, name, kind)
-    except ValidationError:
-        return None
-
-
-def _read(filled: Filled, name: str, kind: "fields.Field[T]") -> T | None:
-    kept = [value for value in filled.typed.get(name, []) if value.strip()]
-    return kind.deserialize(parsed(kind, kept[-1])) if kept else None
+    last = max(rows(filled), default=0)
+    return range(min(MOST_PHASES, max(FEWEST_PHASES, last + 2)))

@@ -154,7 +154,8 @@ form.addEventListener("input", () => {
   warn();
   later(AFTER_TYPING);
 });
-form.addEventListener("submit", () => {
+form.addEventListener("submit", (event) => {
+  if (event.defaultPrevented) return; // The file is too large, so nothing is sent.
   isStopped = true; // What is sent now is newer than any draft.
 });
 document.addEventListener("visibilitychange", () => {
