@@ -65,6 +65,7 @@ ADMIN = [
     ("GET", "/admin/leads", None),
     ("GET", f"/admin/leads/{SOME_ID}", None),
     ("GET", f"/admin/leads/{SOME_ID}/matching", None),
+    ("GET", f"/admin/leads/{SOME_ID}/comparison", None),
     ("GET", f"/admin/leads/{SOME_ID}/comparison.pdf", None),
     ("POST", f"/admin/leads/{SOME_ID}/approval", None),
     ("POST", f"/admin/leads/{SOME_ID}/rejection", {"reason": "x"}),

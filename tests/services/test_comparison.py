@@ -18,6 +18,7 @@ from marketplace.quotes import service as quotes
 from marketplace.quotes.ordering import Order
 from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.requests import load
+from tests.api.doors import admin_door, business_door
 from tests.factories import business_of, person_of
 from tests.pages.steps import held_by
 
@@ -170,3 +171,13 @@ def test_amounts_are_compared_in_the_currency_of_the_business(ctx, quoted):
     assert shown["currency"] == "AUD"
     assert not shown["is_one_currency"]
     assert [each["is_in_common_currency"] for each in shown["columns"]] == [True, False, True]
+
+
+def test_an_administrator_has_what_the_business_has(ctx, client, quoted):
+    lead, query = quoted(1), {"order": "total"}
+    own = client.get("/api/v1/request", query_string=query, headers=business_door(ctx, lead))
+    path = f"/api/v1/admin/leads/{lead.id}/comparison"
+    theirs = client.get(path, query_string=query, headers=admin_door(ctx))
+    assert theirs.status_code == 200
+    assert theirs.json == own.json["comparison"]
+    assert theirs.json["ordered_by"] == "total"

@@ -22,7 +22,7 @@ from marketplace.providers.rules import ProviderKind
 from marketplace.quotes import comparison, outcome
 from marketplace.web.api.admin_consultants import ConsultantUsedSchema
 from marketplace.web.api.common import BriefSchema, CommitmentSchema, MailStoppedSchema
-from marketplace.web.api.comparison_schemas import ComparisonArgs
+from marketplace.web.api.comparison_schemas import ComparisonArgs, ComparisonSchema
 from marketplace.web.api.request import QuestionSchema, RemindersSchema, StatusSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, In, Moment, Text
@@ -300,6 +300,17 @@ class OneLead(MethodView):
     def get(self, lead_id: UUID) -> dict[str, Any]:
         """All of a lead: form, signals, clock, invitations, quotes, history."""
         return casework.lead_case(current_context(), current_actor(), lead_id)
+
+
+@blp.route("/leads/<uuid:lead_id>/comparison")
+class LeadComparison(MethodView):
+    @blp.arguments(ComparisonArgs, location="query")
+    @blp.response(200, ComparisonSchema)
+    def get(self, args: dict[str, Any], lead_id: UUID) -> dict[str, Any]:
+        """The quotes side by side, as the business has them."""
+        shown = comparison.request_page(current_context(), current_actor(), **args, lead_id=lead_id)
+        compared: dict[str, Any] = shown["comparison"]
+        return compared
 
 
 @blp.route("/leads/<uuid:lead_id>/comparison.pdf")
