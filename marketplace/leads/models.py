@@ -207,6 +207,11 @@ class Lead(Base):
         if not rules.is_running(self.state, now=now, expires_at=self.expires_at):
             raise Conflict("this request is finished")
 
+    def require_not_erased(self) -> None:
+        """Raise `Conflict` where whoever held the lock before had it erased."""
+        if self.erased_at is not None:
+            raise Conflict("what this request said has been erased")
+
     def apply(self, event: LeadEvent, *, now: datetime, reason: str | None = None) -> None:
         """Let `event` happen at `now`, or raise `Conflict`."""
         self.state = rules.after(

@@ -45,7 +45,9 @@ def _ask(tx: Transaction, lead_id: UUID) -> None:
     asked_at = lead.outcome_due_at
     if asked_at is None or tx.now < asked_at:
         return
-    if lead.state not in ASKED_IN or lead.erased_at is not None:
+    lives_on = tx.policy.request_link_lives_on
+    is_shut = lead.finished_at is not None and lead.finished_at + lives_on <= tx.now
+    if lead.state not in ASKED_IN or lead.erased_at is not None or is_shut:
         lead.outcome_due_at = None
         return
     plan_ask(tx, lead)

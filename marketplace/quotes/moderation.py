@@ -59,6 +59,8 @@ class Doubt(StrEnum):
     """It holds an address, a web site or a telephone number."""
     PERSON = "person"
     """It may name a person, or the business."""
+    OTHER = "other"
+    """It may name another provider that was invited (invariant 6)."""
 
 
 _TITLE = re.compile(r"\b(?:mr|mrs|ms|miss|mx|dr|prof)\b\.?\s+[^\W\d_]", re.IGNORECASE)
@@ -79,6 +81,11 @@ def doubts_about(text: str | None, *, named: Iterable[Identity]) -> list[Doubt]:
     return found
 
 
+def names_another(text: str | None, others: Iterable[str]) -> bool:
+    """Return whether a text may name another provider, of which its reader must not learn."""
+    return text is not None and names_any_of(text, [Identity(each, "", "") for each in others])
+
+
 @dataclass(frozen=True)
 class Party:
     """By what an organisation is known to be another one."""
@@ -91,11 +98,12 @@ class Party:
 def is_own(business: Party, providers: Iterable[Party], *, is_free_mail: bool) -> bool:
     """Return whether a business may be one of these providers.
 
-    By its registration number, by an address of theirs, or by the domain of its address unless
-    anybody can have one there (`is_free_mail`).
+    By its registration number, by an address of theirs, by its web site, or by the domain of its
+    address unless anybody can have one there (`is_free_mail`).
     """
     addresses = {each.lower() for each in business.emails}
     domains = set() if is_free_mail else {_domain(each) for each in addresses}
+    domains |= _host(business.website)
     for each in providers:
         if business.legal_entity is not None and business.legal_entity == each.legal_entity:
             return True

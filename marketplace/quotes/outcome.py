@@ -117,6 +117,7 @@ def tell_outcome(
     """
     with ctx.transaction() as tx:
         lead = leads.lock_lead(tx.session, actor.own_lead())
+        lead.require_not_erased()
         taken = _taken(tx, actor, outcome, invitation_id)
         if lead.state in NEVER_RAN:
             raise Conflict("this request never ran, so nothing can have come of it")
@@ -254,12 +255,8 @@ def consultant_of(session: Session, lead: Lead) -> Provider:
 
 
 def _chosen(session: Session, lead: Lead) -> Provider | None:
-    """Return whose a request became, if anybody's.
-
-    Whoever waited for its lock may find that it was erased meanwhile: a `Conflict`.
-    """
-    if lead.erased_at is not None:
-        raise Conflict("what this request said has been erased")
+    """Return whose a request became, if anybody's. It must not have been erased meanwhile."""
+    lead.require_not_erased()
     if lead.taken_invitation_id is None:
         return None
     taken = session.get_one(Invitation, lead.taken_invitation_id)

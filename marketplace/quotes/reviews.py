@@ -37,12 +37,15 @@ def review_provider(
     """Take what the business says of a provider that answered it; once per invitation."""
     with ctx.transaction() as tx:
         lead = leads.lock_lead(tx.session, actor.own_lead())
+        lead.require_not_erased()
         reviewed = invitations.invitation_of(tx.session, actor, invitation_id)
         if reviewed.responded_at is None:
             raise Conflict("only a provider that answered can be reviewed")
         if opinions.is_reviewed(tx.session, reviewed.id):
             raise Conflict("this provider was reviewed already")
         doubts = _doubts(tx, lead, reviewed.provider_id, comment)
+        if moderation.names_another(comment, _others(tx, lead, reviewed.provider_id)):
+            doubts.append(Doubt.OTHER)
         if _is_own(tx, lead, reviewed.provider_id):
             doubts.insert(0, Doubt.OWN)
         review = Review(
@@ -73,14 +76,26 @@ def _first_state(doubts: Sequence[Doubt]) -> ReviewState:
 def _doubts(tx: Transaction, lead: Lead, provider_id: UUID, text: str | None) -> list[Doubt]:
     """Return what a text may tell of the business or of the provider's people.
 
-    What the provider is called may stand in it: it stands beside it anyway.
+    What the provider is called may stand in it: it stands beside it anyway. Of a business that had
+    itself forgotten it cannot be told any more, so that a person reads whatever is said.
     """
     provider = tx.session.get_one(Provider, provider_id)
     people = {each.name for each in accounts.users_of_provider(tx.session, provider_id)}
     named = [Identity("", each, "") for each in sorted(people | {provider.contact_name})]
     if lead.erased_at is None:
         named.append(lead.identity)
-    return moderation.doubts_about(text, named=named)
+    found = moderation.doubts_about(text, named=named)
+    if lead.erased_at is not None and Doubt.PERSON not in found:
+        found.append(Doubt.PERSON)
+    return found
+
+
+def _others(tx: Transaction, lead: Lead, provider_id: UUID) -> list[str]:
+    """Return what the others are called that were invited, of whom this provider may not know."""
+    held = invitations.invitations_for_lead(tx.session, lead.id)
+    ids = {each.provider_id for each in held} - {provider_id}
+    rows = select(Provider.name).where(Provider.id.in_(ids)).order_by(Provider.name)
+    return list(tx.session.scalars(rows))
 
 
 def _is_own(tx: Transaction, lead: Lead, provider_id: UUID) -> bool:
@@ -164,9 +179,10 @@ def report_reply(ctx: Context, actor: Actor, review_id: UUID, *, reason: str) ->
     """Ask, as the business, for the reply to its review to be looked at; it shows meanwhile."""
     own_lead = actor.own_lead()
     with ctx.transaction() as tx:
-        _, review, reply = _lock(tx, review_id)
+        lead, review, reply = _lock(tx, review_id)
         if review.lead_id != own_lead or not review.is_shown or not (reply and reply.is_shown):
             raise NotFound("no such reply")
+        lead.require_not_erased()
         reply.be_reported(reason, now=tx.now)
         record(tx, actor, "review.reply_reported", review.invitation_id)
         _ask_admins(tx, review, Part.REPLY, reply)
@@ -296,11 +312,15 @@ def _ask_admins(tx: Transaction, review: Review, part: Part, doubtful: Moderated
 
 
 def forget_texts(tx: Transaction, lead_id: UUID) -> None:
-    """Forget what was said in reviews of a request, in replies and reports; ratings stay."""
+    """Forget what was said in reviews of a request, in replies, reports and decisions.
+
+    Ratings stay, and what was decided: not why, since that may say whom it spares.
+    """
     of_lead = select(Review.id).where(Review.lead_id == lead_id)
+    nothing = {"report": None, "decision_reason": None}
     tx.session.execute(
-        update(Review).where(Review.lead_id == lead_id).values(comment=None, report=None)
+        update(Review).where(Review.lead_id == lead_id).values(comment=None, **nothing)
     )
     tx.session.execute(
-        update(ReviewReply).where(ReviewReply.review_id.in_(of_lead)).values(text=None, report=None)
+        update(ReviewReply).where(ReviewReply.review_id.in_(of_lead)).values(text=None, **nothing)
     )

@@ -72,6 +72,9 @@ HARBOUR = Party(
         (party("jo@sales.harbour.example"), False, True),
         (party("jo@harbour-quality.example"), False, True),
         (party("jo@notharbour.example"), False, False),
+        (party("jo@freemail.example", "https://harbour-quality.example/"), True, True),
+        (party("jo@acme.example", "https://harbour.example"), False, True),
+        (party("jo@acme.example", "https://acme.example"), False, False),
         (party("Quotes@Harbour.example"), False, True),
         # Anybody can have an address there: only the very same one is theirs.
         (party("jo@freemail.example"), True, False),

@@ -1,5 +1,6 @@
 """What came of a request: asked for in its time, told once and for all, and to whom it matters."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -386,4 +387,23 @@ def test_a_sweep_with_more_than_a_batch_to_ask_asks_them_all(ctx, make, clock):
             {"id": lead.id},
         )
     clock.advance(days=7)
-    assert asking.ask_for_outcomes(ctx) == BATCH + 1
+    unhurried = replace(ctx, policy=replace(ctx.policy, sweep_interval=timedelta(minutes=5)))
+    assert asking.ask_for_outcomes(unhurried) == BATCH + 1
+
+
+def test_whoever_had_its_data_erased_meanwhile_tells_nothing_more(ctx, make, quoted):
+    """Another tab held the lock: its link was looked at before."""
+    lead, *_ = quoted
+    erasure.erase_request(ctx, business_of(lead))
+    with pytest.raises(Conflict, match="erased"):
+        tell(ctx, lead, Outcome.NOT_NOW, comment="Jo Tran, 02 5550 1234")
+    assert again(make, lead).outcome_comment is None
+
+
+def test_nobody_is_asked_by_a_link_that_opens_nothing_any_more(ctx, make, clock, quoted):
+    lead, *_ = quoted
+    let_expire(ctx, clock, make, lead)
+    clock.advance(days=90)
+    assert asking.ask_for_outcomes(ctx) == 1
+    assert asked(make, lead) == []
+    assert again(make, lead).outcome_due_at is None

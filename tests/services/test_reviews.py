@@ -167,6 +167,18 @@ def test_what_may_name_or_reach_somebody_is_read_first_and_counts_for_nothing_un
     assert mails(make, "review_of_you_decided") == []
 
 
+def test_a_review_that_may_name_another_provider_is_read_first(ctx, make, provider):
+    """A provider learns of nobody else's name or existence, not from its reviews either."""
+    make.provider(name="Wattle Assurance Pty Ltd")
+    lead = make.matched_lead()
+    mine = next(each for each in held(make, lead) if each.provider_id == provider.id)
+    a_quote(ctx, mine)
+    review = reviews.review_provider(
+        ctx, business_of(lead), mine.id, rating=2, comment="Wattle quoted less, and sooner."
+    )
+    assert (review.state, review.doubts) == (ReviewState.QUEUED, ["other"])
+
+
 def test_who_names_its_own_business_is_read_first(given):
     lead, review = given(comment="At Invented Works they were quick.")
     assert "Invented Works" in lead.company_name
@@ -435,6 +447,43 @@ def test_with_the_personal_data_go_all_texts_and_the_rating_stays(ctx, make, pro
     hide(ctx, review)
     assert len(mails(make, "review_decided")) == before
     assert len(mails(make, "review_of_you_decided")) >= 1
+
+
+def test_whoever_had_its_data_erased_meanwhile_says_no_more(ctx, make, provider, given, answered):
+    """Another tab held the lock: its link was looked at before."""
+    lead, invitation = answered()
+    erasure.erase_request(ctx, business_of(lead))
+    with pytest.raises(Conflict, match="erased"):
+        reviews.review_provider(
+            ctx, business_of(lead), invitation.id, rating=1, comment="Jo Tran says no."
+        )
+    assert make.ask(lambda session: session.query(Review).count()) == 0
+    lead, review = given()
+    reply_to(ctx, review)
+    erasure.erase_request(ctx, business_of(lead))
+    with pytest.raises(Conflict, match="erased"):
+        reviews.report_reply(ctx, business_of(lead), review.id, reason="I am Jo Tran.")
+    assert reply_of(make, review).report is None
+
+
+def test_a_first_reply_to_one_who_is_forgotten_is_read_first(ctx, make, given):
+    """It may name the business, and nothing is kept by which that could be told."""
+    lead, review = given()
+    erasure.erase_request(ctx, business_of(lead))
+    reply_to(ctx, review, f"{lead.company_name} never paid.")
+    reply = reply_of(make, review)
+    assert (reply.state, reply.doubts) == (ReviewState.QUEUED, ["person"])
+    assert waiting(ctx) == [review.id]
+
+
+def test_the_reason_of_a_decision_is_forgotten_too_for_it_may_say_whom_it_spares(ctx, make, given):
+    lead, review = given()
+    reply_to(ctx, review)
+    for part in (Part.REPLY, Part.REVIEW):
+        hide(ctx, review, part, reason=f"It names {lead.contact_name}.")
+    erasure.erase_request(ctx, business_of(lead))
+    assert again(make, review).decision_reason is None
+    assert reply_of(make, review).decision_reason is None
 
 
 # A hundred thousand.

@@ -145,6 +145,7 @@ DOUBT = {
     "own": N_("who wrote it may be the provider itself, or related to it"),
     "contact": N_("it may hold an address, a web site or a telephone number"),
     "person": N_("it may name a person, or the business"),
+    "other": N_("it may name another provider that was invited"),
 }
 
 TRAVEL = {
