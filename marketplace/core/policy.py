@@ -163,9 +163,13 @@ class Policy:
     """Bytes that looking into a PDF may take ..."""
     pdf_look_seconds: int = 5
     """... and seconds of a processor. What takes more is refused."""
+    paper_cell_at_most: int = 4000
+    """Letters of what one quote says in one line that go on paper; of all questions ten times that.
+
+    A provider that writes without end must not keep the business from its PDF."""
     paper_memory: int = 1024 * 1024 * 1024
     """Bytes that setting a paper as a PDF may take, those only reserved included ..."""
-    paper_seconds: int = 10
+    paper_seconds: int = 6
     """... and seconds of a processor. What takes more is too long for one."""
 
     days_at_most: int = 1000

@@ -10,7 +10,7 @@ from marketplace.providers.models import Provider
 from marketplace.quotes import comparison, outcome
 from marketplace.quotes import service as quotes
 from marketplace.web.api.quotes import QuoteIn
-from marketplace.web.pages import compared
+from marketplace.web.pages import compared, paper
 from marketplace.web.requests import load
 from tests.api.doors import admin_door, business_door, provider_door
 from tests.factories import business_of, person_of
@@ -243,20 +243,53 @@ def test_whatever_is_written_is_set_as_it_is_written(ctx, make, client, name):
     assert provider
 
 
-def test_the_longest_that_can_be_quoted_is_set_and_in_time(ctx, make, client):
+def test_who_writes_without_end_keeps_nobody_from_the_paper(ctx, make, client):
     for number in range(3):
         make.provider(name=f"{number} {'Lorem ipsum dolor ' * 10}".strip())
     lead = make.matched_lead(notes="word " * 799)
+    phases = [
+        {"name": f"{number} {'x' * 190}", "days": 2, "fee": "3000.00"} for number in range(30)
+    ]
     body = {
         "kind": "consulting",
         "currency": "AUD",
-        "phases": [
-            {"name": f"{number} {'x' * 190}", "days": 2, "fee": "3000.00"} for number in range(30)
-        ],
-        "exclusions": ["a word " * 140] * 25 + ["y" * 1000] * 25,
+        "phases": phases,
+        "exclusions": ["The first of many."] + ["\U0001f600" * 1000] * 49,
+        "client_duties": ["a word " * 140] * 25 + ["y" * 1000] * 25,
         "valid_until": "2027-03-31",
     }
     for invitation in held_by(make, lead):
         quote(ctx, invitation, body)
+    for number in range(12):
+        text = f"Question {number}: {'what ' * 380}"
+        invitation = held_by(make, lead)[0]
+        asked = questions.ask_question(
+            ctx, person_of(invitation.provider_id), invitation.id, text=text
+        )
+        questions.answer_question(ctx, business_of(lead), asked.id, text="this " * 780)
     answer = client.get("/api/v1/request/comparison.pdf", headers=business_door(ctx, lead))
-    assert len(read(answer).pages) > 10
+    found = text_of(read(answer))
+    assert found.count("AUD90,000.00") >= 3
+    assert found.count("Thefirstofmany.") == 3
+    assert found.count(squeezed("Shortened here: the page has all of it.")) == 3 * 3
+    assert "Question5:" in found
+    assert "Question8:" not in found
+    assert squeezed("There were more: the page has all of them.") in found
+
+
+@pytest.mark.parametrize(
+    ("text", "set_as"),
+    [
+        ("From AUD 1,000.00 to NZD 2,000.00", "From AUD\xa01,000.00 to NZD\xa02,000.00"),
+        ("ISO 9001 (2026)", "ISO\xa09001 (2026)"),
+        ("three words only", "three words only"),
+        ("W" * 23, "W" * 23),
+        ("W" * 24, "\u200b".join(["W" * 6] * 4)),
+        ("a\u0301" * 12, "\u200b".join(["a\u0301" * 3] * 4)),
+        ("a" * 5 + "\u0301" * 30 + "b", "a" * 5 + "\u0301" * 30 + "\u200bb"),
+        (["x", {"y": ("z" * 24, 1, None, True)}], ["x", {"y": [
+            "\u200b".join(["z" * 6] * 4), 1, None, True]}]),
+    ],
+)  # fmt: skip
+def test_an_amount_stays_whole_and_what_has_no_gap_may_be_broken(text, set_as):
+    assert paper.settable(text) == set_as

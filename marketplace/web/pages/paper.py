@@ -3,9 +3,12 @@
 Its lines are those of the page (`compared`); `templates/comparison.typ` says what they look like.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +22,7 @@ from flask_babel import ngettext
 from marketplace.core.context import Context
 from marketplace.core.errors import Conflict
 from marketplace.core.files import PDF, SentFile
+from marketplace.core.policy import Policy
 from marketplace.core.typesetting import typeset
 from marketplace.providers.rules import AccreditationState
 from marketplace.quotes import comparison
@@ -49,10 +53,46 @@ def comparison_pdf(order: Order, *, lead_id: UUID | None = None) -> Response:
         raise Conflict("there is nothing to compare yet: nobody has quoted")
     policy = ctx.policy
     content = typeset(
-        TEMPLATE, paper(ctx, shown), memory=policy.paper_memory, seconds=policy.paper_seconds
+        TEMPLATE,
+        settable(paper(ctx, shown)),
+        memory=policy.paper_memory,
+        seconds=policy.paper_seconds,
     )
     name = f"quotes-{shown['reference']}{PDF.ending}"
     return download(SentFile(name, PDF.media_type, content))
+
+
+def settable(content: Any) -> Any:
+    """Return what is to be set with every text in it such that it stays where it belongs.
+
+    An amount is not parted from its currency; what has no gap in it for long may be broken, though
+    not between a letter and its accent.
+    """
+    if isinstance(content, dict):
+        return {name: settable(each) for name, each in content.items()}
+    if isinstance(content, list | tuple):
+        return [settable(each) for each in content]
+    if isinstance(content, str):
+        whole = _AMOUNT.sub("\\1\N{NO-BREAK SPACE}", content)
+        return _UNBROKEN.sub(lambda found: _broken(found[0]), whole)
+    return content
+
+
+_AMOUNT = re.compile(r"\b([A-Z]{3}) (?=\d)")
+_UNBROKEN = re.compile(r"\S{24,}")
+_MAY_BREAK_AFTER = 6
+
+
+def _broken(word: str) -> str:
+    parts, since = [], 0
+    for sign in word:
+        is_joined = unicodedata.category(sign)[0] in "MC"  # an accent, or what joins two signs
+        if since >= _MAY_BREAK_AFTER and not is_joined:
+            parts.append("\N{ZERO WIDTH SPACE}")
+            since = 0
+        parts.append(sign)
+        since += 1
+    return "".join(parts)
 
 
 def paper(ctx: Context, shown: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +121,7 @@ def paper(ctx: Context, shown: Mapping[str, Any]) -> dict[str, Any]:
             _table(ctx, kind, side_by_side, shown)
             for kind, side_by_side in shown["comparison"]["kinds"].items()
         ],
-        "questions": _questions(shown["questions"], zone),
+        "questions": _questions(shown["questions"], zone, ctx.policy),
         "reading": {
             "heading": _("How to read it"),
             "said": [
@@ -183,7 +223,11 @@ def _table(
                     {
                         "label": row.label,
                         "look": row.look,
-                        "cells": [asdict(cell) for cell in row.cells],
+                        "cells": [
+                            asdict(cell)
+                            | {"notes": _shortened(cell.notes, ctx.policy.paper_cell_at_most)}
+                            for cell in row.cells
+                        ],
                     }
                     for row in part.rows
                 ],
@@ -276,11 +320,33 @@ def _how_known(held: Mapping[str, Any]) -> str:
     return f"{state}."
 
 
-def _questions(asked: Sequence[Mapping[str, Any]], zone: str) -> dict[str, Any] | None:
+def _shortened(texts: Sequence[str], at_most: int) -> list[str]:
+    """Return texts up to so many letters in all, and where that is not all of them, say so."""
+    kept: list[str] = []
+    room = at_most
+    for text in texts:
+        if len(text) > room:
+            cut = [f"{text[:room]}\N{HORIZONTAL ELLIPSIS}"] if room else []
+            return [*kept, *cut, _("Shortened here: the page has all of it.")]
+        kept.append(text)
+        room -= len(text)
+    return kept
+
+
+def _questions(
+    asked: Sequence[Mapping[str, Any]], zone: str, policy: Policy
+) -> dict[str, Any] | None:
     if not asked:
         return None
+    lengths = accumulate(len(each["text"]) + len(each["answer"] or "") for each in asked)
+    fit = [
+        each
+        for each, length in zip(asked, lengths, strict=True)
+        if length <= 10 * policy.paper_cell_at_most
+    ]
     return {
         "heading": _("Questions and answers"),
+        "more": "" if len(fit) == len(asked) else _("There were more: the page has all of them."),
         "items": [
             {
                 "asked": _("A provider asked on %(when)s", when=_moment(each["asked_at"], zone)),
@@ -292,6 +358,6 @@ def _questions(asked: Sequence[Mapping[str, Any]], zone: str) -> dict[str, Any] 
                 ),
                 "answer": each["answer"] or "",
             }
-            for each in asked
+            for each in fit
         ],
     }
