@@ -8,7 +8,7 @@ file, and knows nothing of ours: it reads the PDF from its standard input and an
 import logging
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -39,6 +39,19 @@ _KINDS = {
 """What a dictionary is by its `/S`, `/Type` or `/Subtype` (ISO 32000-1, 7.11.4, 12.5.6, 12.6.4)."""
 
 
+_TELLING = ("/S", "/Type", "/Subtype")
+
+
+class Doubled(logging.Handler):
+    """Hears the library remark that a dictionary says twice what it is: readers differ on which."""
+
+    heard = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, Mapping) and record.args.get("key") in _TELLING:
+            self.heard = True
+
+
 def main() -> None:
     memory, seconds = (int(each) for each in sys.argv[1:])
     for limit, most in (
@@ -49,7 +62,6 @@ def main() -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (most, most))
-    logging.disable()
     sys.stdout.write("started ")
     sys.stdout.flush()
     sys.stdout.write(found_in(sys.stdin.buffer.read()))
@@ -57,9 +69,12 @@ def main() -> None:
 
 def found_in(content: bytes) -> str:
     """Return what a file is: fine, or the first reason not to take it."""
+    doubled = Doubled()
+    logging.getLogger("pypdf").addHandler(doubled)
     try:
         with PdfReader(BytesIO(content)) as reader:
-            return _found_in(reader)
+            found = _found_in(reader)
+            return UNREADABLE if found == FINE and doubled.heard else found
     except MemoryError:
         return TOO_MUCH
     except Exception:  # whatever a broken file does to the library
@@ -118,7 +133,7 @@ def _flaw(part: DictionaryObject) -> str | None:
         return SCRIPT
     if _FILES & part.keys():
         return INSIDE
-    kinds = [part[name] for name in ("/S", "/Type", "/Subtype") if name in part]
+    kinds = [part[name] for name in _TELLING if name in part]
     return next((_KINDS[each] for each in kinds if isinstance(each, str) and each in _KINDS), None)
 
 

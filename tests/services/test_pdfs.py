@@ -27,6 +27,17 @@ def why_not(content, *, memory=POLICY.pdf_look_memory, seconds=POLICY.pdf_look_s
     return pdfs.why_no_pdf(content, memory=memory, seconds=seconds)
 
 
+def looked(content):
+    """Return what is said of a file by what is found in it; here, and in no process of its own."""
+    return SAID.get(pdf_look.found_in(content))
+
+
+def test_a_process_of_its_own_says_the_same():
+    assert why_not(a_pdf()) is None
+    assert why_not(opens(b"/S /Launch /F (x)")) == ACTION
+    assert why_not(locked("secret")) == ENCRYPTED
+
+
 def locked(user, owner=None):
     writer = PdfWriter()
     writer.add_blank_page(100, 100)
@@ -54,7 +65,7 @@ FINE = [
 
 @pytest.mark.parametrize("content", FINE, ids=range(len(FINE)))
 def test_a_plain_pdf_is_taken(content):
-    assert why_not(content) is None
+    assert looked(content) is None
 
 
 NONE_AT_ALL = [
@@ -84,12 +95,12 @@ BROKEN = [
 
 @pytest.mark.parametrize("content", BROKEN, ids=range(len(BROKEN)))
 def test_what_cannot_be_read_is_refused(content):
-    assert why_not(content) == UNREADABLE
+    assert looked(content) == UNREADABLE
 
 
 @pytest.mark.parametrize("content", [locked("secret"), locked("", "secret")])
 def test_what_is_encrypted_is_refused_with_a_password_or_without(content):
-    assert why_not(content) == ENCRYPTED
+    assert looked(content) == ENCRYPTED
 
 
 ACTIVE = [
@@ -118,7 +129,77 @@ ACTIVE = [
 def test_what_does_something_or_hides_something_is_refused_with_a_sentence_of_its_own(
     content, said
 ):
-    assert why_not(content) == said
+    assert looked(content) == said
+
+
+def packed(*, root=b"", action=b""):
+    """Return a PDF as programs write them today: its objects packed into a stream."""
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R " + root + b" >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>",
+        b"<< /S /GoTo " + action + b" >>",
+    ]
+    places, body = b"", b""
+    for number, content in enumerate(objects, start=1):
+        places += b"%d %d " % (number, len(body))
+        body += content + b" "
+    first = b"%PDF-1.7\n"
+    stream = _stream(b"/Type /ObjStm /N 4 /First %d" % len(places), places + body)
+    second = first + b"5 0 obj\n" + stream + b"\nendobj\n"
+    rows = [(0, 0, 255), *((2, 5, index) for index in range(4)), (1, 9, 0), (1, len(second), 0)]
+    table = b"".join(bytes([kind]) + at.to_bytes(3) + bytes([last]) for kind, at, last in rows)
+    about = b"/Type /XRef /Size 7 /W [1 3 1] /Root 1 0 R"
+    end = b"\nendobj\nstartxref\n%d\n%%%%EOF\n" % len(second)
+    return second + b"6 0 obj\n" + _stream(about, table) + end
+
+
+def _stream(about, content):
+    content = zlib.compress(content)
+    size = b" /Filter /FlateDecode /Length %d >>\nstream\n" % len(content)
+    return b"<< " + about + size + content + b"\nendstream"
+
+
+def updated(catalogue):
+    """Return a PDF to which another catalogue was added later, as signing programs do."""
+    before = a_pdf()
+    table = before.rindex(b"xref\n0 ")
+    after = before + b"1 0 obj\n" + catalogue + b"\nendobj\n"
+    return after + (
+        b"xref\n1 1\n%010d 00000 n \ntrailer\n<< /Size 5 /Root 1 0 R /Prev %d >>\n"
+        b"startxref\n%d\n%%%%EOF\n" % (len(before), table, len(after))
+    )
+
+
+LATER = b"<< /Type /Catalog /Pages 2 0 R %b >>"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (packed(), None),
+        (packed(root=b"/OpenAction << /S /JavaScript /JS (x) >>"), SCRIPT),
+        (packed(action=b"/Next << /S /Launch /F (x) >>"), ACTION),
+        (updated(LATER % b""), None),
+        (updated(LATER % b"/OpenAction << /S /JavaScript /JS (x) >>"), SCRIPT),
+        (updated(LATER % b"/Names << /EmbeddedFiles << >> >>"), INSIDE),
+    ],
+    ids=range(6),
+)
+def test_what_is_packed_or_added_later_is_looked_into_as_well(content, said):
+    assert looked(content) == said
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (opens(b"/S /GoTo /S /Launch /F (x)"), UNREADABLE),
+        (opens(b"/S /Launch /F (x) /S /GoTo"), ACTION),
+        (a_pdf(root=b"/Lang (en) /Lang (de)"), None),
+    ],
+)
+def test_what_says_twice_what_it_is_and_readers_differ_on_is_not_taken(content, said):
+    assert looked(content) == said
 
 
 def bomb(layers):
