@@ -125,8 +125,13 @@ def _accreditation(column: Column) -> Cell:
         if held["checked_on"]
         else _("vouched for when the provider was taken in")
     )
+    edition = (
+        _("for edition %(edition)s", edition=held["edition"])
+        if held["edition"]
+        else _("for which edition is not known")
+    )
     state = () if held["state"] == "verified" else (say(held["state"], "accreditation"),)
-    return Cell(f"{held['body']} {held['certificate_number']}", (checked,), state)
+    return Cell(f"{held['body']} {held['certificate_number']}", (edition, checked), state)
 
 
 def _personnel(column: Column) -> Cell:
