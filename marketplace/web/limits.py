@@ -45,7 +45,6 @@ LIMITS = {
     ("PUT", "/api/v1/request/reminders"): "20 per minute; 100 per hour",
     ("POST", "/requests/reminders"): "20 per minute; 100 per hour",
     ("POST", "/reminders/<token>"): "30 per minute; 300 per hour",
-    ("POST", "/reminders/<token>/stop"): "30 per minute; 300 per hour",
     ("POST", "/come-back/<token>"): "30 per minute; 300 per hour",
     ("POST", "/sign-in"): "20 per minute; 120 per hour",
     ("POST", "/forgot-password"): "10 per minute; 40 per hour",
@@ -54,7 +53,10 @@ LIMITS = {
     ("POST", "/portal/team/invitations/<uuid:invitation_id>/again"): "10 per minute; 40 per hour",
     ("POST", "/portal/team/<uuid:user_id>/link"): "10 per minute; 40 per hour",
 }
-"""By method and route: an office behind one address gets by, a machine that guesses does not."""
+"""By method and route: an office behind one address gets by, a machine that guesses does not.
+
+What stops reminders has none: a large mail service asks for all of its users from few addresses.
+"""
 
 REFUSED = "too many of these came from your address: please wait a moment and try again"
 

@@ -222,6 +222,18 @@ def test_no_field_of_the_form_is_lost_where_regions_and_advisers_are_many(
     assert len(latest.consultants_used) == 5
 
 
+def test_a_form_with_rows_without_end_is_shown_again_with_as_many_as_there_may_be(browser):
+    visitor = browser()
+    visitor.open("/")
+    rows = [(f"consultants_used.{n}.name", "x") for n in (*range(500), 999_999_999_999)]
+    kept = [each for each in visitor.page.form("/").values if each[0] in ("csrf_token", "begun")]
+    page = visitor.post("/", [*kept, *rows, *[("region_written", "x")] * 500])
+    assert page.status == 422
+    names = [name for name, _ in page.form("/").values]
+    assert len([name for name in names if name.startswith("consultants_used.")]) == 20
+    assert names.count("region_written") == 10
+
+
 def test_a_link_that_has_lapsed_opens_nothing(ctx, browser, business, make, clock):
     agree(business)
     anybody, address = browser(), manage(ctx, make)
