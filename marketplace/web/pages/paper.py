@@ -214,7 +214,7 @@ def _table(
         "said": compared.above(side_by_side, shown["comparison"]),
         "cards": _cards(parts, columns, marks, shown),
         "line": _("Line"),
-        "names": [column["provider"] for column in columns],
+        "names": [_in_short(column["provider"]) for column in columns],
         "marks": marks,
         "parts": [
             {
@@ -318,6 +318,16 @@ def _how_known(held: Mapping[str, Any]) -> str:
     if checked:
         return _("%(state)s; last looked at on %(checked)s.", state=state, checked=day(checked))
     return f"{state}."
+
+
+_NAME_AT_MOST = 80
+"""Letters above a column, which stand on every page again; the whole name is in front of it all."""
+
+
+def _in_short(name: str) -> str:
+    if len(name) <= _NAME_AT_MOST:
+        return name
+    return f"{name[: _NAME_AT_MOST - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _shortened(texts: Sequence[str], at_most: int) -> list[str]:

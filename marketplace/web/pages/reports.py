@@ -1,7 +1,7 @@
 """Reports for administrators: how the promise was kept, who is missing where, what is quoted."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -37,7 +37,7 @@ from marketplace.web.api.commitment_schemas import FiguresSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.languages import formats
 from marketplace.web.pages.desk import arguments
-from marketplace.web.pages.forms import Filled
+from marketplace.web.pages.forms import Filled, typed_from
 from marketplace.web.pages.kept import once_a_minute
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import day
@@ -215,11 +215,14 @@ DAYS = {"": "", "from": N_("The first day"), "until": N_("The last day")}
 @pages.get("/quotes")
 def quotes() -> str | tuple[str, int]:
     """Show for how much the same was quoted, on the days in the address."""
-    form = Filled(DAYS, {name: [request.args[name]] for name in DAYS if name in request.args})
+    form = Filled(DAYS)
     try:
         found = _quoted(arguments(QuoteRangesArgs))
+        first, last = found.since.date(), (found.until - timedelta(microseconds=1)).date()
+        days = {"from": first, "until": max(first, last)}
+        form = Filled(DAYS, typed_from(days))
     except Invalid as wrong:
-        form = form.wrong(wrong.errors)
+        form = form.wrong(wrong.errors, typed_from(request.args.to_dict()))
         found = _quoted({})
     wholes = _wholes(found.ranges)
     with current_context().reading() as session:
