@@ -18,6 +18,7 @@ from sendgrid.helpers.mail import (
     Header,
     Mail,
     OpenTracking,
+    SubscriptionTracking,
     To,
     TrackingSettings,
 )
@@ -113,6 +114,8 @@ class SendGridChannel:
         tracking = TrackingSettings()
         tracking.click_tracking = ClickTracking(enable=False, enable_text=False)
         tracking.open_tracking = OpenTracking(enable=False)
+        # Theirs would stop all mail to the address, that about a running request too.
+        tracking.subscription_tracking = SubscriptionTracking(enable=False)
         mail.tracking_settings = tracking
         return mail
 

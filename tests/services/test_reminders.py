@@ -414,6 +414,26 @@ def test_stopped_by_a_link_they_are_forgotten_at_once_and_stopping_again_is_well
     assert reminding.remind_of_certificates(ctx) == 0
 
 
+def test_stopped_while_it_is_being_sent_nothing_is_left_to_go_out(
+    ctx, installation, make, lead, clock
+):
+    token = token_of(ctx, want(ctx, lead))
+    at(clock, 2027, 7, 20)
+
+    def one(act):
+        with installation.app.app_context():
+            act()
+
+    def sweep():
+        reminding.remind_of_certificates(ctx)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(one, [sweep, lambda: reminders.stop_by_link(ctx, token)] * 6))
+    assert (kept(make), kept(make, CertificateReminder)) == ([], [])
+    assert {str(each.state) for each in mails(make)} <= {"suppressed"}
+    assert verbs(make, lead).count("reminders.ended") == 1
+
+
 def test_service_mail_goes_on_when_reminders_are_stopped(ctx, make, lead, installation):
     token = token_of(ctx, want(ctx, lead))
     reminders.stop_by_link(ctx, token)

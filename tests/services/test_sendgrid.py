@@ -75,6 +75,7 @@ def test_a_message_is_posted_whole_with_its_id_and_without_tracking(ctx, service
     assert post["tracking_settings"] == {
         "click_tracking": {"enable": False, "enable_text": False},
         "open_tracking": {"enable": False},
+        "subscription_tracking": {"enable": False},
     }
 
 
