@@ -16,6 +16,8 @@ from marketplace.accounts import queries as accounts
 from marketplace.bootstrap import Product, build
 from marketplace.catalogue.models import Standard
 from marketplace.core.db import db
+from marketplace.core.errors import Unavailable
+from marketplace.core.pdfs import why_no_pdf
 from marketplace.local.demo.stage import demo_accounts
 from marketplace.migrations.schema import missing_migrations
 from marketplace.notifications.models import MailPause
@@ -23,6 +25,9 @@ from marketplace.notifications.rules import Way
 
 SKEW = 1.0
 """Seconds by which this machine's clock may differ from PostgreSQL's."""
+
+NO_PAGES = b"%PDF-1.7\n%%EOF"
+"""What looks like a PDF enough to be looked into."""
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -49,6 +54,7 @@ def examine(environment: Mapping[str, str], *, is_up: bool) -> Iterator[Finding]
     yield Finding("The settings are complete.")
     yield from _address(settings)
     product = build(settings)
+    yield _files(product)
     with product.app.app_context():
         try:
             yield from _database(product, is_up=is_up)
@@ -70,6 +76,18 @@ def _address(settings: Settings) -> Iterator[Finding]:
             f"{settings.public_url} is not encrypted. Serve it by https and say so in "
             "MARKETPLACE_PUBLIC_URL."
         )
+
+
+def _files(product: Product) -> Finding:
+    policy = product.ctx.policy
+    try:
+        why_no_pdf(NO_PAGES, memory=policy.pdf_look_memory, seconds=policy.pdf_look_seconds)
+    except Unavailable:
+        return wrong(
+            "The files of quotes cannot be looked into, so none is taken. Install everything that "
+            "requirements.lock names."
+        )
+    return Finding("Files can be looked into.")
 
 
 def _database(product: Product, *, is_up: bool) -> Iterator[Finding]:

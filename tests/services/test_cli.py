@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -15,6 +16,7 @@ from sqlalchemy import func, select, text
 from marketplace.accounts import credentials
 from marketplace.accounts import queries as accounts
 from marketplace.cli import cli
+from marketplace.core import pdfs
 from marketplace.local.connection import decided, read_connection, write_connection
 from marketplace.local.demo import people, stage
 from marketplace.local.doctor import examine
@@ -230,7 +232,15 @@ def test_doctor_names_what_is_missing_and_what_to_do(environment, ctx, run, serv
     assert "wrong  No scheduler was heard of" in out
     assert "marketplace create-admin" in out
     assert "ok     The clocks agree." in out
+    assert "ok     Files can be looked into." in out
     assert "3 of these" in err
+
+
+def test_doctor_says_that_files_cannot_be_looked_into(environment, ctx, run, monkeypatch):
+    monkeypatch.setattr(pdfs, "_PROGRAM", Path("/nowhere/pdf_look.py"))
+    code, out, _ = run("doctor")
+    assert code == 1
+    assert "wrong  The files of quotes cannot be looked into" in out
 
 
 def test_doctor_says_what_is_away(environment, ctx, run):
