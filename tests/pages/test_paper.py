@@ -6,14 +6,16 @@ import pytest
 from pypdf import PdfReader
 
 from marketplace.invitations import questions
+from marketplace.matching import service as matching
 from marketplace.providers.models import Provider
-from marketplace.quotes import comparison, outcome
+from marketplace.providers.service import suspend_provider
+from marketplace.quotes import comparison, erasure, outcome
 from marketplace.quotes import service as quotes
 from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.pages import compared, paper
 from marketplace.web.requests import load
 from tests.api.doors import admin_door, business_door, provider_door
-from tests.factories import business_of, person_of
+from tests.factories import ADMIN, business_of, person_of
 from tests.pages.steps import held_by, open_request
 from tests.pages.test_business_pages import CERTIFICATION
 
@@ -171,9 +173,26 @@ def test_quotes_stand_in_the_order_of_the_page(ctx, make, business, lead):
     assert squeezed("the lowest total first") in found
 
 
-def test_whose_provider_was_chosen_or_withdrawn_is_marked(ctx, make, business, lead):
+def test_whose_provider_was_chosen_is_marked(ctx, make, business, lead):
     outcome.choose_provider(ctx, business_of(lead), held_by(make, lead)[0].id)
     assert "chosen" in text_of(read(business.client.get("/requests/comparison.pdf")))
+
+
+def test_of_a_request_that_was_erased_nobody_is_named_and_the_quotes_stay(ctx, client, lead):
+    erasure.erase_request(ctx, business_of(lead))
+    path = f"/api/v1/admin/leads/{lead.id}/comparison.pdf"
+    found = text_of(read(client.get(path, headers=admin_door(ctx))))
+    assert "AUD10,450.99" in found
+    for each in (lead.company_name, "For a tender.", "One shift?", "What was asked"):
+        assert squeezed(each) not in found, each
+
+
+def test_a_quote_whose_provider_may_take_no_part_any_more_says_so(ctx, make, business, lead):
+    gone = held_by(make, lead)[0]
+    suspend_provider(ctx, ADMIN, gone.provider_id, reason="An insurance is missing.")
+    matching.match_lead(ctx, lead.id)
+    found = text_of(read(business.client.get("/requests/comparison.pdf")))
+    assert "Withdrawn,because" in found
 
 
 def test_business_and_administrator_have_it_by_each_door(ctx, client, admin, lead):
