@@ -107,7 +107,7 @@ def dates_of(certificate: Certificate, policy: Policy) -> list[Due]:
 
     Who had it when the reminders were agreed to had found somebody who certifies.
     """
-    had_it = certificate.certified_on <= today_of(certificate, _agreed(certificate)["at"])
+    had_it = certificate.certified_on <= agreed_on(certificate)
     return cycle.falls_due(
         certificate.certified_on,
         _replaced(certificate),
@@ -278,6 +278,11 @@ def standards_of_lead(session: Session, lead: Lead) -> list[Standard]:
 def may_be_reminded(session: Session, lead: Lead) -> bool:
     """Return whether there is anything to remind the business of a request of, once it agrees."""
     return lead.taken_invitation_id is not None and bool(standards_of_lead(session, lead))
+
+
+def agreed_on(certificate: Certificate) -> date:
+    """Return on which day the business agreed, where it is."""
+    return today_of(certificate, _agreed(certificate)["at"])
 
 
 def _agreed(certificate: Certificate) -> Json:

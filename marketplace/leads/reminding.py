@@ -8,7 +8,7 @@ from marketplace.core.events import record
 from marketplace.core.links import Purpose
 from marketplace.core.sweeps import sweep
 from marketplace.leads import certificates, cycle
-from marketplace.leads.cycle import ReminderEvent, ReminderState
+from marketplace.leads.cycle import Milestone, ReminderEvent, ReminderState
 from marketplace.leads.models import Certificate, CertificateReminder
 from marketplace.notifications.service import LinkTo, notify
 
@@ -64,5 +64,6 @@ def _remind(tx: Transaction, certificate: Certificate, due: list[CertificateRemi
         link=LinkTo(Purpose.ASK_AGAIN, certificate.id, certificate.forget_at),
         standards=certificate.standards,
         dates=said,
-        agreed_on=certificate.consent["at"][:10],
+        seeks_body=any(each.what is Milestone.CERTIFICATION for each in dates),
+        agreed_on=certificates.agreed_on(certificate).isoformat(),
     )

@@ -163,13 +163,34 @@ SAMPLES: tuple[Sample, ...] = (
     ),
     Sample(
         "cycle_reminder",
-        {"standards": _STANDARDS[:2], "dates": _DATES[:1], "agreed_on": "2026-11-20"},
+        {
+            "standards": _STANDARDS[:2],
+            "dates": ["The certificate is expected on 23 May 2027, after both stages of its audit"],
+            "agreed_on": "2026-11-20",
+            "seeks_body": True,
+        },
+        link=Purpose.ASK_AGAIN,
+        case="nobody certifies yet",
+    ),
+    Sample(
+        "cycle_reminder",
+        {
+            "standards": _STANDARDS[:2],
+            "dates": _DATES[:1],
+            "agreed_on": "2026-11-20",
+            "seeks_body": False,
+        },
         link=Purpose.ASK_AGAIN,
         case="one date",
     ),
     Sample(
         "cycle_reminder",
-        {"standards": _STANDARDS[:2], "dates": _DATES, "agreed_on": "2026-11-20"},
+        {
+            "standards": _STANDARDS[:2],
+            "dates": _DATES,
+            "agreed_on": "2026-11-20",
+            "seeks_body": False,
+        },
         link=Purpose.ASK_AGAIN,
         case="two dates",
     ),

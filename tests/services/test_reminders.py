@@ -229,6 +229,16 @@ def test_each_mail_goes_out_once_in_its_time(ctx, make, lead, clock):
     assert sent_on[:3] == [date(2027, 7, 20), date(2028, 7, 20), date(2029, 2, 18)]
 
 
+def test_a_mail_says_on_which_day_it_was_agreed_to_where_the_business_is(ctx, make, lead, clock):
+    at(clock, 2026, 11, 30, 20)  # 1 December in Sydney
+    want(ctx, lead, certified_on="2026-11-30")
+    at(clock, 2027, 8, 1)
+    reminding.remind_of_certificates(ctx)
+    (mail,) = mails(make)
+    assert mail.values["agreed_on"] == "2026-12-01"
+    assert not mail.values["seeks_body"]
+
+
 def test_two_machines_at_once_send_it_once(ctx, installation, make, lead, clock):
     want(ctx, lead)
     at(clock, 2027, 7, 20)
@@ -503,6 +513,7 @@ def test_who_has_a_consultant_only_is_told_when_to_look_for_a_body(ctx, make, le
     reminding.remind_of_certificates(ctx)
     (mail,) = mails(make)
     assert mail.values["dates"][0].startswith("The certificate is expected on 31 August 2027")
+    assert mail.values["seeks_body"]
     form = again(ctx, make, clock)
     assert (form["certification_status"], form["needed_by"]) == ("none", "2027-08-31")
     assert form["service"] == "certification"
