@@ -228,14 +228,19 @@ def _tell_finished(tx: Transaction, template: str, lead: Lead) -> None:
 def follow_on(ctx: Context, actor: Actor, form: Form) -> Receipt:
     """After an awarded consulting request: ask for certification, knowing who consulted.
 
-    Pre-filled from the first request; `form` may change what is needed now. The business is known
-    by its link, so nothing is confirmed again.
+    Pre-filled from the first request; `form` may change what is needed now, and name others who
+    advised since. The business is known by its link, so nothing is confirmed again.
     """
     with ctx.transaction() as tx:
         first = leads.lock_lead(tx.session, actor.own_lead())
         consultant = consultant_of(tx.session, first)
-        wanted = {**_as_values(first), **form.values, "service": Service.CERTIFICATION}
-        wanted["consultants_used"] += [{"name": consultant.name, "ended_on": None}]
+        kept = _as_values(first)
+        wanted = {**kept, **form.values, "service": Service.CERTIFICATION}
+        wanted["consultants_used"] = [
+            *kept["consultants_used"],
+            *form.values.get("consultants_used", []),
+            {"name": consultant.name, "ended_on": None},
+        ]
         whole = Form(wanted, form.problems)
         values = whole.accept(intake.problems(tx.session, whole, today=tx.now.date()))
         lead = intake.new_lead(tx, values, Telltale(), confirmed=True, follows_lead_id=first.id)

@@ -353,11 +353,8 @@ def test_closing_takes_a_reason(ctx, browser, certification, make):
 
 def test_a_provider_that_answered_is_reviewed_once(ctx, browser, certification, make):
     business = browser()
-    page = open_request(ctx, business, certification)
-    assert "/requests/review/" not in page.html
+    open_request(ctx, business, certification)
     quoted = held_by(make, certification)[0].id
-    early = business.open(f"/requests/review/{quoted}")
-    assert "once your request is finished" in early.text
     outcome.close_request(ctx, business_of(certification), reason="not_now")
     page = business.open("/requests")
     asked = business.open(page.link("/requests/review/"))
@@ -393,7 +390,12 @@ def test_an_awarded_consulting_request_is_followed_on(ctx, browser, make):
     assert "Southern Assurance" in asked.text
     assert dict(asked.form("follow-on").values)["headcount"] == "42"
     assert business.send("/requests/follow-on", headcount="lots").status == 422
-    own = business.send("/requests/follow-on", headcount="45")
+    named = {"consultants_used.0.name": "", "consultants_used.0.ended_on": "2026-02-01"}
+    refused = business.send("/requests/follow-on", **named)
+    assert refused.status == 422
+    assert "Write the name of consultant 1" in refused.text
+    named["consultants_used.0.name"] = "Found Elsewhere"
+    own = business.send("/requests/follow-on", headcount="45", **named)
     assert "Your new request is in" in own.text
     latest = make.ask(lambda session: session.query(Lead).order_by(Lead.id.desc()).first())
     assert (latest.service, latest.headcount, latest.follows_lead_id) == (
@@ -401,7 +403,10 @@ def test_an_awarded_consulting_request_is_followed_on(ctx, browser, make):
         45,
         lead.id,
     )
-    assert latest.consultants_used == [{"name": "Harbour Quality Pty Ltd", "ended_on": None}]
+    assert latest.consultants_used == [
+        {"name": "Found Elsewhere", "ended_on": "2026-02-01"},
+        {"name": "Harbour Quality Pty Ltd", "ended_on": None},
+    ]
     business.open("/requests/follow-on")
     assert "You have a request running already" in business.send("/requests/follow-on").text
 

@@ -74,9 +74,33 @@ def test_whom_they_chose_is_one_answer_and_ends_the_request(ctx, make, browser, 
     page = business.send("/requests/outcome", ("outcome", f"awarded:{first.id}"))
     assert f"You have chosen {name}." in page.text
     assert now(make, lead).state == "awarded"
-    again = business.open("/requests/outcome")
+    again = business.open(page.link("/requests/outcome"))
     assert f"You have chosen {name}" in again.text
-    assert not [form for form in again.forms if "outcome" in form.action]
+    assert "We are not going ahead now" not in again.text
+    page = business.send("/requests/outcome", reason="fit", comment="They know our trade.")
+    assert "Thank you for telling us." in page.text
+    told = now(make, lead)
+    assert (told.state, told.outcome, told.outcome_reason) == ("awarded", "awarded", "fit")
+    assert told.outcome_comment == "They know our trade."
+    business.open("/requests/outcome")
+    business.send("/requests/outcome", outcome="not_now")
+    assert now(make, lead).outcome == "awarded"
+
+
+def test_who_answered_is_reviewed_once_also_while_the_request_runs(ctx, make, browser, quoted):
+    lead, first, name = quoted
+    _, silent = held_by(make, lead)
+    business = browser()
+    page = open_request(ctx, business, lead)
+    assert f"/requests/review/{silent.id}" not in page.html
+    page = business.open(page.link(f"/requests/review/{first.id}"))
+    assert "Your request still runs" in page.text
+    page = business.send("/requests/review", ("rating", "4"), comment="Quick.")
+    assert "Thank you for your review." in page.text
+    assert f"You rated how {name} answered: 4 of 5." in page.text
+    page = business.open(f"/requests/review/{silent.id}")
+    assert "has not answered, so there is nothing to review" in page.text
+    assert not [form for form in page.forms if "review" in form.action]
 
 
 def test_one_that_expired_is_told_of_without_reviving_it_and_put_right(

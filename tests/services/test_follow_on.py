@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from marketplace.core.errors import Conflict, NotAllowed
+from marketplace.core.errors import Conflict, Invalid, NotAllowed
 from marketplace.core.forms import Form
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import Outcome
@@ -16,6 +16,7 @@ from marketplace.providers.models import Provider
 from marketplace.quotes import erasure, outcome
 from marketplace.quotes import service as quotes
 from marketplace.web.api.quotes import QuoteIn
+from marketplace.web.api.request import FollowOnIn
 from marketplace.web.requests import load
 from tests.factories import business_of, person_of
 from tests.pages.test_business_pages import CERTIFICATION
@@ -117,6 +118,38 @@ def test_of_ten_who_were_named_none_is_forgotten_for_the_one_that_was_chosen(ctx
     followed = make.lead_called(follow(ctx, make, lead).reference)
     names = [each["name"] for each in followed.consultants_used]
     assert names == [*(each["name"] for each in named), "Harbour Quality Pty Ltd"]
+
+
+def test_who_was_found_elsewhere_and_is_named_afterwards_counts_beside_who_was_chosen(
+    ctx, make, lead, bodies
+):
+    elsewhere = make.provider(name="Advice From Elsewhere", regions=("NZ",))
+    make.relationship(elsewhere, bodies["Free"])
+    named = [{"name": "Advice From Elsewhere", "ended_on": "2026-11-01"}]
+    form = load(FollowOnIn(), {"consultants_used": named})
+    receipt = outcome.follow_on(ctx, business_of(lead), form)
+    followed = make.lead_called(receipt.reference)
+    assert [each["name"] for each in followed.consultants_used] == [
+        "Advice From Elsewhere",
+        "Harbour Quality Pty Ltd",
+    ]
+    matching.match_lead(ctx, followed.id)
+    assert invited_to(make, receipt.reference) == {"Left Long Ago Assurance"}
+
+
+@pytest.mark.parametrize(
+    ("named", "pointer"),
+    [
+        ([{"ended_on": "2026-11-01"}], "/consultants_used/0/name"),
+        ([{"name": "Advice", "ended_on": "soon"}], "/consultants_used/0/ended_on"),
+        ([{"name": "Advice"}] * 11, "/consultants_used"),
+        (None, "/consultants_used"),
+    ],
+)
+def test_whom_it_names_has_to_be_said_in_full(ctx, make, lead, named, pointer):
+    with pytest.raises(Invalid) as refused:
+        outcome.follow_on(ctx, business_of(lead), load(FollowOnIn(), {"consultants_used": named}))
+    assert [each.pointer for each in refused.value.errors] == [pointer]
 
 
 def test_a_form_of_the_same_business_is_matched_as_its_follow_on_would_be(ctx, make, lead, bodies):

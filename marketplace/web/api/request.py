@@ -24,7 +24,13 @@ from marketplace.quotes import comparison, erasure, outcome, reviews
 from marketplace.quotes.models import Review
 from marketplace.quotes.moderation import ReviewState
 from marketplace.quotes.opinions import Opinion
-from marketplace.web.api.common import CommitmentSchema, NeedIn, ReceiptSchema, code
+from marketplace.web.api.common import (
+    CommitmentSchema,
+    ConsultantUsedIn,
+    NeedIn,
+    ReceiptSchema,
+    code,
+)
 from marketplace.web.api.comparison_schemas import BadgeSchema, ComparisonArgs, ComparisonSchema
 from marketplace.web.api.portal_reviews import again
 from marketplace.web.api.review_schemas import OwnReviewSchema, ReportIn, ReviewSeenSchema
@@ -226,15 +232,20 @@ class ReviewSchema(Schema):
 
 
 class FollowOnIn(NeedIn):
-    """What is different in the request that follows on; everything else is taken over."""
+    """What is different in the request that follows on; everything else is taken over.
+
+    `consultants_used`: who else advised the business, beside those who are known.
+    """
 
     standards = ListOf(code(), least=1, most=6)
     regions = ListOf(code(10), least=1, most=10)
     headcount = WholeNumber(least=1, most=1_000_000)
+    consultants_used = ListOf(fields.Nested(ConsultantUsedIn), most=10, repeats=True)
 
     def __init__(self, **kwargs: Any) -> None:
-        # Nothing that is left out may overwrite what the first request said.
-        super().__init__(partial=True, **kwargs)
+        # Nothing that is left out may overwrite what the first request said: no field of its own,
+        # while an adviser has to be named in full.
+        super().__init__(partial=tuple(self._declared_fields), **kwargs)
 
 
 class CertifiedOnIn(In):

@@ -25,6 +25,7 @@ from marketplace.web.languages import translate
 from marketplace.web.pages import compared
 from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.forms import Filled, read, typed_from
+from marketplace.web.pages.lead_errors import LABELS as LEAD_LABELS
 from marketplace.web.pages.lead_errors import in_words
 from marketplace.web.pages.lead_form import TIMEFRAMES
 from marketplace.web.pages.paper import comparison_pdf, order_in
@@ -42,8 +43,14 @@ LABELS = {
     "sites": N_("Sites"),
     "timeframe": N_("How soon?"),
     "needed_by": N_("Needed by"),
+    "consultants_used": LEAD_LABELS["consultants_used"],
+    "consultants_used.name": LEAD_LABELS["consultants_used.name"],
+    "consultants_used.ended_on": LEAD_LABELS["consultants_used.ended_on"],
     "notes": N_("Notes"),
 }
+
+PREFILLED = ("standards", "headcount", "sites", "timeframe", "needed_by", "notes")
+"""What the form that follows on begins with; whom the first one named is taken over as it is."""
 
 Page = Response | str | tuple[str, int]
 
@@ -272,7 +279,7 @@ def _closing(form: Filled) -> str:
 @pages.get("/follow-on")
 def look_before_following_on() -> Page:
     first = the_request()["lead"]
-    kept = {name: first.get(name) for name in LABELS}
+    kept = {name: first.get(name) for name in PREFILLED}
     return _following_on(Filled(LABELS, typed_from(kept)))
 
 
