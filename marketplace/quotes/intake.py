@@ -1,5 +1,6 @@
 """What is wrong with a quote beyond its shape: by request, provider, calendar and sum."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -50,7 +51,8 @@ def problems(
     if counted is not None and counted > most:
         wrong = Told("must be at most %(most)d, for a business of this size", most=most)
         found.append(FieldError("/effective_personnel", wrong))
-    found += _accreditation_and_standard_problems(session, form, lead, provider, today=today)
+    if kind is QuoteKind.CERTIFICATION:
+        found += _accreditation_and_standard_problems(session, form, lead, provider, today=today)
     found += _total_problems(form)
     return found
 
@@ -76,21 +78,31 @@ def _day_problems(
 def _accreditation_and_standard_problems(
     session: Session, form: Form, lead: Lead, provider: Provider, *, today: date
 ) -> Iterator[FieldError]:
-    held = [
-        each
-        for each in session.scalars(
-            select(Accreditation).where(Accreditation.provider_id == provider.id)
-        )
-        if provider.kind is ProviderKind.CERTIFICATION_BODY
-    ]
+    held = session.scalars(
+        select(Accreditation).where(Accreditation.provider_id == provider.id)
+    ).all()
     named_id = form.values.get("accreditation_id") if form.is_sound("accreditation_id") else None
     named = next((each for each in held if each.id == named_id), None)
     if named_id is not None:
         yield from _named_problems(named, lead, today=today)
-    if form.is_sound("standards"):
-        yield from _standard_problems(
-            session, form.values.get("standards") or [], lead, held, named, today=today
-        )
+    yield from _standard_problems(session, _rows(form), lead, held, named, today=today)
+
+
+def _rows(form: Form) -> dict[int, Mapping[str, Any]]:
+    """Return the standards that could be read, by their place in the list.
+
+    None where something in it is no standard at all: then nobody knows which place is whose.
+    """
+    if any(_IS_WHOLE.fullmatch(each.pointer) for each in form.problems):
+        return {}
+    return {
+        index: row
+        for index, row in enumerate(form.values.get("standards") or [])
+        if form.is_sound(f"standards/{index}/code")
+    }
+
+
+_IS_WHOLE = re.compile(r"/standards(/\d+)?")
 
 
 def _named_problems(
@@ -112,22 +124,23 @@ def _counts(held: Accreditation, today: date) -> bool:
 
 def _standard_problems(
     session: Session,
-    quoted: Sequence[Mapping[str, Any]],
+    quoted: Mapping[int, Mapping[str, Any]],
     lead: Lead,
     held: Sequence[Accreditation],
     named: Accreditation | None,
     *,
     today: date,
 ) -> Iterator[FieldError]:
-    codes = [each["code"] for each in quoted]
-    known = catalogue.standards_by_code(session, codes)
-    for index, each in enumerate(quoted):
+    known = catalogue.standards_by_code(session, {each["code"] for each in quoted.values()})
+    seen: set[str] = set()
+    for index, each in quoted.items():
         code, edition, row = each["code"], each.get("edition"), f"/standards/{index}"
         if code not in lead.standards:
             yield FieldError(f"{row}/code", "was not asked for")
             continue
-        if code in codes[:index]:
+        if code in seen:
             yield FieldError(f"{row}/code", "is named twice")
+        seen.add(code)
         if edition is None:
             continue
         standard = known.get(code)

@@ -219,7 +219,8 @@ def test_everything_wrong_at_once_is_named_in_one_answer(certifying):
     }  # fmt: skip
     assert pointers(certifying.put(body)) == {
         "/currency", "/tax_rate", "/earliest_start", "/valid_until", "/notes", "/travel_basis",
-        "/travel", "/standards/1/code", "/standards/1/edition", "/effective_personnel",
+        "/travel", "/standards/0/code", "/standards/1/code", "/standards/1/edition",
+        "/effective_personnel",
         "/audit_days/stage_1", "/audit_days/stage_2", "/fees/stage_1", "/fees/stage_2",
         "/fees/annual", "/phases", "/accreditation_id", "/assumptions", "/unknown",
     }  # fmt: skip
@@ -399,6 +400,26 @@ def test_a_standard_is_quoted_once_and_one_that_is_left_out_is_named_and_not_ref
     shown = client.get("/api/v1/request", headers=business_door(ctx, quoting.lead)).json
     (column,) = shown["comparison"]["kinds"]["certification"]["columns"]
     assert column["standards_missing"] == ["ISO 14001"]
+
+
+@pytest.mark.parametrize(
+    ("standards", "named"),
+    [
+        (
+            [{"code": "ISO 9001", "edition": "1066"}, {"edition": 5}],
+            {"/standards/0/edition", "/standards/1/code", "/standards/1/edition"},
+        ),
+        (
+            [{"code": "x"}, {"code": "ISO 9001", "edition": ""}, {"code": "ISO 9001"}],
+            {"/standards/0/code", "/standards/1/edition", "/standards/2/code"},
+        ),
+        # Of what is no standard at all nobody knows which the others are.
+        ([{"code": "x"}, 5], {"/standards/1"}),
+        ([None, {"code": "x"}], {"/standards/0"}),
+    ],
+)
+def test_of_several_standards_each_wrong_one_is_named_at_its_place(certifying, standards, named):
+    assert pointers(certifying.put({**CERTIFICATION, "standards": standards})) == named
 
 
 def test_days_without_a_fee_and_a_fee_without_days_are_fine_and_named(certifying, ctx):
