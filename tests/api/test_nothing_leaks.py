@@ -205,7 +205,6 @@ CANARIES = {
     "amount": "7123.47",
     "notes": "A canary in the notes",
     "assumption": "A canary among the assumptions",
-    "edition": "canary-2031",
 }
 
 
@@ -267,7 +266,7 @@ def others_act(ctx, make, lead, others):
         ctx,
         first,
         CANARIES["amount"],
-        standards=[{"code": "ISO 9001", "edition": CANARIES["edition"]}],
+        standards=[{"code": "ISO 9001", "edition": "2015"}],
         notes=CANARIES["notes"],
         assumptions=[CANARIES["assumption"]],
         valid_until="2027-03-01",
