@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from marketplace.core.actors import OPERATOR
+from marketplace.core.files import SentFile
 from marketplace.core.forms import Form
 from marketplace.invitations import service as invitations
 from marketplace.leads import service as leads
@@ -12,12 +13,13 @@ from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationEvent
 from marketplace.notifications.service import Recipient, notify
 from marketplace.notifications.suppressions import suppress_address
+from marketplace.quotes import attachments
 from marketplace.web.api.common import LeadIn
 from marketplace.web.requests import load
 from tests.browser.conftest import DESK, PHONE
 from tests.factories import lead_form, person_of
 from tests.people import PASSWORD, an_admin
-from tests.services.road import held
+from tests.services.road import a_quote, held
 
 IN_ONE_WORD = "Qualitätsmanagementsystemzertifizierungsgesellschaftsverwaltung" * 3
 IN_MANY = "Consulting for the systematic improvement of nearly everything " * 3
@@ -59,7 +61,10 @@ def paths(ctx, make):
         given_up.apply(NotificationEvent.SUPPRESS)
     site = {"name": "n" * 80, "address": f"https://{'d' * 60}.{'e' * 60}.example"}
     sites.add_site(ctx, OPERATOR, Form(site))
-    (first, *_) = held(make, lead)
+    first, second, *_ = held(make, lead)
+    file = Form({"file": SentFile(f"{IN_ONE_WORD[:80]}.pdf", "application/pdf", b"%PDF-")})
+    attachments.add_attachment(ctx, person_of(second.provider_id), second.id, file)
+    a_quote(ctx, second)
     decline = {"reason": "other", "comment": IN_ONE_WORD}
     invitations.decline_invitation(ctx, person_of(first.provider_id), first.id, **decline)
     return [

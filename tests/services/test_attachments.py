@@ -399,3 +399,26 @@ def test_erasing_a_request_takes_its_files_along_and_no_others(ctx, make):
     shown = inbox.own_invitation(ctx, person_of(gone.provider_id), gone.id)
     assert shown["quote"]["attachments"] == []
     assert own(ctx, gone) == []
+
+
+def test_a_file_that_comes_in_while_the_request_is_erased_does_not_stay(ctx, make, at_once):
+    make.provider()
+    for _ in range(4):
+        lead = make.matched_lead()
+        (invitation,) = held(make, lead)
+        outcomes = at_once(
+            [
+                lambda lead=lead: erasure.erase_request(ctx, business_of(lead)),
+                lambda invitation=invitation: add(ctx, invitation),
+            ]
+        )
+        assert isinstance(outcomes[1], Attachment | Conflict)
+        assert stored(make) == []
+
+
+def test_of_two_that_remove_the_same_file_at_once_one_does(ctx, make, invited, at_once):
+    _, invitation = invited
+    file = add(ctx, invitation)
+    outcomes = at_once([lambda: remove(ctx, invitation, file)] * 2)
+    assert sorted(type(each).__name__ for each in outcomes) == ["NoneType", "NotFound"]
+    assert stored(make) == []
