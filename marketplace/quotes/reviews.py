@@ -24,6 +24,7 @@ from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.masking import Identity
 from marketplace.leads.models import Lead
+from marketplace.leads.rules import CloseReason
 from marketplace.notifications.service import notify
 from marketplace.providers.models import Provider
 from marketplace.quotes import moderation, opinions
@@ -39,6 +40,8 @@ def review_provider(
         lead = leads.lock_lead(tx.session, actor.own_lead())
         lead.require_not_erased()
         reviewed = invitations.invitation_of(tx.session, actor, invitation_id)
+        if lead.finish_reason == CloseReason.NOT_OURS:
+            raise Conflict("this request was not yours, as you have said")
         if reviewed.responded_at is None:
             raise Conflict("only a provider that answered can be reviewed")
         if opinions.is_reviewed(tx.session, reviewed.id):
@@ -299,11 +302,13 @@ def _tell_business(
 
 
 def _ask_admins(tx: Transaction, review: Review, part: Part, doubtful: Moderated) -> None:
+    """Ask once for a doubt and once for a report, however often a text is put otherwise."""
+    why = "reported" if doubtful.reported_at is not None else "doubted"
     tell_admins(
         tx,
         "review_to_decide",
         review.invitation_id,
-        occasion=f"{part}/{tx.now.isoformat()}",
+        occasion=f"{part}/{why}",
         path=f"/admin/reviews#review-{review.id}",
         provider=tx.session.get_one(Provider, review.provider_id).name,
         part=part,

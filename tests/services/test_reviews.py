@@ -9,6 +9,7 @@ from marketplace.core.errors import Conflict, NotAllowed, NotFound
 from marketplace.core.events import Event
 from marketplace.core.identity import legal_entity
 from marketplace.insights.worklist import Kind, worklist
+from marketplace.leads.rules import CloseReason
 from marketplace.notifications.models import Notification
 from marketplace.providers.models import Provider
 from marketplace.quotes import comparison, erasure, opinions, outcome, reviews
@@ -238,6 +239,16 @@ def test_only_who_was_answered_reviews_and_once(ctx, make, provider, answered):
         reviews.review_provider(ctx, person_of(provider.id), invitation.id, rating=5, comment=None)
 
 
+def test_of_a_request_that_was_not_theirs_nobody_reviews(ctx, make, provider):
+    """It was no real one, as whoever got its mail has said."""
+    lead = make.matched_lead()
+    (invitation,) = held(make, lead)
+    a_quote(ctx, invitation)
+    outcome.close_request(ctx, business_of(lead), reason=CloseReason.NOT_OURS)
+    with pytest.raises(Conflict, match="not yours"):
+        reviews.review_provider(ctx, business_of(lead), invitation.id, rating=1, comment=None)
+
+
 def test_of_many_at_once_one_review_is_taken(ctx, make, answered, at_once):
     lead, invitation = answered()
     answers = at_once(
@@ -300,6 +311,19 @@ def test_a_reply_that_may_name_the_business_is_read_first(ctx, make, given):
     assert reply_of(make, review).state is ReviewState.SHOWN
     assert waiting(ctx) == []
     assert len(mails(make, "review_replied")) == 1
+
+
+def test_however_often_a_doubtful_reply_is_put_otherwise_administrators_are_asked_once(
+    ctx, make, given
+):
+    an_admin(ctx)
+    lead, review = given()
+    for n in range(4):
+        reply_to(ctx, review, f"{lead.contact_name}, for the {n}th time.")
+        reply_to(ctx, review, f"For the {n}th time.")
+    assert len(mails(make, "review_to_decide")) == 1
+    reviews.report_reply(ctx, business_of(lead), review.id, reason="That is not so.")
+    assert len(mails(make, "review_to_decide")) == 2
 
 
 def test_once_somebody_has_objected_or_decided_a_reply_stands_as_it_is(ctx, make, given):
