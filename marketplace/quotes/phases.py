@@ -69,6 +69,14 @@ _WORDS = {
 
 _PATTERNS = {work: re.compile(words, re.IGNORECASE) for work, words in _WORDS.items()}
 
+_CLAUSE_ENDS = re.compile(r"([.;:,()\n]|\bbut\b)", re.IGNORECASE)
+_DENIES_WHAT_FOLLOWS = re.compile(
+    r"\b(?:no|not|nor|neither|without|except|exclud(?:es?|ing))\b(?!-)", re.IGNORECASE
+)
+_DENIES_WHAT_WENT_BEFORE = re.compile(
+    r"\b(?:not (?:included|covered|offered|part)|excluded)\b", re.IGNORECASE
+)
+
 
 @dataclass(frozen=True)
 class Covered:
@@ -99,4 +107,11 @@ def covered(quoted: Sequence[Mapping[str, Any]]) -> list[Covered]:
 
 
 def _text(phase: Mapping[str, Any]) -> str:
-    return "; ".join([phase["name"], *(phase.get("deliverables") or ())])
+    """Return the words of a phase, without those that say what is left out."""
+    text = "; ".join([phase["name"], *(phase.get("deliverables") or ())])
+    return "".join(map(_offered, _CLAUSE_ENDS.split(text)))
+
+
+def _offered(clause: str) -> str:
+    rest = _DENIES_WHAT_WENT_BEFORE.split(clause)[-1]
+    return _DENIES_WHAT_FOLLOWS.split(rest, maxsplit=1)[0]

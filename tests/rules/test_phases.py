@@ -57,6 +57,25 @@ def test_words_that_only_look_alike_suggest_nothing(words, work):
     assert of(work, {"name": words}).phases == ()
 
 
+@pytest.mark.parametrize(
+    ("words", "left_out", "offered"),
+    [
+        ("We do no internal audit and no training", ("internal_audit", "training"), ()),
+        ("Documentation, without training", ("training",), ("documentation",)),
+        ("Training excluded; manual written", ("training",), ("documentation",)),
+        ("Internal audit is not included, but training is", ("internal_audit",), ("training",)),
+        ("Manual (excluding procedures) and risk register", (), ("documentation", "risks")),
+        ("A no-nonsense gap analysis", (), ("gap_analysis",)),
+        ("Nothing; training: two days", (), ("training",)),
+    ],
+)
+def test_words_that_leave_work_out_do_not_suggest_that_it_is_covered(words, left_out, offered):
+    for each in left_out:
+        assert of(each, {"name": words}).phases == (), each
+    for each in offered:
+        assert of(each, {"name": words}).phases == (words,), each
+
+
 def test_a_phase_that_says_what_it_covers_is_taken_at_its_word():
     phase = {"name": "Internal audit and training", "covers": ["internal_audit"]}
     assert of("internal_audit", phase).is_stated
@@ -73,3 +92,4 @@ def test_what_one_phase_says_stands_before_what_the_words_of_another_suggest():
 def test_hostile_words_are_looked_through_in_no_time():
     name = "attend " * 3000 + "support " * 3000
     assert of("at_the_audit", {"name": name}).phases == ()
+    assert of("training", {"name": "no " * 9000 + "training not included " * 9000}).phases == ()
