@@ -86,6 +86,8 @@ class Policy:
     lead_lifetime: timedelta = timedelta(days=30)
     """From opening to expiry, unless a live quote is valid for longer."""
     lead_lifetime_at_most: timedelta = timedelta(days=120)
+    quote_stands_briefly: timedelta = timedelta(days=7)
+    """Whoever compares is told of a quote that stands for less than this."""
     certificate_at_best: timedelta = timedelta(weeks=4)
     """From stage 1 to the certificate: two audits, what they find put right, and a decision ..."""
     certificate_as_a_rule: timedelta = timedelta(weeks=10)

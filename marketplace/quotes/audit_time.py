@@ -284,12 +284,13 @@ def too_few(wanted: Expected, quoted: Mapping[str, Decimal | float | None]) -> l
 
     That is below 70 % of the tables, all reductions made: no reason to refuse a quote, but one for
     the business to ask, and for the certification body to justify (MD 5, 2.3.2). What a quote does
-    not say is not judged.
+    not say is not judged; nor is the first audit of a transfer, which may need no stages 1 and 2.
     """
     found = []
     stages = [quoted.get(stage) for stage in ("stage_1", "stage_2")]
     given = [Fraction(days) for days in stages if days is not None]
-    if len(given) == len(stages) and _is_below(wanted, Audit.INITIAL, sum(given, Fraction())):
+    is_judged = len(given) == len(stages) and Assumption.TRANSFER not in wanted.assumptions
+    if is_judged and _is_below(wanted, Audit.INITIAL, sum(given, Fraction())):
         found.append("initial")
     for line, audit in AUDIT_OF.items():
         days = quoted.get(line)

@@ -92,7 +92,7 @@ def request_of(
                 "rating_given": said[each.id].review.rating if each.id in said else None,
                 "review": said.get(each.id),
                 "quote": views[quotes[each.id].id] if each.id in quotes else None,
-                "left_out": left_out(quotes[each.id]) if each.id in quotes else [],
+                "left_out": left_out(quotes[each.id], lead.standards) if each.id in quotes else [],
             }
             for each in held
         ],
@@ -117,6 +117,7 @@ def request_of(
             ],
             policy=policy,
             order=order,
+            now=now,
         ),
     }
 
@@ -191,6 +192,7 @@ def _compared(
     *,
     policy: Policy,
     order: Order,
+    now: datetime,
 ) -> dict[str, Any]:
     bases = queries.audit_time_bases(session, lead.standards) if quoted else {}
     tables = queries.audit_tables(session, bases.values())
@@ -204,6 +206,8 @@ def _compared(
         sites=lead.sites,
         sector=lead.sector,
         is_transfer=lead.certification_status is CertificationStatus.TRANSFER,
+        today=(lead.finished_at or now).date(),
+        is_finished=lead.is_finished,
     )
     columns = [
         Quoted(each.id, provider["name"], provider["accreditations"], quote, each.withdrawn_because)

@@ -5,7 +5,7 @@ refuses a quote: a business may take any, knowing what it takes.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -79,6 +79,9 @@ class Verdict(StrEnum):
     ABOVE = "above"
     FAR_ABOVE = "far_above"
     NOT_STATED = "not_stated"
+    NOT_JUDGED = "not_judged"
+    """Nothing to go by: more than the range, for more standards than it is for; or less than it in
+    the first audit of a transfer, which may need no stages 1 and 2."""
 
 
 FAR_ABOVE = Fraction(13, 10)
@@ -95,19 +98,31 @@ class Judged:
     quoted: Decimal | None
     expected: Span
     verdict: Verdict
+    for_all: Span | None = None
+    """The range for everybody that the business named, where the days are too few for them: how
+    many fewer a certification body may count has no limit (MD 5), but it has reasons to give."""
 
 
-def judged(wanted: Expected, quoted: Mapping[str, Any]) -> list[Judged]:
+def judged(
+    wanted: Expected, quoted: Mapping[str, Any], *, for_all: Expected | None = None
+) -> list[Judged]:
     """Return every audit of a cycle with its days against the range; none where there is no range.
+
+    `wanted` is for the people that the quote counts, `for_all` for all where these are more.
 
     `quoted` are the days of a quote by line. Stages 1 and 2 are judged together, since the tables
     do not say how they share the time; and not before both are stated.
     """
     below = too_few(wanted, quoted)
-    return [
-        Judged(key, days, span, _verdict(days, span, is_below=key in below))
+    found = [
+        Judged(key, days, span, _verdict(wanted, days, span, is_below=key in below))
         for key, span, days in _audits(wanted, quoted)
     ]
+    if for_all is None or for_all.standards != wanted.standards:
+        return found
+    below_all = too_few(for_all, quoted)
+    whole = {key: span for key, span, _ in _audits(for_all, quoted) if key in below_all}
+    return [replace(each, for_all=whole.get(each.audit)) for each in found]
 
 
 def _audits(
@@ -123,13 +138,15 @@ def _audits(
         yield key, wanted.days[audit], None if days is None else Decimal(str(days))
 
 
-def _verdict(days: Decimal | None, span: Span, *, is_below: bool) -> Verdict:
+def _verdict(wanted: Expected, days: Decimal | None, span: Span, *, is_below: bool) -> Verdict:
     if days is None:
         return Verdict.NOT_STATED
     if is_below:
         return Verdict.BELOW
-    if days <= span.most:
+    if span.least <= days <= span.most:
         return Verdict.WITHIN
+    if days < span.least or wanted.gaps:
+        return Verdict.NOT_JUDGED
     return Verdict.FAR_ABOVE if days > Fraction(span.most) * FAR_ABOVE else Verdict.ABOVE
 
 
@@ -164,6 +181,21 @@ def in_time(
     if left < at_best:
         return InTime.NOT_IN_TIME
     return InTime.POSSIBLE if left >= as_a_rule else InTime.TIGHT
+
+
+class Stands(StrEnum):
+    """For how long a quote can still be taken at its word."""
+
+    LONG = "long"
+    BRIEFLY = "briefly"
+    NO_LONGER = "no_longer"
+
+
+def stands(valid_until: date, today: date, *, briefly_within: timedelta) -> Stands:
+    """Return for how long a quote stands, whose last day is `valid_until`."""
+    if valid_until < today:
+        return Stands.NO_LONGER
+    return Stands.BRIEFLY if valid_until - today < briefly_within else Stands.LONG
 
 
 def standards_missing(asked: list[str], quoted: list[Mapping[str, Any]]) -> list[str]:

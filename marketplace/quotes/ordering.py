@@ -37,15 +37,15 @@ LABELS = {
 IN_WORDS = {
     Order.INVITED: N_("in the order in which the providers were invited"),
     Order.TOTAL: N_(
-        "the lowest total first; behind them totals that leave something out, and then those in "
-        "another currency"
+        "the lowest total first; behind them totals that leave something out, then those in "
+        "another currency, and last what stands no longer"
     ),
     Order.PER_DAY: N_(
-        "the lowest amount per day first; behind them quotes that leave something out, and then "
-        "those in another currency"
+        "the lowest amount per day first; behind them quotes that leave something out, then those "
+        "in another currency, and last what stands no longer"
     ),
-    Order.DAYS: N_("the most days first"),
-    Order.START: N_("the earliest start first"),
+    Order.DAYS: N_("the most days first, and last what stands no longer"),
+    Order.START: N_("the earliest start first, and last what stands no longer"),
 }
 
 
@@ -61,21 +61,22 @@ class Placed:
     per_day: Decimal | None
     days: Decimal
     earliest_start: date | None
-    is_withdrawn: bool = False
+    is_past: bool = False
+    """Whether it cannot be had any more: withdrawn, or past the last day on which it stands."""
 
 
 def ordered(quotes: Sequence[Placed], order: Order, *, currency: str | None) -> list[Any]:
     """Return the keys of quotes, given as their providers were invited, in the order wanted.
 
     `currency` is the one to compare in: amounts in any other stand behind. What a quote does not
-    say stands behind what others say; a withdrawn quote behind all; and what is alike stays as it
-    was invited.
+    say stands behind what others say; what cannot be had any more behind all; and what is alike
+    stays as it was invited.
     """
     if order is Order.INVITED:
         return [each.key for each in quotes]
 
     def place(quote: Placed) -> tuple[Any, ...]:
-        return quote.is_withdrawn, *_place(quote, order, currency)
+        return quote.is_past, *_place(quote, order, currency)
 
     return [each.key for each in sorted(quotes, key=place)]
 

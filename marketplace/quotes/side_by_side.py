@@ -4,7 +4,7 @@ The same lines in the same order for all; what a quote does not say is named, ne
 Certification and consulting stand each on their own, since their totals are for different things.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from marketplace.core.policy import Policy
+from marketplace.providers.rules import AccreditationState
 from marketplace.quotes import audit_time, judging, ordering, rules
 from marketplace.quotes.audit_time import Expected, Need, Table
 from marketplace.quotes.models import Quote
@@ -35,6 +36,9 @@ class Asked:
     sites: int
     sector: str | None
     is_transfer: bool
+    today: date
+    """The day as of which is judged what stands: of a finished request the day on which it was."""
+    is_finished: bool
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def _side_by_side(
 ) -> dict[str, Any]:
     currency = ordering.common_currency([each.quote.currency for each in quoted], asked.currency)
     by_key = {each.invitation_id: each for each in quoted}
-    keys = ordering.ordered([_placed(each) for each in quoted], order, currency=currency)
+    placed = [_placed(asked, each) for each in quoted]
+    keys = ordering.ordered(placed, order, currency=currency)
     columns = [by_key[key] for key in keys]
     return {
         "currency": currency,
@@ -91,7 +96,7 @@ def _side_by_side(
     }
 
 
-def _placed(each: Quoted) -> Placed:
+def _placed(asked: Asked, each: Quoted) -> Placed:
     quote = each.quote
     start = quote.body.get("earliest_start")
     return Placed(
@@ -99,11 +104,11 @@ def _placed(each: Quoted) -> Placed:
         currency=quote.currency,
         total=quote.total,
         # Of consulting the certificate is never a part, so that makes none of them incomplete.
-        is_complete=not set(left_out(quote)) - {rules.CERTIFIERS_FEES},
+        is_complete=not set(left_out(quote, asked.standards)) - {rules.CERTIFIERS_FEES},
         per_day=judging.per_day(quote.total, days_of(quote)),
         days=days_of(quote),
         earliest_start=date.fromisoformat(start) if start else None,
-        is_withdrawn=each.withdrawn_because is not None,
+        is_past=each.withdrawn_because is not None or quote.valid_until < asked.today,
     )
 
 
@@ -148,7 +153,7 @@ def _column(
         "tax_rate": body.get("tax_rate"),
         "total_with_tax": _money(rules.with_tax(quote.total, body.get("tax_rate"))),
         "missing": rules.missing(quote.kind, body),
-        "left_out": left_out(quote),
+        "left_out": left_out(quote, asked.standards),
         "travel_basis": body.get("travel_basis"),
         "days": float(days),
         "days_left_out": rules.days_left_out(quote.kind, body),
@@ -169,6 +174,11 @@ def _column(
             ),
         ),
         "valid_until": quote.valid_until,
+        "stands": None
+        if asked.is_finished
+        else judging.stands(
+            quote.valid_until, asked.today, briefly_within=policy.quote_stands_briefly
+        ),
         "version": quote.version,
         "submitted_at": quote.submitted_at,
         "withdrawn_because": each.withdrawn_because,
@@ -178,7 +188,10 @@ def _column(
 
 def _of_certification(asked: Asked, each: Quoted, tables: Mapping[str, Table]) -> dict[str, Any]:
     body = each.quote.body
-    wanted = _expected(asked, body, tables)
+    counted = body.get("effective_personnel")
+    wanted = _expected(asked, body, tables, counted=counted)
+    is_fewer = counted is not None and counted < asked.headcount
+    for_all = _expected(asked, body, tables, counted=None) if is_fewer else None
     under = body.get("accreditation_id")
     named = next((held for held in each.accreditations if str(held["id"]) == under), None)
     return {
@@ -186,7 +199,8 @@ def _of_certification(asked: Asked, each: Quoted, tables: Mapping[str, Table]) -
         "standards_missing": judging.standards_missing(asked.standards, body["standards"]),
         "other_editions": judging.other_editions(asked.editions, body["standards"]),
         "accreditation": named,
-        "effective_personnel": body.get("effective_personnel"),
+        "accredited": list(_accredited(asked, each, named)),
+        "effective_personnel": counted,
         "headcount": asked.headcount,
         "years": [
             {"year": year.number, "amount": _money(year.amount), "left_out": list(year.left_out)}
@@ -209,10 +223,35 @@ def _of_certification(asked: Asked, each: Quoted, tables: Mapping[str, Table]) -
                 "least": float(found.expected.least),
                 "most": float(found.expected.most),
                 "verdict": found.verdict,
+                "least_for_headcount": found.for_all and float(found.for_all.least),
+                "most_for_headcount": found.for_all and float(found.for_all.most),
             }
-            for found in judging.judged(wanted, body["audit_days"])
+            for found in judging.judged(wanted, body["audit_days"], for_all=for_all)
         ],
     }
+
+
+def _accredited(
+    asked: Asked, each: Quoted, named: Mapping[str, Any] | None
+) -> Iterator[dict[str, Any]]:
+    """Return under which accreditation each standard of a quote would be certified.
+
+    A quote names one at the most. For its other standards it is one that its provider holds, for
+    the edition that is quoted where there is a choice; or none that is known here.
+    """
+    for quoted in each.quote.body["standards"]:
+        if named is not None and named["standard"] == quoted["code"]:
+            yield {"standard": quoted["code"], "held": named, "is_named": True}
+            continue
+        held = [
+            one
+            for one in each.accreditations
+            if one["standard"] == quoted["code"]
+            and one["state"] == AccreditationState.VERIFIED
+            and one["valid_until"] >= asked.today
+        ]
+        held.sort(key=lambda one: one["edition"] != quoted.get("edition"))
+        yield {"standard": quoted["code"], "held": next(iter(held), None), "is_named": False}
 
 
 def _of_consulting(quote: Quote) -> dict[str, Any]:
@@ -230,9 +269,10 @@ def _of_consulting(quote: Quote) -> dict[str, Any]:
     }
 
 
-def _expected(asked: Asked, body: Mapping[str, Any], tables: Mapping[str, Table]) -> Expected:
-    """Return the range for what this quote is for: its standards, and the people it counted."""
-    counted = body.get("effective_personnel")
+def _expected(
+    asked: Asked, body: Mapping[str, Any], tables: Mapping[str, Table], *, counted: int | None
+) -> Expected:
+    """Return the range for the standards of a quote, and the people it counted; else for all."""
     codes = [each["code"] for each in body["standards"]]
     need = Need(
         {code: asked.bases.get(code, "") for code in codes},
@@ -245,9 +285,17 @@ def _expected(asked: Asked, body: Mapping[str, Any], tables: Mapping[str, Table]
     return audit_time.expected(need, tables)
 
 
-def left_out(quote: Quote) -> list[str]:
-    """Return, in words, what would make a quote's total larger."""
-    return rules.left_out(quote.kind, quote.body)
+def left_out(quote: Quote, asked: list[str]) -> list[str]:
+    """Return, in words, what would make a quote's total larger: a standard it leaves out as well.
+
+    `asked` are the standards of the request.
+    """
+    standards = (
+        judging.standards_missing(asked, quote.body["standards"])
+        if quote.kind == QuoteKind.CERTIFICATION
+        else []
+    )
+    return [*standards, *rules.left_out(quote.kind, quote.body)]
 
 
 def days_of(quote: Quote) -> Decimal:

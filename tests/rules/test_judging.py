@@ -1,5 +1,6 @@
 """What is said of a quote beside others: by year, against the tables, and in time or not."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.quotes.audit_time import Audit, Expected, Span
+from marketplace.quotes.audit_time import Assumption, Audit, Expected, Gap, Span
 from marketplace.quotes.judging import (
     in_time,
     judged,
@@ -15,6 +16,7 @@ from marketplace.quotes.judging import (
     per_day,
     per_year,
     standards_missing,
+    stands,
     travel,
     years,
 )
@@ -35,6 +37,9 @@ FEES = {
 def body(travel_basis=None, **fees):
     kept = {name: amount for name, amount in {**FEES, **fees}.items() if amount is not None}
     return {"fees": kept, "travel_basis": travel_basis}
+
+
+WEEK = timedelta(weeks=1)
 
 
 def test_each_year_has_its_audits_and_its_annual_fee():
@@ -179,12 +184,66 @@ def test_every_other_audit_is_judged_alone(line, days, verdict):
     assert found[line].quoted == Decimal(str(days))
 
 
+def test_more_days_than_the_range_are_not_judged_where_it_is_not_for_all_standards():
+    """The days are for ISO 22301 as well, of which no table says anything."""
+    partly = replace(wanted(), gaps={"ISO 22301": Gap.NO_TABLE})
+    found = [
+        judged(partly, {"stage_1": 1, "stage_2": each})[0].verdict for each in (0.5, 2, 3.5, 9)
+    ]
+    assert found == ["below", "within", "not_judged", "not_judged"]
+
+
+def test_a_transfer_may_go_without_stages_1_and_2_and_not_without_the_other_audits():
+    transfer = replace(wanted(), assumptions=(Assumption.TRANSFER,))
+    days = {"stage_1": 0, "stage_2": 0.5, "surveillance_1": 0, "recertification": 1}
+    found = {each.audit: each.verdict for each in judged(transfer, days)}
+    assert found == {
+        "initial": "not_judged",
+        "surveillance_1": "below",
+        "surveillance_2": "not_stated",
+        "recertification": "below",
+    }
+
+
+@pytest.mark.parametrize(
+    ("stages", "verdict", "for_all"),
+    [
+        ((0.5, 1), "below", ("4", "8")),
+        ((1, 2), "within", ("4", "8")),
+        ((1, 2.5), "within", ("4", "8")),
+        ((1, 3), "within", None),  # enough for all
+        ((None, 3), "not_stated", None),
+    ],
+)
+def test_days_that_are_too_few_for_all_people_are_noticed_where_a_quote_counts_fewer(
+    stages, verdict, for_all
+):
+    """How many fewer may be counted has no limit: whoever counts one can always have few days."""
+    quoted = dict(zip(("stage_1", "stage_2"), stages, strict=True))
+    initial = judged(wanted(), quoted, for_all=wanted(initial=("4", "8")))[0]
+    found = initial.for_all and (str(initial.for_all.least), str(initial.for_all.most))
+    assert (initial.verdict, found) == (verdict, for_all)
+    beyond = Expected(days={}, standards=(), gaps={}, assumptions=(), personnel=20_000)
+    assert judged(wanted(), quoted, for_all=beyond)[0].for_all is None
+
+
+@pytest.mark.parametrize(
+    ("last_day", "said"),
+    [
+        ("2027-01-03", "no_longer"),
+        ("2027-01-04", "briefly"),
+        ("2027-01-10", "briefly"),
+        ("2027-01-11", "long"),
+    ],
+)
+def test_a_quote_stands_up_to_its_last_day(last_day, said):
+    today = date(2027, 1, 4)
+    assert stands(date.fromisoformat(last_day), today, briefly_within=WEEK) == said
+
+
 def test_without_a_range_nothing_is_judged():
     nothing = Expected(days={}, standards=(), gaps={}, assumptions=(), personnel=42)
     assert judged(nothing, {"stage_1": 1, "stage_2": 2}) == []
-
-
-WEEK = timedelta(weeks=1)
 
 
 def when(start, needed_by, kind="certification", **quoted):

@@ -49,7 +49,7 @@ FIRST, SECOND, THIRD = "first", "second", "third"
             [quote(FIRST, "9", currency="NZD"), quote(SECOND, "1", currency="USD"), quote(THIRD)],
             [THIRD, FIRST, SECOND],
         ),
-        ("total", [quote(FIRST, "1", is_withdrawn=True), quote(SECOND, "900")], [SECOND, FIRST]),
+        ("total", [quote(FIRST, "1", is_past=True), quote(SECOND, "900")], [SECOND, FIRST]),
         ("per_day", [quote(FIRST, "900"), quote(SECOND, "100")], [SECOND, FIRST]),
         ("per_day", [quote(FIRST, "1", per_day=None), quote(SECOND, "900")], [SECOND, FIRST]),
         ("days", [quote(FIRST), quote(SECOND, days=Decimal("4.5"))], [SECOND, FIRST]),
@@ -66,7 +66,7 @@ def test_like_is_put_beside_like(order, quotes, expected):
 def test_no_order_loses_a_quote_and_each_is_stated(order):
     quotes = [
         quote(FIRST, "3", currency="NZD", per_day=None),
-        quote(SECOND, "2", earliest_start=None, is_withdrawn=True),
+        quote(SECOND, "2", earliest_start=None, is_past=True),
         quote(THIRD, "1", is_complete=False),
     ]
     for each in permutations(quotes):

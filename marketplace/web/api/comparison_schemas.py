@@ -4,7 +4,7 @@ from marshmallow import EXCLUDE, Schema, fields
 
 from marketplace.providers.rules import AccreditationState
 from marketplace.quotes.audit_time import Assumption, Gap
-from marketplace.quotes.judging import InTime, Verdict
+from marketplace.quotes.judging import InTime, Stands, Verdict
 from marketplace.quotes.ordering import DEFAULT, Order
 from marketplace.quotes.phases import Work
 from marketplace.quotes.rules import QuoteKind
@@ -43,6 +43,18 @@ class BadgeSchema(Schema):
     checked_on = fields.Date(allow_none=True)
 
 
+class AccreditedSchema(Schema):
+    """Under which accreditation a standard of a quote would be certified."""
+
+    standard = fields.String()
+    held = fields.Nested(
+        BadgeSchema, allow_none=True, metadata={"description": "Null where none is known."}
+    )
+    is_named = fields.Boolean(
+        metadata={"description": "The quote names it; otherwise it is one that its provider holds."}
+    )
+
+
 class YearSchema(Schema):
     """What falls due in one of the three years, without travel and tax."""
 
@@ -61,6 +73,14 @@ class AuditSchema(Schema):
     least = fields.Float()
     most = fields.Float()
     verdict = Choice(Verdict)
+    least_for_headcount = fields.Float(
+        allow_none=True,
+        metadata={
+            "description": "The range for everybody, where the quote counts fewer people than were "
+            "named and has too few days for all of them."
+        },
+    )
+    most_for_headcount = fields.Float(allow_none=True)
 
 
 class ExpectedSchema(Schema):
@@ -111,6 +131,7 @@ class ColumnSchema(Schema):
     standards_missing = fields.List(fields.String())
     other_editions = fields.List(fields.Nested(OtherEditionSchema))
     accreditation = fields.Nested(BadgeSchema, allow_none=True)
+    accredited = fields.List(fields.Nested(AccreditedSchema))
     effective_personnel = fields.Integer(allow_none=True)
     headcount = fields.Integer()
     years = fields.List(fields.Nested(YearSchema))
@@ -133,6 +154,9 @@ class ColumnSchema(Schema):
     earliest_start = fields.String(allow_none=True)
     in_time = Choice(InTime, allow_none=True)
     valid_until = fields.Date()
+    stands = Choice(
+        Stands, allow_none=True, metadata={"description": "Null once the request is finished."}
+    )
     version = fields.Integer()
     submitted_at = Moment()
     withdrawn_because = fields.String(allow_none=True)

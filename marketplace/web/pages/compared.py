@@ -9,9 +9,10 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from marketplace.core.policy import Policy
+from marketplace.providers.rules import AccreditationState
 from marketplace.quotes.audit_time import Expected, Gap, Span
-from marketplace.quotes.judging import InTime, Verdict
-from marketplace.quotes.rules import QuoteKind
+from marketplace.quotes.judging import InTime, Stands, Verdict
+from marketplace.quotes.rules import CERTIFICATION_LINES, QuoteKind
 from marketplace.web.languages import translate
 from marketplace.web.pages.quote_labels import WHY_NOT, assumed, days_between
 from marketplace.web.pages.words import day, in_days, money, number, say
@@ -117,21 +118,36 @@ def _standards(column: Column) -> Cell:
 
 
 def _accreditation(column: Column) -> Cell:
-    held = column["accreditation"]
-    if held is None:
-        return Cell(_("not stated"), is_missing=True)
-    checked = (
-        _("checked on %(day)s", day=day(held["checked_on"]))
-        if held["checked_on"]
-        else _("vouched for when the provider was taken in")
-    )
-    edition = (
-        _("for edition %(edition)s", edition=held["edition"])
-        if held["edition"]
-        else _("for which edition is not known")
-    )
-    state = () if held["state"] == "verified" else (say(held["state"], "accreditation"),)
-    return Cell(f"{held['body']} {held['certificate_number']}", (edition, checked), state)
+    notes, warnings = [], []
+    is_named = column["accreditation"] is not None
+    for each in column["accredited"]:
+        standard, held = each["standard"], each["held"]
+        if held is None:
+            warnings.append(
+                _("%(standard)s: none that is good and that we know of", standard=standard)
+            )
+            continue
+        number_ = f"{held['body']} {held['certificate_number']}"
+        notes.append(_("%(standard)s: %(number)s", standard=standard, number=number_))
+        notes.append(
+            _("for edition %(edition)s", edition=held["edition"])
+            if held["edition"]
+            else _("for which edition is not known")
+        )
+        notes.append(
+            _("checked on %(day)s", day=day(held["checked_on"]))
+            if held["checked_on"]
+            else _("vouched for when the provider was taken in")
+        )
+        if is_named and not each["is_named"]:
+            notes.append(_("held by the provider, not named in the quote"))
+        if held["state"] != AccreditationState.VERIFIED:
+            said = say(held["state"], "accreditation")
+            warnings.append(_("%(standard)s: %(state)s", standard=standard, state=said))
+    text = "" if is_named else _("not named in the quote; the provider holds")
+    if not is_named and not notes:
+        text = _("not named in the quote")
+    return Cell(text, tuple(notes), tuple(warnings), is_missing=not is_named)
 
 
 def _personnel(column: Column) -> Cell:
@@ -229,9 +245,10 @@ def _without_days(column: Column) -> tuple[str, ...]:
 
 
 def _not_in_total(column: Column) -> Cell:
-    named = [translate(each) for each in column["missing"]]
-    if not named:
-        return Cell(_("nothing left out"))
+    """Return what the total does not hold, said in the quote or not: the next cycle never is."""
+    next_cycle = [line.label for line in CERTIFICATION_LINES if not line.in_three_years]
+    left_out = [*column["left_out"], *(next_cycle if "years" in column else [])]
+    named = [translate(each) for each in left_out]
     return Cell(notes=tuple(each[:1].upper() + each[1:] for each in named))
 
 
@@ -281,7 +298,7 @@ def _audit_time(lines: Sequence[dict[str, Any]], columns: Sequence[Column]) -> I
                 )
             else:
                 days, split = by_key[key][number_], ()
-            cells.append(_days(days, judged, split))
+            cells.append(_days(days, judged, split, column))
         yield Row(label, tuple(cells), "apart" if key == "recertification" else "")
     yield _row(
         _("Audit days in the three years"),
@@ -294,19 +311,42 @@ def _audit_time(lines: Sequence[dict[str, Any]], columns: Sequence[Column]) -> I
         yield _row(_("What the tables have no figure for"), columns, _gaps)
 
 
-def _days(days: float | None, judged: Any, split: tuple[str, ...]) -> Cell:
+def _days(days: float | None, judged: Any, split: tuple[str, ...], column: Column) -> Cell:
     if days is None:
         return Cell(_("not stated"), is_missing=True)
     if judged is None:
         return Cell(in_days(days), split)
-    span = Span(Decimal(str(judged["least"])), Decimal(str(judged["most"])))
-    expected = _("the tables suggest %(range)s", range=days_between(span))
+    said = days_between(_span(judged["least"], judged["most"]))
+    notes = [*split]
+    if column["expected"]["gaps"]:
+        codes = ", ".join(column["expected"]["standards"])
+        notes.append(_("for %(codes)s alone the tables suggest %(range)s", codes=codes, range=said))
+    else:
+        notes.append(_("the tables suggest %(range)s", range=said))
+    if judged["verdict"] == Verdict.NOT_JUDGED and days < judged["least"]:
+        notes.append(_("a transfer may need less"))
     warnings = {
         Verdict.BELOW: _("below what the accreditation rules allow without a special reason"),
         Verdict.FAR_ABOVE: _("far above what the tables suggest"),
     }
-    warning = warnings.get(judged["verdict"])
-    return Cell(in_days(days), (*split, expected), (warning,) if warning else ())
+    asks = [warnings[judged["verdict"]]] if judged["verdict"] in warnings else []
+    if judged["least_for_headcount"] is not None:
+        asks.append(
+            _(
+                "for all %(people)s people that you named the tables suggest %(range)s: ask how it "
+                "counted %(counted)s",
+                people=number(column["headcount"]),
+                range=days_between(
+                    _span(judged["least_for_headcount"], judged["most_for_headcount"])
+                ),
+                counted=number(column["effective_personnel"]),
+            )
+        )
+    return Cell(in_days(days), tuple(notes), tuple(asks))
+
+
+def _span(least: float, most: float) -> Span:
+    return Span(Decimal(str(least)), Decimal(str(most)))
 
 
 def _gaps(column: Column) -> Cell:
@@ -326,12 +366,30 @@ def _gaps(column: Column) -> Cell:
 
 
 def _work(columns: Sequence[Column]) -> Iterator[Row]:
+    yield _row(_("What is handed over"), columns, _deliverables)
+    yield _row(
+        _("Days in all"),
+        columns,
+        lambda column: (
+            Cell(in_days(column["days"]), _without_days(column)) if column["days"] else _texts(())
+        ),
+    )
     for place, work in enumerate(columns[0]["work"]):
         yield _row(
             translate(work["label"]),
             columns,
             lambda column, place=place: _where_covered(column["work"][place]),  # type: ignore[misc]
         )
+
+
+def _deliverables(column: Column) -> Cell:
+    return _texts(
+        [
+            _("%(phase)s: %(what)s", phase=phase["name"], what="; ".join(phase["deliverables"]))
+            for phase in column["phases"]
+            if phase.get("deliverables")
+        ]
+    )
 
 
 def _where_covered(work: dict[str, Any]) -> Cell:
@@ -347,7 +405,16 @@ def _dates(columns: Sequence[Column]) -> Iterator[Row]:
     yield _row(_("Earliest start"), columns, _start)
     if any(column.get("duration_weeks") for column in columns):
         yield _row(_("Duration"), columns, _duration)
-    yield _row(_("Stands until"), columns, lambda column: Cell(day(column["valid_until"])))
+    yield _row(_("Stands until"), columns, _validity)
+
+
+def _validity(column: Column) -> Cell:
+    warnings = {
+        Stands.BRIEFLY: _("only a few days: ask whether it can stand longer"),
+        Stands.NO_LONGER: _("it stands no longer: ask before you choose it"),
+    }
+    warning = warnings.get(column["stands"])
+    return Cell(day(column["valid_until"]), warnings=(warning,) if warning else ())
 
 
 def _start(column: Column) -> Cell:
