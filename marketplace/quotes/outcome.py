@@ -38,16 +38,24 @@ from marketplace.notifications import commitment
 from marketplace.notifications.service import notify
 from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderKind
-from marketplace.quotes import comparison
+from marketplace.quotes import comparison, queries
 
 
-def choose_provider(ctx: Context, actor: Actor, invitation_id: UUID) -> Lead:
-    """Award the request to one that quoted; every other live invitation ends, and all are told."""
+def choose_provider(
+    ctx: Context, actor: Actor, invitation_id: UUID, *, version: int | None = None
+) -> Lead:
+    """Award the request to one that quoted; every other live invitation ends, and all are told.
+
+    `version` is that of the quote which was looked at, if that is known: another is not chosen.
+    """
     with ctx.transaction() as tx:
         lead = leads.lock_lead(tx.session, actor.own_lead())
         chosen = invitations.invitation_of(tx.session, actor, invitation_id)
         if lead.is_finished:
             raise Conflict("this request is finished already")
+        stands = queries.latest(tx.session, chosen.id)
+        if version is not None and stands is not None and stands.version != version:
+            raise Conflict("the quote was revised since you looked at it: look at it again")
         _award(tx, actor, lead, chosen.id)
         return lead
 

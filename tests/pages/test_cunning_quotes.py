@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from marketplace.core.errors import Conflict
 from marketplace.providers import accreditations
 from marketplace.providers.models import Accreditation
 from marketplace.quotes import comparison, outcome
 from marketplace.quotes import service as quotes
+from marketplace.quotes.models import Quote
 from marketplace.quotes.ordering import Order
 from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.requests import load
@@ -204,3 +206,26 @@ def test_an_accreditation_for_one_standard_is_not_shown_as_one_for_all(ctx, brow
     assert said()[1].count("held by the provider, not named in the quote") == 1
     accreditations.suspend_accreditation(ctx, OPERATOR, other.id)
     assert "ISO 9001: none that is good and that we know of" in said()[1]
+
+
+def test_a_quote_that_was_revised_between_looking_and_choosing_is_looked_at_again(
+    ctx, browser, make, against
+):
+    lead = against()
+    first, _ = held_by(make, lead)
+    person = browser()
+    open_request(ctx, person, lead)
+    asked = person.open(f"/requests/choose/{first.id}")
+    assert "AUD 16,990.00 without tax" in asked.text
+    mine = make.ask(
+        lambda session: dict(session.query(Quote).filter_by(invitation_id=first.id).one().body)
+    )
+    put(ctx, first, mine | {"fees": FEES | {"stage_2": "96750.00"}})
+    page = person.send(f"/requests/choose/{first.id}")
+    assert "quote was revised since you looked at it: look at it again" in page.text
+    assert make.lead_called(lead.reference).is_open
+    person.open(f"/requests/choose/{first.id}")
+    person.send(f"/requests/choose/{first.id}")
+    assert not make.lead_called(lead.reference).is_open
+    with pytest.raises(Conflict):
+        put(ctx, first, mine)

@@ -186,6 +186,19 @@ class InvitationIdIn(In):
     )
 
 
+class ChoiceIn(InvitationIdIn):
+    """Whom to choose, and by which quote."""
+
+    version = WholeNumber(
+        least=1,
+        most=1_000_000,
+        **optional(),
+        metadata={
+            "description": "That of the quote which was looked at: 409 where it was revised since."
+        },
+    )
+
+
 class ClosureIn(In):
     """Why the request is finished without a choice."""
 
@@ -292,12 +305,11 @@ class ComparisonPaper(MethodView):
 @blp.route("/choice")
 class Choices(MethodView):
     @idempotent
-    @blp.arguments(InvitationIdIn)
+    @blp.arguments(ChoiceIn)
     @blp.response(200, StatusSchema)
     def post(self, form: Form) -> Lead:
         """Choose a provider that quoted; everybody is told."""
-        chosen = form.accept()["invitation_id"]
-        return outcome.choose_provider(current_context(), current_actor(), chosen)
+        return outcome.choose_provider(current_context(), current_actor(), **form.accept())
 
 
 @blp.route("/replacement")

@@ -234,7 +234,8 @@ def choose(invitation_id: UUID) -> Response:
     __, chosen = own_invitation(invitation_id)
     ctx, actor = current_context(), current_actor()
     said = _("You have chosen %(name)s. Everybody has been told.", name=chosen["provider"]["name"])
-    return done(lambda: outcome.choose_provider(ctx, actor, invitation_id), said)
+    version = request.form.get("version", type=int)
+    return done(lambda: outcome.choose_provider(ctx, actor, invitation_id, version=version), said)
 
 
 @pages.get("/replace/<uuid:invitation_id>")
