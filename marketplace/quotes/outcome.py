@@ -233,11 +233,12 @@ def _tell_finished(tx: Transaction, template: str, lead: Lead) -> None:
     )
 
 
-def follow_on(ctx: Context, actor: Actor, form: Form) -> Receipt:
+def follow_on(ctx: Context, actor: Actor, form: Form, *, terms_shown: str | None = None) -> Receipt:
     """After an awarded consulting request: ask for certification, knowing who consulted.
 
     Pre-filled from the first request; `form` may change what is needed now, and name others who
-    advised since. The business is known by its link, so nothing is confirmed again.
+    advised since. The business is known by its link, so nothing is confirmed again. It agrees to
+    what it agreed to before, or to the terms that it was shown where it sent this.
     """
     with ctx.transaction() as tx:
         first = leads.lock_lead(tx.session, actor.own_lead())
@@ -249,6 +250,8 @@ def follow_on(ctx: Context, actor: Actor, form: Form) -> Receipt:
             *form.values.get("consultants_used", []),
             {"name": consultant.name, "ended_on": None},
         ]
+        if terms_shown is not None:
+            wanted["consent"] = {**kept["consent"], "terms_version": terms_shown}
         whole = Form(wanted, form.problems)
         values = whole.accept(intake.problems(tx.session, whole, today=tx.now.date()))
         lead = intake.new_lead(tx, values, Telltale(), confirmed=True, follows_lead_id=first.id)

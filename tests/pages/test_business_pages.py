@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -409,6 +410,23 @@ def test_an_awarded_consulting_request_is_followed_on(ctx, browser, make):
     ]
     business.open("/requests/follow-on")
     assert "You have a request running already" in business.send("/requests/follow-on").text
+
+
+def test_a_form_that_follows_on_begins_without_a_day_that_has_passed_and_says_what_is_agreed_to(
+    ctx, clock, browser, make
+):
+    make.provider()
+    lead = make.matched_lead(needed_by=str(ctx.clock().date() + timedelta(days=20)))
+    (invitation,) = held_by(make, lead)
+    quote(ctx, invitation, CONSULTING)
+    outcome.choose_provider(ctx, business_of(lead), invitation.id)
+    clock.advance(days=30)
+    business = browser()
+    open_request(ctx, business, lead)
+    page = business.open("/requests/follow-on")
+    assert "shared with up to three matched certification bodies" in page.text
+    assert dict(page.form("follow-on").values)["needed_by"] == ""
+    assert "Your new request is in" in business.send("/requests/follow-on").text
 
 
 def test_certification_is_not_offered_once_more_where_a_body_was_chosen(ctx, browser, make):

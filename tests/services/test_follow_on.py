@@ -158,6 +158,16 @@ def test_a_form_of_the_same_business_is_matched_as_its_follow_on_would_be(ctx, m
     assert invited_to(make, fresh.reference) == {"Free Assurance", "Left Long Ago Assurance"}
 
 
+@pytest.mark.parametrize("shown", [None, "2027-03"])
+def test_what_it_is_sent_under_is_what_was_agreed_to_or_the_terms_that_were_shown_since(
+    ctx, make, lead, shown
+):
+    receipt = outcome.follow_on(ctx, business_of(lead), NOTHING, terms_shown=shown)
+    followed = make.lead_called(receipt.reference)
+    assert followed.consent["terms_version"] == (shown or lead.consent["terms_version"])
+    assert followed.consent["share_with_matched_providers"] is True
+
+
 def test_followed_on_twice_the_second_is_led_to_the_first(ctx, make, lead, bodies):
     statuses = [follow(ctx, make, lead).status for _ in range(2)]
     assert statuses == ["open", "superseded"]

@@ -281,6 +281,8 @@ def _closing(form: Filled) -> str:
 def look_before_following_on() -> Page:
     first = the_request()["lead"]
     kept = {name: first.get(name) for name in PREFILLED}
+    if (kept["needed_by"] or "") < current_context().clock().date().isoformat():
+        kept["needed_by"] = None
     return _following_on(Filled(LABELS, typed_from(kept)))
 
 
@@ -289,8 +291,9 @@ def follow_on() -> Page:
     """Ask for certification after consulting; who the business is stays as it was."""
     sent = read(FollowOnIn(), request.form, clears=True)
     form = load(FollowOnIn(), sent.data)
+    ctx, terms = current_context(), current_context().policy.terms_version
     try:
-        receipt = outcome.follow_on(current_context(), current_actor(), form)
+        receipt = outcome.follow_on(ctx, current_actor(), form, terms_shown=terms)
     except Invalid as refused:
         errors = in_words(refused.errors, sent.data)
         page = _following_on(Filled(LABELS).wrong(errors, sent.typed))
@@ -324,6 +327,7 @@ def _following_on(form: Filled) -> Page:
         offered=choices(ctx),
         plain=COMMON,
         timeframes=[(each.value, translate(said)) for each, said in TIMEFRAMES.items()],
+        policy=ctx.policy,
     )
 
 
