@@ -129,16 +129,17 @@ def _accreditation(column: Column) -> Cell:
             continue
         number_ = f"{held['body']} {held['certificate_number']}"
         notes.append(_("%(standard)s: %(number)s", standard=standard, number=number_))
-        notes.append(
+        edition = (
             _("for edition %(edition)s", edition=held["edition"])
             if held["edition"]
             else _("for which edition is not known")
         )
-        notes.append(
+        checked = (
             _("checked on %(day)s", day=day(held["checked_on"]))
             if held["checked_on"]
             else _("vouched for when the provider was taken in")
         )
+        notes.append(f"{edition}; {checked}")
         if is_named and not each["is_named"]:
             notes.append(_("held by the provider, not named in the quote"))
         if held["state"] != AccreditationState.VERIFIED:
@@ -201,7 +202,7 @@ def _phase_list(column: Column) -> Cell:
 def _sums(columns: Sequence[Column]) -> Iterator[Row]:
     is_certification = "years" in columns[0]
     yield _row(
-        _("Three years in all") if is_certification else _("All phases"),
+        _("Three years in all") if is_certification else _("All phases and travel"),
         columns,
         lambda column: _amount(
             column["total"],
