@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm.attributes import flag_modified
+
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
@@ -76,6 +78,9 @@ def _keep_open_while_it_stands(tx: Transaction, lead: Lead) -> None:
         last_day = min(last_day, (tx.now + tx.policy.lead_lifetime_at_most).date())
         end = datetime.combine(last_day, time.min, UTC) + timedelta(days=1)
     leading.move_expiry(tx, lead, quotes_valid_until=end)
+    # Written down where it has not moved as well: how long an answer takes would else tell a
+    # provider, revision by revision, until when another's quote stands.
+    flag_modified(lead, "expires_at")
 
 
 def _tell_business(

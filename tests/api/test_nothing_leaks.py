@@ -34,7 +34,7 @@ from marketplace.notifications.models import Notification
 from marketplace.providers import webhooks
 from marketplace.providers.models import Provider
 from marketplace.providers.webhooks import Webhook
-from marketplace.quotes import attachments, comparison, outcome
+from marketplace.quotes import attachments, comparison, drafts, outcome
 from marketplace.quotes import service as quotes
 from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.doors import DEVELOPMENT_DOORS
@@ -201,6 +201,7 @@ def spying(app, ctx, statements, browser, installation):
 
 
 CANARIES = {
+    "draft": "A canary in a draft",
     "file": "A canary among the files.pdf",
     "amount": "7123.47",
     "notes": "A canary in the notes",
@@ -259,6 +260,8 @@ def others_act(ctx, make, lead, others):
     """Let the others do all that they can, and the business read it."""
     first, second = others
     invitations.look_at_invitation(ctx, person_of(first.provider_id), first.id)
+    typed = {"notes": [CANARIES["draft"]]}
+    drafts.save_draft(ctx, person_of(first.provider_id), first.id, typed, seen="0-")
     file = SentFile(CANARIES["file"], "application/pdf", a_pdf(mark="of another"))
     attachments.add_attachment(ctx, person_of(first.provider_id), first.id, Form({"file": file}))
     invitations.accept_invitation(ctx, person_of(first.provider_id), first.id)
@@ -360,20 +363,6 @@ def test_what_belongs_to_others_is_answered_like_what_does_not_exist(ctx, make, 
     assert walked > 1000
 
 
-def standing_of(ctx, make, spying, amounts):
-    """Let a request end after the spy and two others have quoted; return what the spy sees."""
-    lead = make.matched_lead(service="certification", headcount=42)
-    held = invitations_of(make, lead)
-    spy = spying
-    own = next(each for each in held if each.provider_id == spy.provider.id)
-    others = [each for each in held if each is not own]
-    put(ctx, own, "6000.00")
-    for each, amount in zip(others, amounts, strict=True):
-        put(ctx, each, amount)
-    outcome.choose_provider(ctx, business_of(lead), others[0].id)
-    return lead, own
-
-
 def alike(looks, lead, own):
     """Return what was shown, with what is another for every request taken out."""
     number = re.search(r"\d+", lead.company_name)[0]
@@ -384,6 +373,108 @@ def alike(looks, lead, own):
         return re.sub(rf"(?i)(works ?){number}\b|[0-9a-f]{{8}}-[0-9a-f-]{{27}}", "*", said)
 
     return {(who, plain(path)): plain(answer) for (who, path), answer in looks.items()}
+
+
+def a_lead_with(make, spy):
+    """Return a request, the spy's invitation for it, and those of the two others."""
+    lead = make.matched_lead(service="certification", headcount=42)
+    held = invitations_of(make, lead)
+    own = next(each for each in held if each.provider_id == spy.provider.id)
+    return lead, own, [each for each in held if each is not own]
+
+
+def standing_of(ctx, make, spying, amounts):
+    """Let a request end after the spy and others have quoted: the first of them is chosen.
+
+    An amount that is None was not quoted; one with a currency was quoted in that.
+    """
+    lead, own, others = a_lead_with(make, spying)
+    put(ctx, own, "6000.00")
+    for each, said in zip(others, amounts, strict=True):
+        amount, _, currency = (said or "").partition(" ")
+        if amount:
+            put(ctx, each, amount, currency=currency or "AUD")
+    outcome.choose_provider(ctx, business_of(lead), others[0].id)
+    return lead, own
+
+
+OWN_ACTS = (
+    ("GET", "", None),
+    ("PUT", "/quote", {"kind": "certification"}),
+    ("POST", "/questions", {"text": "How many shifts?"}),
+    ("POST", "/acceptance", {}),
+    ("PUT", "/quote", a_body("6000.00")),
+    ("PUT", "/quote", a_body("6000.00")),
+    ("PUT", "/quote", a_body("6100.00", valid_until="2027-02-28")),
+    ("POST", "/questions", {"text": "And how many sites?"}),
+    ("POST", "/decline", {"reason": "nothing of the kind"}),
+    ("GET", "", None),
+    ("POST", "/decline", {"reason": "no_capacity"}),
+    ("PUT", "/quote", a_body("1.00")),
+)
+"""What a provider can say of an invitation, and in which order it could."""
+FIRST = 4
+"""Which of these is its first quote."""
+
+
+def test_whatever_it_does_it_is_answered_alike_whether_others_have_quoted_or_not(
+    ctx, make, spying, work
+):
+    for _ in range(3):
+        make.provider("certification_body")
+    spy = spying(make.ask(lambda session: session.query(Provider).first()))
+    said, told = [], []
+    for amounts in ((), ("9.99",), ("5900.00", "88000.00")):
+        lead, own, others = a_lead_with(make, spy)
+        for each, amount in zip(others, amounts, strict=False):
+            put(ctx, each, amount, valid_until="2027-03-01")
+        work()
+        path = f"/api/v1/portal/invitations/{own.id}"
+        answers = {
+            (str(number), f"{method} {what}"): spy.answer("session", method, path + what, body)
+            for number, (method, what, body) in enumerate(OWN_ACTS)
+        }
+        assert [answer[0] for answer in answers.values()] == [
+            200, 422, 201, 200, 200, 200, 200, 201, 422, 200, 200, 409
+        ]  # fmt: skip
+        work()
+        mails = [each for each in spy.told(make) if lead.reference in str(each)]
+        # Who responds first has one statement more to wait for, once. Whatever can be done again
+        # and again, so as to take its time, takes as many.
+        shown = {key: each if int(key[0]) > FIRST else each[:3] for key, each in answers.items()}
+        said.append(alike(shown, lead, own))
+        told.append(alike({("", ""): mails}, lead, own))
+    assert said[0] == said[1] == said[2]
+    assert told[0] == told[1] == told[2]
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        (("5900.00", None), ("59000.00", None)),  # two quoted
+        (("5900.00", "6100.00 NZD"), ("100.00", "61000.00 USD")),  # three, not in one currency
+    ],
+)
+def test_after_the_end_it_learns_nothing_where_fewer_than_three_can_be_compared(
+    ctx, make, spying, work, one, another
+):
+    for _ in range(3):
+        make.provider("certification_body")
+    spy = spying(make.ask(lambda session: session.query(Provider).first()))
+    seen = []
+    for amounts in (one, another):
+        lead, own = standing_of(ctx, make, spy, amounts)
+        work()
+        path = f"/portal/invitations/{own.id}"
+        looks = {
+            ("session", f"/api/v1{path}"): spy.answer("session", "GET", f"/api/v1{path}"),
+            ("person", path): spy.answer("person", "GET", path),
+        }
+        mails = [each for each in spy.told(make) if lead.reference in str(each)]
+        seen.append((alike(looks, lead, own), alike({("", ""): mails}, lead, own)))
+        assert '"standing":null' in str(looks)
+        assert "10 %" not in str(seen)
+    assert seen[0] == seen[1]
 
 
 def test_after_the_end_it_learns_its_rank_and_distance_and_no_more(ctx, make, spying, work):
