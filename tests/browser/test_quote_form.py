@@ -158,7 +158,9 @@ def test_too_few_days_are_warned_of_while_they_are_typed(at_form):
     expect(page.get_by_text("Second surveillance audit: less than 1 day")).to_be_hidden()
     page.get_by_label("Effective personnel").press("Enter")
     page.wait_for_url("**/quote/sum#sum")
-    expect(page.get_by_text("Effective personnel is 20 people, as counted for the quote.")).to_have_count(1)
+    expect(
+        page.get_by_text("Effective personnel is 20 people, as counted for the quote.")
+    ).to_have_count(1)
     expect(other).to_be_hidden()
 
 
