@@ -66,7 +66,7 @@ def against(ctx, make):
             "valid_until": "2027-01-31",
         }
         for invitation, body in zip(held_by(make, lead), (honest, honest | cunning), strict=True):
-            put(ctx, invitation, body)
+            put(ctx, invitation, {name: said for name, said in body.items() if said is not None})
         return lead
 
     return quoted
@@ -106,6 +106,20 @@ def test_a_total_without_a_standard_is_not_the_lowest_and_says_what_it_is_withou
     assert "Not in it: ISO 14001." in person.open(chosen).text
 
 
+@pytest.mark.parametrize(
+    ("cunning", "said"),
+    [
+        ({"travel_basis": "capped"}, "AUD 380.00 On top, up to the amount given"),
+        ({"travel_basis": "at_cost"}, "AUD 380.00 On top, at cost"),
+        ({"travel_basis": None}, "AUD 380.00 whether it can come to more is not stated"),
+    ],
+)
+def test_an_amount_for_travel_says_whether_it_can_come_to_more(
+    ctx, browser, against, cunning, said
+):
+    assert read(ctx, browser, against(**cunning))["Travel"][1] == said
+
+
 def test_the_next_cycle_is_in_no_total_whether_its_price_is_stated_or_hidden(ctx, browser, against):
     hidden = {name: fee for name, fee in FEES.items() if name != "recertification"}
     page = read(ctx, browser, against(fees=hidden))
@@ -131,6 +145,11 @@ def test_a_quote_that_stands_no_longer_is_not_the_lowest(ctx, clock, browser, ag
     clock.now = datetime(2026, 12, 2, 0, tzinfo=UTC)
     assert lowest() == honest
     assert "it stands no longer: ask before" in read(ctx, browser, lead)["Stands until"][1]
+    person = browser()
+    open_request(ctx, person, lead)
+    warning = "The quote stands until 1 December 2026; it stands no longer: ask before"
+    assert warning in person.open(f"/requests/choose/{bait}").text
+    assert "The quote stands until" not in person.open(f"/requests/choose/{honest}").text
     # Once the request is over nothing is asked, and the order stays as it was then.
     outcome.choose_provider(ctx, business_of(lead), honest)
     clock.advance(days=70)

@@ -172,10 +172,17 @@ def _amounts(lines: Sequence[dict[str, Any]], columns: Sequence[Column]) -> Iter
     for line in lines:
         cells = []
         for amount, column in zip(line["amounts"], columns, strict=True):
-            basis = column["travel_basis"] if line["key"] == "travel" else None
-            cells.append(_amount(amount, column, *([say(basis, "travel")] if basis else [])))
+            notes = _basis(amount, column) if line["key"] == "travel" else ()
+            cells.append(_amount(amount, column, *notes))
         look = "" if line["in_three_years"] else "apart"
         yield Row(translate(line["label"]), tuple(cells), look)
+
+
+def _basis(amount: str | None, column: Column) -> tuple[str, ...]:
+    """Return who bears what travel costs; an amount alone does not say whether it may grow."""
+    if column["travel_basis"]:
+        return (say(column["travel_basis"], "travel"),)
+    return (_("whether it can come to more is not stated"),) if amount is not None else ()
 
 
 def _travel(column: Column) -> Cell:
@@ -190,7 +197,8 @@ def _phases(columns: Sequence[Column]) -> Iterator[Row]:
 def _phase_list(column: Column) -> Cell:
     said = []
     for phase in column["phases"]:
-        fee = money(phase["fee"], column["currency"])
+        # An amount stays in one piece, so that it can be found and added up again.
+        fee = money(phase["fee"], column["currency"]).replace(" ", "\u00a0")
         if phase.get("days") is None:
             said.append(_("%(phase)s: %(fee)s", phase=phase["name"], fee=fee))
         else:
@@ -448,6 +456,11 @@ def _terms(columns: Sequence[Column]) -> Iterator[Row]:
         return
     yield _row(_("What is left to you"), columns, lambda column: _texts(column["client_duties"]))
     yield _row(_("Not included"), columns, lambda column: _texts(column["exclusions"]))
+
+
+def before_choosing(column: Column) -> tuple[str, ...]:
+    """Return what of one quote has to be known by whoever is about to choose it."""
+    return _validity(column).warnings
 
 
 def above(side_by_side: dict[str, Any], comparison: dict[str, Any]) -> list[str]:

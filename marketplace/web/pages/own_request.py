@@ -226,7 +226,14 @@ def _answered(form: Form) -> bool:
 def look_before_choosing(invitation_id: UUID) -> str:
     """Ask once more: everybody is told at once, and it cannot be taken back."""
     shown, chosen = own_invitation(invitation_id)
-    return render_template("choose.html", request_=shown, chosen=chosen)
+    columns = [
+        column
+        for compared_ in shown["comparison"]["kinds"].values()
+        for column in compared_["columns"]
+        if column["invitation_id"] == invitation_id
+    ]
+    warnings = compared.before_choosing(columns[0]) if columns else ()
+    return render_template("choose.html", request_=shown, chosen=chosen, warnings=warnings)
 
 
 @pages.post("/choose/<uuid:invitation_id>")
