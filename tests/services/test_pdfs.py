@@ -55,7 +55,25 @@ FINE = [
     a_pdf(),
     a_pdf() + b"\n" * 900,
     opens(b"/S /GoTo /D [3 0 R /Fit]"),
-    opens(b"/S /URI /URI (https://harbour.example)"),
+    *(
+        a_pdf(
+            b"<< /Type /Annot /Subtype /Link /A << /S /URI /URI (%b) >> >>" % to, root=b"/X 5 0 R"
+        )
+        for to in (
+            b"https://harbour.example/a:b",
+            b"HTTP://harbour.example",
+            b"mailto:jo@acme.example",
+            b"tel:+61255501234",
+            b"www.harbour.example",
+            b"offer",
+            b"#page=2",
+            b"a/b:c",
+            b"",
+        )
+    ),
+    a_pdf(root=b"/URI << /Base (https://harbour.example/) >>"),
+    a_pdf(b"[<< /Type /Annot /Subtype /Text /F 4 >>]", root=b"/X 5 0 R"),
+    opens(b"/S /Thread /D 0"),
     a_pdf(root=b"/Lang (en) /Metadata null"),
     # A part that nothing leads to may be broken.
     a_pdf(b"<< /Broken"),
@@ -118,6 +136,33 @@ ACTIVE = [
     (opens(b"/S /ImportData /F (a)"), ACTION),
     (opens(b"/S /GoToR /F (a.pdf) /D [0 /Fit]"), ACTION),
     (opens(b"/S /GoToE /T << /R /C >>"), ACTION),
+    # An address that is called by itself says who reads it, when and where.
+    (opens(b"/S /URI /URI (https://away.example)"), ACTION),
+    (opens(b"/S /GoTo /D [3 0 R /Fit] /Next [<< /S /URI /URI (https://away.example) >>]"), ACTION),
+    (a_pdf(b"<< /S /URI /URI (https://away.example) >>", root=b"/AA << /WC 5 0 R >>"), ACTION),
+    (a_pdf(b"<< /O 6 0 R >>", b"<< /S /URI /URI (x) /Next 6 0 R >>", root=b"/AA 5 0 R"), ACTION),
+    # What is no address of the web or for mail starts a program, or opens what is on a disk.
+    *(
+        (a_pdf(b"<< /S /URI /URI %b >>" % to, root=b"/X 5 0 R"), ACTION)
+        for to in (
+            b"(file:///c:/calc.exe)", b"(javascript:alert\\(1\\))", b"( J a\\tvascript\\n:alert)",
+            b"(ms-msdt:/id)", b"(smb://away.example/a)", b"(\\\\\\\\away\\\\a)",
+            b"(//away.example/a)", b"<66696c653a2f2f2f61>", b"<feff00660069006c0065003a0061>",
+            b"(file:\\200\\377)",
+        )
+    ),
+    (a_pdf(root=b"/URI << /Base (file:///c:/) >>"), ACTION),
+    (a_pdf(b"<< /S /URI /URI 6 0 R >>", b"(file:///a)", root=b"/X 5 0 R"), ACTION),
+    (a_pdf(b"<< /S 6 0 R /URI (x) >>", b"/URI", root=b"/OpenAction 5 0 R"), ACTION),
+    (opens(b"/S /Thread /F (a.pdf) /D 0"), ACTION),
+    (a_pdf(b"<< /Length 0 /F (a) >>\nstream\n\nendstream", root=b"/X 5 0 R"), ACTION),
+    (
+        a_pdf(
+            b"<< /Subtype /Form /Ref << /F (a.pdf) /Page 0 >> /Length 0 >>\nstream\n\nendstream",
+            root=b"/X 5 0 R",
+        ),
+        ACTION,
+    ),
     (a_pdf(root=b"/Names << /EmbeddedFiles << /Names [] >> >>"), INSIDE),
     (a_pdf(b"<< /Type /Filespec /EF << /F 6 0 R >> >>", b"<< >>", root=b"/AF [5 0 R]"), INSIDE),
     (a_pdf(b"<< /Type /Annot /Subtype /FileAttachment >>", root=b"/X 5 0 R"), INSIDE),
@@ -195,11 +240,24 @@ def test_what_is_packed_or_added_later_is_looked_into_as_well(content, said):
     [
         (opens(b"/S /GoTo /S /Launch /F (x)"), UNREADABLE),
         (opens(b"/S /Launch /F (x) /S /GoTo"), ACTION),
+        (a_pdf(root=b"/OpenAction null /OpenAction << /S /JavaScript /JS (x) >>"), UNREADABLE),
+        (a_pdf(root=b"/Names << >> /Names << /EmbeddedFiles << >> >>"), UNREADABLE),
         (a_pdf(root=b"/Lang (en) /Lang (de)"), None),
     ],
 )
 def test_what_says_twice_what_it_is_and_readers_differ_on_is_not_taken(content, said):
     assert looked(content) == said
+
+
+@pytest.mark.parametrize(
+    "stop", [b"/X )", b"/X <zz>", b"/X << /Y ) >>", b"/X [ ) ]", b"/X }", b"null", b"null >"]
+)
+def test_what_hides_behind_something_that_we_cannot_read_and_others_pass_over_is_not_taken(stop):
+    hidden = b" /OpenAction << /S /JavaScript /JS (x) >>"
+    assert looked(a_pdf(root=stop + hidden)) == UNREADABLE
+    assert looked(packed(root=stop + hidden)) == UNREADABLE
+    # Where it hides nothing either: nobody can tell.
+    assert looked(a_pdf(root=stop)) == UNREADABLE
 
 
 def bomb(layers):
