@@ -163,6 +163,7 @@ def _column(
         "exclusions": body.get("exclusions") or [],
         "client_duties": body.get("client_duties") or [],
         "assumptions": body.get("assumptions") or [],
+        "notes": body.get("notes"),
         "earliest_start": body.get("earliest_start"),
         "in_time": judging.in_time(
             quote.kind,

@@ -120,6 +120,11 @@ def test_an_amount_for_travel_says_whether_it_can_come_to_more(
     assert read(ctx, browser, against(**cunning))["Travel"][1] == said
 
 
+def test_small_print_stands_among_the_terms_and_is_not_folded_away(ctx, browser, against):
+    page = read(ctx, browser, against(notes="All fees rise by 9 % a year.\n\nNo refunds."))
+    assert page["Notes"] == ["none", "All fees rise by 9 % a year. No refunds."]
+
+
 def test_the_next_cycle_is_in_no_total_whether_its_price_is_stated_or_hidden(ctx, browser, against):
     hidden = {name: fee for name, fee in FEES.items() if name != "recertification"}
     page = read(ctx, browser, against(fees=hidden))

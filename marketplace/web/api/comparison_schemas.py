@@ -151,6 +151,7 @@ class ColumnSchema(Schema):
     exclusions = fields.List(fields.String())
     client_duties = fields.List(fields.String())
     assumptions = fields.List(fields.String())
+    notes = fields.String(allow_none=True)
     earliest_start = fields.String(allow_none=True)
     in_time = Choice(InTime, allow_none=True)
     valid_until = fields.Date()

@@ -453,9 +453,17 @@ def _duration(column: Column) -> Cell:
 def _terms(columns: Sequence[Column]) -> Iterator[Row]:
     if "years" in columns[0]:
         yield _row(_("Assumptions"), columns, lambda column: _texts(column["assumptions"]))
-        return
-    yield _row(_("What is left to you"), columns, lambda column: _texts(column["client_duties"]))
-    yield _row(_("Not included"), columns, lambda column: _texts(column["exclusions"]))
+    else:
+        duties, excluded = _("What is left to you"), _("Not included")
+        yield _row(duties, columns, lambda column: _texts(column["client_duties"]))
+        yield _row(excluded, columns, lambda column: _texts(column["exclusions"]))
+    if any(column["notes"] for column in columns):  # whole: small print is not folded away
+        yield _row(_("Notes"), columns, _notes)
+
+
+def _notes(column: Column) -> Cell:
+    lines = [line.strip() for line in (column["notes"] or "").splitlines()]
+    return Cell(notes=tuple(filter(None, lines))) if column["notes"] else Cell(_("none"))
 
 
 def before_choosing(column: Column) -> tuple[str, ...]:
