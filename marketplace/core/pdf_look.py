@@ -1,8 +1,8 @@
 """Look into a PDF: a program of its own, which `marketplace.core.pdfs` runs for every file.
 
 Whoever made the file may mean harm: it can be small and unpack to gigabytes, or refer to itself
-without end. So this process may take only so much memory and time, can start no other and write no
-file, and knows nothing of ours: it reads the PDF from its standard input and answers in one word.
+without end. So this process is confined (`confined.py`) to so much memory and time, writes no file,
+and starts no other. It reads the PDF from its standard input and answers in one word.
 """
 
 import logging
@@ -94,15 +94,7 @@ class Remarks(logging.Handler):
 
 
 def main() -> None:
-    memory, seconds = (int(each) for each in sys.argv[1:])
-    for limit, most in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(limit, (most, most))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     sys.stdout.write("started ")
     sys.stdout.flush()
     sys.stdout.write(found_in(sys.stdin.buffer.read()))

@@ -1,12 +1,10 @@
 """Whether a file is a PDF that can be handed on: looked into where it can do no harm."""
 
-import subprocess
-import sys
 from pathlib import Path
-from threading import BoundedSemaphore
 
 import structlog
 
+from marketplace.core.confined import Program
 from marketplace.core.errors import Unavailable
 from marketplace.core.files import PDF
 from marketplace.core.texts import N_
@@ -15,7 +13,10 @@ log = structlog.get_logger(__name__)
 
 NO_PDF = N_("must be a PDF file")
 
-_PROGRAM = Path(__file__).with_name("pdf_look.py")
+_PROGRAM = Program(
+    Path(__file__).with_name("pdf_look.py"),
+    busy=N_("many files are being looked into just now: please try again shortly"),
+)
 _STARTED, _FINE, _TOO_MUCH = "started", "fine", "too_much"
 
 SAID = {
@@ -32,9 +33,6 @@ _END = b"%%EOF"
 _END_WITHIN = 1024
 """Bytes at the end of a file in which readers look for its end (Adobe's note 18 to ISO 32000-1)."""
 
-_AT_ONCE = BoundedSemaphore(2)
-"""So many of a process' requests look into files; the others wait their turn, or are sent away."""
-
 
 def why_no_pdf(content: bytes, *, memory: int, seconds: int) -> str | None:
     """Return why these bytes are not taken as a PDF, or None where they are.
@@ -43,35 +41,15 @@ def why_no_pdf(content: bytes, *, memory: int, seconds: int) -> str | None:
     """
     if not content.startswith(PDF.beginning) or _END not in content[-_END_WITHIN:]:
         return NO_PDF
-    # Not for longer: whoever waits here answers nobody else.
-    if not _AT_ONCE.acquire(timeout=seconds):
-        raise Unavailable("many files are being looked into just now: please try again shortly")
-    try:
-        # By the clock on the wall it may take longer: processors are shared.
-        found = _look(content, memory=memory, seconds=seconds, patience=4 * seconds)
-    finally:
-        _AT_ONCE.release()
+    found = _look(content, memory=memory, seconds=seconds)
     return None if found == _FINE else SAID[found]
 
 
-def _look(content: bytes, *, memory: int, seconds: int, patience: int) -> str:
-    # Isolated (-I), and by its path: nothing of ours, and nothing that is secret, goes along.
-    program = [sys.executable, "-I", str(_PROGRAM), str(memory), str(seconds)]
-    try:
-        done = subprocess.run(
-            program,
-            input=content,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=patience,
-            env={},
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return _TOO_MUCH
-    started, found = [*done.stdout.decode().split(), "", ""][:2]
-    if started != _STARTED:
-        log.error("pdf_look_did_not_start", ended_with=done.returncode)
+def _look(content: bytes, *, memory: int, seconds: int) -> str:
+    ended = _PROGRAM.run(given=content, memory=memory, seconds=seconds)
+    started, found = [*ended.said.decode().split(), "", ""][:2]
+    if started != _STARTED and ended.code is not None:
+        log.error("pdf_look_did_not_start", ended_with=ended.code)
         raise Unavailable("files cannot be looked into just now: please try again later")
     # Without a word it was ended, for what it took.
     return found or _TOO_MUCH

@@ -1,11 +1,10 @@
 """Set a paper as a PDF: a program of its own, which `marketplace.core.typesetting` runs for each.
 
-What is set was written by others, at any length and in any script. So this process may take only so
-much memory and time and write no file, and knows nothing of ours: it reads the words as JSON from
-its standard input, and answers with the PDF.
+What is set was written by others, at any length and in any script. So this process is confined
+(`confined.py`) to so much memory and time, and writes no file. It reads the words as JSON from its
+standard input, and answers with the PDF.
 """
 
-import resource
 import sys
 from typing import Literal
 
@@ -16,15 +15,7 @@ NO_SIGN = "could not be displayed"
 
 
 def main() -> None:
-    template, memory, seconds = sys.argv[1], *(int(each) for each in sys.argv[2:])
-    for limit, most in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(limit, (most, most))
-    sys.stdout.buffer.write(typeset(template, sys.stdin.read()))
+    sys.stdout.buffer.write(typeset(sys.argv[1], sys.stdin.read()))
 
 
 def typeset(template: str, content: str) -> bytes:

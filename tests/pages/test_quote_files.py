@@ -188,9 +188,9 @@ def test_a_draft_that_is_saved_with_a_wrong_file_is_saved(quoting, make):
 def test_where_files_cannot_be_looked_into_just_now_nothing_that_was_typed_is_lost(
     quoting, make, monkeypatch, app, ctx
 ):
-    monkeypatch.setattr(pdfs, "_AT_ONCE", BoundedSemaphore(1))
+    monkeypatch.setattr(pdfs._PROGRAM, "room", BoundedSemaphore(1))
     by(app, ctx, pdf_look_seconds=0)
-    with pdfs._AT_ONCE:
+    with pdfs._PROGRAM.room:
         page = quoting.press("/attachments", a_pdf(), notes="Typed")
     assert page.status == 422
     assert page.text.count("Many files are being looked into just now: please try again") == 2

@@ -237,7 +237,7 @@ def test_doctor_names_what_is_missing_and_what_to_do(environment, ctx, run, serv
 
 
 def test_doctor_says_that_files_cannot_be_looked_into(environment, ctx, run, monkeypatch):
-    monkeypatch.setattr(pdfs, "_PROGRAM", Path("/nowhere/pdf_look.py"))
+    monkeypatch.setattr(pdfs._PROGRAM, "path", Path("/nowhere/pdf_look.py"))
     code, out, _ = run("doctor")
     assert code == 1
     assert "wrong  The files of quotes cannot be looked into" in out

@@ -300,14 +300,14 @@ def test_what_takes_too_much_memory_is_ended_and_refused():
 
 
 def test_only_so_many_are_looked_into_at_once(monkeypatch):
-    monkeypatch.setattr(pdfs, "_AT_ONCE", BoundedSemaphore(1))
-    with pdfs._AT_ONCE, pytest.raises(Unavailable, match="just now"):
+    monkeypatch.setattr(pdfs._PROGRAM, "room", BoundedSemaphore(1))
+    with pdfs._PROGRAM.room, pytest.raises(Unavailable, match="just now"):
         pdfs.why_no_pdf(a_pdf(), memory=POLICY.pdf_look_memory, seconds=0)
     assert why_not(a_pdf()) is None
 
 
 def test_where_the_program_does_not_start_no_file_is_blamed(monkeypatch):
-    monkeypatch.setattr(pdfs, "_PROGRAM", Path("/nowhere/pdf_look.py"))
+    monkeypatch.setattr(pdfs._PROGRAM, "path", Path("/nowhere/pdf_look.py"))
     with pytest.raises(Unavailable, match="try again later"):
         why_not(a_pdf())
 
@@ -344,7 +344,7 @@ def test_the_program_knows_no_secret_and_writes_no_file(tmp_path, monkeypatch):
     program = tmp_path / "tries.py"
     folder, file = str(Path(pdf_look.__file__).parent), str(tmp_path / "written")
     program.write_text(TRIES.format(folder=folder, file=file))
-    monkeypatch.setattr(pdfs, "_PROGRAM", program)
-    told = pdfs._look(a_pdf(), memory=POLICY.pdf_look_memory, seconds=5, patience=20)
+    monkeypatch.setattr(pdfs._PROGRAM, "path", program)
+    told = pdfs._look(a_pdf(), memory=POLICY.pdf_look_memory, seconds=5)
     assert told.split(",")[-1] == "cannot-write"
     assert "MARKETPLACE" not in told

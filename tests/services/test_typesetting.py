@@ -9,7 +9,7 @@ from threading import BoundedSemaphore
 import pytest
 from pypdf import PdfReader
 
-from marketplace.core import typesetting
+from marketplace.core import confined, typesetting
 from marketplace.core.errors import Conflict, Unavailable
 from marketplace.core.policy import Policy
 from marketplace.core.typesetting import TOO_LONG, typeset
@@ -93,8 +93,8 @@ def test_a_program_that_does_not_run_is_no_fault_of_whoever_asks(template):
 
 
 def test_more_than_two_at_once_wait_their_turn_and_then_are_sent_away(template, monkeypatch):
-    monkeypatch.setattr(typesetting, "_AT_ONCE", BoundedSemaphore(1))
-    with typesetting._AT_ONCE, pytest.raises(Unavailable):
+    monkeypatch.setattr(typesetting._PROGRAM, "room", BoundedSemaphore(1))
+    with typesetting._PROGRAM.room, pytest.raises(Unavailable):
         made(template(), seconds=0)
     assert made(template()).startswith(b"%PDF-")
 
@@ -102,13 +102,13 @@ def test_more_than_two_at_once_wait_their_turn_and_then_are_sent_away(template, 
 def test_nothing_of_ours_goes_along(template, monkeypatch):
     monkeypatch.setenv("MARKETPLACE_SECRET_KEY", "secret")
     seen = {}
-    real = typesetting.subprocess.run
+    real = confined.subprocess.run
 
     def run(program, **given):
         seen.update(given, program=program)
         return real(program, **given)
 
-    monkeypatch.setattr(typesetting.subprocess, "run", run)
+    monkeypatch.setattr(confined.subprocess, "run", run)
     made(template(), "Kestrel")
     assert seen["env"] == {}
     assert "-I" in seen["program"]
