@@ -120,6 +120,16 @@ def test_an_amount_for_travel_says_whether_it_can_come_to_more(
     assert read(ctx, browser, against(**cunning))["Travel"][1] == said
 
 
+def test_visits_for_nothing_that_take_no_time_are_named(ctx, browser, against):
+    free = FEES | {"surveillance_1": "0.00", "surveillance_2": "0.00"}
+    page = read(ctx, browser, against(fees=free, audit_days={"stage_1": 1.5, "stage_2": 4.5}))
+    assert page["Audit days in the three years"] == [
+        "10 days",
+        "6 days without the days of: First surveillance audit without the days of: Second "
+        "surveillance audit",
+    ]
+
+
 def test_small_print_stands_among_the_terms_and_is_not_folded_away(ctx, browser, against):
     page = read(ctx, browser, against(notes="All fees rise by 9 % a year.\n\nNo refunds."))
     assert page["Notes"] == ["none", "All fees rise by 9 % a year. No refunds."]

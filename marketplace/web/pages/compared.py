@@ -12,7 +12,7 @@ from marketplace.core.policy import Policy
 from marketplace.providers.rules import AccreditationState
 from marketplace.quotes.audit_time import Expected, Gap, Span
 from marketplace.quotes.judging import InTime, Stands, Verdict
-from marketplace.quotes.rules import CERTIFICATION_LINES, QuoteKind
+from marketplace.quotes.rules import AUDITS, CERTIFICATION_LINES, QuoteKind
 from marketplace.web.languages import translate
 from marketplace.web.pages.quote_labels import WHY_NOT, assumed, days_between
 from marketplace.web.pages.words import day, in_days, money, number, say
@@ -309,15 +309,25 @@ def _audit_time(lines: Sequence[dict[str, Any]], columns: Sequence[Column]) -> I
                 days, split = by_key[key][number_], ()
             cells.append(_days(days, judged, split, column))
         yield Row(label, tuple(cells), "apart" if key == "recertification" else "")
-    yield _row(
+    audits = [line for line in lines if line["key"] in AUDITS and line["in_three_years"]]
+    yield Row(
         _("Audit days in the three years"),
-        columns,
-        lambda column: (
-            Cell(in_days(column["days"]), _without_days(column)) if column["days"] else _texts(())
+        tuple(
+            _all_days(column, [line["label"] for line in audits if line["days"][number_] is None])
+            for number_, column in enumerate(columns)
         ),
     )
     if any(column["expected"]["gaps"] for column in columns):
         yield _row(_("What the tables have no figure for"), columns, _gaps)
+
+
+def _all_days(column: Column, unstated: Sequence[str]) -> Cell:
+    if not column["days"]:
+        return _texts(())
+    return Cell(
+        in_days(column["days"]),
+        tuple(_("without the days of: %(what)s", what=translate(each)) for each in unstated),
+    )
 
 
 def _days(days: float | None, judged: Any, split: tuple[str, ...], column: Column) -> Cell:
