@@ -1,5 +1,7 @@
 """Forget who a business and its people are; what happened stays, without names."""
 
+from typing import Any
+
 from sqlalchemy import delete, select, update
 
 from marketplace.core import links
@@ -14,11 +16,13 @@ from marketplace.leads import queries as leads
 from marketplace.leads import reminders
 from marketplace.leads import service as leading
 from marketplace.leads.advisers import forget_advisers
+from marketplace.leads.masking import Identity, mask_identities
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent, LeadState
 from marketplace.notifications import forgetting, suppressions
 from marketplace.notifications.service import notify
 from marketplace.quotes import outcome
+from marketplace.quotes.models import Quote
 from marketplace.quotes.reviews import forget_texts
 
 ERASED = "erased"
@@ -73,6 +77,7 @@ def erase_unconfirmed(ctx: Context, token: str) -> str:
 
 
 def _erase(tx: Transaction, lead: Lead) -> None:
+    _cover_in_quotes(tx, lead)
     lead.company_name = lead.contact_name = ERASED
     lead.contact_email = f"{lead.id}@{ERASED}.invalid"
     lead.contact_phone = lead.contact_role = lead.website = lead.registration_number = None
@@ -94,3 +99,27 @@ def _erase(tx: Transaction, lead: Lead) -> None:
     tx.session.execute(delete(Attachment).where(Attachment.invitation_id.in_(held)))
     tx.session.execute(update(Miss).where(Miss.invitation_id.in_(held)).values(objection=None))
     tx.session.execute(delete(Link).where(Link.subject_id == lead.id))
+
+
+_WORDS = ("notes", "assumptions", "exclusions", "client_duties", "name", "deliverables")
+"""Fields of a quote, and of its phases, that hold what anybody likes, written to whom they like."""
+
+
+def _cover_in_quotes(tx: Transaction, lead: Lead) -> None:
+    """Cover who it was for in every version of every quote; what was offered stays."""
+    identity = lead.identity
+    theirs = select(Quote).join(Invitation).where(Invitation.lead_id == lead.id)
+    for quote in tx.session.scalars(theirs.order_by(Quote.id)).all():
+        quote.body = _covered(quote.body, identity)
+
+
+def _covered(body: dict[str, Any], identity: Identity) -> dict[str, Any]:
+    words = {
+        name: mask_identities(each, [identity])
+        if isinstance(each, str)
+        else [mask_identities(line, [identity]) for line in each]
+        for name in _WORDS
+        if (each := body.get(name))
+    }
+    phases = {"phases": [_covered(each, identity) for each in body.get("phases") or ()]}
+    return body | words | (phases if "phases" in body else {})

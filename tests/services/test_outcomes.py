@@ -18,6 +18,7 @@ from marketplace.matching import service as matching
 from marketplace.notifications import suppressions
 from marketplace.notifications.models import Notification
 from marketplace.quotes import asking, erasure, outcome
+from marketplace.quotes.models import Quote
 from tests.factories import ADMIN, business_of, person_of
 from tests.services.road import a_quote, again, held
 
@@ -334,6 +335,33 @@ def test_what_was_said_to_it_is_erased_and_what_came_of_it_stays(ctx, make, quot
     erasure.erase_request(ctx, business_of(lead))
     now = again(make, lead)
     assert (now.outcome, now.outcome_reason, now.outcome_comment) == ("not_now", "budget", None)
+
+
+def test_of_who_it_was_for_nothing_stays_in_the_words_of_any_version_of_a_quote(ctx, make):
+    make.provider()
+    lead = make.matched_lead(contact={"name": "Jo Tran", "email": "jo@riverbend.example"})
+    (invitation,) = held(make, lead)
+    phase = {"name": "With Jo Tran", "deliverables": ["As Jo wants", "A plan"], "fee": "900.00"}
+    words = {"notes": "Dear Jo,\nit was good to meet you.", "exclusions": ["Ms Tran's travel"]}
+    a_quote(ctx, invitation, phases=[phase], client_duties=["jo@riverbend.example"], **words)
+    a_quote(ctx, invitation, "1200.00", notes="Now for less, Jo")
+    before = quotes_of(make)
+    erasure.erase_request(ctx, business_of(lead))
+    now = quotes_of(make)
+    for name in ("Jo", "Tran", "riverbend"):
+        assert name in str([each.body for each in before])
+        assert name not in str([each.body for each in now])
+    # What was offered stays.
+    assert [each.total for each in now] == [each.total for each in before]
+    assert now[0].body["phases"][0]["deliverables"][1] == "A plan"
+    assert now[0].body["notes"].endswith(",\nit was good to meet you.")
+    assert now[0].body | {"notes": "", "phases": [], "exclusions": [], "client_duties": []} == (
+        before[0].body | {"notes": "", "phases": [], "exclusions": [], "client_duties": []}
+    )
+
+
+def quotes_of(make):
+    return make.ask(lambda session: session.scalars(select(Quote).order_by(Quote.id)).all())
 
 
 # To whom it matters.
