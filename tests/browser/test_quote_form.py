@@ -77,7 +77,7 @@ AMOUNT = st.one_of(
     ),
 )  # fmt: skip
 RATE = st.sampled_from(
-    ["", "10", "0", "100", "100.01", "7.75", "12.345", "1,5", "ten", " 15 ", "5."]
+    ["", "10", "0", "100", "100.01", "7.75", "12.345", "1,5", "ten", " 15 ", "5.", "10 %", "5%%"]
 )
 CERTIFICATION = st.fixed_dictionaries(
     {
