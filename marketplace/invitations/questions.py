@@ -1,6 +1,7 @@
 """Clarification questions: one provider asks, the business answers once, all hear it together."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -92,7 +93,7 @@ def thread_for(session: Session, lead: Lead, invitation: Invitation) -> list[dic
     """Return the thread as one provider may see it: one for all who take part, answered or not.
 
     Who asked is never said, by itself or in the words; before acceptance nothing in it identifies
-    the business.
+    the business. One that has left reads what was answered before it did, and of others no more.
     """
     invited = _providers(session, lead)
     return [
@@ -106,8 +107,13 @@ def thread_for(session: Session, lead: Lead, invitation: Invitation) -> list[dic
         for question in queries.questions_for_lead(session, lead.id)
         if invitation.is_live
         or question.invitation_id == invitation.id
-        or question.answered_at is not None
+        or _was_answered_by(question, invitation.ended_at)
     ]
+
+
+def _was_answered_by(question: Question, moment: datetime | None) -> bool:
+    answered_at = question.answered_at
+    return answered_at is not None and moment is not None and answered_at <= moment
 
 
 def _providers(session: Session, lead: Lead) -> dict[UUID, Identity]:

@@ -557,7 +557,7 @@ def test_everybody_is_shown_the_time_as_it_stands_though_no_sweep_has_run(ctx, t
     assert request["questions"][0]["awaited_since"] == one.sent_at + WITHIN
 
 
-def test_everybody_who_takes_part_reads_one_thread_and_not_who_asked(ctx, three):
+def test_everybody_who_takes_part_reads_one_thread_and_not_who_asked(ctx, three, clock):
     lead, (one, two, three_) = three
     first, second = ask(ctx, one), ask(ctx, two, "How many sites?")
     answer(ctx, lead, first)
@@ -571,6 +571,11 @@ def test_everybody_who_takes_part_reads_one_thread_and_not_who_asked(ctx, three)
     assert thread(two) == [("How many shifts?", "Two.", False), ("How many sites?", None, True)]
     assert thread(three_) == [("How many shifts?", "Two.", False)]
     assert second.answer is None
+    # What is said after one has left is no longer for it: that others go on is not its business.
+    clock.advance(hours=1)
+    answer(ctx, lead, second)
+    assert len([said for _, said, _ in thread(one) if said]) == 2
+    assert thread(three_) == [("How many shifts?", "Two.", False)]
 
 
 def test_a_question_that_waits_names_neither_who_asked_nor_the_business_to_the_others(ctx, make):
