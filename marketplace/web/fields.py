@@ -24,6 +24,22 @@ class In(Schema):
 
     error_messages = {"unknown": N_("is not a field of this form"), "type": N_("must be an object")}
 
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Say in words of our own what the library would say, of entries of a list as well."""
+        inner = getattr(field_obj, "inner", None)
+        for each in (field_obj, inner) if inner else (field_obj,):
+            for key, ours in _OURS.items():
+                if each.error_messages.get(key) == _THEIRS[key]:
+                    each.error_messages[key] = ours
+
+
+_THEIRS = fields.UUID.default_error_messages | fields.Field.default_error_messages
+_OURS = {
+    "required": N_("is required"),
+    "null": N_("must not be null"),
+    "invalid_uuid": N_("must be an id (UUID)"),
+}
+
 
 def said(text: str) -> dict[str, str]:
     """Return error messages that all say `text`, for fields that can be wrong in one way only."""

@@ -170,10 +170,7 @@ class ReasonIn(In):
 class ByHandIn(In):
     """Which provider is invited by hand, and why."""
 
-    provider_id = fields.UUID(
-        required=True,
-        error_messages={"required": "is required", "invalid_uuid": "must be an id (UUID)"},
-    )
+    provider_id = fields.UUID(required=True)
     why = Text(at_most=1000, lines=True, required=True)
 
 

@@ -88,8 +88,8 @@ class ConsentIn(In):
 class LeadIn(NeedIn):
     """The lead form."""
 
-    company = fields.Nested(CompanyIn, required=True, error_messages={"required": "is required"})
-    contact = fields.Nested(ContactIn, required=True, error_messages={"required": "is required"})
+    company = fields.Nested(CompanyIn, required=True)
+    contact = fields.Nested(ContactIn, required=True)
     service = Choice(Service, required=True)
     standards = ListOf(code(), least=1, most=6, required=True)
     regions = ListOf(code(), least=1, most=10, required=True)
@@ -97,7 +97,7 @@ class LeadIn(NeedIn):
     consultants_used = ListOf(
         fields.Nested(ConsultantUsedIn), most=10, repeats=True, load_default=list
     )
-    consent = fields.Nested(ConsentIn, required=True, error_messages={"required": "is required"})
+    consent = fields.Nested(ConsentIn, required=True)
 
 
 class HolidaySchema(Schema):

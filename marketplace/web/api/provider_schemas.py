@@ -68,12 +68,8 @@ class NewProviderSchema(In):
     country = Text(at_most=2, at_least=2, required=True)
     registration_number = Text(at_most=40, **optional())
     website = WebAddress(**optional())
-    contact = fields.Nested(
-        NewContactSchema, required=True, error_messages={"required": "is required"}
-    )
-    coverage = fields.Nested(
-        NewCoverageSchema, required=True, error_messages={"required": "is required"}
-    )
+    contact = fields.Nested(NewContactSchema, required=True)
+    coverage = fields.Nested(NewCoverageSchema, required=True)
 
 
 class ChangedContactSchema(In):

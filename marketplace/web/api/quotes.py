@@ -122,9 +122,7 @@ class QuoteIn(In):
     fees = fields.Nested(FeesIn)
     travel_basis = Choice(TravelBasis)
     effective_personnel = WholeNumber(least=1, most=1_000_000, allow_none=True)
-    accreditation_id = fields.UUID(
-        allow_none=True, error_messages={"invalid_uuid": "must be an id (UUID)"}
-    )
+    accreditation_id = fields.UUID(allow_none=True)
     assumptions = Lines(allow_none=True)
 
     phases = ListOf(fields.Nested(PhaseIn), least=1, most=30, repeats=True)

@@ -180,10 +180,7 @@ class StatusSchema(Schema):
 class InvitationIdIn(In):
     """Which invitation."""
 
-    invitation_id = fields.UUID(
-        required=True,
-        error_messages={"required": "is required", "invalid_uuid": "must be an id (UUID)"},
-    )
+    invitation_id = fields.UUID(required=True)
 
 
 class ChoiceIn(InvitationIdIn):
@@ -209,9 +206,7 @@ class OutcomeIn(In):
     """What came of the request; `invitation_id` is whose it became, where it was awarded."""
 
     outcome = Choice(Outcome, required=True)
-    invitation_id = fields.UUID(
-        **optional(), error_messages={"invalid_uuid": "must be an id (UUID)"}
-    )
+    invitation_id = fields.UUID(**optional())
     reason = Choice(OutcomeReason, **optional())
     comment = Text(at_most=2000, lines=True, **optional())
 
@@ -219,10 +214,7 @@ class OutcomeIn(In):
 class AnswerIn(In):
     """The answer to a question."""
 
-    question_id = fields.UUID(
-        required=True,
-        error_messages={"required": "is required", "invalid_uuid": "must be an id (UUID)"},
-    )
+    question_id = fields.UUID(required=True)
     text = Text(at_most=4000, lines=True, required=True)
 
 
