@@ -225,6 +225,24 @@ def test_a_quote_sent_while_a_file_comes_in_brings_it_or_does_not(ctx, make, inv
     assert at_business(ctx, lead) == ["Offer.pdf"] * len(outcomes[1])
 
 
+def test_a_quote_sent_while_a_file_is_removed_brings_it_and_keeps_it_or_does_not(
+    ctx, make, invited, at_once
+):
+    lead, invitation = invited
+    file = add(ctx, invitation)
+    removed, brought = at_once(
+        [
+            lambda: remove(ctx, invitation, file),
+            lambda: a_quote(ctx, invitation).attachment_ids,
+        ]
+    )
+    assert removed is None
+    assert brought in ([], [file.id])
+    # What a version names is there to be read.
+    assert [each.id for each in stored(make)] == brought
+    assert at_business(ctx, lead) == ["Offer.pdf"] * len(brought)
+
+
 def test_no_more_than_so_many_are_kept_with_all_versions(ctx, invited):
     _, invitation = invited
     ctx = replace(ctx, policy=replace(ctx.policy, attachments_kept_at_most=3))
