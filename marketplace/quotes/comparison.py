@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from babel.numbers import get_territory_currencies
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -32,7 +31,7 @@ from marketplace.providers.models import Accreditation, AccreditationCheck, Prov
 from marketplace.providers.rules import ProviderKind
 from marketplace.quotes import attachments, opinions, queries, rules
 from marketplace.quotes.models import Quote
-from marketplace.quotes.ordering import DEFAULT, Order
+from marketplace.quotes.ordering import DEFAULT, Order, currency_of
 from marketplace.quotes.rules import Priced
 from marketplace.quotes.side_by_side import Asked, Quoted, compared, left_out
 
@@ -214,12 +213,6 @@ def _compared(
         for each, provider, quote in quoted
     ]
     return compared(asked, columns, tables, policy=policy, order=order)
-
-
-def currency_of(country: str) -> str | None:
-    """Return the currency of a country, which the business of a lead reckons in."""
-    current = get_territory_currencies(country)
-    return current[0] if current else None
 
 
 def _may_be_replaced(invitation: Invitation, lead: Lead, stands: Window, *, now: datetime) -> bool:

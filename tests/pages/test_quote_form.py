@@ -220,6 +220,12 @@ def test_what_cannot_be_read_is_named_and_travel_may_be_included(certifying):
     )
 
 
+@pytest.mark.parametrize(("country", "currency"), [("AU", "AUD"), ("GB", "GBP"), ("BG", "EUR")])
+def test_a_new_quote_begins_in_the_currency_of_the_business(certifying, country, currency):
+    form = certifying(company={"name": "Kestrel Works", "country": country})
+    assert form.typed["currency"] == currency
+
+
 def test_a_currency_in_small_letters_and_a_percent_sign_are_understood(consulting, make):
     consulting.press(**CONSULTING | {"currency": " aud ", "tax_rate": "10 %"})
     (quote,) = stored(make, Quote)

@@ -32,6 +32,7 @@ from marketplace.quotes import attachments, audit_time, drafts, inbox, rules
 from marketplace.quotes import service as quotes
 from marketplace.quotes.drafts import Draft
 from marketplace.quotes.intake import KIND_OF
+from marketplace.quotes.ordering import currency_of
 from marketplace.quotes.phases import LABELS as LABELS_OF_WORK
 from marketplace.quotes.rules import AUDITS, QuoteKind, TravelBasis
 from marketplace.web.api.portal_attachments import too_large, with_pdf
@@ -235,7 +236,9 @@ def _draft(invitation_id: UUID) -> Draft:
 
 
 def _as_it_stands(shown: Mapping[str, Any]) -> Typed:
-    lead, before = shown["lead"], shown["quote"] or {"currency": "AUD"}
+    lead = shown["lead"]
+    # An amount that is sent in a currency which nobody meant would be taken at its word.
+    before = shown["quote"] or {"currency": currency_of(lead["country"])}
     quoted = {each["code"]: each["edition"] for each in before.get("standards", [])}
     editions = lead["editions"] | quoted
     # In the order of the page's rows, whatever order the quote had.
