@@ -84,14 +84,34 @@ def read_json(request: flask.Request) -> Any:
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("send the body as application/json")
     try:
-        g.body = json.loads(raw.decode("utf-8"), parse_constant=_no_such_number)
-    except (ValueError, RecursionError):
-        raise BadRequest("the body is not well-formed JSON") from None
+        g.body = parsed_json(raw.decode("utf-8"))
+    except ValueError:
+        raise BadRequest(
+            "the body is not well-formed JSON in which every name is there once"
+        ) from None
     return g.body
+
+
+def parsed_json(text: str) -> Any:
+    """Return what a text says as JSON, or raise `ValueError`.
+
+    What says something twice, such as a fee, is refused: which is meant, readers differ on.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_such_number, object_pairs_hook=_each_name_once)
+    except RecursionError:
+        raise ValueError("nothing is that deep") from None
 
 
 def _no_such_number(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice")
+    return found
 
 
 class Parser(FlaskParser):

@@ -39,6 +39,8 @@ def send(client, body, content_type="application/json"):
         '{"a":' * 50_000,
         '{"totp": ' + "9" * 5_001 + "}",
         '{"totp": NaN}',
+        '{"email": "a@b.example", "email": "c@d.example", "password": "x"}',
+        '{"email": {"fee": "1.00", "fee": "1.00"}}',
         '{"totp": -Infinity}',
         b'{"email": "\xff\xfe"}',
         b"\xef\xbb\xbf{}",

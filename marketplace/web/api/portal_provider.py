@@ -1,6 +1,5 @@
 """What a provider sees and changes of itself: profile, accreditations, pauses."""
 
-import json
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +26,7 @@ from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import In, Moment
 from marketplace.web.files import MULTIPART, TooLarge, download, read_file, wrong_with
 from marketplace.web.idempotency import idempotent
-from marketplace.web.requests import MAX_BODY, Blueprint, load, read_json
+from marketplace.web.requests import MAX_BODY, Blueprint, load, parsed_json, read_json
 
 blp = Blueprint(
     "provider", __name__, url_prefix="/api/v1/portal", description="A provider's own data"
@@ -116,8 +115,8 @@ def read_claim() -> tuple[Form, SentFile | None]:
         body = read_json(request)
         return load(NewAccreditationSchema(), {} if body is None else body), None
     try:
-        body = json.loads(request.form.get("accreditation", "{}"))
-    except (ValueError, RecursionError):
+        body = parsed_json(request.form.get("accreditation", "{}"))
+    except ValueError:
         raise BadRequest("the part `accreditation` is not well-formed JSON") from None
     return with_evidence(load(NewAccreditationSchema(), body))
 
