@@ -37,6 +37,7 @@ def problems(
         found.append(FieldError("/kind", f"must be {kind} for this provider"))
     if form.is_sound("currency") and not _is_currency(values["currency"]):
         found.append(FieldError("/currency", "is not an ISO 4217 currency"))
+    found += _part_problems(form)
     found += _day_problems(values, "valid_until", today, last=today + policy.quote_stands_at_most)
     found += _day_problems(values, "earliest_start", today, last=today + policy.quote_begins_within)
     travel = (values.get("fees") or {}).get("travel")
@@ -61,6 +62,18 @@ def _is_currency(code: str) -> bool:
     # The look-up itself takes any case; two spellings of one currency would not be compared.
     found = pycountry.currencies.get(alpha_3=code)
     return found is not None and found.alpha_3 == code and code not in rules.NO_MONEY
+
+
+def _part_problems(form: Form) -> Iterator[FieldError]:
+    """Name what is a part of a unit in a currency that knows none."""
+    currency, kind = form.values.get("currency"), form.values.get("kind")
+    if kind is None or currency not in rules.WITHOUT_CENTS:
+        return
+    # Where a phase cannot be read nobody knows which place is whose.
+    readable = form.values if form.is_sound("phases") else {**form.values, "phases": []}
+    for path in rules.not_whole(kind, readable):
+        wrong = Told("must be a whole amount: %(currency)s has no smaller unit", currency=currency)
+        yield FieldError(f"/{path}", wrong)
 
 
 def _day_problems(

@@ -188,6 +188,27 @@ NO_MONEY = frozenset(
 """Codes of ISO 4217 that nobody pays in: metals, units of account, funds, and codes for tests."""
 
 
+WITHOUT_CENTS = frozenset(
+    [
+        "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV",
+        "XAF", "XOF", "XPF",
+    ]
+)  # fmt: skip
+"""Currencies that have no smaller unit (ISO 4217, exponent 0): a part of a yen nobody can pay."""
+
+
+def not_whole(kind: str, body: Mapping[str, Any]) -> list[str]:
+    """Return the fields of a quote, as paths, whose amounts are not whole."""
+    amounts: list[tuple[str, Any]]
+    if kind == QuoteKind.CERTIFICATION:
+        amounts = [(f"fees/{key}", amount) for key, amount in (body.get("fees") or {}).items()]
+    else:
+        phases = enumerate(body.get("phases") or [])
+        amounts = [(f"phases/{number}/fee", phase.get("fee")) for number, phase in phases]
+        amounts.append(("travel", body.get("travel")))
+    return [path for path, amount in amounts if amount is not None and Decimal(amount) % 1]
+
+
 def with_tax(amount: Decimal, tax_rate: str | None) -> Decimal | None:
     """Return an amount with its tax (`tax_rate` in percent), or None where no rate was quoted."""
     if tax_rate is None:

@@ -422,6 +422,30 @@ def test_of_several_standards_each_wrong_one_is_named_at_its_place(certifying, s
     assert pointers(certifying.put({**CERTIFICATION, "standards": standards})) == named
 
 
+def test_a_part_of_what_a_currency_does_not_divide_is_named_and_whole_amounts_are_fine(
+    certifying, client, ctx, make
+):
+    fees = {"application": "250.00", "stage_1": "1800.50", "stage_2": "4200.5", "annual": "0.01"}
+    body = CERTIFICATION | {"currency": "JPY", "fees": fees}
+    refused = certifying.put(body)
+    assert pointers(refused) == {"/fees/stage_1", "/fees/stage_2", "/fees/annual"}
+    assert {each["detail"] for each in refused.json["errors"]} == {
+        "must be a whole amount: JPY has no smaller unit"
+    }
+    assert certifying.put(body | {"currency": "KWD"}).status_code == 200
+    whole = dict.fromkeys(fees, "5000.00") | {"annual": "0"}
+    assert certifying.put(body | {"fees": whole}).status_code == 200
+
+
+def test_a_part_of_a_unit_is_named_in_every_phase_and_in_travel(consulting):
+    phases = [
+        {"name": "One", "fee": "1.00"}, {"name": "Two", "fee": "1.01"}, {"name": "3", "fee": ".10"}
+    ]  # fmt: skip
+    body = CONSULTING | {"currency": "VND", "travel": "0.50", "phases": phases[:2]}
+    assert pointers(consulting.put(body)) == {"/phases/1/fee", "/travel"}
+    assert pointers(consulting.put(body | {"phases": phases})) == {"/phases/2/fee", "/travel"}
+
+
 def test_days_without_a_fee_and_a_fee_without_days_are_fine_and_named(certifying, ctx):
     body = with_value(CERTIFICATION, "/fees/surveillance_1", ...)
     body = with_value(body, "/audit_days/surveillance_2", ...)
