@@ -113,7 +113,7 @@ def test_looking_opens_the_invitation_and_shows_nobodys_name(invited, make):
     page = provider.open(f"/portal/invitations/{invitation.id}")
     assert state(make, lead) == "opened"
     assert "New South Wales" in page.text
-    for secret in ("Acme", "Jo Tran", "acme.example", "5550"):
+    for secret in ("Acme", "Jo Tran", "acme.example", "5550 1234"):
         assert secret not in page.html
 
 
@@ -168,7 +168,7 @@ def test_every_reason_is_a_button(invited):
         if tag == "button" and attributes.get("name") == "reason"
     ]
     assert offered == [each.value for each in DeclineReason]
-    for secret in ("Acme", "Jo Tran", "acme.example", "5550"):
+    for secret in ("Acme", "Jo Tran", "acme.example", "5550 1234"):
         assert secret not in page.html
 
 

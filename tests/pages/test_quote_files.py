@@ -45,6 +45,9 @@ def quoting(make, signed_in):
     return form
 
 
+LOOKED_INTO_FOR_REAL = pdfs._look
+
+
 @pytest.fixture(autouse=True)
 def looked_into(monkeypatch):
     """Say what would be found, without a process for each file; that has its own tests."""
@@ -188,6 +191,7 @@ def test_a_draft_that_is_saved_with_a_wrong_file_is_saved(quoting, make):
 def test_where_files_cannot_be_looked_into_just_now_nothing_that_was_typed_is_lost(
     quoting, make, monkeypatch, app, ctx
 ):
+    monkeypatch.setattr(pdfs, "_look", LOOKED_INTO_FOR_REAL)
     monkeypatch.setattr(pdfs._PROGRAM, "room", BoundedSemaphore(1))
     by(app, ctx, pdf_look_seconds=0)
     with pdfs._PROGRAM.room:

@@ -165,7 +165,7 @@ def test_every_assumption_and_every_gap_has_words():
 
 def test_a_masked_brief_gives_the_range_and_nothing_else_away(certifying):
     page = certifying().person.page
-    for secret in ("Acme", "Jo Tran", "acme.example", "5550"):
+    for secret in ("Acme", "Jo Tran", "acme.example", "5550 1234"):
         assert secret not in page.html
 
 
