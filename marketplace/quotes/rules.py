@@ -209,11 +209,15 @@ def not_whole(kind: str, body: Mapping[str, Any]) -> list[str]:
     return [path for path, amount in amounts if amount is not None and Decimal(amount) % 1]
 
 
-def with_tax(amount: Decimal, tax_rate: str | None) -> Decimal | None:
-    """Return an amount with its tax (`tax_rate` in percent), or None where no rate was quoted."""
+def with_tax(amount: Decimal, tax_rate: str | None, currency: str) -> Decimal | None:
+    """Return an amount with its tax (`tax_rate` in percent), or None where no rate was quoted.
+
+    Half up to the cent, or to the whole unit where the currency has no smaller one.
+    """
     if tax_rate is None:
         return None
-    return cents(amount * (1 + Decimal(tax_rate) / 100))
+    taxed = amount * (1 + Decimal(tax_rate) / 100)
+    return cents(taxed.quantize(Decimal(1), ROUND_HALF_UP) if currency in WITHOUT_CENTS else taxed)
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def _column(
         "total": _money(quote.total),
         "total_covers": "three years" if is_certification else "all phases",
         "tax_rate": body.get("tax_rate"),
-        "total_with_tax": _money(rules.with_tax(quote.total, body.get("tax_rate"))),
+        "total_with_tax": _money(rules.with_tax(quote.total, body.get("tax_rate"), quote.currency)),
         "missing": rules.missing(quote.kind, body),
         "left_out": left_out(quote, asked.standards),
         "travel_basis": body.get("travel_basis"),

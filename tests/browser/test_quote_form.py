@@ -87,7 +87,7 @@ CERTIFICATION = st.fixed_dictionaries(
                         "recertification", "annual", "travel")
         },
         "travel_basis": st.sampled_from(["", "included", "capped", "at_cost"]),
-        "currency": st.sampled_from(["AUD", "", " nzd"]),
+        "currency": st.sampled_from(["AUD", "", " nzd", "jpy "]),
         "tax_rate": RATE,
     }
 )  # fmt: skip

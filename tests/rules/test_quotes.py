@@ -164,8 +164,21 @@ def test_a_consulting_quote_never_pretends_to_hold_the_certificate(travel, expec
     ],
 )
 def test_tax_is_rounded_half_up_to_the_cent(amount, rate, expected):
-    found = with_tax(Decimal(amount), rate)
+    found = with_tax(Decimal(amount), rate, "AUD")
     assert (None if found is None else str(found)) == expected
+
+
+@pytest.mark.parametrize(
+    ("amount", "rate", "expected"),
+    [
+        ("333.00", "10", "366.00"),  # 366.3
+        ("335.00", "10", "369.00"),  # 368.5
+        ("5.00", "8", "5.00"),  # 5.4
+        ("100.00", "0", "100.00"),
+    ],
+)
+def test_tax_in_a_currency_without_cents_is_rounded_half_up_to_the_whole(amount, rate, expected):
+    assert str(with_tax(Decimal(amount), rate, "JPY")) == expected
 
 
 @pytest.mark.parametrize(

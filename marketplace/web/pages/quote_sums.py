@@ -63,10 +63,13 @@ def added_up(filled: Filled, kind: QuoteKind) -> Added:
     found = rules.added_up(kind, body)
     rate = value(filled, "tax_rate", Percent())
     total = found.total if any(each is not None for each in amounts) else None
+    currency = filled.value("currency").strip()
     return Added(
         total,
-        None if rate is None or total is None else rules.with_tax(total, str(rate)),
-        filled.value("currency").strip(),
+        None
+        if rate is None or total is None
+        else rules.with_tax(total, str(rate), currency.upper()),
+        currency,
         [called(keys[each]) for each in found.unstated if each in keys and keys[each] not in wrong],
         [called(name) for name in wrong],
     )

@@ -287,6 +287,7 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
         audits=AUDITS,
         fees={key: translate(label) for key, label in FEES.items()},
         times={line.key: line.times for line in rules.CERTIFICATION_LINES if line.in_three_years},
+        without_cents=sorted(rules.WITHOUT_CENTS),
         bases=list(TravelBasis),
         phases=_phase_rows(filled),
         usual_work=[(work, translate(label), "") for work, label in LABELS_OF_WORK.items()],
