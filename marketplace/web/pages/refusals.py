@@ -132,6 +132,9 @@ SENTENCES: Mapping[str, str] = {
     "is not an ISO 4217 currency": N_(
         "%(field)s must be three letters that name one, such as AUD or NZD"
     ),
+    "must be a whole amount: %(currency)s has no smaller unit": N_(
+        "%(field)s must be a whole amount: %(currency)s has no smaller unit"
+    ),
     "is not an ISO 3166-1 country code": N_("%(field)s must be chosen from the list"),
     "is not a standard of the catalogue": N_("%(field)s must be chosen from the list"),
     "is not a sector of the catalogue": N_("%(field)s must be chosen from the list"),

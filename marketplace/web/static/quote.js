@@ -28,7 +28,7 @@ function withTax(amount) {
   const parts = /^([0-9]{1,3})(?:\.([0-9]{1,2}))?$/.exec(typed("tax_rate").replace(/\s*%$/, ""));
   if (!parts) return null;
   const rate = BigInt(parts[1]) * 100n + BigInt((parts[2] || "").padEnd(2, "0"));
-  const unit = box.dataset.withoutCents.split(" ").includes(typed("currency").toUpperCase()) ? 100n : 1n;
+  const unit = box.dataset.withoutCents.split(",").includes(typed("currency").toUpperCase()) ? 100n : 1n;
   return rate > 10000n ? null : ((amount * (10000n + rate) + 5000n * unit) / (10000n * unit)) * unit;
 }
 
