@@ -497,3 +497,17 @@ def test_after_the_end_it_learns_its_rank_and_distance_and_no_more(ctx, make, sp
     assert seen[0] == seen[1]
     assert len(mails[0]) == len(mails[1])
     assert any("within 10" in str(each) for each in mails[0])
+
+
+def test_what_it_will_learn_is_stated_to_all_beforehand(market, browser):
+    """Invariant 6: the one exception stands where each side agrees to it, before anybody quotes."""
+    *_, own, _, spy = market
+    for page, whose in (
+        (browser().open("/terms"), "its rank by price"),
+        (browser().open("/join"), "its rank by price"),
+        (spy.person.open(f"/portal/invitations/{own.id}/quote"), "its own rank by price"),
+    ):
+        said = re.sub(r"\s+", " ", page.text)
+        assert whose in said
+        assert "where 3 or more" in said
+        assert "was not chosen" in said

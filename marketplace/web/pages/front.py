@@ -19,6 +19,7 @@ from marketplace.core.errors import Invalid
 from marketplace.core.policy import Policy
 from marketplace.insights.commitments import PublicFigures, public_figures
 from marketplace.leads import queries
+from marketplace.quotes.rules import FEWEST_FOR_A_STANDING
 from marketplace.web.auth import REQUEST_TOKEN, current_context, product
 from marketplace.web.pages import lead_form
 from marketplace.web.pages.forms import Filled
@@ -77,6 +78,7 @@ def terms() -> str:
         policy=policy,
         promised=lead_form.promised(policy),
         read_first=lead_form.read_first(policy),
+        fewest_for_a_standing=FEWEST_FOR_A_STANDING,
     )
 
 

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 from marketplace.core.errors import Invalid
 from marketplace.providers import service
 from marketplace.providers.rules import default_coverage
+from marketplace.quotes.rules import FEWEST_FOR_A_STANDING
 from marketplace.web.api.provider_schemas import NewProviderSchema
 from marketplace.web.auth import current_context
 from marketplace.web.pages.choices import choices
@@ -58,4 +59,5 @@ def show(form: Filled) -> str:
         offered=choices(ctx),
         policy=ctx.policy,
         promised=promised(ctx.policy),
+        fewest_for_a_standing=FEWEST_FOR_A_STANDING,
     )

@@ -280,6 +280,7 @@ def _show(shown: dict[str, Any], filled: Filled, draft: Draft, *, saves: str) ->
     return render_template(
         "quote.html",
         invitation=shown,
+        fewest_for_a_standing=rules.FEWEST_FOR_A_STANDING,
         form=filled,
         kind=kind,
         is_certification=is_certification,
