@@ -197,7 +197,8 @@ def _leads_out(part: DictionaryObject) -> bool:
 
 def _at(part: DictionaryObject, name: str) -> Any:
     """Return what stands under a name, wherever in the file that is; None where nothing does."""
-    return part[name] if name in part else None  # noqa: SIM401  # `get` follows no reference
+    found = part.get(name)
+    return None if found is None else found.get_object()
 
 
 def _is_plain(address: Any) -> bool:

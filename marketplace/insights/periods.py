@@ -15,9 +15,7 @@ EARLIEST = date(2000, 1, 1)
 
 
 @dataclass(frozen=True)
-class Days:
-    """Some days in a row, by the first and the last of them."""
-
+class _Span:
     first: date
     last: date
 
@@ -25,6 +23,10 @@ class Days:
     def starts_at(self) -> datetime:
         """The moment from which on they count."""
         return _midnight(self.first)
+
+
+class Days(_Span):
+    """Some days in a row, by the first and the last of them."""
 
     @property
     def ends_at(self) -> datetime:
@@ -44,17 +46,8 @@ def days_between(first: date | None, last: date | None, now: datetime) -> Days:
     return Days(first, last)
 
 
-@dataclass(frozen=True)
-class Months:
+class Months(_Span):
     """Some months in a row, by the first days of the first and of the last."""
-
-    first: date
-    last: date
-
-    @property
-    def starts_at(self) -> datetime:
-        """The moment from which on they count."""
-        return _midnight(self.first)
 
     @property
     def ends_at(self) -> datetime:

@@ -18,7 +18,7 @@ from sqlalchemy import DateTime, Uuid, bindparam, text
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import SYSTEM
-from marketplace.core.calendars import Calendar
+from marketplace.core.calendars import CLOCK_HOURS, Calendar
 from marketplace.core.context import Context, Transaction
 from marketplace.core.direct import Direct
 from marketplace.core.events import record
@@ -122,9 +122,10 @@ def _waited(
     asked = queries.asked_under(
         session, {lead.id for lead, each in held if each.state in ANSWERABLE}
     )
+    terms = commitment.terms_of_each(session, asked) if asked else {}
     found = {}
     for lead_id, questions in asked.items():
-        calendar = commitment.terms_of(session, lead_id, otherwise=now).calendar
+        calendar = terms[lead_id].calendar if lead_id in terms else CLOCK_HOURS
         found[lead_id] = _Waited(
             waits(questions, now=now, answer_within=policy.answer_within, calendar=calendar),
             calendar,

@@ -205,6 +205,9 @@ def expiry(
     return min(expires_at, opened_at + at_most)
 
 
+_ENTITY = "entity:"
+
+
 def business_key(*, legal_entity: str | None, email: str, is_free_mail: bool) -> str:
     """Return what tells one business from another.
 
@@ -212,9 +215,14 @@ def business_key(*, legal_entity: str | None, email: str, is_free_mail: bool) ->
     have an address there; otherwise the address.
     """
     if legal_entity is not None:
-        return f"entity:{legal_entity}"
+        return f"{_ENTITY}{legal_entity}"
     domain = email.rpartition("@")[2]
     return f"mail:{email}" if is_free_mail else f"domain:{domain}"
+
+
+def legal_entity_in(business_key: str) -> str | None:
+    """Return the legal entity that a business is told by, or None where it is told otherwise."""
+    return business_key.removeprefix(_ENTITY) if business_key.startswith(_ENTITY) else None
 
 
 @dataclass(frozen=True)

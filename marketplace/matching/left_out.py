@@ -18,8 +18,9 @@ from marketplace.core.context import Context
 from marketplace.leads import queries as leads
 from marketplace.matching import queries
 from marketplace.matching.eligibility import Adviser, advised_obstacle
+from marketplace.providers import queries as providers
 from marketplace.providers.facts import provider_facts
-from marketplace.providers.models import Provider, Relationship
+from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderKind, ProviderState, years_before
 from marketplace.quotes import outcome
 
@@ -71,13 +72,7 @@ def _suspects(session: Session, advisers: Collection[Adviser], since: date) -> l
     """Return those who advised, who bear their names, and whoever is related to them."""
     ids = {each.provider_id for each in advisers if each.provider_id is not None}
     keys = {each.name_key for each in advisers if each.name_key is not None}
-    related = session.execute(
-        select(Relationship.provider_id, Relationship.other_id).where(
-            or_(Relationship.provider_id.in_(ids), Relationship.other_id.in_(ids)),
-            or_(Relationship.valid_until.is_(None), Relationship.valid_until >= since),
-        )
-    )
-    named = {each for pair in related for each in pair} | ids
+    named = ids | providers.related_to(session, ids, since=since)
     return list(
         session.scalars(
             select(Provider.id).where(

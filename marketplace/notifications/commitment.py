@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, bindparam, select, union_all
+from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, select, union_all
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue.holidays import holidays_of
@@ -75,18 +75,24 @@ class Terms:
 
 
 _TERMS = Direct(
-    select(Commitment.due_at, Commitment.calendar, Commitment.policy).where(
-        Commitment.lead_id == bindparam("lead_id")
+    select(Commitment.lead_id, Commitment.due_at, Commitment.calendar, Commitment.policy).where(
+        Commitment.lead_id == any_(bindparam("lead_ids", type_=ARRAY(Uuid())))
     )
 )
 
 
 def terms_of(session: Session, lead_id: UUID, *, otherwise: datetime) -> Terms:
     """Return the terms of a lead; where it has not opened, it is due `otherwise`."""
-    for due_at, calendar, made_under in _TERMS.rows(session, {"lead_id": lead_id}):
+    return terms_of_each(session, [lead_id]).get(lead_id) or Terms(otherwise, CLOCK_HOURS)
+
+
+def terms_of_each(session: Session, lead_ids: Collection[UUID]) -> dict[UUID, Terms]:
+    """Return the terms of those of these leads that have opened."""
+    found = {}
+    for lead_id, due_at, calendar, made_under in _TERMS.rows(session, {"lead_ids": list(lead_ids)}):
         place = made_under.get("time_zone", "UTC"), made_under.get("region", "")
-        return Terms(due_at, _calendar(calendar, *place))
-    return Terms(otherwise, CLOCK_HOURS)
+        found[lead_id] = Terms(due_at, _calendar(calendar, *place))
+    return found
 
 
 def _calendar(kind: str, time_zone: str, region: str) -> Calendar:

@@ -1,7 +1,8 @@
-"""Who goes by a name, and who is of one legal entity."""
+"""Who goes by a name, who is of one legal entity, and who is related."""
 
 from collections import defaultdict
 from collections.abc import Collection
+from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
 
-from marketplace.providers.models import Provider
+from marketplace.providers.models import Provider, Relationship
 from marketplace.providers.name_numbers import entities_in, without_numbers
 from marketplace.providers.names import Search
 from marketplace.providers.rules import ProviderState, name_key
@@ -73,6 +74,20 @@ def bearers(session: Session, names: Collection[str]) -> dict[str, list[Bearer]]
         ]
         for name in names
     }
+
+
+def related_to(session: Session, ids: Collection[UUID], *, since: date = date.min) -> set[UUID]:
+    """Return everybody in a relationship with these providers that had not ended by `since`.
+
+    Whoever declared it. These themselves are among them where they are in one.
+    """
+    pairs = session.execute(
+        select(Relationship.provider_id, Relationship.other_id).where(
+            or_(Relationship.provider_id.in_(ids), Relationship.other_id.in_(ids)),
+            or_(Relationship.valid_until.is_(None), Relationship.valid_until >= since),
+        )
+    )
+    return {each for pair in pairs for each in pair}
 
 
 def others_of_entity(session: Session, ids: Collection[UUID]) -> dict[UUID, set[UUID]]:

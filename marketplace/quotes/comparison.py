@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from marketplace.catalogue.currencies import currency_of
 from marketplace.core.actors import Actor, Kind
 from marketplace.core.context import Context
 from marketplace.core.errors import NotAllowed
@@ -31,7 +32,7 @@ from marketplace.providers.models import Accreditation, AccreditationCheck, Prov
 from marketplace.providers.rules import ProviderKind
 from marketplace.quotes import attachments, opinions, queries, rules
 from marketplace.quotes.models import Quote
-from marketplace.quotes.ordering import DEFAULT, Order, currency_of
+from marketplace.quotes.ordering import DEFAULT, Order
 from marketplace.quotes.rules import Priced
 from marketplace.quotes.side_by_side import Asked, Quoted, compared, left_out
 
@@ -231,6 +232,7 @@ def _providers(
     """Return what the business sees of every provider invited: facts, each with its date."""
     ids = [each.provider_id for each in held]
     ratings = opinions.ratings(session, ids, policy)
+    reviews = opinions.latest(session, ids, at_most=policy.reviews_shown)
     hours = invitations.response_hours(session, ids)
     badges = _accreditations(session, ids)
     shown = {}
@@ -245,9 +247,7 @@ def _providers(
             "accreditations": badges.get(provider.id, []) if is_body else [],
             "rating": rating,
             "rating_count": n,
-            "reviews": opinions.latest(session, provider.id, at_most=policy.reviews_shown)
-            if n
-            else [],
+            "reviews": reviews.get(provider.id, []),
             "responds_within_hours": hours.get(provider.id),
         }
     return shown
@@ -302,6 +302,7 @@ def _accreditations(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[di
                 "certificate_number": held.certificate_number,
                 "sectors": held.sectors,
                 "state": held.state,
+                "valid_from": held.valid_from,
                 "valid_until": held.valid_until,
                 "checked_on": checked_on,
             }

@@ -6,7 +6,7 @@ from datetime import UTC, date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from marketplace.accounts.models import User
@@ -14,7 +14,7 @@ from marketplace.core.db import one_of
 from marketplace.core.policy import Policy
 from marketplace.leads.models import Lead
 from marketplace.providers import queries as providers
-from marketplace.providers.models import Provider, Relationship
+from marketplace.providers.models import Provider
 from marketplace.quotes import moderation
 from marketplace.quotes.models import Review, ReviewReply
 from marketplace.quotes.moderation import Party, ReviewState
@@ -87,16 +87,33 @@ def ratings(
     }
 
 
-def latest(session: Session, provider_id: UUID, *, at_most: int) -> list[Opinion]:
-    """Return the latest reviews of a provider that show."""
-    rows = _opinions().where(
-        Review.provider_id == provider_id, one_of(Review.state, ReviewState.SHOWN)
+def latest(
+    session: Session, provider_ids: Collection[UUID], *, at_most: int
+) -> dict[UUID, list[Opinion]]:
+    """Return the latest reviews of each provider that show; of one without any, nothing."""
+    ids = latest_ids(provider_ids, at_most=at_most)
+    rows = _opinions().where(Review.id.in_(ids)).order_by(Review.id.desc())
+    found: dict[UUID, list[Opinion]] = {}
+    for opinion in map(_opinion, session.execute(rows)):
+        found.setdefault(opinion.review.provider_id, []).append(opinion)
+    return found
+
+
+def latest_ids(provider_ids: Collection[UUID], *, at_most: int) -> Select[UUID]:
+    """Return the ids of the latest reviews of each provider that show."""
+    of_each = (
+        reviews_of(Provider.id)
+        .with_only_columns(Review.id)
+        .order_by(Review.id.desc())
+        .limit(at_most)
+        .correlate(Provider)
+        .lateral()
     )
-    found = session.execute(rows.order_by(Review.id.desc()).limit(at_most))
-    return [_opinion(row) for row in found]
+    ids = select(of_each.c.id).select_from(Provider).join(of_each, true())
+    return ids.where(Provider.id.in_(provider_ids))
 
 
-def reviews_of(provider_id: UUID) -> Select[Review]:
+def reviews_of(provider_id: Any) -> Select[Review]:
     """Return a provider's reviews as far as they show, to be paged."""
     return select(Review).where(
         Review.provider_id == provider_id, one_of(Review.state, ReviewState.SHOWN)
@@ -155,12 +172,7 @@ def parties(session: Session, provider_id: UUID) -> list[Party]:
 
     Related at any time: whoever was once knows it well enough not to judge it.
     """
-    pairs = session.execute(
-        select(Relationship.provider_id, Relationship.other_id).where(
-            or_(Relationship.provider_id == provider_id, Relationship.other_id == provider_id)
-        )
-    )
-    ids = {provider_id} | {each for pair in pairs for each in pair}
+    ids = {provider_id} | providers.related_to(session, {provider_id})
     ids |= set(providers.others_of_entity(session, {provider_id}).get(provider_id, ()))
     addresses: dict[UUID, list[str]] = {each: [] for each in ids}
     for user in session.scalars(select(User).where(User.provider_id.in_(ids))):

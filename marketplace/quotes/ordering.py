@@ -11,8 +11,6 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from babel.numbers import get_territory_currencies
-
 from marketplace.core.texts import N_
 
 
@@ -103,13 +101,3 @@ def common_currency(quoted: Sequence[str], own: str | None) -> str | None:
     if own in quoted:
         return own
     return quoted[0] if len(set(quoted)) == 1 else None
-
-
-_CHANGED_SINCE = {"BG": "EUR"}
-"""Countries with another currency than Babel's tables have: Bulgaria since 2026."""
-
-
-def currency_of(country: str) -> str | None:
-    """Return the currency of a country, which the business of a lead reckons in."""
-    current = get_territory_currencies(country)
-    return _CHANGED_SINCE.get(country) or (current[0] if current else None)

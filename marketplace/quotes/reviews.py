@@ -24,7 +24,7 @@ from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.masking import Identity
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import CloseReason
+from marketplace.leads.rules import CloseReason, legal_entity_in
 from marketplace.notifications.service import notify
 from marketplace.providers.models import Provider
 from marketplace.quotes import moderation, opinions
@@ -103,11 +103,10 @@ def _others(tx: Transaction, lead: Lead, provider_id: UUID) -> list[str]:
 
 def _is_own(tx: Transaction, lead: Lead, provider_id: UUID) -> bool:
     """Return whether the business may be the provider itself, or one related to it."""
-    key = lead.business_key
     business = Party(
         emails=[lead.contact_email],
         website=lead.website,
-        legal_entity=key.removeprefix("entity:") if key.startswith("entity:") else None,
+        legal_entity=legal_entity_in(lead.business_key),
     )
     return moderation.is_own(
         business,

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from marketplace.core.policy import Policy
-from marketplace.providers.rules import AccreditationState
+from marketplace.providers.rules import accreditation_counts
 from marketplace.quotes import audit_time, judging, ordering, rules
 from marketplace.quotes.audit_time import Expected, Need, Table
 from marketplace.quotes.models import Quote
@@ -248,8 +248,12 @@ def _accredited(
             one
             for one in each.accreditations
             if one["standard"] == quoted["code"]
-            and one["state"] == AccreditationState.VERIFIED
-            and one["valid_until"] >= asked.today
+            and accreditation_counts(
+                one["state"],
+                valid_from=one["valid_from"],
+                valid_until=one["valid_until"],
+                today=asked.today,
+            )
         ]
         held.sort(key=lambda one: one["edition"] != quoted.get("edition"))
         yield {"standard": quoted["code"], "held": next(iter(held), None), "is_named": False}

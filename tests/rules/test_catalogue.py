@@ -1,7 +1,9 @@
 from datetime import date, timedelta
 
+import pycountry
 import pytest
 
+from marketplace.catalogue.currencies import currency_of
 from marketplace.catalogue.languages import languages
 from marketplace.catalogue.reading import day, short_edition, time_zone
 from marketplace.catalogue.rules import Editions, covering, has_postcode, in_whole, parts_by_country
@@ -177,3 +179,13 @@ def test_languages_have_two_letters_a_name_of_their_own_and_the_order_of_the_nam
 )
 def test_a_postcode_is_in_a_range_with_both_its_ends(postcode, inside):
     assert has_postcode(["0800-0999", "2600"], postcode) is inside
+
+
+def test_every_country_reckons_in_a_currency_that_there_is_today():
+    there_are = {each.alpha_3 for each in pycountry.currencies} | {None}
+    theirs = {each.alpha_2: currency_of(each.alpha_2) for each in pycountry.countries}
+    assert {country: code for country, code in theirs.items() if code not in there_are} == {}
+    assert [country for country, code in theirs.items() if code is None] == ["AQ"]
+    assert [theirs[each] for each in ("AU", "NZ", "GB", "DE", "BG")] == [
+        "AUD", "NZD", "GBP", "EUR", "EUR",
+    ]  # fmt: skip

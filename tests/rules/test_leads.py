@@ -21,6 +21,7 @@ from marketplace.leads.rules import (
     event_on_confirmation,
     expiry,
     is_running,
+    legal_entity_in,
     next_ask,
     origin_of,
     review_reasons,
@@ -47,6 +48,7 @@ DAY = timedelta(days=1)
 )
 def test_a_business_is_its_number_then_its_domain_then_its_address(entity, email, free, key):
     assert business_key(legal_entity=entity, email=email, is_free_mail=free) == key
+    assert legal_entity_in(key) == entity
 
 
 def test_an_abn_of_a_company_and_the_acn_inside_it_are_one_business():

@@ -4,7 +4,6 @@ from datetime import date
 from decimal import Decimal
 from itertools import permutations
 
-import pycountry
 import pytest
 
 from marketplace.quotes.ordering import (
@@ -13,7 +12,6 @@ from marketplace.quotes.ordering import (
     Order,
     Placed,
     common_currency,
-    currency_of,
     ordered,
 )
 
@@ -95,13 +93,3 @@ def test_no_order_loses_a_quote_and_each_is_stated(order):
 )
 def test_quotes_are_compared_in_the_own_currency_where_anybody_quoted_in_it(quoted, own, found):
     assert common_currency(quoted, own) == found
-
-
-def test_every_country_reckons_in_a_currency_that_there_is_today():
-    there_are = {each.alpha_3 for each in pycountry.currencies} | {None}
-    theirs = {each.alpha_2: currency_of(each.alpha_2) for each in pycountry.countries}
-    assert {country: code for country, code in theirs.items() if code not in there_are} == {}
-    assert [country for country, code in theirs.items() if code is None] == ["AQ"]
-    assert [theirs[each] for each in ("AU", "NZ", "GB", "DE", "BG")] == [
-        "AUD", "NZD", "GBP", "EUR", "EUR",
-    ]  # fmt: skip

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -620,3 +621,27 @@ def test_the_sweep_finds_what_is_due_by_its_index(ctx):
             text("EXPLAIN SELECT id FROM questions WHERE look_at <= now() ORDER BY look_at LIMIT 9")
         ).all()
     assert any("ix_questions_to_look_at" in line for line in plan)
+
+
+def test_many_windows_take_as_few_statements_as_one(ctx, make, monkeypatch):
+    make.provider()
+    pairs = []
+    for _ in range(4):
+        lead = make.matched_lead()
+        (invitation,) = held(make, lead)
+        look(ctx, invitation)
+        ask(ctx, invitation)
+        pairs.append((lead, again(make, invitation)))
+    sent = []
+    execute = psycopg.Cursor.execute
+    monkeypatch.setattr(
+        psycopg.Cursor, "execute", lambda *args, **given: sent.append(1) or execute(*args, **given)
+    )
+
+    def statements(some):
+        sent.clear()
+        with ctx.reading() as session:
+            extension.windows(session, some, policy=ctx.policy, now=ctx.clock())
+        return len(sent)
+
+    assert statements(pairs[:1]) == statements(pairs) > 0

@@ -129,6 +129,26 @@ def test_of_fewer_than_three_there_is_no_mean_and_their_number_is_always_told(
     assert (seen["rating"], seen["rating_count"]) == (4.3, 3)
 
 
+def test_the_latest_few_of_each_of_several_providers_are_read_together(ctx, make):
+    kept = {make.provider().id: [], make.provider().id: []}
+    for _ in range(3):
+        lead = make.matched_lead()
+        for invitation in held(make, lead):
+            a_quote(ctx, invitation)
+            review = reviews.review_provider(
+                ctx, business_of(lead), invitation.id, rating=4, comment=None
+            )
+            kept[invitation.provider_id].insert(0, review.id)
+        outcome.close_request(ctx, business_of(lead), reason="not_now")
+    one, other = kept
+    hide(ctx, make.ask(lambda session: session.get(Review, kept[one][0])))
+    nobody = make.provider().id
+    with ctx.reading() as session:
+        found = opinions.latest(session, [*kept, nobody], at_most=2)
+    ids = {provider_id: [each.review.id for each in few] for provider_id, few in found.items()}
+    assert ids == {one: kept[one][1:], other: kept[other][:2]}
+
+
 def test_only_the_latest_few_are_read(ctx, make, provider, given):
     few = replace(ctx, policy=replace(ctx.policy, reviews_shown=2))
     _oldest, *latest = [given(comment=f"Number {n}.")[1].id for n in range(3)]
@@ -513,13 +533,16 @@ def test_the_reason_of_a_decision_is_forgotten_too_for_it_may_say_whom_it_spares
 # A hundred thousand.
 
 
-def test_the_queue_and_the_latest_of_a_provider_are_found_by_indexes_of_their_own(ctx, given):
+def test_the_queue_and_the_latest_of_a_provider_are_found_by_indexes_of_their_own(
+    ctx, given, provider
+):
     given()
     with ctx.reading() as session:
         session.execute(text("SET LOCAL enable_seqscan = off"))
         for rows, index in (
             (opinions.reviews(None, to_decide=True), "ix_reviews_undecided"),
             (opinions.reviews(None, to_decide=True), "ix_review_replies_undecided"),
+            (opinions.latest_ids([provider.id], at_most=3), "ix_reviews_shown"),
         ):
             compiled = rows.compile(compile_kwargs={"literal_binds": True})
             plan = session.scalars(text(f"EXPLAIN {compiled}")).all()

@@ -1,8 +1,9 @@
 """The rows of a comparison, in words: the same for every quote, on the page and on paper."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from flask_babel import gettext as _
@@ -288,27 +289,11 @@ def _audit_time(lines: Sequence[dict[str, Any]], columns: Sequence[Column]) -> I
     }
     by_key = {line["key"]: line["days"] for line in lines}
     for key, label in labels.items():
-        cells = []
-        for number_, column in enumerate(columns):
-            judged = {each["audit"]: each for each in column["audits"]}.get(key)
-            if key == "initial":
-                stages = [by_key[stage][number_] for stage in ("stage_1", "stage_2")]
-                days = None if None in stages else sum(stages)
-                split = (
-                    (
-                        _(
-                            "stage 1: %(one)s, stage 2: %(two)s",
-                            one=number(stages[0]),
-                            two=number(stages[1]),
-                        ),
-                    )
-                    if days is not None
-                    else ()
-                )
-            else:
-                days, split = by_key[key][number_], ()
-            cells.append(_days(days, judged, split, column))
-        yield Row(label, tuple(cells), "apart" if key == "recertification" else "")
+        cells = tuple(
+            _audit(key, {line: days[place] for line, days in by_key.items()}, column)
+            for place, column in enumerate(columns)
+        )
+        yield Row(label, cells, "apart" if key == "recertification" else "")
     audits = [line for line in lines if line["key"] in AUDITS and line["in_three_years"]]
     yield Row(
         _("Audit days in the three years"),
@@ -328,6 +313,18 @@ def _all_days(column: Column, unstated: Sequence[str]) -> Cell:
         in_days(column["days"]),
         tuple(_("without the days of: %(what)s", what=translate(each)) for each in unstated),
     )
+
+
+def _audit(key: str, quoted: Mapping[str, float | None], column: Column) -> Cell:
+    """Return the days of one audit of a quote; those of stages 1 and 2 are judged as one."""
+    judged = next((each for each in column["audits"] if each["audit"] == key), None)
+    if key != "initial":
+        return _days(quoted[key], judged, (), column)
+    one, two = quoted["stage_1"], quoted["stage_2"]
+    if one is None or two is None:
+        return _days(None, judged, (), column)
+    split = _("stage 1: %(one)s, stage 2: %(two)s", one=number(one), two=number(two))
+    return _days(one + two, judged, (split,), column)
 
 
 def _days(days: float | None, judged: Any, split: tuple[str, ...], column: Column) -> Cell:
@@ -397,7 +394,7 @@ def _work(columns: Sequence[Column]) -> Iterator[Row]:
         yield _row(
             translate(work["label"]),
             columns,
-            lambda column, place=place: _where_covered(column["work"][place]),  # type: ignore[misc]
+            partial(_where_covered, place),
         )
 
 
@@ -411,7 +408,8 @@ def _deliverables(column: Column) -> Cell:
     )
 
 
-def _where_covered(work: dict[str, Any]) -> Cell:
+def _where_covered(place: int, column: Column) -> Cell:
+    work = column["work"][place]
     if not work["phases"]:
         return Cell(_("not mentioned"), is_missing=True)
     where = "; ".join(work["phases"])

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
+from marketplace.catalogue.currencies import currency_of
 from marketplace.core.errors import (
     Conflict,
     FieldError,
@@ -32,7 +33,6 @@ from marketplace.quotes import attachments, audit_time, drafts, inbox, rules
 from marketplace.quotes import service as quotes
 from marketplace.quotes.drafts import Draft
 from marketplace.quotes.intake import KIND_OF
-from marketplace.quotes.ordering import currency_of
 from marketplace.quotes.phases import LABELS as LABELS_OF_WORK
 from marketplace.quotes.rules import AUDITS, QuoteKind, TravelBasis
 from marketplace.web.api.portal_attachments import too_large, with_pdf
