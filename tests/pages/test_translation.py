@@ -65,12 +65,14 @@ ENGLISH_FROM_BELOW = (
 def texts(tmp_path_factory):
     """What `make texts` gathers."""
     gathered = tmp_path_factory.mktemp("texts") / "messages.pot"
-    subprocess.run(
+    done = subprocess.run(
         ["make", "--silent", "texts", f"TEXTS={gathered}"],
         cwd=Path(__file__).parents[2],
-        check=True,
         capture_output=True,
+        text=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     with gathered.open("rb") as file:
         return [message for message in read_po(file) if message.id]
 
