@@ -28,8 +28,20 @@ def hash_password(password: str) -> str:
     return _hasher.hash(password)
 
 
-def is_password(password: str, stored: str | None) -> bool:
-    """Return whether this is the password, in like time whether or not there is one stored."""
+def is_password(password: str, stored: str | None, *, is_exact: bool = True) -> bool:
+    """Return whether this is the password, in like time whether or not there is one stored.
+
+    Hashes from before passwords were taken as they are (not `is_exact`) leave spaces at the ends
+    out. How often is hashed goes by what was sent alone.
+    """
+    right = _is_hash_of(stored, password)
+    trimmed = password.strip()
+    if trimmed != password:
+        right |= _is_hash_of(None if is_exact else stored, trimmed)
+    return right
+
+
+def _is_hash_of(stored: str | None, password: str) -> bool:
     try:
         _hasher.verify(_nobodys_hash() if stored is None else stored, password)
     except (VerificationError, InvalidHashError):

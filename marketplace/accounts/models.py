@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.accounts.rules import Role
@@ -28,6 +28,9 @@ class User(Base):
     provider_id: Mapped[UUID | None] = mapped_column(ForeignKey("providers.id"))
     password_hash: Mapped[str | None]
     """Argon2id; none until the person has set a password."""
+    password_is_exact: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    """Whether it is of the password as it was typed: before migration 0026 spaces at its ends were
+    left out."""
     totp_secret: Mapped[str | None]
     totp_used_step: Mapped[int | None]
     """The 30-second step of the last code that was accepted: none is accepted twice."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from marketplace.accounts import credentials, queries, rules
+from marketplace.accounts import credentials, queries, rules, strength
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.rules import Role
 from marketplace.core import links
@@ -103,7 +103,10 @@ def set_password(ctx: Context, form: Form) -> None:
         user = session.get(User, link.subject_id) if link and link.used_at is None else None
         if user is None or user.disabled_at is not None:
             raise Gone("this link was used or has lapsed")
-    form.accept(rules.password_problems(password, email=user.email, name=user.name))
+        provider = queries.provider_name(session, user)
+    form.accept(
+        strength.password_problems(password, email=user.email, name=user.name, provider=provider)
+    )
     hashed = credentials.hash_password(password)
     with ctx.transaction() as tx:
         used = links.use(tx, Purpose.SET_PASSWORD, str(token), once=False)
@@ -113,7 +116,7 @@ def set_password(ctx: Context, form: Form) -> None:
 
 def replace_password(tx: Transaction, actor: Actor, user: User, hashed: str) -> None:
     """Store another password's hash and end every session of its user."""
-    user.password_hash = hashed
+    user.password_hash, user.password_is_exact = hashed, True
     end_sessions(tx, user)
     record(tx, actor, "user.password_set", user.id)
 
@@ -130,7 +133,7 @@ def end_sessions(tx: Transaction, user: User) -> None:
 def checked_password(password: str, *, email: str, name: str) -> str:
     """Return the hash of a new password, or raise `Invalid`."""
     password = rules.normal_password(password)
-    problems = rules.password_problems(password, email=email, name=name)
+    problems = strength.password_problems(password, email=email, name=name)
     if problems:
         raise Invalid(problems)
     return credentials.hash_password(password)

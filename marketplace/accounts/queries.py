@@ -61,7 +61,7 @@ def api_keys_of(provider_id: UUID) -> Select[ApiKey]:
 
 
 # By name: providers stand above accounts, so their classes cannot be imported here.
-_provider = table("providers", column("id"), column("country"))
+_provider = table("providers", column("id"), column("country"), column("name", Text()))
 _covered = table("coverage", column("provider_id"), column("regions", ARRAY(Text())))
 
 
@@ -76,3 +76,8 @@ def zone_of(session: Session, user: User) -> str:
         .where(_provider.c.id == user.provider_id)
     )
     return catalogue.time_zone_of(session, region) if region else "UTC"
+
+
+def provider_name(session: Session, user: User) -> str:
+    """Return what the provider is called that a user signs in for; nothing for administrators."""
+    return session.scalar(select(_provider.c.name).where(_provider.c.id == user.provider_id)) or ""

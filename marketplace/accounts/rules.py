@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
 from enum import StrEnum
 
 from marketplace.core.errors import FieldError
@@ -18,7 +19,7 @@ class Role(StrEnum):
 PASSWORD_LENGTH = (12, 128)
 """At least, at most. Length is what counts (NIST SP 800-63B); no rule about sorts of characters."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def normal_email(email: str) -> str:
@@ -27,15 +28,27 @@ def normal_email(email: str) -> str:
 
 
 def normal_password(password: str) -> str:
-    """Return the form that is hashed: the same keys on two keyboards must give the same text."""
-    return unicodedata.normalize("NFC", password).strip()
+    """Return the form that is hashed: the same keys on two keyboards must give the same text.
+
+    Otherwise it is taken as it is, spaces at its ends included (NIST SP 800-63B, 3.1.1.2).
+    """
+    return unicodedata.normalize("NFC", password)
 
 
-def password_problems(password: str, *, email: str, name: str) -> list[FieldError]:
-    """Return what is wrong with a new password."""
+def own_words(*said: str) -> list[str]:
+    """Return the words of names and addresses that are long enough to tell somebody by."""
+    words = re.split(r"[\W_]+", " ".join(said).casefold())
+    whole = [re.sub(r"[\W_]+", "", each.casefold().partition("@")[0]) for each in said]
+    return sorted({word for word in [*words, *whole] if len(word) >= 3})
+
+
+def password_problems(password: str, *, words: Collection[str]) -> list[FieldError]:
+    """Return what can be seen to be wrong with a new password; `words` may be half of it at most.
+
+    Written as they are or in capitals, joined by whatever stands between words.
+    """
     least, most = PASSWORD_LENGTH
     lowered = password.casefold()
-    own_words = [word.casefold() for word in (email.partition("@")[0], name) if len(word) >= 4]
     if not least <= len(password) <= most:
         return [
             FieldError(
@@ -47,9 +60,21 @@ def password_problems(password: str, *, email: str, name: str) -> list[FieldErro
         return [FieldError("/password", "must not contain control characters")]
     if len(set(lowered)) < 5:
         return [FieldError("/password", "must have at least five different characters")]
-    if any(len(lowered.replace(word, "")) * 2 < len(lowered) for word in own_words):
-        return [FieldError("/password", "must not be made of your own name or address")]
+    if len(_without(lowered, words)) * 2 < len(re.sub(r"[\W_]+", "", lowered)):
+        return [
+            FieldError(
+                "/password",
+                "must not be made of your own name or address, or of words of this site",
+            )
+        ]
     return []
+
+
+def _without(lowered: str, words: Collection[str]) -> str:
+    """Return the letters and digits of a text that are in none of these words."""
+    known = sorted(words, key=len, reverse=True)
+    rest = re.sub("|".join(map(re.escape, known)), " ", lowered) if known else lowered
+    return re.sub(r"[\W_]+", "", rest)
 
 
 def needs_second_factor(role: Role, *, totp_for_admins: str) -> bool:

@@ -59,9 +59,12 @@ def sign_in(ctx: Context, form: Form, device: Device | None = None) -> SignedIn:
     with ctx.reading() as session:
         user = queries.user_by_email(session, wanted["email"])
     checked = user.password_hash if user else None
-    if not credentials.is_password(password, checked) or user is None or checked is None:
+    is_exact = user is None or user.password_is_exact
+    is_right = credentials.is_password(password, checked, is_exact=is_exact)
+    if not is_right or user is None or checked is None:
         raise _refused()
-    fresh = credentials.hash_password(password) if credentials.is_outdated(checked) else checked
+    kept = password if is_exact else password.strip()
+    fresh = credentials.hash_password(kept) if credentials.is_outdated(checked) else checked
     with ctx.transaction() as tx:
         user = queries.lock_user(tx.session, user.id)
         if user.password_hash != checked or user.disabled_at is not None:

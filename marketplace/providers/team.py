@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from marketplace.accounts import credentials, passwords, queries
+from marketplace.accounts import credentials, passwords, queries, strength
 from marketplace.accounts import rules as signing_in
 from marketplace.accounts import service as accounting
 from marketplace.accounts.models import User
@@ -185,10 +185,13 @@ def join_team(ctx: Context, form: Form) -> None:
     token, password = values["token"], signing_in.normal_password(values["password"])
     with ctx.reading() as session:
         invitation = invitation_to(session, token, now=ctx.clock())
-    if invitation is None:
-        raise Gone("this link was used or has lapsed")
+        if invitation is None:
+            raise Gone("this link was used or has lapsed")
+        provider_name = inviting(session, invitation)
     email, name = invitation.email, invitation.name
-    form.accept(signing_in.password_problems(password, email=email, name=name))
+    form.accept(
+        strength.password_problems(password, email=email, name=name, provider=provider_name)
+    )
     hashed = credentials.hash_password(password)
     with ctx.transaction() as tx:
         provider, _ = hold_provider(tx, invitation.provider_id)

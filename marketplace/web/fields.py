@@ -18,6 +18,8 @@ _UNSEEN = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
 _CONTROL = re.compile(rf"[\x00-\x1f{_UNSEEN}]")
 _CONTROL_BUT_LF = re.compile(rf"[\x00-\x09\x0b-\x1f{_UNSEEN}]")
 
+_UNTYPED = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
 
 class In(Schema):
     """The base of everything that comes in: unknown fields are refused."""
@@ -85,6 +87,19 @@ class Text(fields.String):
     def _require_room(self, text: str) -> None:
         if len(text) > self.at_most:
             raise ValidationError(Told("must have at most %(most)d characters", most=self.at_most))
+
+
+class Password(Text):
+    """A password as it was typed, spaces at its ends included; only what no keyboard has is out."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise self.make_error("invalid")
+        if _UNTYPED.search(value):
+            raise self.make_error("control")
+        if not value:
+            raise self.make_error("empty")
+        return unicodedata.normalize("NFC", value)
 
 
 class WholeNumber(fields.Integer):

