@@ -7,7 +7,7 @@ from flask import Flask, request
 from flask_smorest import Api
 
 from marketplace.core.actors import Kind
-from marketplace.web import operations
+from marketplace.web import limits, operations
 from marketplace.web.api import (
     admin_catalogue,
     admin_consultants,
@@ -168,7 +168,8 @@ def register(app: Flask, api: Api) -> None:
     @app.before_request
     def check() -> None:
         if request.blueprint in checks:
-            checks[request.blueprint]()
+            with limits.refusals_counted():
+                checks[request.blueprint]()
 
     # The JSON interface answers to bearer tokens, which no other site's form can send. The form
     # inside another site has no cookie to be abused: it carries a seal instead. Reminders are

@@ -1,71 +1,55 @@
-"""How often one address may knock: generous for people, tight for machines, in one table.
+"""Count how often everybody knocks, by the table of `limit_table.py`, and turn away who must wait.
 
-Counted in Redis, so for all processes together. While Redis is away each process counts in its own
-memory, and where even that fails nobody is turned away: a lead matters more than a limit.
-`RATE_LIMITS=off` stops every one of them.
+Counted in Redis, so for all processes together: one round trip for each limit of a line. Whoever is
+known is counted as the party that it is, whatever address it comes from: a business by its request,
+an administrator as a person, and a provider as one, with all of its people and keys. Everybody else
+is an address. `RATE_LIMITS=off` stops every one of them.
 """
 
+import re
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import wraps
 from ipaddress import IPv4Address, ip_address, ip_network
 from math import ceil
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, render_template, request
 from flask_limiter import Limiter, RequestLimit
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from werkzeug.exceptions import TooManyRequests
 
 from marketplace.bootstrap import Product
+from marketplace.core.actors import Kind
+from marketplace.core.errors import NotAllowed, NotSignedIn, Unavailable
 from marketplace.core.texts import N_, Told
+from marketplace.web import errors
 from marketplace.web.errors import wants_json
+from marketplace.web.languages import translate
+from marketplace.web.limit_table import AT_THE_DOOR, Line, WithoutRedis, line_of
+from marketplace.web.pages.sign_in import left_form
 from marketplace.web.pages.words import span
 from marketplace.web.product import current_product
 
-LIMITS = {
-    ("POST", "/api/v1/leads"): "20 per minute; 100 per hour",
-    ("POST", "/api/v1/leads/confirmations"): "30 per minute; 300 per hour",
-    ("POST", "/api/v1/provider-applications"): "10 per minute; 40 per hour",
-    ("POST", "/api/v1/sessions"): "20 per minute; 120 per hour",
-    ("POST", "/api/v1/password-resets"): "10 per minute; 40 per hour",
-    ("PUT", "/api/v1/password-resets"): "20 per minute; 120 per hour",
-    ("POST", "/api/v1/portal/invitations/<uuid:invitation_id>/attachments"): (
-        "60 per minute; 300 per hour"
-    ),
-    ("POST", "/"): "20 per minute; 100 per hour",
-    ("POST", "/embed"): "20 per minute; 100 per hour",
-    ("GET", "/checks/number"): "60 per minute",
-    ("GET", "/checks/region"): "60 per minute",
-    ("GET", "/requests/comparison.pdf"): "20 per minute; 100 per hour",
-    ("GET", "/api/v1/request/comparison.pdf"): "20 per minute; 100 per hour",
-    ("POST", "/requests/link"): "10 per minute; 40 per hour",
-    ("POST", "/requests/confirm/<token>"): "30 per minute; 300 per hour",
-    ("POST", "/requests/erase/<token>"): "30 per minute; 300 per hour",
-    ("POST", "/requests/not-ours/<token>"): "10 per minute; 40 per hour",
-    ("PUT", "/api/v1/request/reminders"): "20 per minute; 100 per hour",
-    ("POST", "/requests/reminders"): "20 per minute; 100 per hour",
-    ("POST", "/reminders/<token>"): "30 per minute; 300 per hour",
-    ("POST", "/come-back/<token>"): "30 per minute; 300 per hour",
-    ("POST", "/sign-in"): "20 per minute; 120 per hour",
-    ("POST", "/forgot-password"): "10 per minute; 40 per hour",
-    ("POST", "/set-password/<token>"): "20 per minute; 120 per hour",
-    ("POST", "/portal/team"): "10 per minute; 40 per hour",
-    ("POST", "/portal/team/invitations/<uuid:invitation_id>/again"): "10 per minute; 40 per hour",
-    ("POST", "/portal/team/<uuid:user_id>/link"): "10 per minute; 40 per hour",
-}
-"""By method and route: an office behind one address gets by, a machine that guesses does not.
-
-What stops reminders has none: a large mail service asks for all of its users from few addresses.
-"""
-
 REFUSED = "too many of these came from your address: please wait a moment and try again"
+REFUSED_PARTY = "too many of these came in your name: please wait a moment and try again"
 
 REDIS_PATIENCE = 1
 """Seconds to wait for Redis before counting in memory."""
 
+SECRET_FIELD = re.compile(r"password|totp|code|secret|token", re.IGNORECASE)
+"""Fields of a form that no page shows again."""
+
+
+class NotCounted(Unavailable):
+    """What has to be counted over all processes cannot be while Redis is away."""
+
 
 def register(app: Flask, product: Product) -> None:
-    """Put the limits on the routes of the table. Called once every route is known."""
+    """Count before every view. Called once every route is known."""
     limiter = Limiter(
         sender,
         app=app,
@@ -76,27 +60,80 @@ def register(app: Flask, product: Product) -> None:
             "retry": Retry(NoBackoff(), 0),  # type: ignore[dict-item]  # handed on to redis as is
         },
         in_memory_fallback_enabled=True,
-        swallow_errors=True,
         key_prefix="limits",
         on_breach=_note_wait,
     )
-    for rule in app.url_map.iter_rules():
-        for method, limits in _limits_of(rule.rule).items():
-            put_on = limiter.limit(
-                limits,
-                methods=[method],
-                scope=method,
-                error_message=_refused,
-                exempt_when=lambda: not current_product().ctx.policy.rate_limits,
+
+    def whom() -> str:
+        """Return who is counted; or raise `NotCounted` where that may not be in memory alone."""
+        in_memory = limiter.limiter.storage is not limiter.storage
+        if in_memory and _line().without_redis is WithoutRedis.CLOSED:
+            raise NotCounted(
+                N_("this cannot be done for a few moments: please send it once more shortly")
             )
-            view: Any = put_on(app.view_functions[rule.endpoint])
-            app.view_functions[rule.endpoint] = view
+        return party()
+
+    @limiter.shared_limit(
+        lambda: _line().limits,
+        scope=lambda _: _line().scope,
+        key_func=whom,
+        error_message=_refused,
+        exempt_when=_is_exempt,
+    )
+    def count() -> None:
+        """Count this request, or refuse it."""
+
+    app.extensions["count"] = count
+    for endpoint, view in app.view_functions.items():
+        app.view_functions[endpoint] = _counted(view, count)
 
     @app.after_request
     def say_when(response: Response) -> Response:
         if response.status_code == 429 and "wait" in g:
             response.headers["Retry-After"] = str(g.wait)
         return response
+
+    @app.errorhandler(429)
+    def wait(refused: TooManyRequests) -> Response:
+        """Say for how long, and keep what was typed."""
+        return _kept(429, refused.description or "")
+
+    @app.errorhandler(NotCounted)
+    def wait_for_redis(refused: NotCounted) -> Response:
+        return _kept(503, refused.args[0])
+
+
+def _counted(view: Callable[..., Any], count: Callable[[], None]) -> Callable[..., Any]:
+    @wraps(view)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        count()
+        return view(*args, **kwargs)
+
+    return counted
+
+
+@contextmanager
+def refusals_counted() -> Iterator[None]:
+    """Count, by address, whoever is refused inside: at a door that is not theirs."""
+    try:
+        yield
+    except (NotSignedIn, NotAllowed):
+        g.limit_line, g.limit_party = AT_THE_DOOR, sender()
+        current_app.extensions["count"]()
+        del g.limit_line, g.limit_party
+        raise
+
+
+def party() -> str:
+    """Return who knocks: the party where it is known, else the address."""
+    if "limit_party" in g:
+        return str(g.limit_party)
+    actor = g.get("actor")
+    if actor is None or actor.kind is Kind.ANYBODY:
+        return sender()
+    if actor.provider_id is not None:
+        return f"provider {actor.provider_id}"
+    return f"{actor.kind} {actor.id}"
 
 
 def sender() -> str:
@@ -110,22 +147,49 @@ def sender() -> str:
     return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
 
 
-def _limits_of(route: str) -> dict[str, str]:
-    return {method: limits for (method, path), limits in LIMITS.items() if path == route}
+def _line() -> Line:
+    """Return the line of the table that this request is counted by."""
+    if "limit_line" in g:
+        return g.limit_line  # type: ignore[no-any-return]  # whatever is in `g` has no type
+    return line_of(request.method, request.url_rule.rule if request.url_rule else "")
+
+
+def _is_exempt() -> bool:
+    return not current_product().ctx.policy.rate_limits or _line().is_exempt
+
+
+def _kept(status: int, words: str) -> Response:
+    """Return the refusal; a form that was sent comes along, to be sent once more as it was."""
+    if wants_json() or request.method != "POST" or "framed_by" in g:
+        return errors.answer(status, words)
+    left = left_form()
+    if any(SECRET_FIELD.search(name) for name, _ in left.values):
+        return errors.answer(status, words)
+    page = render_template(
+        "wait.html", left=left, words=translate(words), title=translate(errors.TITLE[status][1])
+    )
+    response = Response(page, status)
+    response.headers["Retry-After"] = str(errors.RETRY_AFTER)
+    return response
 
 
 def _refused() -> str:
     """Return what is said: to people for how long, which programs read in a header."""
+    is_address = party() == sender()
     if wants_json():
-        return REFUSED
-    minutes = ceil(g.get("wait", 60) / 60)
-    return Told(
-        N_(
+        return REFUSED if is_address else REFUSED_PARTY
+    time_left = span(timedelta(minutes=ceil(g.get("wait", 60) / 60)))
+    if is_address:
+        words = N_(
             "Too many of these came from your address, and nothing was sent. Please wait %(time)s, "
             "then send it once more."
-        ),
-        time=span(timedelta(minutes=minutes)),
-    )
+        )
+    else:
+        words = N_(
+            "Too many of these came in your name, and nothing was sent. Please wait %(time)s, "
+            "then send it once more."
+        )
+    return Told(words, time=time_left)
 
 
 def _note_wait(limit: RequestLimit) -> None:

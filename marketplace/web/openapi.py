@@ -14,7 +14,7 @@ from werkzeug.routing import Rule
 
 from marketplace.core.actors import Kind
 from marketplace.web.errors import TITLE
-from marketplace.web.limits import LIMITS
+from marketplace.web.limit_table import line_of
 
 Json = dict[str, Any]
 
@@ -164,7 +164,7 @@ def _refusals(method: str, path: str, rule: Rule, operation: Json, schemas: Json
         statuses |= {409}
     if "token" in _body_schema(operation, schemas).get("properties", {}):
         statuses.add(410)
-    if (method.upper(), rule.rule) in LIMITS:
+    if not line_of(method.upper(), rule.rule).is_exempt:
         statuses.add(429)
     return statuses
 

@@ -1,15 +1,25 @@
 """How often one address may knock."""
 
+import re
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import Flask
+from redis import Redis
 
 from marketplace.bootstrap import build
 from marketplace.core.db import db
+from marketplace.local.redis import EmbeddedRedis
 from marketplace.web import limits
 from marketplace.web.app import create_app
+from marketplace.web.limit_table import AT_THE_DOOR, LIMITS, READS, SAFE, WRITES, line_of
 from tests.conftest import Client, settings_for
+from tests.people import a_person, bearer, session_token
 
 RESETS = "/api/v1/password-resets"
 AT_MOST = 20
@@ -30,7 +40,38 @@ def knock(client, address, **kwargs):
 
 def test_the_table_names_routes_that_exist(app):
     routes = {(m, rule.rule) for rule in app.url_map.iter_rules() for m in rule.methods}
-    assert set(limits.LIMITS) <= routes
+    assert set(LIMITS) <= routes
+
+
+def test_every_route_is_counted_or_says_why_not(app):
+    """What writes has its own line or that of all writes; what costs has one of its own."""
+    seen = set()
+    for rule in app.url_map.iter_rules():
+        for method in rule.methods - {"OPTIONS"}:
+            line = line_of(method, rule.rule)
+            seen.add(line.scope)
+            assert line.why, (method, rule.rule)
+            if method not in SAFE:
+                assert line != READS, (method, rule.rule)
+                is_by_nobody = line.is_exempt and rule.endpoint.startswith(("hooks", "stop_"))
+                assert not line.is_exempt or is_by_nobody, (method, rule.rule)
+            elif COSTLY.search(rule.rule) and not CHEAP_ALL_THE_SAME.match(rule.rule):
+                assert line not in (READS, WRITES), (method, rule.rule)
+    assert {"writes", "reads", "lead form", "papers", "uploads", "downloads"} <= seen
+
+
+COSTLY = re.compile(
+    r"\.(pdf|csv|svg|zip|json)$|report|search|matching|export|evidence|/attachments/|statement|download"
+)
+CHEAP_ALL_THE_SAME = re.compile(r"/api/openapi\.json$")
+"""Made once for each process, and kept."""
+
+
+def test_no_two_lines_of_one_scope_disagree():
+    by_scope = {}
+    for line in LIMITS.values():
+        by_scope.setdefault(line.scope, set()).add((line.limits, line.without_redis))
+    assert {scope: len(each) for scope, each in by_scope.items() if len(each) > 1} == {}
 
 
 def test_an_address_that_knocks_too_often_is_told_when_to_come_back(app, client):
@@ -70,16 +111,109 @@ def test_limits_can_be_switched_off(client):
     assert answers == {410}
 
 
-def test_without_redis_each_process_counts_by_itself_and_turns_nobody_else_away(services, ctx):
-    away = settings_for(services, REDIS_URL="redis://127.0.0.1:1", RATE_LIMITS="on")
-    product = build(away)
+PROFILE = "/api/v1/portal/provider"
+TRIAL = "/api/v1/portal/webhook/test"
+
+
+def test_a_provider_is_one_party_from_however_many_addresses_and_people(app, client, ctx, make):
+    throttled(app)
+    one, other = make.provider(), make.provider()
+    tokens = [
+        session_token(ctx, a_person(ctx, f"p{n}@harbour.example", provider_id=one.id))
+        for n in range(2)
+    ]
+    stranger = session_token(ctx, a_person(ctx, "q@kestrel.example", provider_id=other.id))
+
+    def try_webhook(token, address):
+        headers, at = bearer(token), {"REMOTE_ADDR": address}
+        return client.post(TRIAL, headers=headers, environ_overrides=at).status_code
+
+    at_most = int(line_of("POST", TRIAL).limits.split()[0])
+    answers = {try_webhook(tokens[n % 2], f"198.51.100.{n}") for n in range(at_most)}
+    assert 429 not in answers
+    assert try_webhook(tokens[0], "203.0.113.1") == 429
+    assert try_webhook(tokens[1], "203.0.113.2") == 429
+    # Another one behind the very same address goes on.
+    assert {try_webhook(stranger, "203.0.113.1")} == answers
+
+
+def test_whoever_is_refused_at_a_door_is_counted_by_address(app, client):
+    throttled(app)
+    at_most = int(AT_THE_DOOR.limits.split()[0])
+
+    def ask(address):
+        headers = bearer("session_" + "x" * 32)
+        return client.get(PROFILE, headers=headers, environ_overrides={"REMOTE_ADDR": address})
+
+    assert {ask("192.0.2.20").status_code for _ in range(at_most)} == {401}
+    refused = ask("192.0.2.20")
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert ask("192.0.2.21").status_code == 401
+
+
+def test_a_head_works_as_hard_as_a_get_and_is_counted_with_it(app, client):
+    throttled(app)
+    asked = {"query_string": {"country": "AU"}, "environ_overrides": {"REMOTE_ADDR": "192.0.2.30"}}
+    for _ in range(30):
+        assert client.get("/checks/number", **asked).status_code == 200
+        assert client.head("/checks/number", **asked).status_code == 200
+    assert client.head("/checks/number", **asked).status_code == 429
+
+
+def test_counting_costs_one_round_trip_for_each_limit(app, client, services):
+    throttled(app)
+    redis = Redis.from_url(services.redis_url)
+    asked = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.40"}}
+    client.get("/terms", **asked)
+    redis.config_resetstat()
+    for _ in range(10):
+        client.get("/terms", **asked)
+    calls = {name: each["calls"] for name, each in redis.info("commandstats").items()}
+    from_us = {name: n for name, n in calls.items() if name.split("_")[1] in ("evalsha", "eval")}
+    assert sum(from_us.values()) == 10, calls
+
+
+@contextmanager
+def with_a_redis_of_its_own(services):
+    """Yield an application that counts in a Redis of its own, which can be stopped, and that."""
+    folder = Path(tempfile.mkdtemp(prefix="marketplace-limits-"))
+    folder.chmod(0o711)
+    redis = EmbeddedRedis(folder, durable=False)
+    product = build(settings_for(services, REDIS_URL=redis.start(), RATE_LIMITS="on"))
     app = create_app(product)
-    client = Client(app, app.response_class)
-    answers = [knock(client, "192.0.2.5").status_code for _ in range(AT_MOST + 1)]
-    assert answers == [410] * AT_MOST + [429]
-    assert knock(client, "192.0.2.6").status_code == 410
-    with app.app_context():
-        db.engine.dispose()
+    try:
+        yield Client(app, app.response_class), redis
+    finally:
+        redis.remove_data()
+        shutil.rmtree(folder, ignore_errors=True)
+        with app.app_context():
+            db.engine.dispose()
+
+
+def test_without_redis_each_line_does_as_it_says_and_with_it_again_as_before(services, ctx):
+    def ask_for_a_link(client):
+        body = {"email": "nobody@harbour.example"}
+        return client.post(RESETS, json=body, environ_overrides={"REMOTE_ADDR": "192.0.2.50"})
+
+    with with_a_redis_of_its_own(services) as (client, redis):
+        assert ask_for_a_link(client).status_code == 202
+        redis.stop()
+        # Open: each process counts by itself, and turns nobody else away.
+        answers = [knock(client, "192.0.2.5").status_code for _ in range(AT_MOST + 1)]
+        assert answers == [410] * AT_MOST + [429]
+        assert knock(client, "192.0.2.6").status_code == 410
+        # Closed: not until it can be counted over all of them.
+        refused = ask_for_a_link(client)
+        assert refused.status_code == 503
+        assert refused.json["type"] == "/problems/unavailable"
+        assert int(refused.headers["Retry-After"]) >= 1
+        redis.start()
+        until = time.monotonic() + 40
+        while ask_for_a_link(client).status_code == 503:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        assert ask_for_a_link(client).status_code == 202
 
 
 @pytest.mark.parametrize(
