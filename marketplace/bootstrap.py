@@ -12,7 +12,7 @@ from redis import Redis
 from config.settings import Settings
 from marketplace.accounts import models as accounts_models
 from marketplace.catalogue import models as catalogue_models
-from marketplace.core import events, idempotency, links
+from marketplace.core import consents, events, idempotency, links
 from marketplace.core.calendars import CalendarKind
 from marketplace.core.context import Context
 from marketplace.core.db import db
@@ -30,8 +30,9 @@ from marketplace.providers.calling import WebhookChannel
 from marketplace.quotes import models as quotes_models
 
 TABLES = (
-    accounts_models, catalogue_models, events, idempotency, invitations_models, leads_models, links,
-    matching_models, notifications_models, providers_models, quotes_models, webhooks,
+    accounts_models, catalogue_models, consents, events, idempotency, invitations_models,
+    leads_models, links, matching_models, notifications_models, providers_models, quotes_models,
+    webhooks,
 )  # fmt: skip
 """Every module with tables: importing them here is how migrations and sessions know them all."""
 

@@ -208,6 +208,8 @@ def empty_tables(app: Flask) -> None:
     tables = [t.name for t in reversed(Base.metadata.sorted_tables) if t.name not in CATALOGUE]
     deletes = "".join(f"DELETE FROM {table};" for table in tables)
     with app.app_context(), db.engine.begin() as connection:
-        connection.execute(text("ALTER TABLE events DISABLE TRIGGER events_are_append_only"))
+        for table in ("events", "consents"):
+            connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
         connection.execute(text(deletes))
-        connection.execute(text("ALTER TABLE events ENABLE TRIGGER events_are_append_only"))
+        for table in ("events", "consents"):
+            connection.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))

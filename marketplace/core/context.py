@@ -33,6 +33,8 @@ class Origin:
 
     request_id: str = "-"
     address: str | None = None
+    door: str = "-"
+    """`page`, `embed` or `api`, where somebody asks."""
 
 
 @dataclass

@@ -204,3 +204,5 @@ class Policy:
     rate_limits: bool = True
     totp_for_admins: str = "required"
     terms_version: str = "2026-11"
+    provider_terms_version: str = "2026-11"
+    """Which terms whoever joins as a provider, or its team, agrees to (`core/agreements.py`)."""

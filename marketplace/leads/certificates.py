@@ -14,7 +14,10 @@ from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
 from marketplace.catalogue.models import Standard
+from marketplace.core import consents
 from marketplace.core.actors import Actor
+from marketplace.core.agreements import Agreed
+from marketplace.core.consents import Whose
 from marketplace.core.context import Transaction
 from marketplace.core.db import Json, new_id, one_of
 from marketplace.core.events import record
@@ -199,6 +202,9 @@ def forget(tx: Transaction, actor: Actor, certificate: Certificate, *, why: str)
     forget_messages(tx, [certificate.id])
     tx.session.delete(certificate)
     tx.session.flush()
+    consents.withdraw(
+        tx, Whose.LEAD, certificate.lead_id, Agreed.REMINDERS, door=why.replace(" ", "_")
+    )
     record(tx, actor, "reminders.ended", certificate.lead_id, why=why)
 
 

@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from marketplace.catalogue import queries as catalogue
 from marketplace.catalogue.languages import languages
 from marketplace.catalogue.rules import country_of
-from marketplace.core import identity
+from marketplace.core import consents, identity
+from marketplace.core.agreements import Agreed
+from marketplace.core.consents import Whose
 from marketplace.core.context import Transaction
 from marketplace.core.db import new_id
 from marketplace.core.errors import FieldError
@@ -149,6 +151,8 @@ def new_lead(
     )
     tx.session.add(lead)
     tx.session.flush()
+    version = values["consent"]["terms_version"]
+    consents.agree(tx, Whose.LEAD, lead.id, Agreed.SHARING, version)
     return lead
 
 

@@ -13,8 +13,10 @@ from sqlalchemy import delete
 
 from marketplace.catalogue import queries as catalogue
 from marketplace.catalogue.models import Standard
-from marketplace.core import links
+from marketplace.core import consents, links
 from marketplace.core.actors import Actor, Kind
+from marketplace.core.agreements import Agreed
+from marketplace.core.consents import Whose
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import Json, new_id
 from marketplace.core.errors import Gone, NotFound
@@ -81,6 +83,7 @@ def want_reminders(
         "door": door,
         "address": tx.origin.address,
     }
+    consents.agree(tx, Whose.LEAD, lead.id, Agreed.REMINDERS, door=door)
     certificates.plan(tx, certificate)
     record(
         tx,

@@ -7,7 +7,10 @@ from marketplace.accounts import queries as accounts
 from marketplace.accounts import service as accounting
 from marketplace.accounts.letters import tell_admins
 from marketplace.accounts.rules import normal_email
+from marketplace.core import consents
 from marketplace.core.actors import ANYBODY, Actor
+from marketplace.core.agreements import Agreed
+from marketplace.core.consents import Whose
 from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Conflict, FieldError
 from marketplace.core.events import record
@@ -44,6 +47,7 @@ def apply_to_join(ctx: Context, form: Form) -> None:
             record(tx, ANYBODY, "provider.applied", provider.id, kind=provider.kind)
         else:
             record(tx, ANYBODY, "provider.applied_again", provider.id, kind=values["kind"])
+        consents.agree(tx, Whose.PROVIDER, provider.id, Agreed.PROVIDER_TERMS)
         contact = values["contact"]
         zone = intake.zone_of(tx.session, provider)
         occasion = str(int(tx.now.timestamp()) // APPLICATION_MAILED_ONCE_IN)

@@ -16,8 +16,10 @@ from marketplace.accounts import credentials, passwords, queries, strength
 from marketplace.accounts import rules as signing_in
 from marketplace.accounts import service as accounting
 from marketplace.accounts.models import User
-from marketplace.core import links
+from marketplace.core import consents, links
 from marketplace.core.actors import Actor, Kind
+from marketplace.core.agreements import Agreed
+from marketplace.core.consents import Whose
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.errors import (
@@ -205,6 +207,7 @@ def join_team(ctx: Context, form: Form) -> None:
         me = passwords.actor_of(user)
         passwords.replace_password(tx, me, user, hashed)
         tx.session.delete(current)
+        consents.agree(tx, Whose.USER, user.id, Agreed.PROVIDER_TERMS)
         record(tx, me, "provider.member_joined", provider.id, user=str(user.id))
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
-from marketplace.core import links
+from marketplace.core import consents, links
 from marketplace.core.actors import Actor, Kind
+from marketplace.core.consents import Whose
 from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Gone
 from marketplace.core.events import record
@@ -85,6 +86,7 @@ def _erase(tx: Transaction, lead: Lead) -> None:
     lead.form = {}
     forget_advisers(lead)
     lead.consent = {**lead.consent, "address": None}
+    consents.withdraw_all(tx, Whose.LEAD, lead.id)
     lead.business_key = f"{ERASED}:{lead.id}"
     lead.outcome_comment = lead.outcome_due_at = None
     lead.erased_at = tx.now

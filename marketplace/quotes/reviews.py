@@ -13,7 +13,10 @@ from sqlalchemy import select, update
 
 from marketplace.accounts import queries as accounts
 from marketplace.accounts.letters import tell_admins
+from marketplace.core import consents
 from marketplace.core.actors import Actor
+from marketplace.core.agreements import Agreed
+from marketplace.core.consents import Whose
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict, NotFound
@@ -64,6 +67,7 @@ def review_provider(
         )
         tx.session.add(review)
         tx.session.flush()
+        consents.agree(tx, Whose.LEAD, lead.id, Agreed.REVIEW_SHOWN)
         record(tx, actor, "review.given", reviewed.id, rating=rating, doubts=doubts)
         if review.is_shown:
             _tell_provider(tx, "review_given", review, rating=rating)

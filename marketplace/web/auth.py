@@ -26,8 +26,14 @@ REQUEST_TOKEN = "request"
 def current_context() -> Context:
     """Return the context of this request: its changes carry its id and its address."""
     if "ctx" not in g:
-        g.ctx = product().ctx.at(Origin(request_id=g.request_id, address=request.remote_addr))
+        g.ctx = product().ctx.at(Origin(g.request_id, request.remote_addr, door()))
     return cast(Context, g.ctx)
+
+
+def door() -> str:
+    """Return by which door this request came in."""
+    first = request.path.split("/")[1]
+    return first if first in ("api", "embed") else "page"
 
 
 def product() -> Product:

@@ -73,7 +73,8 @@ def every_page(ctx, make, browser, signed_in, admin, clock):
 
     anybody, business = browser(), browser()
     for path in (
-        "/", "/terms", "/privacy", "/embed/how", "/join", "/join/received", "/sign-in",
+        "/", "/terms", "/terms/providers", "/how-matching-works", "/privacy", "/embed/how",
+        "/join", "/join/received", "/sign-in",
         "/forgot-password", "/requests",
         "/nothing-here", "/mailbox", "/mailbox/gallery/3",
         "/requests/confirm/confirm_x", "/requests/open/request_x", "/set-password/password_x",

@@ -1,5 +1,6 @@
 """The front page: the lead form, and what comes right after it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import (
@@ -14,8 +15,9 @@ from flask_babel import gettext as _
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
+from marketplace.core.agreements import WORDINGS, Agreed, as_agreed, current_version, versions
 from marketplace.core.calendars import CalendarKind
-from marketplace.core.errors import Invalid
+from marketplace.core.errors import Invalid, NotFound
 from marketplace.core.policy import Policy
 from marketplace.insights.commitments import PublicFigures, public_figures
 from marketplace.leads import queries
@@ -23,6 +25,7 @@ from marketplace.quotes.rules import FEWEST_FOR_A_STANDING
 from marketplace.web.auth import REQUEST_TOKEN, current_context, product
 from marketplace.web.pages import lead_form
 from marketplace.web.pages.forms import Filled
+from marketplace.web.pages.how_matching_works import disclosure
 from marketplace.web.pages.kept import once_a_minute
 from marketplace.web.pages.lead_errors import LABELS, in_words
 from marketplace.web.pages.words import day, span
@@ -71,15 +74,50 @@ def sent() -> Response | str:
 
 @pages.get("/terms")
 def terms() -> str:
-    """Show the terms that the form asks consent to."""
+    """Show the terms that the form asks consent to: those of today, or of `?version=`."""
+    return terms_page(Agreed.SHARING, "businesses", request.args.get("version"))
+
+
+@pages.get("/terms/providers")
+def provider_terms() -> str:
+    """Show the terms that providers agree to: those of today, or of `?version=`."""
+    return terms_page(Agreed.PROVIDER_TERMS, "providers", request.args.get("version"))
+
+
+def terms_page(
+    agreed: Agreed,
+    for_whom: str,
+    version: str | None = None,
+    *,
+    numbers: Mapping[str, Any] | None = None,
+    **about: Any,
+) -> str:
+    """Show a version of terms, with the numbers of today or with those that were agreed to."""
     policy = current_context().policy
+    current = current_version(agreed, policy)
+    shown = WORDINGS.get((agreed, version or current))
+    if shown is None:
+        raise NotFound("there are no terms of that version")
+    as_read = as_agreed(policy, numbers or {})
     return render_template(
         "terms.html",
-        policy=policy,
-        promised=lead_form.promised(policy),
-        read_first=lead_form.read_first(policy),
+        words=shown.page,
+        version=version or current,
+        current=current,
+        versions=versions(agreed),
+        for_whom=for_whom,
+        policy=as_read,
+        promised=lead_form.promised(as_read),
+        read_first=lead_form.read_first(as_read),
         fewest_for_a_standing=FEWEST_FOR_A_STANDING,
+        **about,
     )
+
+
+@pages.get("/how-matching-works")
+def how_matching_works() -> str:
+    """Say what decides who is invited, with the numbers in force."""
+    return render_template("how_matching_works.html", told=disclosure(current_context().policy))
 
 
 @pages.get("/privacy")
