@@ -1,6 +1,7 @@
 """Consents: each written with what it allows, kept for good, and taken back by a row of its own."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
@@ -121,9 +122,8 @@ def test_what_stood_beside_requests_and_certificates_is_carried_over(ctx, make):
     form = load(RemindersIn(), {"certified_on": "2026-11-20", "consent": True})
     outcome.want_reminders(ctx, business_of(lead), form, door="link")
     before = kept(make)
-    (folder,) = migrations
-    with open(f"{folder}/0026_consents.py", encoding="utf-8") as file:
-        carried = file.read().split('"""')[3]
+    (written,) = Path(*migrations).glob("*_consents.py")
+    carried = written.read_text(encoding="utf-8").split('"""')[3]
     with ctx.transaction() as tx:
         tx.session.execute(text("ALTER TABLE consents DISABLE TRIGGER USER"))
         tx.session.execute(text("DELETE FROM consents"))
