@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from marketplace.core.actors import Actor, Kind
+from marketplace.core.actors import RIGHTS_OF, Actor, Kind, TeamRole
 from marketplace.core.context import Context
 from marketplace.core.db import new_id
 from marketplace.leads import service as leads
@@ -204,4 +204,6 @@ def business_of(lead: Lead) -> Actor:
 
 def person_of(provider_id: UUID) -> Actor:
     """Return a person signed in for a provider."""
-    return Actor(Kind.PROVIDER, id=new_id(), provider_id=provider_id)
+    return Actor(
+        Kind.PROVIDER, id=new_id(), provider_id=provider_id, rights=RIGHTS_OF[TeamRole.OWNER]
+    )

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from marketplace.core.actors import OPERATOR, Actor, Kind
+from marketplace.core.actors import OPERATOR, RIGHTS_OF, Actor, Kind, TeamRole
 from marketplace.core.context import Context
 from marketplace.core.forms import Form
 from marketplace.providers import accreditations, service
@@ -53,7 +53,12 @@ def a_body(ctx: Context, name: str = "Southern Certification Ltd", **changes: An
 
 def acting_for(provider: Provider) -> Actor:
     """Return somebody who signed in for the provider."""
-    return Actor(Kind.PROVIDER, id=provider.id, provider_id=provider.id)
+    return Actor(
+        Kind.PROVIDER,
+        id=provider.id,
+        provider_id=provider.id,
+        rights=RIGHTS_OF[TeamRole.OWNER],
+    )
 
 
 def claim(**changes: Any) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.accounts.rules import Role
-from marketplace.core.db import Base, Id
+from marketplace.core.actors import RIGHTS_OF, Right, TeamRole
+from marketplace.core.db import Base, Id, Words
 
 
 class User(Base):
@@ -26,6 +27,8 @@ class User(Base):
     role: Mapped[Role]
     # By name: providers stand above accounts, so the class cannot be imported here.
     provider_id: Mapped[UUID | None] = mapped_column(ForeignKey("providers.id"))
+    team_role: Mapped[TeamRole] = mapped_column(server_default=TeamRole.OWNER)
+    """What they are in their provider's team; of administrators it says nothing."""
     password_hash: Mapped[str | None]
     """Argon2id; none until the person has set a password."""
     password_is_exact: Mapped[bool] = mapped_column(server_default=false(), default=False)
@@ -37,6 +40,21 @@ class User(Base):
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
     """Since when they are let in no more: removed by a colleague."""
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """What they may do for their provider, as of now."""
+        is_in = self.role is Role.PROVIDER and self.disabled_at is None
+        return RIGHTS_OF[self.team_role] if is_in else frozenset()
+
+    @property
+    def is_owner(self) -> bool:
+        """Return whether they may let people and software in, and out."""
+        return Right.TEAM in self.rights
+
+    @property
+    def can_sign_in(self) -> bool:
+        return self.password_hash is not None and self.disabled_at is None
 
     @property
     def is_free(self) -> bool:
@@ -78,7 +96,11 @@ class ApiKey(Base):
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     provider_id: Mapped[UUID] = mapped_column(ForeignKey("providers.id"))
     made_by: Mapped[UUID] = mapped_column(ForeignKey(User.id))
+    """Who answers for it: who made it, or kept it when they left. It does no more than they may."""
     name: Mapped[str]
+    scopes: Mapped[Words] = mapped_column(server_default="{read,answer,manage}")
     created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    """From when on it is refused; none where it runs until it is revoked."""
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

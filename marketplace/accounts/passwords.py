@@ -30,7 +30,7 @@ LINKS_MAILED_EVERY = 600
 def actor_of(user: User) -> Actor:
     """Return the user as somebody who acts."""
     kind = Kind.ADMIN if user.role is Role.ADMIN else Kind.PROVIDER
-    return Actor(kind, id=user.id, provider_id=user.provider_id)
+    return Actor(kind, id=user.id, provider_id=user.provider_id, rights=user.rights)
 
 
 def ask_password_reset(ctx: Context, form: Form) -> None:

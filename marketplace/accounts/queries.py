@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Text, column, func, select, table
+from sqlalchemy import ARRAY, Select, Text, column, func, or_, select, table
 from sqlalchemy.orm import Session
 
 from marketplace.accounts.models import ApiKey, SignIn, User
@@ -48,11 +48,23 @@ def user_signed_in(session: Session, token: str, *, now: datetime) -> User | Non
     )
 
 
-def good_api_key(session: Session, token: str) -> ApiKey | None:
-    """Return the key with this secret, unless it was revoked."""
-    return session.scalar(
-        select(ApiKey).where(ApiKey.token_hash == token_hash(token), ApiKey.revoked_at.is_(None))
-    )
+def good_api_key(session: Session, token: str, *, now: datetime) -> tuple[ApiKey, User] | None:
+    """Return the key with this secret, and who answers for it, unless it was revoked or lapsed.
+
+    Who left the provider answers for none of its keys any more.
+    """
+    found = session.execute(
+        select(ApiKey, User)
+        .join(User, User.id == ApiKey.made_by)
+        .where(
+            ApiKey.token_hash == token_hash(token),
+            ApiKey.revoked_at.is_(None),
+            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
+            User.provider_id == ApiKey.provider_id,
+            User.disabled_at.is_(None),
+        )
+    ).one_or_none()
+    return None if found is None else (found[0], found[1])
 
 
 def api_keys_of(provider_id: UUID) -> Select[ApiKey]:

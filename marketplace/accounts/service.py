@@ -12,7 +12,7 @@ from marketplace.accounts.devices import Device, note_device
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.rules import Role
 from marketplace.core import links
-from marketplace.core.actors import ANYBODY, OPERATOR, SYSTEM, Actor, Kind
+from marketplace.core.actors import ANYBODY, OPERATOR, SYSTEM, Actor, Kind, Right, TeamRole
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict, NotAllowed, NotSignedIn
@@ -39,12 +39,14 @@ def actor_of_session(ctx: Context, token: str) -> Actor | None:
 def actor_of_api_key(ctx: Context, token: str) -> Actor | None:
     """Return whom an API key stands for, while it is good, and note its use once a minute."""
     with ctx.transaction() as tx:
-        key = queries.good_api_key(tx.session, token)
-        if key is None:
+        found = queries.good_api_key(tx.session, token, now=tx.now)
+        if found is None:
             return None
+        key, maker = found
         if key.last_used_at is None or (tx.now - key.last_used_at).total_seconds() > 60:
             key.last_used_at = tx.now
-        return Actor(Kind.API_KEY, id=key.id, provider_id=key.provider_id)
+        rights = frozenset(Right(each) for each in key.scopes) & maker.rights
+        return Actor(Kind.API_KEY, id=key.id, provider_id=key.provider_id, rights=rights)
 
 
 def sign_in(ctx: Context, form: Form, device: Device | None = None) -> SignedIn:
@@ -178,7 +180,9 @@ def ensure_provider_user(
     return user if user is not None and user.provider_id == provider_id else None
 
 
-def join_provider(tx: Transaction, provider_id: UUID, email: str, name: str) -> User | None:
+def join_provider(
+    tx: Transaction, provider_id: UUID, email: str, name: str, role: TeamRole
+) -> User | None:
     """Return who signs in for the provider with this address from now on, without a password yet.
 
     Somebody new, or somebody who signs in for nobody since they were removed. None where the
@@ -186,7 +190,13 @@ def join_provider(tx: Transaction, provider_id: UUID, email: str, name: str) -> 
     """
     email = rules.normal_email(email)
     made = _insert(
-        tx, email=email, name=name, role=Role.PROVIDER, provider_id=provider_id, actor=ANYBODY
+        tx,
+        email=email,
+        name=name,
+        role=Role.PROVIDER,
+        provider_id=provider_id,
+        team_role=role,
+        actor=ANYBODY,
     )
     if made is not None:
         return made
@@ -195,6 +205,7 @@ def join_provider(tx: Transaction, provider_id: UUID, email: str, name: str) -> 
     if user is None or not user.is_free:
         return None
     user.provider_id, user.name, user.disabled_at = provider_id, name, None
+    user.team_role = role
     user.password_hash = user.totp_secret = user.totp_used_step = None
     record(tx, ANYBODY, "user.let_in_again", user.id)
     return user

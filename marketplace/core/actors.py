@@ -1,10 +1,12 @@
-"""Who acts: a signed-in person, a provider's software, a business by its link, or the product."""
+"""Who acts, and what they may do: a person, a provider's software, a business by its link, ..."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from marketplace.core.errors import NotAllowed
+from marketplace.core.texts import N_, Told
 
 
 class Kind(StrEnum):
@@ -20,6 +22,53 @@ class Kind(StrEnum):
     SYSTEM = "system"
 
 
+class Right(StrEnum):
+    """What somebody may do for a provider. Keys have them as scopes, all but the last."""
+
+    READ = "read"
+    """Look at everything that the provider is shown."""
+    ANSWER = "answer"
+    """Accept, decline, quote, ask, attach, object and reply, in the provider's name."""
+    MANAGE = "manage"
+    """Profile, coverage, accreditations, pauses, and where its software is told."""
+    TEAM = "team"
+    """Let people and software in, and out."""
+
+
+class Scope(StrEnum):
+    """The rights that a key can be made with: no key lets anybody in."""
+
+    READ = "read"
+    ANSWER = "answer"
+    MANAGE = "manage"
+
+
+class TeamRole(StrEnum):
+    """What a person is in the team of a provider."""
+
+    OWNER = "owner"
+    MEMBER = "member"
+    READ_ONLY = "read_only"
+
+
+RIGHTS_OF: Mapping[TeamRole, frozenset[Right]] = {
+    TeamRole.OWNER: frozenset(Right),
+    TeamRole.MEMBER: frozenset({Right.READ, Right.ANSWER, Right.MANAGE}),
+    TeamRole.READ_ONLY: frozenset({Right.READ}),
+}
+
+_LACKS = {
+    Right.READ: N_("your role lets you see nothing here: an owner of your team can change it"),
+    Right.ANSWER: N_(
+        "your role lets you look, and not answer: an owner of your team can change it"
+    ),
+    Right.MANAGE: N_(
+        "your role lets you look, and not change this: an owner of your team can change it"
+    ),
+    Right.TEAM: N_("only owners of your team let people and software in, and out"),
+}
+
+
 @dataclass(frozen=True)
 class Actor:
     """Who acts, and what is theirs."""
@@ -29,10 +78,28 @@ class Actor:
     """The user, the API key or, for a business, the lead that its request token opens."""
     provider_id: UUID | None = None
     lead_id: UUID | None = None
+    rights: frozenset[Right] = frozenset()
+    """What they may do for their provider: by the person's role, or by the key's scopes."""
 
     @property
     def is_admin(self) -> bool:
         return self.kind in (Kind.ADMIN, Kind.OPERATOR)
+
+    @property
+    def looks_for_provider(self) -> bool:
+        """Return whether what they have looked at, their provider has seen.
+
+        That is a person who could answer it: not a program, nor somebody who only reads along.
+        """
+        return self.kind is Kind.PROVIDER and Right.ANSWER in self.rights
+
+    def require(self, right: Right) -> None:
+        """Raise `NotAllowed`, which says what is missing, unless they may do this."""
+        if right in self.rights:
+            return
+        if self.kind is Kind.API_KEY:
+            raise NotAllowed(Told("this key lacks the scope %(right)s", right=right))
+        raise NotAllowed(_LACKS[right])
 
     def require_admin(self) -> None:
         """Raise `NotAllowed` unless an administrator (or an operator's shell) acts."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import insert
 
 from marketplace.catalogue import queries as catalogue
-from marketplace.core.actors import SYSTEM, Actor, Kind
+from marketplace.core.actors import SYSTEM, Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.direct import Direct
@@ -120,7 +120,7 @@ def look_at_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invit
     """
     with ctx.transaction() as tx:
         invitation = queries.invitation_of(tx.session, actor, invitation_id)
-        if actor.kind is not Kind.PROVIDER or invitation.state not in (
+        if not actor.looks_for_provider or invitation.state not in (
             InvitationState.SENT,
             InvitationState.RELEASED,
         ):

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from marketplace.core.actors import Actor, Kind
+from marketplace.core.actors import Actor
 from marketplace.core.context import Context
 from marketplace.notifications.models import Notification
 from marketplace.notifications.wording import CannotBeWritten, Words, action_address, words
@@ -57,7 +57,7 @@ def own_messages(
         unread = unread_messages(tx.session, provider_id)
         items = [_letter(each, public_url, now=tx.now) for each in shown]
         new = [each.id for each in shown if each.read_at is None]
-        if new and actor.kind is Kind.PROVIDER:
+        if new and actor.looks_for_provider:
             tx.session.execute(
                 update(Notification).where(Notification.id.in_(new)).values(read_at=tx.now)
             )

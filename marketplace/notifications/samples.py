@@ -323,6 +323,10 @@ SAMPLES: tuple[Sample, ...] = (
         {**_PROVIDER, "by": "Kim Reyes", "expires_at": _DUE},
         link=Purpose.JOIN_TEAM,
     ),
+    *(
+        Sample("team_role_changed", {**_PROVIDER, "role": role}, path="/sign-in", case=role)
+        for role in ("owner", "member", "read_only")
+    ),
     Sample("team_invited_elsewhere", {**_PROVIDER, "by": "Kim Reyes"}, path="/sign-in"),
     Sample("password_reset", {}, link=Purpose.SET_PASSWORD),
     Sample("password_reset", {"expires_at": _DUE}, link=Purpose.SET_PASSWORD, case="until"),

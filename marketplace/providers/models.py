@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.accounts.models import User
 from marketplace.catalogue.models import AccreditationBody, Standard
+from marketplace.core.actors import TeamRole
 from marketplace.core.db import Base, Id, Words, words_of
 from marketplace.providers import rules
 from marketplace.providers.rules import (
@@ -253,6 +254,8 @@ class TeamInvitation(Base):
     email: Mapped[str]
     """In its normal form, as users have it."""
     name: Mapped[str]
+    role: Mapped[TeamRole] = mapped_column(server_default=TeamRole.MEMBER)
+    """What they will be in the team."""
     invited_by: Mapped[UUID] = mapped_column(ForeignKey(User.id))
     invited_at: Mapped[datetime]
     expires_at: Mapped[datetime]

@@ -17,7 +17,7 @@ from marketplace.accounts import rules as signing_in
 from marketplace.accounts import service as accounting
 from marketplace.accounts.models import User
 from marketplace.core import consents, links
-from marketplace.core.actors import Actor, Kind
+from marketplace.core.actors import Actor, Kind, Right, TeamRole
 from marketplace.core.agreements import Agreed
 from marketplace.core.consents import Whose
 from marketplace.core.context import Context, Transaction
@@ -55,9 +55,11 @@ class Team:
     def size(self) -> int:
         return len(self.members) + len(self.invited)
 
-    def may_remove(self, user: User) -> bool:
-        """Return whether anybody else remains who has a password to sign in with."""
-        return any(each.password_hash for each in self.members if each.id != user.id)
+    def keeps_an_owner_without(self, user: User) -> bool:
+        """Return whether an owner who can sign in remains, whatever becomes of this one."""
+        return any(
+            each.is_owner and each.can_sign_in for each in self.members if each.id != user.id
+        )
 
 
 def team_of(session: Session, provider_id: UUID) -> Team:
@@ -76,11 +78,12 @@ def own_team(ctx: Context, actor: Actor) -> Team:
         return team_of(session, actor.own_provider())
 
 
-def invite_member(ctx: Context, actor: Actor, form: Form) -> None:
-    """Invite a colleague; one who is invited already is written to again."""
+def invite_member(ctx: Context, actor: Actor, form: Form) -> TeamInvitation:
+    """Invite a colleague; one who is invited already is written to again, in the role given now."""
     with ctx.transaction() as tx:
-        provider, me = _hold(tx, actor)
+        provider, me = hold_team(tx, actor)
         wanted = form.accept()
+        role = wanted.get("role", TeamRole.MEMBER)
         email, team = signing_in.normal_email(wanted["email"]), team_of(tx.session, provider.id)
         if any(each.email == email for each in team.members):
             raise Invalid([FieldError("/email", "signs in for you already")])
@@ -99,20 +102,46 @@ def invite_member(ctx: Context, actor: Actor, form: Form) -> None:
                 provider_id=provider.id,
                 email=email,
                 name=wanted["name"],
+                role=role,
                 invited_by=me.id,
                 invited_at=tx.now,
                 expires_at=tx.now,
             )
             tx.session.add(invitation)
-            record(tx, actor, "provider.member_invited", provider.id, invitation=str(invitation.id))
+            record(
+                tx,
+                actor,
+                "provider.member_invited",
+                provider.id,
+                invitation=str(invitation.id),
+                role=role,
+            )
+        elif role is not invitation.role:
+            set_invited_role(tx, actor, invitation, role)
         _write_to(tx, provider, me, invitation)
+        return invitation
+
+
+def set_invited_role(
+    tx: Transaction, actor: Actor, invitation: TeamInvitation, role: TeamRole
+) -> None:
+    """Let somebody who is invited come in another role."""
+    invitation.role = role
+    record(
+        tx,
+        actor,
+        "provider.member_role_changed",
+        invitation.provider_id,
+        invitation=str(invitation.id),
+        role=role,
+    )
 
 
 def invite_again(ctx: Context, actor: Actor, invitation_id: UUID) -> TeamInvitation:
     """Mail an invitation once more, and let it run on from now."""
     with ctx.transaction() as tx:
-        provider, me = _hold(tx, actor)
-        invitation = _own(tx, provider, invitation_id)
+        provider, me = hold_team(tx, actor)
+        invitation = own_invitation(tx, provider, invitation_id)
         record(
             tx, actor, "provider.member_invited_again", provider.id, invitation=str(invitation.id)
         )
@@ -123,23 +152,27 @@ def invite_again(ctx: Context, actor: Actor, invitation_id: UUID) -> TeamInvitat
 def withdraw_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> None:
     """Take an invitation back: its link opens nothing from now on."""
     with ctx.transaction() as tx:
-        provider, _ = _hold(tx, actor)
-        invitation = _own(tx, provider, invitation_id)
-        tx.session.delete(invitation)
-        record(
-            tx,
-            actor,
-            "provider.member_invitation_withdrawn",
-            provider.id,
-            invitation=str(invitation.id),
-        )
+        provider, _ = hold_team(tx, actor)
+        withdraw(tx, actor, own_invitation(tx, provider, invitation_id))
+
+
+def withdraw(tx: Transaction, actor: Actor, invitation: TeamInvitation) -> None:
+    """Forget an invitation."""
+    tx.session.delete(invitation)
+    record(
+        tx,
+        actor,
+        "provider.member_invitation_withdrawn",
+        invitation.provider_id,
+        invitation=str(invitation.id),
+    )
 
 
 def mail_first_link(ctx: Context, actor: Actor, user_id: UUID) -> User:
     """Mail a colleague who never set a password a link to do so."""
     with ctx.transaction() as tx:
-        provider, _ = _hold(tx, actor)
-        user = _colleague(tx, provider, user_id)
+        provider, _ = hold_team(tx, actor)
+        user = colleague(tx, provider, user_id)
         if user.password_hash is not None:
             raise Conflict("they have set a password: the sign-in page mails another link")
         accounting.send_set_password(
@@ -150,18 +183,6 @@ def mail_first_link(ctx: Context, actor: Actor, user_id: UUID) -> User:
             provider=provider.name,
         )
         record(tx, actor, "provider.member_invited_again", provider.id, user=str(user.id))
-        return user
-
-
-def remove_member(ctx: Context, actor: Actor, user_id: UUID) -> User:
-    """Let somebody sign in for the provider no more; every session of theirs ends at once."""
-    with ctx.transaction() as tx:
-        provider, _ = _hold(tx, actor)
-        user = _colleague(tx, provider, user_id)
-        if not team_of(tx.session, provider.id).may_remove(user):
-            raise Conflict("somebody has to remain who can sign in: invite another person first")
-        accounting.remove_user(tx, user)
-        record(tx, actor, "provider.member_removed", provider.id, user=str(user.id))
         return user
 
 
@@ -201,7 +222,7 @@ def join_team(ctx: Context, form: Form) -> None:
         links.use(tx, Purpose.JOIN_TEAM, token)
         if current is None:
             raise Gone("this link was used or has lapsed")
-        user = accounting.join_provider(tx, provider.id, email, name)
+        user = accounting.join_provider(tx, provider.id, email, name, current.role)
         if user is None:
             raise Conflict("this address signs in for another organisation by now")
         me = passwords.actor_of(user)
@@ -211,10 +232,10 @@ def join_team(ctx: Context, form: Form) -> None:
         record(tx, me, "provider.member_joined", provider.id, user=str(user.id))
 
 
-def _hold(tx: Transaction, actor: Actor) -> tuple[Provider, User]:
+def hold_team(tx: Transaction, actor: Actor) -> tuple[Provider, User]:
     """Return the actor's provider, held so that its team stays as it is, and who the actor is.
 
-    Somebody who was removed a moment ago decides nothing any more.
+    Somebody who was removed a moment ago, or is an owner no more, decides nothing any more.
     """
     if actor.kind is not Kind.PROVIDER or actor.id is None:
         raise NotAllowed("this is for people who signed in")
@@ -222,17 +243,18 @@ def _hold(tx: Transaction, actor: Actor) -> tuple[Provider, User]:
     me = tx.session.get(User, actor.id, populate_existing=True)
     if me is None or me.disabled_at is not None or me.provider_id != provider.id:
         raise NotSignedIn("please sign in")
+    passwords.actor_of(me).require(Right.TEAM)
     return provider, me
 
 
-def _own(tx: Transaction, provider: Provider, invitation_id: UUID) -> TeamInvitation:
+def own_invitation(tx: Transaction, provider: Provider, invitation_id: UUID) -> TeamInvitation:
     found = tx.session.get(TeamInvitation, invitation_id)
     if found is None or found.provider_id != provider.id:
         raise NotFound("there is no such invitation")
     return found
 
 
-def _colleague(tx: Transaction, provider: Provider, user_id: UUID) -> User:
+def colleague(tx: Transaction, provider: Provider, user_id: UUID) -> User:
     found = tx.session.get(User, user_id, with_for_update=True, populate_existing=True)
     if found is None or found.provider_id != provider.id or found.disabled_at is not None:
         raise NotFound("there is no such person")

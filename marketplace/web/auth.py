@@ -4,14 +4,15 @@ What a token is for stands in its prefix. Which door is open to whom is declared
 `marketplace.web.doors`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import g, request, session
 
 from marketplace.accounts import service as accounts
 from marketplace.bootstrap import Product
-from marketplace.core.actors import ANYBODY, Actor, Kind
+from marketplace.core.actors import ANYBODY, Actor, Kind, Right
 from marketplace.core.context import Context, Origin
 from marketplace.core.errors import NotAllowed, NotSignedIn
 from marketplace.leads import service as leads
@@ -68,29 +69,55 @@ def actor_of_token(token: str) -> Actor:
     return actor
 
 
-def api_door(kinds: Collection[Kind] | None) -> Callable[[], None]:
-    """Return the check for a group of endpoints that is open to `kinds`, or to anybody."""
+@dataclass(frozen=True)
+class Door:
+    """Who is let in to a group of routes, and which right of theirs each route takes."""
+
+    kinds: Collection[Kind] | None
+    """None is anybody."""
+    looking: Right | None = None
+    """What GET, HEAD and OPTIONS take; None where the kind alone decides ..."""
+    acting: Right | None = None
+    """... and what every other method takes."""
+    routes: Mapping[str, Right] = field(default_factory=dict)
+    """What single endpoints take instead, whatever the method."""
+
+    def takes(self, endpoint: str, method: str) -> Right | None:
+        """Return the right that a route of this group takes."""
+        usual = self.looking if method.upper() in ("GET", "HEAD", "OPTIONS") else self.acting
+        return self.routes.get(endpoint, usual)
+
+    def admit(self, actor: Actor, refusal: str) -> None:
+        """Raise `NotAllowed` unless this actor may do what the request asks for."""
+        if self.kinds is None or actor.kind not in self.kinds:
+            raise NotAllowed(refusal)
+        right = self.takes(request.endpoint or "", request.method)
+        if right is not None:
+            actor.require(right)
+
+
+def api_door(door: Door) -> Callable[[], None]:
+    """Return the check for a group of endpoints."""
 
     def check() -> None:
-        token = bearer()
-        if kinds is None:
+        if door.kinds is None:
             return
+        token = bearer()
         if token is None:
             raise NotSignedIn("send a bearer token in the Authorization header")
         g.actor = actor_of_token(token)
-        if g.actor.kind not in kinds:
-            raise NotAllowed("this credential is for something else")
+        door.admit(g.actor, "this credential is for something else")
 
     return check
 
 
-def page_door(kinds: Collection[Kind] | None) -> Callable[[], None]:
+def page_door(door: Door) -> Callable[[], None]:
     """Return the same for pages, whose credential is in the cookie."""
 
     def check() -> None:
-        if kinds is None:
+        if door.kinds is None:
             return
-        cookie = REQUEST_TOKEN if Kind.BUSINESS in kinds else SESSION_TOKEN
+        cookie = REQUEST_TOKEN if Kind.BUSINESS in door.kinds else SESSION_TOKEN
         token = session.get(cookie)
         if token is None:
             raise NotSignedIn("please sign in, or open the link from your e-mail")
@@ -99,7 +126,6 @@ def page_door(kinds: Collection[Kind] | None) -> Callable[[], None]:
         except NotSignedIn:
             session.pop(cookie, None)
             raise
-        if g.actor.kind not in kinds:
-            raise NotAllowed("this page is for somebody else")
+        door.admit(g.actor, "this page is for somebody else")
 
     return check

@@ -1,12 +1,15 @@
-"""Which door is open to whom: the one list."""
+"""Which door is open to whom, and which right each takes: the one list.
 
-from collections.abc import Collection
+It is looked at before any view runs. What a view then fetches it fetches for its actor.
+"""
+
+from collections.abc import Collection, Iterable
 
 from flask import Blueprint as Pages
 from flask import Flask, request
 from flask_smorest import Api
 
-from marketplace.core.actors import Kind
+from marketplace.core.actors import Kind, Right
 from marketplace.web import limits, operations
 from marketplace.web.api import (
     admin_catalogue,
@@ -32,12 +35,13 @@ from marketplace.web.api import (
     portal_provider,
     portal_reviews,
     portal_statement,
+    portal_team,
     portal_webhook,
     provider_applications,
     sessions,
 )
 from marketplace.web.api import request as business
-from marketplace.web.auth import api_door, page_door
+from marketplace.web.auth import Door, api_door, page_door
 from marketplace.web.pages import (
     checks,
     desk,
@@ -57,7 +61,6 @@ from marketplace.web.pages import (
     portal_leave,
     portal_profile,
     portal_software,
-    portal_team,
     provider_desk,
     quoting,
     record,
@@ -75,16 +78,32 @@ from marketplace.web.pages import (
 from marketplace.web.pages import (
     portal_statement as statement_pages,
 )
+from marketplace.web.pages import (
+    portal_team as team_pages,
+)
 from marketplace.web.requests import Blueprint
 
-ANYBODY = None
-BUSINESS = frozenset({Kind.BUSINESS})
-PROVIDER = frozenset({Kind.PROVIDER, Kind.API_KEY})
-PROVIDER_PERSON = frozenset({Kind.PROVIDER})
-PERSON = frozenset({Kind.PROVIDER, Kind.ADMIN})
-ADMIN = frozenset({Kind.ADMIN})
+ANYBODY = Door(None)
+BUSINESS = Door(frozenset({Kind.BUSINESS}))
+ADMIN = Door(frozenset({Kind.ADMIN}))
+PERSON = Door(frozenset({Kind.PROVIDER, Kind.ADMIN}))
+"""Whoever signed in, whatever their role: what is their own."""
 
-API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
+_SOFTWARE_TOO = frozenset({Kind.PROVIDER, Kind.API_KEY})
+_PEOPLE = frozenset({Kind.PROVIDER})
+
+ANSWER = Door(_SOFTWARE_TOO, looking=Right.READ, acting=Right.ANSWER)
+MANAGE = Door(_SOFTWARE_TOO, looking=Right.READ, acting=Right.MANAGE)
+
+
+def _people(acting: Right, looking: Right = Right.READ, **routes: Right) -> Door:
+    """Return a door for a provider's people, and not for their software."""
+    return Door(
+        _PEOPLE, looking, acting, {each.replace("__", "."): routes[each] for each in routes}
+    )
+
+
+API_DOORS: tuple[tuple[Blueprint, Door], ...] = (
     (admin_catalogue.blp, ADMIN),
     (admin_consultants.blp, ADMIN),
     (admin_events.blp, ADMIN),
@@ -99,22 +118,23 @@ API_DOORS: tuple[tuple[Blueprint, Collection[Kind] | None], ...] = (
     (catalogue.blp, ANYBODY),
     (leads.blp, ANYBODY),
     (matching_disclosure.blp, ANYBODY),
-    (portal_invitations.blp, PROVIDER),
-    (portal_attachments.blp, PROVIDER),
-    (portal_misses.blp, PROVIDER),
+    (portal_invitations.blp, ANSWER),
+    (portal_attachments.blp, ANSWER),
+    (portal_misses.blp, ANSWER),
     (hooks.blp, ANYBODY),  # signed
-    (portal_api_keys.blp, PROVIDER_PERSON),
-    (portal_messages.blp, PROVIDER),
-    (portal_provider.blp, PROVIDER),
-    (portal_reviews.blp, PROVIDER),
-    (portal_statement.blp, PROVIDER),
-    (portal_webhook.blp, PROVIDER_PERSON),
+    (portal_api_keys.blp, _people(Right.TEAM, Right.MANAGE)),
+    (portal_messages.blp, ANSWER),
+    (portal_provider.blp, MANAGE),
+    (portal_reviews.blp, ANSWER),
+    (portal_statement.blp, ANSWER),
+    (portal_team.blp, _people(Right.TEAM)),
+    (portal_webhook.blp, _people(Right.MANAGE, Right.MANAGE)),
     (provider_applications.blp, ANYBODY),
     (sessions.blp, ANYBODY),
     (sessions.own, PERSON),
 )
 
-PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
+PAGE_DOORS: tuple[tuple[Pages, Door], ...] = (
     (guard.assets, ANYBODY),
     (front.pages, ANYBODY),
     (checks.pages, ANYBODY),
@@ -129,17 +149,25 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (own_request.pages, BUSINESS),
     (reminders.own, BUSINESS),
     (sign_in.pages, ANYBODY),
-    (portal.pages, PROVIDER_PERSON),
-    (quoting.pages, PROVIDER_PERSON),
-    (message_pages.pages, PROVIDER_PERSON),
-    (portal_profile.pages, PROVIDER_PERSON),
-    (portal_accreditations.pages, PROVIDER_PERSON),
-    (portal_leave.pages, PROVIDER_PERSON),
-    (statement_pages.pages, PROVIDER_PERSON),
-    (portal_software.pages, PROVIDER_PERSON),
-    (portal_team.pages, PROVIDER_PERSON),
-    (record.pages, PROVIDER_PERSON),
-    (review_pages.pages, PROVIDER_PERSON),
+    (portal.pages, _people(Right.ANSWER, portal__look_before_declining=Right.ANSWER)),
+    (quoting.pages, _people(Right.ANSWER, quoting__form=Right.ANSWER)),
+    (message_pages.pages, _people(Right.ANSWER)),
+    (portal_profile.pages, _people(Right.MANAGE)),
+    (portal_accreditations.pages, _people(Right.MANAGE)),
+    (portal_leave.pages, _people(Right.MANAGE)),
+    (statement_pages.pages, _people(Right.ANSWER)),
+    (
+        portal_software.pages,
+        _people(
+            Right.MANAGE,
+            Right.MANAGE,
+            portal_software__make_key=Right.TEAM,
+            portal_software__revoke_key=Right.TEAM,
+        ),
+    ),
+    (team_pages.pages, _people(Right.TEAM)),
+    (record.pages, _people(Right.ANSWER, record__end_pause=Right.MANAGE)),
+    (review_pages.pages, _people(Right.ANSWER)),
     (desk.pages, ADMIN),
     (lead_desk.pages, ADMIN),
     (provider_desk.pages, ADMIN),
@@ -150,7 +178,7 @@ PAGE_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
     (operations.pages, ANYBODY),
 )
 
-DEVELOPMENT_DOORS: tuple[tuple[Pages, Collection[Kind] | None], ...] = (
+DEVELOPMENT_DOORS: tuple[tuple[Pages, Door], ...] = (
     (mailbox.pages, ANYBODY),
     (gallery.pages, ANYBODY),
 )
@@ -161,9 +189,9 @@ def register(app: Flask, api: Api) -> None:
     """Hang every group of endpoints in, behind the check that its line names."""
     by_mailbox = app.extensions["marketplace"].settings.mail_backend == "mailbox"
     page_doors = PAGE_DOORS + (DEVELOPMENT_DOORS if by_mailbox else ())
-    checks = {blueprint.name: api_door(kinds) for blueprint, kinds in API_DOORS}
-    checks |= {pages.name: page_door(kinds) for pages, kinds in page_doors}
-    app.extensions["doors"] = {blueprint.name: kinds for blueprint, kinds in API_DOORS}
+    checks = {blueprint.name: api_door(door) for blueprint, door in API_DOORS}
+    checks |= {pages.name: page_door(door) for pages, door in page_doors}
+    app.extensions["doors"] = {blueprint.name: door for blueprint, door in API_DOORS}
 
     app.before_request(guard.allow_uploads)
 
@@ -182,3 +210,11 @@ def register(app: Flask, api: Api) -> None:
         api.register_blueprint(blueprint)
     for pages, _ in page_doors:
         app.register_blueprint(pages)
+    _check_names([door for _, door in (*API_DOORS, *page_doors)], known=app.view_functions)
+
+
+def _check_names(doors: Iterable[Door], known: Collection[str]) -> None:
+    """Refuse to start where a right is asked for at an endpoint that there is not."""
+    unknown = {endpoint for door in doors for endpoint in door.routes} - set(known)
+    if unknown:
+        raise LookupError(f"no such endpoint: {', '.join(sorted(unknown))}")

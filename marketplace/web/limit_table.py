@@ -190,6 +190,7 @@ LIMITS: Mapping[tuple[str, str], Line] = {
     ("POST", "/join"): _JOIN,
     ("POST", "/api/v1/provider-applications"): _JOIN,
     ("POST", "/portal/team"): _INVITE,
+    ("POST", "/api/v1/portal/team"): _INVITE,
     ("POST", "/portal/team/invitations/<uuid:invitation_id>/again"): _INVITE,
     ("POST", "/portal/team/<uuid:user_id>/link"): _INVITE,
     ("PUT", "/api/v1/request/reminders"): _REMINDERS,

@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from marketplace.core.actors import Kind
+from marketplace.web.auth import Door
 from marketplace.web.errors import TITLE
 from marketplace.web.limit_table import line_of
 
@@ -77,7 +78,7 @@ IDEMPOTENCY_KEY: Json = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
 }
 
-Doors = dict[str, Collection[Kind] | None]
+Doors = dict[str, Door]
 
 
 def document(app: Flask) -> Json:
@@ -99,7 +100,8 @@ def _completed(spec: Json, app: Flask) -> Json:
     schemas = spec["components"]["schemas"]
     for path, method, operation in operations(spec):
         rule = rules[path]
-        kinds = doors[rule.endpoint.rpartition(".")[0]]
+        door = doors[rule.endpoint.rpartition(".")[0]]
+        kinds = door.kinds
         operation["operationId"] = _operation_id(method, path)
         operation["security"] = [
             {name: []}
@@ -107,6 +109,9 @@ def _completed(spec: Json, app: Flask) -> Json:
             if kinds is not None and set(kinds) & set(whose)
         ]
         _say_who(operation, kinds)
+        right = door.takes(rule.endpoint, method)
+        if right is not None:
+            operation["x-takes"] = right.value
         if _honours_key(app, rule, method):
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         _add_refusals(operation, _refusals(method, path, rule, operation, schemas))

@@ -25,7 +25,10 @@ def test_a_key_is_shown_once_and_stored_as_a_hash(client, ctx, head):
             {
                 "id": made.json["id"],
                 "name": "Our CRM",
+                "scopes": ["read", "answer", "manage"],
+                "made_by": made.json["made_by"],
                 "created_at": "2026-11-23T09:00:00Z",
+                "expires_at": None,
                 "last_used_at": None,
             }
         ],

@@ -73,12 +73,13 @@ SCHEMES = {
 
 
 def test_its_credentials_are_those_of_the_doors(app, spec):
-    by_blueprint = {blueprint.name: kinds for blueprint, kinds in doors.API_DOORS}
+    by_blueprint = {blueprint.name: door for blueprint, door in doors.API_DOORS}
     rules = {openapi.path_of(rule): rule for rule in app.url_map.iter_rules()}
-    for path, _, operation in operations(spec):
-        kinds = by_blueprint[rules[path].endpoint.rpartition(".")[0]]
+    for path, method, operation in operations(spec):
+        door = by_blueprint[rules[path].endpoint.rpartition(".")[0]]
         named = {name for choice in operation["security"] for name in choice}
-        assert named == {SCHEMES[kind] for kind in kinds or ()}, path
+        assert named == {SCHEMES[kind] for kind in door.kinds or ()}, path
+        assert operation.get("x-takes") == door.takes(rules[path].endpoint, method), path
         assert named <= spec["components"]["securitySchemes"].keys()
 
 

@@ -21,7 +21,7 @@ def test_a_colleague_is_invited_joins_by_the_mail_and_is_removed(
     person.open("/portal/profile")
     page = person.open(person.page.link("/portal/team"))
     assert "Remove" not in page.text  # the last one stays
-    page = person.send("/portal/team", name="Lee Okafor", email="lee@harbour.example")
+    page = person.send("/portal/team", name="Lee Okafor", email="lee@harbour.example", role="owner")
     assert "They are written to at lee@harbour.example" in page.text
     assert "Invited, and not here yet" in page.text
 
@@ -43,13 +43,20 @@ def test_a_colleague_is_invited_joins_by_the_mail_and_is_removed(
     assert client.get("/api/v1/portal/provider", headers=bearer(api)).status_code == 200
     page = person.open("/portal/team")
     assert "Lee Okafor is signed out everywhere at once" in page.text
-    mine, theirs = [form.action for form in page.forms if form.action.endswith("/remove")]
+    theirs, mine = remove_of(page)
+    assert "stays one" not in page.text
     removed = person.post(theirs, page.form(theirs).values)
     assert "They can sign in no more" in removed.text
     assert client.get("/api/v1/portal/provider", headers=bearer(api)).status_code == 401
     assert newcomer.open("/portal").at.startswith("/sign-in")
     assert "That was done already" in person.post(theirs, page.form(theirs).values).text
-    assert "somebody has to remain" in person.post(mine, page.form(mine).values).text.lower()
+    assert "an owner has to remain" in person.post(mine, page.form(mine).values).text.lower()
+    assert "The last owner who can sign in stays one" in person.page.text
+
+
+def remove_of(page):
+    """Return where colleagues are removed, the newest first: the oldest is who looks."""
+    return [form.action for form in page.forms if form.action.endswith("/remove")][::-1]
 
 
 def test_of_an_address_known_elsewhere_the_page_says_the_same(ctx, make, person):

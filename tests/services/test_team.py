@@ -16,7 +16,7 @@ from marketplace.core.events import Event
 from marketplace.core.forms import Form
 from marketplace.core.links import Purpose
 from marketplace.notifications.models import Notification
-from marketplace.providers import team
+from marketplace.providers import members, team
 from tests.people import PASSWORD, a_person, an_admin, session_token
 
 NEW_PASSWORD = "a slow green tram"
@@ -147,14 +147,14 @@ def test_somebody_removed_is_out_at_once_and_their_links_open_nothing(ctx, harbo
     token = session_token(ctx, lee)
     with ctx.transaction() as tx:
         reset = links.mint(tx, Purpose.SET_PASSWORD, lee.id, expires_at=tx.now + timedelta(hours=1))
-    team.remove_member(ctx, acting, lee.id)
+    members.remove_member(ctx, acting, lee.id)
     assert service.actor_of_session(ctx, token) is None
     with pytest.raises(NotSignedIn):
         session_token(ctx, lee)
     with pytest.raises(Gone):
         passwords.set_password(ctx, Form({"token": reset, "password": NEW_PASSWORD}))
     with pytest.raises(NotFound):
-        team.remove_member(ctx, acting, lee.id)
+        members.remove_member(ctx, acting, lee.id)
     with pytest.raises(NotSignedIn):
         invite(ctx, passwords.actor_of(lee), "sam@harbour.example")
 
@@ -163,7 +163,7 @@ def test_whoever_was_removed_may_be_invited_again_by_anybody_and_starts_afresh(
     ctx, make, harbour, acting
 ):
     lee = a_person(ctx, "lee@harbour.example", provider_id=harbour.id)
-    team.remove_member(ctx, acting, lee.id)
+    members.remove_member(ctx, acting, lee.id)
     wattle = make.provider(name="Wattle Certification")
     boss = passwords.actor_of(a_person(ctx, "di@wattle.example", provider_id=wattle.id))
     invite(ctx, boss)
@@ -180,8 +180,8 @@ def test_whoever_was_removed_may_be_invited_again_by_anybody_and_starts_afresh(
 def test_the_last_who_can_sign_in_stays(ctx, harbour, kim, acting):
     a_person(ctx, "lee@harbour.example", password=None, provider_id=harbour.id)
     invite(ctx, acting, "sam@harbour.example")
-    with pytest.raises(Conflict, match="somebody has to remain"):
-        team.remove_member(ctx, acting, kim.id)
+    with pytest.raises(Conflict, match="an owner has to remain"):
+        members.remove_member(ctx, acting, kim.id)
     assert service.actor_of_session(ctx, session_token(ctx, kim)) is not None
 
 
@@ -193,7 +193,7 @@ def test_two_who_remove_each_other_at_once_leave_one(ctx, harbour, kim, acting, 
         with installation.app.app_context():
             start.wait()
             try:
-                team.remove_member(ctx, actor, other.id)
+                members.remove_member(ctx, actor, other.id)
             except (Conflict, NotSignedIn):
                 return "refused"
             return "removed"
@@ -226,7 +226,7 @@ def test_what_is_another_providers_is_not_found(ctx, make, kim, acting):
     invite(ctx, boss)
     (invited,) = team.own_team(ctx, boss).invited
     for attempt, target in (
-        (team.remove_member, stranger),
+        (members.remove_member, stranger),
         (team.mail_first_link, unset),
         (team.invite_again, invited),
         (team.withdraw_invitation, invited),

@@ -8,9 +8,10 @@ from marshmallow import Schema, fields
 
 from marketplace.accounts import keys, queries
 from marketplace.accounts.models import ApiKey
+from marketplace.core.actors import Scope
 from marketplace.core.forms import Form
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import In, Moment, Text
+from marketplace.web.fields import Choice, In, ListOf, Moment, Text, optional
 from marketplace.web.idempotency import idempotent_secret
 from marketplace.web.paging import PageArgs, page
 from marketplace.web.requests import Blueprint
@@ -24,9 +25,11 @@ blp = Blueprint(
 
 
 class NewApiKeySchema(In):
-    """What a key is for, in its owner's words."""
+    """What a key is for, what it may do (everything, unless that is said), and until when."""
 
     name = Text(at_most=100, required=True)
+    scopes = ListOf(Choice(Scope), least=1, most=len(Scope), **optional())
+    expires_at = Moment(**optional())
 
 
 class ApiKeySchema(Schema):
@@ -34,7 +37,11 @@ class ApiKeySchema(Schema):
 
     id = fields.UUID()
     name = fields.String()
+    scopes = fields.List(Choice(Scope))
+    made_by = fields.UUID()
+    """Who answers for it: it does no more than they may."""
     created_at = Moment()
+    expires_at = Moment(allow_none=True)
     last_used_at = Moment(allow_none=True)
 
 
@@ -68,14 +75,7 @@ class ApiKeys(MethodView):
     def post(self, form: Form) -> dict[str, Any]:
         """Make a key; its secret is in this answer and never again."""
         made = keys.make_api_key(current_context(), current_actor(), form)
-        key = made.key
-        return {
-            "id": key.id,
-            "name": key.name,
-            "created_at": key.created_at,
-            "last_used_at": key.last_used_at,
-            "secret": made.secret,
-        }
+        return {**made.key.columns, "secret": made.secret}
 
 
 @blp.route("/<uuid:key_id>")

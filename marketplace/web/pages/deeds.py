@@ -96,6 +96,7 @@ SENTENCES = {
     "provider.member_invitation_withdrawn": N_("An invitation of a colleague was taken back"),
     "provider.member_joined": N_("A colleague joined"),
     "provider.member_removed": N_("A colleague was removed"),
+    "provider.member_role_changed": N_("A colleague was given another role: %(role)s"),
     "accreditation.imported": N_("Accreditation for %(standard)s, %(number)s: came in with a file"),
     "accreditation.claimed": N_(
         "Accreditation for %(standard)s, %(number)s: stated by the provider"
@@ -117,6 +118,7 @@ SENTENCES = {
     ),
     "api_key.made": N_("A key for software was made: %(key)s"),
     "api_key.revoked": N_("A key for software was revoked: %(key)s"),
+    "api_key.kept": N_("A key for software was kept by a colleague of who left: %(key)s"),
     "user.created": N_("%(person)s can sign in"),
     "user.let_in_again": N_("%(person)s can sign in again"),
     "user.signed_in": N_("%(person)s signed in"),

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from flask import Blueprint, Flask, Response, g, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
-from marketplace.core.actors import Kind
+from marketplace.core.actors import Kind, Right
 from marketplace.core.texts import N_
 from marketplace.providers.evidence import EVIDENCE_AT_MOST
 from marketplace.web import errors
@@ -138,7 +138,10 @@ def frame() -> dict[str, Any]:
     """Return what the frame around every page shows; it must not need the database."""
     actor = g.get("actor")
     role = actor.kind if actor and actor.kind in (Kind.ADMIN, Kind.PROVIDER) else None
+    # Where nobody was asked who they are, the menu promises what the doors may refuse.
+    rights = actor.rights if actor and actor.kind is Kind.PROVIDER else frozenset(Right)
     return {
+        "may": rights.__contains__,
         "is_signed_in": SESSION_TOKEN in session,
         "role": role or session.get("role"),
         "kind_of_provider": session.get("kind"),

@@ -1,6 +1,7 @@
 """A provider's own software: the keys by which it reads and answers, and where it is told."""
 
 from contextlib import suppress
+from datetime import timedelta
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -9,18 +10,21 @@ from werkzeug.wrappers import Response
 
 from marketplace.accounts import keys, queries
 from marketplace.core import idempotency
-from marketplace.core.errors import Conflict, Invalid, NotFound, NotSignedIn
+from marketplace.core.actors import Scope
+from marketplace.core.errors import Conflict, FieldError, Invalid, NotFound, NotSignedIn
 from marketplace.core.links import new_token
 from marketplace.core.texts import N_
 from marketplace.providers import webhooks
 from marketplace.web.api import portal_webhook
-from marketplace.web.api.portal_api_keys import NewApiKeySchema
 from marketplace.web.api.portal_webhook import NewWebhookSchema
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.fields import Choice, Day, In, ListOf, Text, optional
 from marketplace.web.pages.desk import done
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile
+from marketplace.web.pages.portal_leave import beginning
 from marketplace.web.pages.sign_in import to_sign_in
+from marketplace.web.pages.words import say
 from marketplace.web.requests import load
 
 pages = Blueprint("portal_software", __name__, url_prefix="/portal/software")
@@ -31,9 +35,19 @@ Page = Response | str | tuple[str, int]
 LABELS = {
     "": "",
     "name": N_("What the key is for"),
+    "scopes": N_("What the key may do"),
+    "last_day": N_("The last day"),
     "url": N_("The address"),
     "enabled": N_("The switch"),
 }
+
+
+class PageKeySchema(In):
+    """A key as the page asks for it: whoever ticks nothing has to, and it ends with a day."""
+
+    name = Text(at_most=100, required=True)
+    scopes = ListOf(Choice(Scope), least=1, most=len(Scope), required=True)
+    last_day = Day(**optional())
 
 
 @pages.get("")
@@ -45,14 +59,22 @@ def own() -> str:
 @pages.post("/keys")
 def make_key() -> Page:
     """Make a key, and show its secret this once; the same form sent again makes no second one."""
-    sent = read(NewApiKeySchema(), request.form)
+    sent = read(PageKeySchema(), request.form)
     ctx, actor = current_context(), current_actor()
+    form, zone = load(PageKeySchema(), sent.data), own_profile()[1]
+    day = form.values.pop("last_day", None)
+    if day is not None:
+        form.values["expires_at"] = beginning(day + timedelta(days=1), zone)
     scope = idempotency.digest("key", str(actor.id), request.form.get("once", ""))
     try:
         with idempotency.once(ctx, scope):
-            made = keys.make_api_key(ctx, actor, load(NewApiKeySchema(), sent.data))
+            made = keys.make_api_key(ctx, actor, form)
     except Invalid as refused:
-        return show(Filled(LABELS).wrong(refused.errors, sent.typed)), 422
+        errors = [
+            FieldError(each.pointer.replace("/expires_at", "/last_day"), each.detail)
+            for each in refused.errors
+        ]
+        return show(Filled(LABELS).wrong(errors, sent.typed)), 422
     except Conflict:
         flash(
             _(
@@ -115,18 +137,25 @@ def show(form: Filled, *, secret: str | None = None, whose: str = "") -> str:
     profile, zone = own_profile()
     with ctx.reading() as session:
         own_keys = session.scalars(queries.api_keys_of(profile.provider.id)).all()
+        people = queries.users_of_provider(session, profile.provider.id)
     webhook = None
     with suppress(NotFound):
         webhook = portal_webhook.shown()
+    allowed = {"scopes": [str(each) for each in Scope]}
     if webhook is not None and not form.typed:
         typed = {"url": [webhook["url"]], "enabled": ["yes" if webhook["enabled"] else "no"]}
-        form = Filled(LABELS, typed, form.problems)
+        form = Filled(LABELS, typed | allowed, form.problems)
     elif not form.typed:
-        form = Filled(LABELS, {"enabled": ["yes"]}, form.problems)
+        form = Filled(LABELS, {"enabled": ["yes"]} | allowed, form.problems)
+    elif "url" in form.typed:  # it is the other form that was sent
+        form = Filled(LABELS, form.typed | allowed, form.problems)
+    scopes = [(each, say(each, "scope")) for each in Scope]
     return render_template(
         "software.html",
         form=form,
         keys=own_keys,
+        people={each.id: each.name for each in people},
+        may_do=[(each, said[:1].upper() + said[1:], "") for each, said in scopes],
         webhook=webhook,
         secret=secret,
         whose=whose,

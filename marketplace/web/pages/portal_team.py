@@ -8,11 +8,13 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
+from marketplace.accounts import queries
+from marketplace.core.actors import TeamRole
 from marketplace.core.errors import Conflict, Invalid, NotFound, NotSignedIn
 from marketplace.core.texts import N_
-from marketplace.providers import team
+from marketplace.providers import members, team
+from marketplace.web.api.portal_team import NewMemberSchema, RoleSchema
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import Email, In, Text
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.sign_in import to_sign_in
@@ -23,20 +25,18 @@ pages = Blueprint("portal_team", __name__, url_prefix="/portal/team")
 pages.register_error_handler(NotSignedIn, to_sign_in)
 
 
-class NewMemberSchema(In):
-    """Whom to invite."""
-
-    name = Text(at_most=120, required=True)
-    email = Email(required=True)
-
-
-LABELS = {"": "", "name": N_("The name"), "email": N_("The e-mail address")}
+LABELS = {
+    "": "",
+    "name": N_("The name"),
+    "email": N_("The e-mail address"),
+    "role": N_("The role"),
+}
 
 
 @pages.get("")
 def people() -> str:
     """Show who signs in, who was invited to, and the form to invite another."""
-    return show(Filled(LABELS))
+    return show(Filled(LABELS, {"role": [TeamRole.MEMBER]}))
 
 
 @pages.post("")
@@ -81,19 +81,45 @@ def link(user_id: UUID) -> Response:
     )
 
 
+@pages.post("/<uuid:member_id>/role")
+def change(member_id: UUID) -> Response:
+    """Give somebody another role, which signs them out; whoever does it to themselves as well."""
+    ctx, actor = current_context(), current_actor()
+    role = load(RoleSchema(), read(RoleSchema(), request.form).data).accept()["role"]
+    before = _own_role()
+    answer = _done(
+        lambda: members.change_role(ctx, actor, member_id, role=role),
+        _("The role is changed. They are signed out everywhere, and told by mail."),
+    )
+    if _own_role() == before:
+        return answer
+    return _signed_out(_("You have another role now. Please sign in again."))
+
+
 @pages.post("/<uuid:user_id>/remove")
 def remove(user_id: UUID) -> Response:
     """Let somebody in no more; whoever removes themselves is signed out."""
     ctx, actor = current_context(), current_actor()
+    keep_keys = request.form.get("keep_keys") == "yes"
     answer = _done(
-        lambda: team.remove_member(ctx, actor, user_id),
+        lambda: members.remove_member(ctx, actor, user_id, keep_keys=keep_keys),
         _("They can sign in no more, and are signed out everywhere."),
     )
-    if user_id == actor.id and not any(user_id == each.id for each in _team().members):
-        session.clear()
-        flash(_("You do not sign in here any more."))
-        return redirect(url_for("sign_in.form"), 303)
-    return answer
+    if _own_role() is not None:
+        return answer
+    return _signed_out(_("You do not sign in here any more."))
+
+
+def _own_role() -> TeamRole | None:
+    """Return what who acts is in the team; None once they are not in it."""
+    me = current_actor().id
+    return next((each.team_role for each in _team().members if each.id == me), None)
+
+
+def _signed_out(said: str) -> Response:
+    session.clear()
+    flash(said)
+    return redirect(url_for("sign_in.form"), 303)
 
 
 def _done(act: Callable[[], Any], said: str) -> Response:
@@ -114,12 +140,22 @@ def _team() -> team.Team:
 
 def show(form: Filled) -> str:
     profile, zone = own_profile()
+    ctx = current_context()
+    with ctx.reading() as reading:
+        own_keys = reading.scalars(queries.api_keys_of(profile.provider.id)).all()
     return render_template(
         "team.html",
         form=form,
         team=_team(),
         me=current_actor().id,
-        at_most=current_context().policy.team_at_most,
+        at_most=ctx.policy.team_at_most,
+        roles=list(TeamRole),
+        as_what=[
+            (TeamRole.MEMBER, _("Member"), _("Answers, and changes the profile.")),
+            (TeamRole.READ_ONLY, _("Reads along"), _("Sees everything and changes nothing.")),
+            (TeamRole.OWNER, _("Owner"), _("Lets people and software in and out as well.")),
+        ],
+        keys=own_keys,
         profile=profile,
         zone=zone,
     )

@@ -225,6 +225,19 @@ MESSAGE = {
     "suppressed": N_("held back: the address gets no mail"),
 }
 
+TEAM_ROLE = {
+    "owner": N_("owner"),
+    "member": N_("member"),
+    "read_only": N_("reads along"),
+}
+
+SCOPE = {
+    "read": N_("read"),
+    "answer": N_("answer and quote"),
+    "manage": N_("change the profile"),
+}
+"""What a key may do."""
+
 TONE = {
     **dict.fromkeys(("open", "verified", "quoted", "won", "awarded", "met", "checked"), "good"),
     **dict.fromkeys(("at_risk", "missed", "rejected", "suspended", "failed"), "bad"),
@@ -251,6 +264,8 @@ SAID: dict[str, dict[str, str]] = {
     "accreditation": ACCREDITATION,
     "own_accreditation": OWN_ACCREDITATION,
     "mail_stopped": MAIL_STOPPED,
+    "team_role": TEAM_ROLE,
+    "scope": SCOPE,
     "relationship": RELATIONSHIP,
     "message": MESSAGE,
     "check": CHECK,
