@@ -192,6 +192,12 @@ class Policy:
     decline_refunds_per_month: int = 2
     """... but only so often, or picking cherries would be free."""
 
+    mails_asked_per_hour: int = 4
+    """So many mails of one sort (`notifications.mailboxes.Asked`), which anybody can cause who
+    knows an address, one mailbox gets within an hour ..."""
+    mails_asked_per_day: int = 10
+    """... and within a day. What is owed to whoever confirmed an address is never capped."""
+
     send_attempts: int = 16
     """With the waits between them, about five hours of a mail service that is away."""
     send_lease: timedelta = timedelta(seconds=60)

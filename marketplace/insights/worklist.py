@@ -22,6 +22,7 @@ from marketplace.invitations.track_record import Missed
 from marketplace.leads import queries as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
+from marketplace.notifications.mailboxes import OVER_CAP
 from marketplace.notifications.models import Commitment, MailPause, Notification, Suppression
 from marketplace.notifications.rules import CommitmentState, NotificationState, Way
 from marketplace.notifications.suppressions import suppressions
@@ -209,6 +210,8 @@ def _rows(now: datetime, policy: Policy) -> dict[Kind, Select[*tuple[Any, ...]]]
             one_of(Notification.channel, Way.EMAIL),
             one_of(Notification.state, *NOT_ARRIVED),
             Notification.recipient.not_like("erased:%"),
+            # What strangers sent too much of is where it belongs.
+            func.coalesce(Notification.last_error, "") != OVER_CAP,
         )
         .order_by(Notification.id.desc()),
         Kind.OBJECTIONS: track_record.misses(to_decide=True).order_by(Miss.objected_at),

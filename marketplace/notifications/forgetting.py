@@ -30,7 +30,7 @@ def forget_messages(tx: Transaction, subject_ids: Collection[UUID]) -> None:
     tx.session.execute(delete(MailboxMessage).where(MailboxMessage.id.in_(ids)))
 
 
-EMPTIED = ("recipient", "recipient_name", "values", "provider_id")
+EMPTIED = ("recipient", "recipient_name", "values", "provider_id", "mailbox")
 """What that changes of a message."""
 
 
@@ -39,4 +39,4 @@ def empty(notification: Notification) -> None:
     notification.recipient = notification.nobody
     notification.recipient_name = "erased"
     notification.values = {}
-    notification.provider_id = None
+    notification.provider_id = notification.mailbox = None

@@ -49,6 +49,12 @@ class Notification(Base):
             ),
         ),
         Index(
+            "ix_notifications_mailbox",
+            "mailbox",
+            "created_at",
+            postgresql_where=text("mailbox IS NOT NULL"),
+        ),
+        Index(
             "ix_notifications_inbox",
             "provider_id",
             "id",
@@ -90,6 +96,8 @@ class Notification(Base):
     """... and when one of its people looked at it there first."""
     is_last_word: Mapped[bool]
     """To somebody who asked to be forgotten: it is emptied once it has been handed on."""
+    mailbox: Mapped[str | None]
+    """For which mailbox it counts (`mailboxes.mailbox_of`), if it is one that anybody can cause."""
 
     def apply(self, event: NotificationEvent) -> None:
         """Let `event` happen, or raise `Conflict`."""

@@ -16,7 +16,7 @@ from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.events import record
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
-from marketplace.notifications import queries, suppressions
+from marketplace.notifications import caps, queries, suppressions
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationEvent, NotificationState, Way
 
@@ -99,6 +99,7 @@ _WRITE = Direct(
         "id", "template", "recipient", "recipient_name", "time_zone", "subject_id", "occasion",
         "values", "path", "link_purpose", "link_subject_id", "link_expires_at", "state", "attempts",
         "next_attempt_at", "created_at", "is_last_word", "provider_id", "channel",
+        "mailbox",
     ),
 )  # fmt: skip
 
@@ -108,8 +109,14 @@ JOB_OF = {Way.EMAIL: Job.DELIVER_NOTIFICATIONS, Way.WEBHOOK: Job.DELIVER_WEBHOOK
 
 
 def notify_each(tx: Transaction, messages: Sequence[Message]) -> None:
-    """Write these messages down as `notify` does one, in one statement."""
-    if _WRITE.run(tx.session, *(_row(tx, message) for message in messages)):
+    """Write these messages down as `notify` does one, in one statement.
+
+    What anybody can cause is held back where its mailbox has had enough of it.
+    """
+    rows = [_row(tx, message) for message in messages]
+    caps.lock_mailboxes(tx, rows)
+    if _WRITE.run(tx.session, *rows):
+        caps.hold_back(tx, rows)
         for way in dict.fromkeys(message.channel for message in messages):
             tx.afterwards(JOB_OF[way])
 
@@ -139,6 +146,7 @@ def _row(tx: Transaction, message: Message) -> dict[str, Any]:
         "is_last_word": message.is_last_word,
         "provider_id": message.provider_id,
         "channel": message.channel,
+        "mailbox": caps.mailbox_to_count(tx, message.template, message.to.address, message.channel),
     }
 
 

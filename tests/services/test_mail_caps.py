@@ -1,0 +1,117 @@
+"""However many forms and requests for links name a mailbox, it gets few mails that nobody asked."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from sqlalchemy import select
+
+from marketplace.accounts import passwords
+from marketplace.core.context import Origin
+from marketplace.core.forms import Form
+from marketplace.leads import service as leads
+from marketplace.notifications.mailboxes import OVER_CAP
+from marketplace.notifications.models import Notification
+from marketplace.notifications.rules import NotificationState
+from marketplace.web.api.common import LeadIn
+from marketplace.web.requests import load
+from tests.factories import lead_form
+from tests.people import a_person
+from tests.services.test_leads import token_for
+
+VICTIM = "jo.tran@gmail.com"
+VARIANTS = (VICTIM, "jotran@gmail.com", "j.o.tran+{}@gmail.com", "JoTran+iso{}@googlemail.com")
+
+
+@pytest.fixture
+def capped(ctx):
+    return replace(ctx, policy=replace(ctx.policy, rate_limits=True))
+
+
+def send_form(ctx, number, email=VICTIM):
+    form = lead_form(number)
+    form["company"].pop("registration_number", None)
+    form["contact"]["email"] = email
+    somewhere = ctx.at(Origin(address=f"198.51.100.{number % 250}"))
+    return leads.submit_lead(somewhere, load(LeadIn(), form))
+
+
+def mails(make):
+    rows = make.ask(lambda session: session.scalars(select(Notification)).all())
+    return [row for row in rows if row.state is not NotificationState.SUPPRESSED]
+
+
+def test_fifty_forms_from_everywhere_to_one_mailbox_mail_it_four_times_an_hour(capped, make, clock):
+    answers = [send_form(capped, n, VARIANTS[n % 4].format(n)) for n in range(50)]
+    assert len(mails(make)) == capped.policy.mails_asked_per_hour == 4
+    assert len({(each.status, each.confirm_by) for each in answers}) == 1
+    held = make.ask(
+        lambda s: s.scalars(
+            select(Notification).where(Notification.state == NotificationState.SUPPRESSED)
+        ).all()
+    )
+    assert len(held) == 46
+    assert {each.last_error for each in held} == {OVER_CAP}
+    # Another mailbox gets its own, all the same.
+    send_form(capped, 60, "mia@kestrel.example")
+    assert len(mails(make)) == 5
+
+
+def test_over_a_day_it_is_ten(capped, make, clock):
+    for n in range(24):
+        for _ in range(2):
+            send_form(capped, n)
+        clock.advance(hours=0.9)
+    assert len(mails(make)) == capped.policy.mails_asked_per_day == 10
+    clock.advance(hours=24)
+    send_form(capped, 70)
+    assert len(mails(make)) == 11
+
+
+def test_an_honest_second_form_within_the_hour_gets_its_mail(capped, make, clock):
+    send_form(capped, 1)
+    clock.advance(minutes=20)
+    send_form(capped, 2)
+    assert [each.template for each in mails(make)] == ["confirm_request"] * 2
+
+
+def test_fifty_resets_mail_four_links_and_forms_do_not_use_them_up(
+    capped, make, clock, ctx, monkeypatch
+):
+    monkeypatch.setattr(passwords, "LIKE_TIME", 0.0)
+    a_person(ctx, VICTIM)
+    for n in range(10):
+        send_form(capped, n)
+    for _ in range(50):
+        passwords.ask_password_reset(capped, Form({"email": VICTIM}))
+        clock.advance(seconds=70)
+    templates = [each.template for each in mails(make)]
+    assert templates.count("password_reset") == 4
+    assert templates.count("confirm_request") == 4
+
+
+def test_what_is_owed_to_whoever_confirmed_is_never_held_back(capped, make):
+    receipts = [send_form(capped, n) for n in range(8)]
+    lead = make.lead_called(receipts[-1].reference)
+    leads.confirm_lead(capped, token_for(capped, lead))
+    owed = {each.template for each in mails(make)} - {"confirm_request"}
+    assert owed & {"request_opened", "request_in_review"}
+
+
+def test_without_confirmation_the_first_mail_of_a_form_counts_too(capped, make):
+    off = replace(capped, policy=replace(capped.policy, lead_confirmation="off"))
+    for n in range(20):
+        send_form(off, n, f"jo.tran+{n}@gmail.com")
+    to_victim = [each for each in mails(make) if each.mailbox == "jotran@gmail.com"]
+    assert len(to_victim) == 4
+
+
+def test_forms_at_once_do_not_pass_the_cap(capped, make, at_once):
+    at_once([partial(send_form, capped, number) for number in range(12)])
+    assert len(mails(make)) == 4
+
+
+def test_switched_off_nothing_is_held_back(ctx, make):
+    for n in range(12):
+        send_form(ctx, n)
+    assert len(mails(make)) == 12
