@@ -1,8 +1,9 @@
 """The settings of an installation: environment variables, read once, all checked at once."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -26,15 +27,17 @@ class SettingsError(Exception):
 class Settings:
     """What an operator decides. Every field is `MARKETPLACE_<NAME>` in the environment."""
 
-    database_url: str
-    redis_url: str
-    secret_key: str
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    secret_keys_old: tuple[str, ...] = field(repr=False)
+    """Secrets from before, the latest first: what they signed or sealed is still good."""
     public_url: str
     trusted_proxies: int
     """How many reverse proxies stand in front; their `X-Forwarded-*` headers are believed."""
     mail_backend: str
     mail_from: str
-    sendgrid_api_key: str
+    sendgrid_api_key: str = field(repr=False)
     sendgrid_base_url: str
     sendgrid_webhook_public_key: str
     lead_confirmation: str
@@ -54,6 +57,11 @@ class Settings:
     rate_limits: bool
     totp_for_admins: str
 
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """Every secret that is known, the one of now first."""
+        return (self.secret_key, *self.secret_keys_old)
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
         """Read and check every setting, or raise `SettingsError` naming all that are wrong."""
@@ -66,6 +74,7 @@ class Settings:
             "database_url": reader.read("DATABASE_URL", _database_url),
             "redis_url": reader.read("REDIS_URL", _redis_url),
             "secret_key": reader.read("SECRET_KEY", _secret),
+            "secret_keys_old": reader.read("SECRET_KEYS_OLD", _secrets, ""),
             "public_url": reader.read("PUBLIC_URL", _web_address),
             "trusted_proxies": reader.read("TRUSTED_PROXIES", _whole_number(0, 10), "0"),
             "mail_backend": mail_backend,
@@ -133,6 +142,19 @@ def _secret(raw: str) -> str:
     if len(raw) < 32:
         raise ValueError("must have at least 32 characters")
     return raw
+
+
+def _secrets(raw: str) -> tuple[str, ...]:
+    """Read several, between them commas or spaces; a list in JSON where one holds such itself."""
+    if not raw.startswith("["):
+        return tuple(_secret(each) for each in raw.replace(",", " ").split())
+    try:
+        several = json.loads(raw)
+    except ValueError:
+        several = None
+    if not isinstance(several, list) or not all(isinstance(each, str) for each in several):
+        raise ValueError("must be secrets with commas between them, or a list of them in JSON")
+    return tuple(_secret(each) for each in several)
 
 
 def _database_url(raw: str) -> str:

@@ -73,7 +73,7 @@ def policy_of(settings: Settings) -> Policy:
 def channel_of(settings: Settings) -> Channel:
     """Return the way out that the settings name."""
     if settings.mail_backend == "mailbox":
-        return MailboxChannel(secret_key=settings.secret_key, public_url=settings.public_url)
+        return MailboxChannel(secrets=settings.secret_keys, public_url=settings.public_url)
     return SendGridChannel(
         api_key=settings.sendgrid_api_key,
         base_url=settings.sendgrid_base_url,
@@ -85,7 +85,7 @@ def channel_of(settings: Settings) -> Channel:
 def webhook_channel_of(settings: Settings) -> WebhookChannel:
     """Return the way out to providers' own software; in development it may be on this machine."""
     return WebhookChannel(
-        seal=Seal(settings.secret_key, "webhook"),
+        seal=Seal(settings.secret_keys, webhooks.WEBHOOK),
         public_url=settings.public_url,
         loopback=settings.mail_backend == "mailbox",
     )
@@ -122,6 +122,7 @@ def build(
         template_folder="web/templates",
     )
     app.config["SECRET_KEY"] = settings.secret_key
+    app.config["SECRET_KEY_FALLBACKS"] = list(settings.secret_keys_old)
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "pool_pre_ping": True,

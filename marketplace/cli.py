@@ -26,6 +26,7 @@ from marketplace.matching.checking import check_coverage
 from marketplace.migrations.schema import upgrade
 from marketplace.providers.exporting import export_providers
 from marketplace.providers.importing import ImportReport, import_providers
+from marketplace.reseal_command import reseal_command
 from marketplace.simulate_command import simulate_command
 
 COUNT = click.IntRange(1, 256)
@@ -45,6 +46,7 @@ def cli() -> None:
 
 
 cli.add_command(simulate_command)
+cli.add_command(reseal_command)
 
 
 @cli.command()

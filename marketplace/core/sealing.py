@@ -1,22 +1,51 @@
-"""Secrets that have to be read again: encrypted with a key that only this installation has."""
+"""Secrets that have to be read again: encrypted with a key that only this installation has.
+
+The key comes from the installation's secret. Where that was changed, what older ones closed can be
+opened as long as they are named, and is closed anew by `marketplace reseal`.
+"""
 
 import base64
 import hashlib
+from collections.abc import Sequence
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+Secrets = str | Sequence[str]
+"""The secret of an installation, or all that are known: the one of now first."""
 
 
 class Seal:
     """Encrypts for one purpose; what was closed for another cannot be opened."""
 
-    def __init__(self, secret_key: str, purpose: str) -> None:
-        key = hashlib.sha256(f"marketplace {purpose}\0{secret_key}".encode()).digest()
-        self._fernet = Fernet(base64.urlsafe_b64encode(key))
+    def __init__(self, secrets: Secrets, purpose: str) -> None:
+        known = [secrets] if isinstance(secrets, str) else secrets
+        keys = [
+            hashlib.sha256(f"marketplace {purpose}\0{each}".encode()).digest() for each in known
+        ]
+        fernets = [Fernet(base64.urlsafe_b64encode(key)) for key in keys]
+        self._newest, self._all = fernets[0], MultiFernet(fernets)
 
     def close(self, secret: bytes) -> bytes:
-        """Return the secret, encrypted."""
-        return self._fernet.encrypt(secret)
+        """Return the secret, encrypted with the key of now."""
+        return self._newest.encrypt(secret)
 
     def open(self, sealed: bytes) -> bytes:
-        """Return the secret, or raise `cryptography.fernet.InvalidToken` under another key."""
-        return self._fernet.decrypt(sealed)
+        """Return the secret, or raise `cryptography.fernet.InvalidToken` under an unknown key."""
+        return self._all.decrypt(sealed)
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Return whether the key of now opens it, so that it needs no older one."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
+
+    def renewed(self, sealed: bytes) -> bytes:
+        """Return the same secret closed with the key of now, or raise `InvalidToken`."""
+        return self._all.rotate(sealed)
+
+
+def _key(secret: str, purpose: str) -> bytes:
+    digest = hashlib.sha256(f"marketplace {purpose}\0{secret}".encode()).digest()
+    return base64.urlsafe_b64encode(digest)

@@ -137,11 +137,15 @@ def wish(headers: Any) -> timedelta:
     return min(timedelta(seconds=min(int(asked), 86_400)), LONGEST_WISH)
 
 
+MAILBOX = "mailbox"
+"""What the seal of the mailbox is called."""
+
+
 class Seal:
     """Encrypts what the mailbox holds, with a key that only this installation's secret gives."""
 
-    def __init__(self, secret_key: str) -> None:
-        self._seal = sealing.Seal(secret_key, "mailbox")
+    def __init__(self, secrets: sealing.Secrets) -> None:
+        self._seal = sealing.Seal(secrets, MAILBOX)
 
     def close(self, words: Words) -> bytes:
         """Return the words, encrypted."""
@@ -156,9 +160,9 @@ class Seal:
 class MailboxChannel:
     """An inbox in the database, for development: anybody who can open `/mailbox` reads it all."""
 
-    def __init__(self, *, secret_key: str, public_url: str) -> None:
+    def __init__(self, *, secrets: sealing.Secrets, public_url: str) -> None:
         self.public_url = public_url
-        self._seal = Seal(secret_key)
+        self._seal = Seal(secrets)
 
     def send(self, ctx: Context, message: Message) -> Attempt:
         """Keep the message. One that comes a second time is kept once."""

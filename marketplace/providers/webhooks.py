@@ -28,6 +28,9 @@ from marketplace.providers.service import tell
 
 PREFIX = "whsec_"
 
+WEBHOOK = "webhook"
+"""What its secret is sealed for."""
+
 TEST = "webhook.test"
 """What a trial is called."""
 

@@ -10,7 +10,17 @@ from uuid6 import uuid7
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from marketplace.bootstrap import Product
-from marketplace.web import access_log, doors, errors, languages, limits, requests
+from marketplace.web import (
+    access_log,
+    cookies,
+    doors,
+    errors,
+    headers,
+    hosts,
+    languages,
+    limits,
+    requests,
+)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_\-]{8,64}")
 
@@ -25,14 +35,12 @@ def create_app(product: Product) -> Flask:
         OPENAPI_VERSION="3.1.0",
         MAX_CONTENT_LENGTH=requests.MAX_BODY,
         MAX_FORM_MEMORY_SIZE=requests.MAX_BODY,
-        SESSION_COOKIE_NAME="marketplace",
-        SESSION_COOKIE_SECURE=product.settings.public_url.startswith("https://"),
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
         PROPAGATE_EXCEPTIONS=False,
         COMPRESS_ALGORITHM=["br", "gzip"],
         COMPRESS_STREAMS=False,  # the library leaves the files open that it streams
     )
+    is_encrypted = product.settings.public_url.startswith("https://")
+    cookies.register(app, is_encrypted=is_encrypted)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of the contract's examples
     if product.settings.trusted_proxies:
         hops = product.settings.trusted_proxies
@@ -42,8 +50,10 @@ def create_app(product: Product) -> Flask:
     # The first to be registered is the last to see an answer. No other site can make a browser ask
     # for a private page again and again to learn from its size (BREACH): cookies are SameSite=Lax.
     Compress(app)
+    headers.register(app, is_encrypted=is_encrypted)
     _number_requests(app)
     access_log.register(app)
+    hosts.register(app, product.settings.public_url)
     languages.register(app)
     api = Api(app)
     errors.register(app)  # after the library's own handlers, which it replaces
@@ -65,7 +75,4 @@ def _number_requests(app: Flask) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.get("request_id", "-")
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if request.path.startswith("/api/") and "Cache-Control" not in response.headers:
-            response.headers["Cache-Control"] = "no-store"
         return response

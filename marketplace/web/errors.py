@@ -45,6 +45,7 @@ TITLE = {
     410: ("gone", N_("This link was used or has lapsed")),
     413: ("too-large", N_("That is too large")),
     415: ("unsupported-media-type", N_("Send JSON")),
+    421: ("wrong-host", N_("Not this site")),
     422: ("invalid", N_("Some fields need another look")),
     429: ("too-many-requests", N_("Too many requests")),
     500: ("fault", N_("Something went wrong on our side")),

@@ -28,7 +28,7 @@ def arrived(ctx, clock, installation):
             person = Recipient(address, "Jo <b>Tran</b>")
             notify(tx, "request_closed", person, new_id(), link=link, reference=reference)
         channel = MailboxChannel(
-            secret_key=installation.settings.secret_key,
+            secrets=installation.settings.secret_key,
             public_url=installation.settings.public_url,
         )
         assert deliver_due_notifications(ctx, channel) == 1
@@ -97,7 +97,7 @@ def test_the_gallery_shows_every_message_and_case_as_html_and_as_text(client):
         frame = re.search(r'<iframe [^>]*sandbox="" srcdoc="([^"]*)"', answer.text)
         assert "<!doctype html>" in html.unescape(frame[1])
         assert re.search(r"<pre>Hello.*", answer.text)
-        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     for number in (0, len(SAMPLES) + 1):
         assert client.get(f"/mailbox/gallery/{number}").status_code == 404
 

@@ -740,7 +740,7 @@ def test_who_did_not_send_a_form_erases_it_at_once_from_the_page_behind_the_mail
 ):
     reader, asked = asked_to_confirm(browser, clock, link_to)
     (lead,) = leads(make)
-    front = reader.send("/requests/erase/")
+    front = reader.send("/confirm/erase")
     assert front.at == "/"
     assert f"The form {lead.reference} has been erased" in front.text
     (erased,) = leads(make)
@@ -761,8 +761,8 @@ def test_looking_at_the_page_or_at_the_address_that_erases_changes_nothing(
     browser, clock, make, link_to
 ):
     reader, asked = asked_to_confirm(browser, clock, link_to)
-    address = asked.form("/requests/erase/").action
-    assert reader.open(address).status == 405
+    address = asked.form("/confirm/erase").action
+    assert reader.open(address).status == 410  # as the address of a link that is none
     assert reader.post(address, []).status == 400
     (lead,) = leads(make)
     assert lead.contact_name == "Mia Ferrante"
@@ -776,7 +776,7 @@ def test_a_form_that_was_confirmed_is_not_erased_by_the_link_that_confirmed_it(
     reader, asked = asked_to_confirm(browser, clock, link_to)
     reader.post(asked.at, asked.forms[-2].values)
     reader.page = asked
-    assert reader.send("/requests/erase/").status == 410
+    assert reader.send("/confirm/erase").status == 410
     assert leads(make)[0].state == "open"
     assert leads(make)[0].contact_name == "Mia Ferrante"
 

@@ -95,7 +95,10 @@ def test_a_file_is_added_and_what_was_typed_stays(quoting, make):
     assert (got.status_code, got.data) == (200, a_pdf())
     assert got.headers["Content-Disposition"] == "attachment; filename=Offer.pdf"
     assert got.headers["Cache-Control"] == "private, no-store"
-    assert got.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert (
+        got.headers["Content-Security-Policy"]
+        == "sandbox; default-src 'none'; frame-ancestors 'none'"
+    )
     assert quotes(make) == []
 
 

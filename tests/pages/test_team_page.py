@@ -26,9 +26,9 @@ def test_a_colleague_is_invited_joins_by_the_mail_and_is_removed(
     assert "Invited, and not here yet" in page.text
 
     newcomer = browser()
-    page = newcomer.open(link_to("lee@harbour.example", "set-password"))
+    address = link_to("lee@harbour.example", "set-password")
+    page = newcomer.open(address)
     assert "You sign in for Harbour Quality Pty Ltd with lee@harbour.example" in page.text
-    address = page.at
     assert newcomer.send("set-password", password="short").status == 422
     assert "Your password is set" in newcomer.send("set-password", password=PASSWORD).text
     page = newcomer.send("/sign-in", email="lee@harbour.example", password=PASSWORD)

@@ -1,6 +1,6 @@
 """What an operator may set, and how every mistake is named at once."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 from datetime import timedelta
 
 import pytest
@@ -92,6 +92,7 @@ def test_every_wrong_setting_is_named_at_once():
         "DATABASE_URL": "mysql://db.example/marketplace",
         "REDIS_URL": "cache.example:6379",
         "SECRET_KEY": "short",
+        "SECRET_KEYS_OLD": "short",
         "PUBLIC_URL": "quotes.example",
         "TRUSTED_PROXIES": "-1",
         "MAIL_BACKEND": "pigeon",
@@ -144,6 +145,46 @@ def test_one_wrong_value_is_named_alone(name, value):
 
 def test_a_wrong_value_is_not_repeated_since_it_may_be_a_secret():
     assert "hush" not in str(problems(SECRET_KEY="hush", DATABASE_URL="mysql://u:hush@db.example"))
+
+
+@pytest.mark.parametrize(
+    ("said", "old"),
+    [
+        ("", ()),
+        (" ".join(["x" * 32, "y" * 40]), ("x" * 32, "y" * 40)),
+        (f"{'x' * 32},{'y' * 40}, ", ("x" * 32, "y" * 40)),
+        (f'["{"x y, " * 8}z"]', ("x y, " * 8 + "z",)),
+    ],
+)
+def test_old_secrets_stand_behind_the_one_of_now(said, old):
+    settings = read(SECRET_KEYS_OLD=said)
+    assert settings.secret_keys_old == old
+    assert settings.secret_keys == (LEAST["SECRET_KEY"], *old)
+
+
+@pytest.mark.parametrize("said", ["short", "x" * 32 + ",short", '["hush"]', "[1]", "[", '[["x"]]'])
+def test_an_old_secret_is_held_to_what_the_first_is(said):
+    (problem,) = problems(SECRET_KEYS_OLD=said)
+    assert problem.startswith("MARKETPLACE_SECRET_KEYS_OLD must ")
+
+
+def test_no_error_about_any_setting_repeats_it_and_no_repr_shows_a_secret():
+    hush = "hush-hush"
+    for name in (field.name.upper() for field in fields(Settings)):
+        try:
+            shown = repr(read(**{name: hush}))
+        except SettingsError as refused:
+            shown = str(refused) + repr(refused.problems)
+        harmless = ("PUBLIC_URL", "MAIL_FROM", "SENDGRID_BASE_URL", "SENDGRID_WEBHOOK_PUBLIC_KEY")
+        assert hush not in shown or name in harmless, name
+    secrets = {
+        "DATABASE_URL": f"postgresql://u:{hush}@db.example/x",
+        "REDIS_URL": f"redis://:{hush}@cache.example",
+        "SECRET_KEY": f"{hush}{'x' * 32}",
+        "SECRET_KEYS_OLD": f"{hush}{'y' * 32}",
+        "SENDGRID_API_KEY": hush,
+    }
+    assert hush not in repr(read(PRODUCTION, **secrets))
 
 
 def test_an_empty_value_counts_as_not_set():

@@ -792,7 +792,7 @@ def test_after_a_pause_the_one_that_tries_is_one_that_is_sent(ctx, clock):
 
 def test_the_mailbox_keeps_a_message_once_and_sealed(ctx, clock):
     say(ctx, "R-1")
-    channel = MailboxChannel(secret_key=SECRET, public_url="https://quotes.example")
+    channel = MailboxChannel(secrets=SECRET, public_url="https://quotes.example")
     assert deliver_due_notifications(ctx, channel) == 1
     with ctx.reading() as session:
         (kept,) = session.scalars(select(MailboxMessage))

@@ -66,7 +66,7 @@ def keep(form: Form) -> webhooks.WebhookKept:
         current_context(),
         current_actor(),
         form,
-        seal=Seal(settings.secret_key, "webhook"),
+        seal=Seal(settings.secret_keys, webhooks.WEBHOOK),
         loopback=settings.mail_backend == "mailbox",
     )
 

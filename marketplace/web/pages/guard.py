@@ -1,4 +1,4 @@
-"""What every page carries: the style sheet, protection against forged forms, and its headers."""
+"""What every page carries: the style sheet, and protection against forged forms."""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-from flask import Blueprint, Flask, Response, g, render_template, request, session, url_for
+import structlog
+from flask import Blueprint, Flask, current_app, g, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from marketplace.core.actors import Kind, Right
@@ -14,11 +15,18 @@ from marketplace.core.texts import N_
 from marketplace.providers.evidence import EVIDENCE_AT_MOST
 from marketplace.web import errors
 from marketplace.web.auth import REQUEST_TOKEN, SESSION_TOKEN
-from marketplace.web.files import MULTIPART, PRIVATE
+from marketplace.web.files import MULTIPART
 from marketplace.web.pages import words
 from marketplace.web.pages.forms import field_id
-from marketplace.web.pages.sign_in import came_from_here, left_form, page_of_form
+from marketplace.web.pages.sign_in import (
+    came_from_elsewhere,
+    came_from_here,
+    left_form,
+    page_of_form,
+)
 from marketplace.web.requests import MAX_BODY
+
+log = structlog.get_logger(__name__)
 
 _WEB = Path(__file__).parent.parent
 
@@ -29,15 +37,6 @@ assets = Blueprint(
     static_url_path="/static",
     template_folder=str(_WEB / "templates"),
 )
-
-POLICY = (
-    "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
-MAILBOX_POLICY = f"{POLICY}; style-src 'self' 'unsafe-inline'".replace("base-uri 'none'; ", "")
-"""The development mailbox shows messages as they are, with their own style."""
-
-A_YEAR = 31_536_000
 
 READ_AT_MOST = 10 * EVIDENCE_AT_MOST + MAX_BODY
 """Of a form with a file too large: read to its end, or a browser shows that it lost the line."""
@@ -51,22 +50,6 @@ UPLOADS = dict.fromkeys(
 )  # fmt: skip
 """Where a form may be larger than others, in bytes: it brings a file along."""
 
-CACHED = {
-    "front.form": "private, no-cache",
-    "reminders.again": "private, no-cache",
-    "embed.form": "private, no-cache",
-    "embed.script": "public, max-age=3600",
-    "front.robots": "public, max-age=3600",
-    "assets.static": f"public, max-age={A_YEAR}, immutable",
-}
-"""What may be kept: the form, so that going back finds it as it was, and what never changes."""
-
-LISTED = (
-    "front.form", "front.robots", "front.terms", "front.privacy", "join.form", "embed.how",
-    "embed.script", "assets.static",
-)  # fmt: skip
-"""What search engines may list: nothing that is somebody's, and nothing that asks for a name."""
-
 FORGED = N_(
     "This page was open for too long, or your browser keeps no cookies for this site. Nothing was "
     "sent. Please go back, load the page again, and send it once more."
@@ -74,9 +57,21 @@ FORGED = N_(
 
 
 class Csrf(CSRFProtect):
-    """Refuses a form that did not come from a page of ours, in words that help."""
+    """Refuses a form that did not come from a page of ours, in words that help.
+
+    By the token in it, which no other site can read; and, should one ever leak, by what the browser
+    says of where the form comes from, as far as it says so.
+    """
+
+    def protect(self, apply_exemptions: bool = False) -> None:
+        is_exempt = apply_exemptions and (not request.endpoint or self._is_exempt())
+        is_unsafe = request.method in current_app.config["WTF_CSRF_METHODS"]
+        if is_unsafe and not is_exempt and came_from_elsewhere():
+            self._error_response("The form comes from another site.")
+        super().protect(apply_exemptions)
 
     def _error_response(self, reason: str) -> NoReturn:
+        log.warning("forged_form", why=reason)
         raise CSRFError(FORGED)
 
 
@@ -91,6 +86,8 @@ def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
     """Protect every page's forms; `exempt` answer to bearer tokens and signatures instead."""
     # As long as the browser's session: a form may be left open overnight.
     app.config["WTF_CSRF_TIME_LIMIT"] = None
+    settings = app.extensions["marketplace"].settings
+    app.config["WTF_CSRF_SECRET_KEY"] = [*reversed(settings.secret_keys)]
     csrf = Csrf()
 
     for blueprint in exempt:
@@ -100,29 +97,6 @@ def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
     app.jinja_env.globals["field_id"] = field_id
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.context_processor(frame)
-
-    @app.after_request
-    def add_headers(response: Response) -> Response:
-        if not request.path.startswith("/api/"):
-            is_mailbox = request.blueprint in ("mailbox", "gallery")
-            policy = MAILBOX_POLICY if is_mailbox else POLICY
-            if "framed_by" in g:
-                policy = policy.replace("frame-ancestors 'none'", f"frame-ancestors {g.framed_by}")
-            response.headers.setdefault("Content-Security-Policy", policy)
-            # Forms are checked to come from here, which takes the site they came from; of a page
-            # with a token in its address nobody learns more than that.
-            has_token = "token" in (request.view_args or {})
-            told = "strict-origin" if has_token else "same-origin"
-            response.headers.setdefault("Referrer-Policy", told)
-            if request.endpoint not in LISTED:
-                response.headers["X-Robots-Tag"] = "noindex"
-            kept = CACHED.get(request.endpoint or "", "no-store")
-            if response.status_code not in (200, 304):
-                kept = "no-store"
-            is_download = response.headers.get("Cache-Control") == PRIVATE
-            if request.blueprint != "operations" and not is_download:
-                response.headers["Cache-Control"] = kept
-        return response
 
     @app.errorhandler(CSRFError)
     def refuse_forged(error: CSRFError) -> tuple[str, int]:

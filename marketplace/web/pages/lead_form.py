@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flask import abort, current_app
 from flask_babel import gettext as _
 from itsdangerous import BadData, URLSafeSerializer
 from sqlalchemy.orm import Session
@@ -33,6 +32,7 @@ from marketplace.web.pages.forms import Filled, Sent, Typed, read
 from marketplace.web.pages.lead_errors import LABELS, POSTCODE
 from marketplace.web.pages.standards import COMMON, by_subject, words_for
 from marketplace.web.pages.words import span
+from marketplace.web.product import signing_keys
 from marketplace.web.requests import load
 
 HONEYPOT = "fax"
@@ -235,6 +235,4 @@ def begun(seal: str, site: str | None = None) -> Begun | None:
 
 
 def _sealed() -> URLSafeSerializer:
-    if not current_app.secret_key:
-        abort(500)
-    return URLSafeSerializer(current_app.secret_key, salt="lead-form")
+    return URLSafeSerializer(signing_keys(), salt="lead-form")

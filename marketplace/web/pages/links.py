@@ -1,21 +1,29 @@
-"""The pages behind links in e-mails, and how to get one again: looking at one uses nothing up."""
+"""The pages behind links in e-mails, and how to get one again: looking at one uses nothing up.
+
+What is in an address at the first visit is not in that of the page: see `tokens`.
+"""
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Gone, Invalid
+from marketplace.core.links import Purpose
 from marketplace.core.texts import N_
 from marketplace.leads import queries, service
+from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
 from marketplace.quotes import erasure
 from marketplace.web.api.sessions import NewPasswordResetSchema as AddressIn
 from marketplace.web.auth import REQUEST_TOKEN, current_context
+from marketplace.web.pages import tokens
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.lead_form import read_first
 from marketplace.web.requests import load
 
 pages = Blueprint("links", __name__, url_prefix="/requests")
+
+Page = Response | str | tuple[str, int]
 
 LABELS = {"": "", "email": N_("Your e-mail address")}
 
@@ -39,26 +47,42 @@ def ask_for_link() -> Response | tuple[str, int]:
 
 
 @pages.get("/confirm/<token>")
-def look_before_confirming(token: str) -> str | tuple[str, int]:
+def open_confirmation(token: str) -> Page:
+    """Take the token out of the address."""
+    if _to_confirm(token) is None:
+        return render_template("link_lapsed.html", what="confirm"), 410
+    return tokens.take(Purpose.CONFIRM_LEAD, token, "links.look_before_confirming")
+
+
+@pages.get("/confirm")
+def look_before_confirming() -> Page:
     """Show what would be confirmed, with a button: mail programs open links by themselves."""
-    ctx = current_context()
-    with ctx.reading() as reading:
-        lead = queries.lead_to_confirm(reading, token, now=ctx.clock())
+    token = tokens.kept(Purpose.CONFIRM_LEAD)
+    if token is None:
+        return tokens.missing()
+    lead = _to_confirm(token)
     if lead is None:
         return render_template("link_lapsed.html", what="confirm"), 410
-    first = read_first(ctx.policy)
-    return render_template(
-        "confirm.html", lead=lead, token=token, policy=ctx.policy, read_first=first
-    )
+    policy = current_context().policy
+    first = read_first(policy)
+    return render_template("confirm.html", lead=lead, token=token, policy=policy, read_first=first)
 
 
-@pages.post("/confirm/<token>")
-def confirm(token: str) -> Response | str | tuple[str, int]:
+def _to_confirm(token: str) -> Lead | None:
+    ctx = current_context()
+    with ctx.reading() as reading:
+        return queries.lead_to_confirm(reading, token, now=ctx.clock())
+
+
+@pages.post("/confirm")
+def confirm() -> Page:
     """Confirm the form, and open its page in this browser."""
+    token = tokens.sent()
     try:
         confirmed = service.confirm_lead(current_context(), token)
     except Gone:
         return render_template("link_lapsed.html", what="confirm"), 410
+    tokens.forget(Purpose.CONFIRM_LEAD, token)
     session.pop("receipt", None)
     if confirmed.request_token is None:
         return render_template("superseded.html", reference=confirmed.reference)
@@ -70,13 +94,15 @@ def confirm(token: str) -> Response | str | tuple[str, int]:
     return redirect(url_for("own_request.own"), 303)
 
 
-@pages.post("/erase/<token>")
-def erase(token: str) -> Response | tuple[str, int]:
+@pages.post("/confirm/erase")
+def erase() -> Page:
     """Erase the form instead: whoever reads the mail did not send it, or does not mean it."""
+    token = tokens.sent()
     try:
         reference = erasure.erase_unconfirmed(current_context(), token)
     except Gone:
         return render_template("link_lapsed.html", what="confirm"), 410
+    tokens.forget(Purpose.CONFIRM_LEAD, token)
     session.pop("receipt", None)
     flash(_("The form %(reference)s has been erased. Nobody was shown it.", reference=reference))
     return redirect(url_for("front.form"), 303)
@@ -92,21 +118,37 @@ def open_request(token: str) -> Response | tuple[str, int]:
 
 
 @pages.get("/not-ours/<token>")
-def look_before_reporting(token: str) -> str | tuple[str, int]:
+def open_report(token: str) -> Page:
+    """Take the token out of the address."""
+    if not _may_report(token):
+        return render_template("link_lapsed.html", what="report"), 410
+    return tokens.take(Purpose.NOT_OURS, token, "links.look_before_reporting")
+
+
+@pages.get("/not-ours")
+def look_before_reporting() -> Page:
     """Ask before anything is reported."""
-    ctx = current_context()
-    with ctx.reading() as reading:
-        link = queries.not_ours_link(reading, token, now=ctx.clock())
-    if link is None:
+    token = tokens.kept(Purpose.NOT_OURS)
+    if token is None:
+        return tokens.missing()
+    if not _may_report(token):
         return render_template("link_lapsed.html", what="report"), 410
     return render_template("not_ours.html", token=token, done=False)
 
 
-@pages.post("/not-ours/<token>")
-def report(token: str) -> str | tuple[str, int]:
+def _may_report(token: str) -> bool:
+    ctx = current_context()
+    with ctx.reading() as reading:
+        return queries.not_ours_link(reading, token, now=ctx.clock()) is not None
+
+
+@pages.post("/not-ours")
+def report() -> Page:
     """Ask an administrator to look."""
+    token = tokens.sent()
     try:
         service.report_not_ours(current_context(), token)
     except Gone:
         return render_template("link_lapsed.html", what="report"), 410
-    return render_template("not_ours.html", token=token, done=True)
+    tokens.forget(Purpose.NOT_OURS, token)
+    return render_template("not_ours.html", done=True)

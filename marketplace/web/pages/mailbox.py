@@ -96,7 +96,7 @@ def opened(message: MailboxMessage) -> Words:
 
 def seal() -> Seal:
     """Return what opens the messages of this installation."""
-    return Seal(current_product().settings.secret_key)
+    return Seal(current_product().settings.secret_keys)
 
 
 @pages.app_template_filter("in_a_frame")

@@ -8,11 +8,13 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Conflict, Gone, Invalid, NotSignedIn
+from marketplace.core.links import Purpose
 from marketplace.core.texts import N_
 from marketplace.invitations import misses
 from marketplace.providers import pauses
 from marketplace.web.api.portal_misses import ObjectionIn, own_record
 from marketplace.web.auth import current_actor, current_context
+from marketplace.web.pages import tokens
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.sign_in import to_sign_in
@@ -71,21 +73,37 @@ def end_pause(pause_id: UUID) -> Response:
 
 
 @way_back.get("/<token>")
-def look_before_coming_back(token: str) -> str | tuple[str, int]:
+def open_way_back(token: str) -> Page:
+    """Take the token out of the address."""
+    if not _is_way_back(token):
+        return render_template("link_lapsed.html", what="come_back"), 410
+    return tokens.take(Purpose.COME_BACK, token, "way_back.look_before_coming_back")
+
+
+@way_back.get("")
+def look_before_coming_back() -> Page:
     """Ask before anything happens: mail programs open links by themselves."""
+    token = tokens.kept(Purpose.COME_BACK)
+    if token is None:
+        return tokens.missing()
+    if not _is_way_back(token):
+        return render_template("link_lapsed.html", what="come_back"), 410
+    return render_template("come_back.html", token=token, done=False)
+
+
+def _is_way_back(token: str) -> bool:
     ctx = current_context()
     with ctx.reading() as session:
-        pause = pauses.pause_by_link(session, token, now=ctx.clock())
-    if pause is None:
-        return render_template("link_lapsed.html", what="come_back"), 410
-    return render_template("come_back.html", done=False)
+        return pauses.pause_by_link(session, token, now=ctx.clock()) is not None
 
 
-@way_back.post("/<token>")
-def come_back(token: str) -> str | tuple[str, int]:
+@way_back.post("")
+def come_back() -> Page:
     """Let invitations come again."""
+    token = tokens.sent()
     try:
         pauses.come_back(current_context(), token)
     except Gone:
         return render_template("link_lapsed.html", what="come_back"), 410
+    tokens.forget(Purpose.COME_BACK, token)
     return render_template("come_back.html", done=True)

@@ -18,7 +18,7 @@ from marketplace.leads import asking_again, certificates, reminders
 from marketplace.quotes import outcome
 from marketplace.web.api.request import CertifiedOnIn, RemindersIn
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.pages import front, lead_form, own_request
+from marketplace.web.pages import front, lead_form, own_request, tokens
 from marketplace.web.pages.choices import choices
 from marketplace.web.pages.forms import Filled, Typed, read, typed_from
 from marketplace.web.pages.lead_errors import LABELS as LEAD_LABELS
@@ -129,7 +129,13 @@ def stop() -> Response:
 
 
 def _managing(
-    shown: Mapping[str, Any], form: Filled, *, change: str, stop: str, back: str | None = None
+    shown: Mapping[str, Any],
+    form: Filled,
+    *,
+    change: str,
+    stop: str,
+    back: str | None = None,
+    token: str | None = None,
 ) -> str:
     if not form.typed:
         form = Filled(LABELS, {"certified_on": [shown["certified_on"].isoformat()]})
@@ -142,13 +148,30 @@ def _managing(
         change=change,
         stop=stop,
         back=back,
+        token=token,
     )
 
 
 @pages.get("/reminders/<token>")
-def manage(token: str) -> Page:
+def open_reminders(token: str) -> Page:
+    """Take the token out of the address."""
+    if not _is_good(Purpose.REMINDERS, token):
+        return _lapsed()
+    return tokens.take(Purpose.REMINDERS, token, "reminders.manage")
+
+
+@pages.get("/reminders")
+def manage() -> Page:
     """Show the reminders to whoever has the link of a mail."""
-    return _by_link(token, Filled(LABELS))
+    token = tokens.kept(Purpose.REMINDERS)
+    return tokens.missing() if token is None else _by_link(token, Filled(LABELS))
+
+
+def _is_good(purpose: Purpose, token: str) -> bool:
+    ctx = current_context()
+    with ctx.reading() as session:
+        found = certificates.certificate_by_link(session, purpose, token, now=ctx.clock())
+        return found is not None
 
 
 def _by_link(token: str, form: Filled) -> Page:
@@ -163,8 +186,9 @@ def _by_link(token: str, form: Filled) -> Page:
     return _managing(
         shown,
         form,
-        change=url_for("reminders.change_by_link", token=token),
-        stop=url_for("stop_reminders.stop_by_link", token=token),
+        change=url_for("reminders.change_by_link"),
+        stop=url_for("reminders.stop_them"),
+        token=token,
     )
 
 
@@ -172,9 +196,10 @@ def _lapsed() -> tuple[str, int]:
     return render_template("link_lapsed.html", what="reminders"), 410
 
 
-@pages.post("/reminders/<token>")
-def change_by_link(token: str) -> Page:
+@pages.post("/reminders")
+def change_by_link() -> Page:
     """Take another day of the decision."""
+    token = tokens.sent()
     sent = read(CertifiedOnIn(), request.form)
     try:
         form = load(CertifiedOnIn(), sent.data)
@@ -185,18 +210,27 @@ def change_by_link(token: str) -> Page:
     except Gone:
         return _lapsed()
     flash(_("The dates are moved."))
-    return redirect(url_for("reminders.manage", token=token), 303)
+    return redirect(url_for("reminders.manage"), 303)
+
+
+@pages.post("/reminders/stop")
+def stop_them() -> Page:
+    """Stop the reminders at once; stopped before, it is well."""
+    return stop_by_link(tokens.sent())
 
 
 @stopping.get("/<token>/stop")
 def look_before_stopping(token: str) -> Response:
     """Lead people who open the address by itself to the button: a look stops nothing."""
-    return redirect(url_for("reminders.manage", token=token), 303)
+    return redirect(url_for("reminders.open_reminders", token=token), 303)
 
 
 @stopping.post("/<token>/stop")
 def stop_by_link(token: str) -> Page:
-    """Stop the reminders at once, whoever sends the form; stopped before, it is well."""
+    """Stop the reminders at once, whoever sends the form; stopped before, it is well.
+
+    The token stands in the address: a mail program has nothing else to send (RFC 8058).
+    """
     try:
         reminders.stop_by_link(current_context(), token)
     except Gone:
@@ -205,8 +239,19 @@ def stop_by_link(token: str) -> Page:
 
 
 @pages.get("/requests/again/<token>")
-def again(token: str) -> Page:
+def open_again(token: str) -> Page:
+    """Take the token out of the address."""
+    if not _is_good(Purpose.ASK_AGAIN, token):
+        return _lapsed()
+    return tokens.take(Purpose.ASK_AGAIN, token, "reminders.again")
+
+
+@pages.get("/requests/again")
+def again() -> Page:
     """Show the lead form, filled in: nothing is sent, and nothing is agreed to."""
+    token = tokens.kept(Purpose.ASK_AGAIN)
+    if token is None:
+        return tokens.missing()
     ctx = current_context()
     with ctx.reading() as session:
         certificate = certificates.certificate_by_link(

@@ -29,10 +29,13 @@ from marketplace.core.links import Purpose
 from marketplace.core.texts import N_
 from marketplace.providers import team
 from marketplace.providers.models import Provider
+from marketplace.web import cookies
 from marketplace.web.api.sessions import NewPasswordResetSchema, NewSessionSchema, PasswordSchema
-from marketplace.web.auth import SESSION_TOKEN, current_context
+from marketplace.web.auth import SESSION_TOKEN, current_context, product
+from marketplace.web.pages import tokens
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.words import sentence
+from marketplace.web.product import signing_keys
 from marketplace.web.requests import MAX_BODY, load
 
 pages = Blueprint("sign_in", __name__)
@@ -40,6 +43,9 @@ pages = Blueprint("sign_in", __name__)
 DEVICE = "device"
 """The cookie by which a browser is known again when somebody signs in; it opens nothing."""
 A_DAY, A_YEAR = 86_400, 31_536_000
+
+LEFT_BEHIND = '"cache", "storage"'
+"""What a browser forgets as somebody signs out: pages to go back to, and what forms kept."""
 
 LABELS = {
     "": "",
@@ -62,7 +68,7 @@ def sign_in() -> Response | tuple[str, int]:
     sent = read(NewSessionSchema(), request.form)
     typed = {"email": sent.typed.get("email", [])}
     filled = Filled(LABELS, typed)
-    token = request.cookies.get(DEVICE, "")[:100] or links.new_token("device")
+    token = (cookies.read(DEVICE) or "")[:100] or links.new_token("device")
     device = devices.browser(token, request.headers.get("User-Agent", ""))
     try:
         begun = service.sign_in(current_context(), load(NewSessionSchema(), sent.data), device)
@@ -83,13 +89,12 @@ def sign_in() -> Response | tuple[str, int]:
         else make_response(render_template("go_on.html", left=left, onward=onward))
     )
     answer.set_cookie(
-        DEVICE,
+        cookies.called(DEVICE),
         token,
         max_age=A_YEAR,
         secure=current_app.config["SESSION_COOKIE_SECURE"],
         httponly=True,
         samesite="Lax",
-        path=url_for("sign_in.form"),
     )
     return answer
 
@@ -188,6 +193,15 @@ def came_from_here() -> bool:
     return bool(says) and all(says)
 
 
+def came_from_elsewhere() -> bool:
+    """Return whether the browser says that a page of another site sent this."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return True
+    origin = request.headers.get("Origin", "null")
+    ours = {urlsplit(each).netloc for each in (request.host_url, product().settings.public_url)}
+    return origin != "null" and urlsplit(origin).netloc not in ours
+
+
 def unsealed(left: str) -> Left | None:
     """Return the form that was sealed, unless it is somebody's invention or of long ago."""
     try:
@@ -198,7 +212,7 @@ def unsealed(left: str) -> Left | None:
 
 
 def _seal() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(str(current_app.secret_key), salt="left form")
+    return URLSafeTimedSerializer(signing_keys(), salt="left form")
 
 
 @pages.post("/sign-out")
@@ -211,7 +225,9 @@ def sign_out() -> Response:
         service.sign_out(ctx, actor, token)
     session.clear()
     flash(_("You are signed out."))
-    return redirect(url_for("sign_in.form"), 303)
+    answer = redirect(url_for("sign_in.form"), 303)
+    answer.headers["Clear-Site-Data"] = LEFT_BEHIND
+    return answer
 
 
 @pages.get("/forgot-password")
@@ -233,17 +249,31 @@ def ask_reset() -> Response | tuple[str, int]:
 
 
 @pages.get("/set-password/<token>")
-def new_password(token: str) -> str | tuple[str, int]:
+def open_set_password(token: str) -> Response | tuple[str, int]:
+    """Take the token out of the address."""
+    try:
+        _let_in_by(token)
+    except Gone:
+        return _lapsed(token)
+    return tokens.take(Purpose.SET_PASSWORD, token, "sign_in.new_password")
+
+
+@pages.get("/set-password")
+def new_password() -> str | tuple[str, int]:
     """Show the form for a link that is still good."""
+    token = tokens.kept(Purpose.SET_PASSWORD)
+    if token is None:
+        return tokens.missing()
     try:
         return _new_password(token, Filled(LABELS))
     except Gone:
         return _lapsed(token)
 
 
-@pages.post("/set-password/<token>")
-def set_password(token: str) -> Response | str | tuple[str, int]:
+@pages.post("/set-password")
+def set_password() -> Response | str | tuple[str, int]:
     """Set the password, which uses the link up; that of an invitation lets somebody new in."""
+    token = tokens.sent()
     sent = {"token": token, "password": request.form.get("password", "")}
     act = team.join_team if _is_invitation(token) else passwords.set_password
     try:
@@ -268,17 +298,22 @@ def _lapsed(token: str) -> tuple[str, int]:
 
 def _new_password(token: str, filled: Filled) -> str:
     """Show the form, with whom an invitation lets in; or raise `Gone`."""
-    ctx, of = current_context(), {}
+    of = _let_in_by(token)
+    return render_template(
+        "set_password.html", form=filled, token=token, least=PASSWORD_LENGTH[0], **of
+    )
+
+
+def _let_in_by(token: str) -> dict[str, str]:
+    """Return whom an invitation lets in and for which provider; or raise `Gone`."""
+    ctx = current_context()
     with ctx.reading() as reading:
         if _is_invitation(token):
             invitation = team.invitation_to(reading, token, now=ctx.clock())
             if invitation is None:
                 raise Gone("this link was used or has lapsed")
-            of = {"provider": team.inviting(reading, invitation), "email": invitation.email}
-        else:
-            link = links.link_for(reading, Purpose.SET_PASSWORD, token, now=ctx.clock())
-            if link is None or link.used_at is not None:
-                raise Gone("this link was used or has lapsed")
-    return render_template(
-        "set_password.html", form=filled, token=token, least=PASSWORD_LENGTH[0], **of
-    )
+            return {"provider": team.inviting(reading, invitation), "email": invitation.email}
+        link = links.link_for(reading, Purpose.SET_PASSWORD, token, now=ctx.clock())
+        if link is None or link.used_at is not None:
+            raise Gone("this link was used or has lapsed")
+    return {}

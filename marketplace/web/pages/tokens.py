@@ -1,0 +1,47 @@
+"""Tokens of links: out of the address at the first visit, and into this browser's session.
+
+What stands in an address is kept by histories and proxies, seen over a shoulder and told to other
+sites; a token opens what it opens for whoever reads it there. So a link from a mail leads to an
+address without one. Each form says for which token it was shown: of two links of one sort in two
+tabs each does what its page shows, and a page that is loaded anew is that of the link opened last.
+"""
+
+from flask import redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response
+
+from marketplace.core.links import Purpose
+
+FIELD = "token"
+"""What a form calls the token that it was shown for."""
+
+_KEPT = "links"
+_AT_MOST = 100
+"""Characters of what may be a token; ours have fewer than fifty."""
+
+
+def take(purpose: Purpose, token: str, endpoint: str) -> Response:
+    """Keep the token in this browser's session, and lead on to the page without it."""
+    session[_KEPT] = {**session.get(_KEPT, {}), purpose: token}
+    return redirect(url_for(endpoint), 303)
+
+
+def kept(purpose: Purpose) -> str | None:
+    """Return the token of the link of this sort that this browser opened last."""
+    token = session.get(_KEPT, {}).get(purpose)
+    return str(token) if token else None
+
+
+def sent() -> str:
+    """Return the token that the form of this request was shown for."""
+    return request.form.get(FIELD, "")[:_AT_MOST]
+
+
+def forget(purpose: Purpose, token: str) -> None:
+    """Drop a token that has done what it was for."""
+    if kept(purpose) == token:
+        session[_KEPT] = {name: each for name, each in session[_KEPT].items() if name != purpose}
+
+
+def missing() -> tuple[str, int]:
+    """Say that the link has to be opened first, in a browser that keeps cookies."""
+    return render_template("link_needed.html"), 400

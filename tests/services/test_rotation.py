@@ -1,0 +1,168 @@
+"""Changing the installation's secret: nobody is signed out, and the old one can be taken out."""
+
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+from cryptography.fernet import InvalidToken
+from sqlalchemy import select
+
+from marketplace.accounts import passwords
+from marketplace.bootstrap import build, channel_of
+from marketplace.cli import cli
+from marketplace.core.actors import Actor, Kind
+from marketplace.core.db import db
+from marketplace.core.forms import Form
+from marketplace.core.sealing import Seal
+from marketplace.leads import service as leads
+from marketplace.notifications.models import MailboxMessage
+from marketplace.providers import webhooks
+from marketplace.providers.webhooks import WEBHOOK, Webhook
+from marketplace.web.app import create_app
+from tests.conftest import Client, settings_for
+from tests.jobs import do_jobs
+from tests.pages.browser import Browser
+from tests.people import PASSWORD, a_person
+
+FIRST, SECOND, THIRD = (f"the {which} secret of an installation, long enough" for which in "123")
+
+
+def application(services, secret, *old):
+    """Return the application of an installation with this secret, and those before it."""
+    settings = settings_for(services, SECRET_KEY=secret, SECRET_KEYS_OLD=json.dumps(old))
+    app = create_app(build(settings))
+    app.config["SESSION_REFRESH_EACH_REQUEST"] = False
+    return app
+
+
+@pytest.fixture
+def installed(services, ctx):
+    """The installation before the change, while it goes on, and after the old key is taken out."""
+    apps = [
+        application(services, FIRST),
+        application(services, SECOND, FIRST, THIRD),
+        application(services, SECOND),
+    ]
+    yield apps
+    for app in apps:
+        with app.app_context():
+            db.engine.dispose()
+
+
+def moved(browser, app):
+    """Return the same browser after the site was started anew, with all of its cookies."""
+    client = Client(app, app.response_class)
+    client._cookies = browser.client._cookies
+    then = Browser(client)
+    then.page = browser.page
+    return then
+
+
+def a_browser(app):
+    return Browser(Client(app, app.response_class))
+
+
+def signed_in(app, person):
+    visitor = a_browser(app)
+    visitor.open("/sign-in")
+    assert visitor.send("/sign-in", email=person.email, password=PASSWORD).status == 200
+    return visitor
+
+
+def test_whoever_is_signed_in_stays_in_and_open_forms_go_through(ctx, make, installed):
+    before, between, after = installed
+    provider = make.provider()
+    person = a_person(ctx, provider_id=provider.id)
+    visitor = signed_in(before, person)
+    visitor.open("/portal/profile")
+    visitor = moved(visitor, between)
+    assert visitor.send("/portal/profile", contact_name="Kim A. Reyes").status == 200
+    assert visitor.open("/portal").at == "/portal"  # signed anew on the way
+    assert moved(visitor, after).open("/portal").at == "/portal"
+    # Whoever has not come since the change signs in again once the old key is gone.
+    late = moved(signed_in(before, person), after)
+    assert late.open("/portal").at.startswith("/sign-in")
+
+
+def test_a_cookie_is_signed_anew_once_and_only_if_it_has_to_be(ctx, make, installed):
+    before, between, _ = installed
+    visitor = signed_in(before, a_person(ctx, provider_id=make.provider().id))
+    visitor = moved(visitor, between)
+    assert "Set-Cookie" in visitor.client.get("/healthz").headers or (
+        "Set-Cookie" in visitor.client.get("/portal/profile").headers
+    )
+    assert "Set-Cookie" not in visitor.client.get("/portal/profile").headers
+
+
+def test_seals_of_forms_and_links_of_mails_hold(ctx, make, installed):
+    before, between, _ = installed
+    lead = make.lead()
+    with ctx.transaction() as tx:
+        token = leads.mint_request_token(tx, lead)
+    front = a_browser(before).open("/")
+    seal = dict(front.form("/").values)["begun"]
+    visitor = a_browser(between)
+    assert visitor.open(f"/requests/open/{token}").at == "/requests"
+    page = visitor.open("/")
+    values = [(name, value) for name, value in page.form("/").values if name != "begun"]
+    # A form whose seal is not ours is taken for a machine's: the seal is put back into the page.
+    refused = visitor.post("/", [*values, ("begun", seal)])
+    assert refused.status == 422
+    assert dict(refused.form("/").values)["begun"] == seal
+
+
+def test_what_was_sealed_is_opened_sealed_anew_and_needs_the_old_key_no_more(
+    ctx, make, installed, services, monkeypatch
+):
+    before, between, after = installed
+    provider = make.provider()
+    actor = Actor(
+        Kind.PROVIDER, id=a_person(ctx, provider_id=provider.id).id, provider_id=provider.id
+    )
+    form = Form({"url": "https://hooks.example/in", "enabled": True})
+    secret = webhooks.put_webhook(
+        ctx, actor, form, seal=Seal(FIRST, WEBHOOK), loopback=False
+    ).secret.encode()
+    passwords.ask_password_reset(ctx, Form({"email": "kim@harbour.example"}))
+    settings = before.extensions["marketplace"].settings
+    do_jobs(ctx, channel_of(settings))
+
+    def sealed():
+        return make.ask(lambda session: session.scalars(select(Webhook.sealed_secret)).one())
+
+    def subject(app):
+        (item,) = Client(app, app.response_class).get("/mailbox/messages").json["items"]
+        return item["subject"]
+
+    readable = subject(before)
+    assert subject(between) == readable
+    assert subject(after) != readable
+    assert Seal([SECOND, FIRST], WEBHOOK).open(sealed()) == secret
+    with pytest.raises(InvalidToken):
+        Seal(SECOND, WEBHOOK).open(sealed())
+
+    for name, value in {
+        "DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url,
+        "PUBLIC_URL": "http://localhost", "MAIL_BACKEND": "mailbox", "SECRET_KEY": SECOND,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"MARKETPLACE_{name}", value)
+    unnamed = CliRunner().invoke(cli, ["reseal"])
+    assert unnamed.exit_code == 1
+    assert "2 were sealed with a key that is not named" in unnamed.output
+    monkeypatch.setenv("MARKETPLACE_SECRET_KEYS_OLD", json.dumps([FIRST]))
+    for renewed in (1, 0):
+        done = CliRunner().invoke(cli, ["reseal"])
+        assert done.exit_code == 0, done.output
+        assert f"secrets of webhooks: 1, sealed anew: {renewed}" in done.output
+        assert "needs an old key any more" in done.output
+    assert Seal(SECOND, WEBHOOK).open(sealed()) == secret
+    assert subject(after) == readable
+    assert make.ask(lambda session: session.scalars(select(MailboxMessage.id)).all())
+
+
+def test_no_key_opens_what_another_purpose_closed():
+    closed = Seal([SECOND, FIRST], "webhook").close(b"x")
+    with pytest.raises(InvalidToken):
+        Seal([SECOND, FIRST], "mailbox").open(closed)
+    assert re.fullmatch(rb"[\w=-]+", closed)
