@@ -14,9 +14,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
 from tests.browser.person import Person
-from tests.pages.conftest import admin, browser, every_page, link_to, signed_in, work
+from tests.pages.conftest import admin, browser, collected, every_page, link_to, signed_in, work
 
-__all__ = ["admin", "browser", "every_page", "link_to", "signed_in", "work"]
+__all__ = ["admin", "browser", "collected", "every_page", "link_to", "signed_in", "work"]
 
 CHROMIUM = Path("/usr/bin/chromium")
 """Debian's; `.ci/browser` fetches it."""

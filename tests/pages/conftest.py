@@ -8,10 +8,10 @@ from marketplace.bootstrap import channel_of
 from tests.conftest import Client
 from tests.jobs import do_jobs
 from tests.pages.browser import Browser
-from tests.pages.every_page import every_page
+from tests.pages.every_page import collected, every_page
 from tests.people import PASSWORD, a_person, an_admin
 
-__all__ = ["every_page"]
+__all__ = ["collected", "every_page"]
 
 
 @pytest.fixture

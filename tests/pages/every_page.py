@@ -34,8 +34,19 @@ def bring_a_file(ctx, invitation, name="Offer.pdf"):
     attachments.add_attachment(ctx, person_of(invitation.provider_id), invitation.id, form)
 
 
+KEPT = pytest.StashKey()
+
+
 @pytest.fixture
-def every_page(ctx, make, browser, signed_in, admin, clock):
+def every_page(request):
+    """Every page there is: collected once by each process, since it takes a while."""
+    if KEPT not in request.config.stash:
+        request.config.stash[KEPT] = request.getfixturevalue("collected")
+    return request.config.stash[KEPT]
+
+
+@pytest.fixture
+def collected(ctx, make, browser, signed_in, admin, clock):
     """Every page there is, with something on it, and most of them again with errors."""
     bodies = [make.provider("certification_body") for _ in range(3)]
     consultant = make.provider()

@@ -172,12 +172,12 @@ class Shown(HTMLParser):
             self.pieces.append((self.open[-1][0] if self.open else "", data))
 
 
-def test_every_text_on_every_page_is_translated(every_page, ctx):
+def test_every_text_on_every_page_is_translated(collected, ctx):
     with ctx.reading() as session:
         mails = [subject_of(each) or "" for each in session.scalars(select(Notification))]
         data = Data([*NAMES, *mails, *names_of_languages().values(), *stored_in(session)])
     used, english = Counter(), {}
-    for page in every_page:
+    for page in collected:
         if page.at.startswith("/mailbox"):
             continue
         assert ("html", {"lang": GREEK}) in page.elements
