@@ -63,7 +63,9 @@ def test_every_route_is_counted_or_says_why_not(app):
 COSTLY = re.compile(
     r"\.(pdf|csv|svg|zip|json)$|report|search|matching|export|evidence|/attachments/|statement|download"
 )
-CHEAP_ALL_THE_SAME = re.compile(r"/api/(openapi\.json|v1/matching-disclosure)$|/how-matching-works$")
+CHEAP_ALL_THE_SAME = re.compile(
+    r"/api/(openapi\.json|v1/matching-disclosure)$|/how-matching-works$"
+)
 """Made once for each process, and kept."""
 
 

@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from werkzeug.wrappers import Response
 
 from tests.browser.conftest import DESK, PHONE
+from tests.pages.every_page import KEPT
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 """Where to look at them all. Not in git."""
@@ -53,13 +54,14 @@ SIZES = [(PHONE, "light"), (DESK, "dark")]
 
 
 def test_every_page_is_accessible_light_stays_in_its_width_and_stands_still(
-    window, site, every_page
+    window, site, collected, pytestconfig
 ):
+    pytestconfig.stash[KEPT] = collected
     rmtree(SCREENSHOTS, ignore_errors=True)
     faults = [
         fault
         for size, scheme in SIZES
-        for fault in faults_of(every_page, window(size, color_scheme=scheme), site, scheme)
+        for fault in faults_of(collected, window(size, color_scheme=scheme), site, scheme)
     ]
     assert not faults, "\n".join(map(str, faults))
 
@@ -88,14 +90,14 @@ def test_a_page_that_comes_in_two_parts_is_drawn_in_one(window, site, every_page
     assert not person.page.evaluate("window.shifted")
 
 
-def faults_of(every_page, person, site, scheme):
-    """Look at every page at one size; return what is wrong."""
+def faults_of(pages, person, site, scheme):
+    """Look at each of the pages at one size; return what is wrong."""
     width = person.page.viewport_size["width"]
     folder = SCREENSHOTS / f"{width}-{scheme}"
     folder.mkdir(parents=True)
     person.page.add_init_script(WATCH)
     axe, faults = Axe(), []
-    for number, shown in enumerate(every_page):
+    for number, shown in enumerate(pages):
         weight = show(person.page, site, shown, number)
         name = f"{number:02}-{name_of(shown)}"
         wide, shifted = person.page.evaluate(

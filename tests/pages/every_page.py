@@ -39,7 +39,10 @@ KEPT = pytest.StashKey()
 
 @pytest.fixture
 def every_page(request):
-    """Every page there is: collected once by each process, since it takes a while."""
+    """Every page there is: collected once by each process, since it takes a while.
+
+    What they were made from is gone by then, and with it their pictures.
+    """
     if KEPT not in request.config.stash:
         request.config.stash[KEPT] = request.getfixturevalue("collected")
     return request.config.stash[KEPT]
