@@ -12,6 +12,7 @@ from redis import RedisError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from config.settings import Settings, SettingsError
+from marketplace.accounts.administrators import remove_admin_called
 from marketplace.accounts.service import create_admin
 from marketplace.catalogue.seeding import seed_catalogue
 from marketplace.console import FILE, environment_for, on_data_dir, product_for, progress_of
@@ -222,6 +223,16 @@ def create_admin_command(
         click.echo(f"To set a password: {link}")
     if made.totp_address:
         click.echo(f"For the authenticator, shown this once: {made.totp_address}")
+
+
+@cli.command("remove-admin")
+@click.argument("email")
+@on_data_dir
+def remove_admin_command(email: str, data_dir: Path | None) -> None:
+    """Let an administrator in no more, and end every session of theirs; one always remains."""
+    with product_for(data_dir) as product:
+        removed = remove_admin_called(product.ctx, email)
+    click.echo(f"{removed.email} is no administrator any more.")
 
 
 @cli.command()

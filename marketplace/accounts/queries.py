@@ -22,10 +22,14 @@ def lock_user(session: Session, user_id: UUID) -> User:
     return session.get_one(User, user_id, with_for_update=True, populate_existing=True)
 
 
+def admin_rows() -> Select[User]:
+    """Return every administrator who is not disabled, to be ordered, paged or held."""
+    return select(User).where(User.role == Role.ADMIN, User.disabled_at.is_(None))
+
+
 def admins(session: Session) -> list[User]:
     """Return every administrator who is not disabled, the first one first."""
-    rows = select(User).where(User.role == Role.ADMIN, User.disabled_at.is_(None))
-    return list(session.scalars(rows.order_by(User.id)))
+    return list(session.scalars(admin_rows().order_by(User.id)))
 
 
 def users_of_provider(session: Session, provider_id: UUID) -> list[User]:

@@ -145,11 +145,7 @@ def create_admin(
     if password is not None:
         hashed = passwords.checked_password(password, email=email, name=name)
     with ctx.transaction() as tx:
-        _insert(tx, email=email, name=name, role=Role.ADMIN, provider_id=None, actor=OPERATOR)
-        found = queries.user_by_email(tx.session, email)
-        if found is None or found.role is not Role.ADMIN:
-            raise Conflict("this address signs in for a provider: use another one")
-        user = queries.lock_user(tx.session, found.id)
+        user = admin_called(tx, email, name, actor=OPERATOR)
         token = totp_address = None
         if hashed is not None:
             passwords.replace_password(tx, OPERATOR, user, hashed)
@@ -162,6 +158,23 @@ def create_admin(
             totp_address = credentials.provisioning_address(user.totp_secret, email)
             record(tx, OPERATOR, "user.second_factor_set_up", user.id)
         return AdminMade(user, token, totp_address)
+
+
+def admin_called(tx: Transaction, email: str, name: str, *, actor: Actor) -> User:
+    """Return the administrator with this address, locked: made now, or let in again.
+
+    Whoever was removed starts afresh. An address that signs in for a provider raises `Conflict`.
+    """
+    _insert(tx, email=email, name=name, role=Role.ADMIN, provider_id=None, actor=actor)
+    found = queries.user_by_email(tx.session, email)
+    if found is None or found.role is not Role.ADMIN:
+        raise Conflict("this address signs in for a provider: use another one")
+    user = queries.lock_user(tx.session, found.id)
+    if user.disabled_at is not None:
+        user.name, user.disabled_at = name, None
+        _forget_credentials(user)
+        record(tx, actor, "user.let_in_again", user.id)
+    return user
 
 
 def ensure_provider_user(
@@ -206,9 +219,14 @@ def join_provider(
         return None
     user.provider_id, user.name, user.disabled_at = provider_id, name, None
     user.team_role = role
-    user.password_hash = user.totp_secret = user.totp_used_step = None
+    _forget_credentials(user)
     record(tx, ANYBODY, "user.let_in_again", user.id)
     return user
+
+
+def _forget_credentials(user: User) -> None:
+    """Let somebody who comes back start afresh, without password and second factor."""
+    user.password_hash = user.totp_secret = user.totp_used_step = None
 
 
 def remove_user(tx: Transaction, user: User) -> None:

@@ -327,6 +327,16 @@ SAMPLES: tuple[Sample, ...] = (
         Sample("team_role_changed", {**_PROVIDER, "role": role}, path="/sign-in", case=role)
         for role in ("owner", "member", "read_only")
     ),
+    Sample("admin_invited", {"by": "Ada Okoro", "expires_at": _DUE}, link=Purpose.SET_PASSWORD),
+    *(
+        Sample(
+            "administrators_changed",
+            {"what": what, "person": "Lee Okafor", "by": "Ada Okoro"},
+            path="/admin/people",
+            case=what,
+        )
+        for what in ("invited", "removed")
+    ),
     Sample("team_invited_elsewhere", {**_PROVIDER, "by": "Kim Reyes"}, path="/sign-in"),
     Sample("password_reset", {}, link=Purpose.SET_PASSWORD),
     Sample("password_reset", {"expires_at": _DUE}, link=Purpose.SET_PASSWORD, case="until"),

@@ -200,9 +200,13 @@ def collected(ctx, make, browser, signed_in, admin, clock):
     see(admin.send("/strike"))
     admin.open("/admin/sites")
     see(admin.send("/add"))
+    admin.open("/admin/people")
+    see(admin.send("/admin/people"))
+    see(admin.send("/admin/people", name="Bo Lindqvist", email="bo@marketplace.example"))
     for path in (
         "/admin", "/admin?only=review", "/admin/search?q=number", "/admin/search?q=nothing",
-        "/admin/sites", "/admin/reports", "/admin/reports?by=provider", "/admin/reports/coverage",
+        "/admin/sites", "/admin/people",
+        "/admin/reports", "/admin/reports?by=provider", "/admin/reports/coverage",
         "/admin/reports/fairness", "/admin/reports/funnel", "/admin/reports/quotes",
         "/admin/reports/quotes?from=soon", "/admin/leads", "/admin/providers",
         f"/admin/providers/{bodies[0].id}", f"/admin/providers/{consultant.id}",

@@ -165,6 +165,18 @@ def test_a_password_is_read_from_standard_input(environment, ctx, run, monkeypat
     assert credentials.is_password("a long walk on the beach", stored)
 
 
+def test_an_administrator_is_removed_unless_it_is_the_last(environment, ctx, run, monkeypatch):
+    for email in ("ada@birch.example", "bo@birch.example"):
+        monkeypatch.setattr(sys, "stdin", io.StringIO("a long walk on the beach\n"))
+        assert run("create-admin", email, "--password-stdin")[0] == 0
+    code, out, _ = run("remove-admin", "ada@birch.example")
+    assert (code, out) == (0, "ada@birch.example is no administrator any more.\n")
+    for email, why in (("bo@birch.example", "has to remain"), ("x@birch.example", "no such")):
+        code, _, err = run("remove-admin", email)
+        assert code == 1
+        assert why in err
+
+
 @pytest.mark.parametrize(("email", "password"), [("nobody", "x" * 20), ("a@b.example", "short")])
 def test_a_bad_address_or_password_is_refused_in_one_line(
     environment, ctx, run, monkeypatch, email, password

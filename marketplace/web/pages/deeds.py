@@ -121,6 +121,8 @@ SENTENCES = {
     "api_key.kept": N_("A key for software was kept by a colleague of who left: %(key)s"),
     "user.created": N_("%(person)s can sign in"),
     "user.let_in_again": N_("%(person)s can sign in again"),
+    "user.removed": N_("%(person)s can sign in no more"),
+    "user.invited": N_("%(person)s was mailed a link to set a first password"),
     "user.signed_in": N_("%(person)s signed in"),
     "user.signed_out": N_("%(person)s signed out"),
     "user.password_set": N_("%(person)s set a password"),
