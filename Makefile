@@ -5,7 +5,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX VIRTU
 export PYTHONNOUSERSITE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types contracts tests bench faults fix texts lock set-up
+.PHONY: help run test check format lint security types contracts tests bench faults audit sbom fix texts lock set-up
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -14,13 +14,16 @@ run: set-up ## Start everything on this machine, with an invented lead to look a
 	@exec .venv/bin/marketplace up --demo $(UP)
 
 test: check tests ## Everything that has to pass
-check: format lint types contracts ## What can be seen without running anything
+check: format lint security types contracts ## What can be seen without running anything
 
 format: set-up ## Is everything formatted?
 	.venv/bin/ruff format --check .
 
 lint: set-up ## Rules of style, and common mistakes
 	.venv/bin/ruff check .
+
+security: set-up ## Code that opens a door
+	.ci/security
 
 types: set-up ## Strict types
 	.venv/bin/mypy
@@ -37,6 +40,12 @@ bench: set-up ## Speed, as ratios to floors measured in the same run (`make benc
 
 faults: set-up ## Hundreds of leads while everything fails in turn (`make faults FAULTS=--help`)
 	@.venv/bin/python -m tests.faults.campaign $(FAULTS)
+
+audit: set-up ## Is anything known against what requirements.lock names? (needs the network)
+	@.venv/bin/python -m tests.supply.audit
+
+sbom: set-up ## What it is made of, for whoever asks (build/sbom.json, CycloneDX)
+	@.venv/bin/python -m tests.supply.sbom
 
 fix: set-up ## Format, and mend what can be mended by itself
 	.venv/bin/ruff format .

@@ -13,6 +13,7 @@ timeout = 30
 graceful_timeout = 10
 keepalive = 5
 # The sign of life of a process is a file: in memory, so that a slow disk kills nobody.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+# a folder in memory, files of gunicorn's own making
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # nosec B108
 # Which proxies are believed is MARKETPLACE_TRUSTED_PROXIES' to say, and nobody else's.
 forwarded_allow_ips = ""

@@ -38,7 +38,7 @@ def become(command: list[str], data_dir: Path | None) -> NoReturn:
     """Turn this process into another one of the product."""
     environment = environment_for(data_dir)
     Settings.from_env(environment)
-    os.execve(command[0], command, environment)
+    os.execve(command[0], command, environment)  # nosec B606  # the command is ours
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -61,5 +61,6 @@ def connections_in_use() -> int:
 def _pool() -> QueuePool:
     with product().app.app_context():
         pool = db.engine.pool
-    assert isinstance(pool, QueuePool)
+    if not isinstance(pool, QueuePool):
+        raise TypeError("connections are pooled, or there is nothing to count")
     return pool

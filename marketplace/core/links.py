@@ -27,7 +27,7 @@ class Purpose(StrEnum):
     REQUEST = "request"
     OUTCOME = "outcome"
     """Opens a request as well, where it is told what came of it."""
-    SET_PASSWORD = "password"
+    SET_PASSWORD = "password"  # nosec B105  # a name, no secret
     NOT_OURS = "notours"
     COME_BACK = "back"
     JOIN_TEAM = "join"

@@ -149,7 +149,7 @@ def _listed(reader: PdfReader, seen: set[tuple[int, int]]) -> Iterator[Dictionar
             yield from _below(IndirectObject(number, generation, reader), seen)
         except MemoryError:
             raise
-        except Exception:
+        except Exception:  # nosec B112  # broken, and nobody would come to it (see above)
             continue
 
 

@@ -52,7 +52,7 @@ _BESIDE_A_RELATIVE = f"""
                OR (o.state NOT IN {_YES}, o.id) < (i.state NOT IN {_YES}, i.id))
           AND (other.legal_entity = p.legal_entity OR {_RELATED_NOW})
     )
-"""
+"""  # nosec B608  # our own names; values are bound
 
 _IS_ADVISER = "= CAST(adviser->>'provider_id' AS uuid)"
 _RELATED_TO_ADVISER = related("p.id", is_other=_IS_ADVISER, since=":since")
@@ -64,7 +64,7 @@ _ADVISED = f"""
           AND (p.id {_IS_ADVISER}
                OR {_RELATED_TO_ADVISER})
     )
-"""
+"""  # nosec B608  # our own names; values are bound
 
 _OBSTACLES = {
     "{who} is not verified at present, so it cannot take part": "p.state <> 'verified'",

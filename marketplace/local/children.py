@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import signal
-import subprocess
+import subprocess  # nosec B404  # fixed commands, no shell
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -57,7 +57,7 @@ class Child:
         self._back_off.started()
         with open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
             self._read = os.fstat(output.fileno()).st_size
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # nosec B603  # a fixed command, no shell
                 self.command,
                 env=environment,
                 stdin=subprocess.DEVNULL,

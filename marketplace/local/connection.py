@@ -10,7 +10,7 @@ from config.settings import PREFIX
 from marketplace.local.places import LocalError, Place
 
 FILE = "connection.env"
-SECRET_FILE = "secret-key"
+SECRET_FILE = "secret-key"  # nosec B105  # a name, no secret
 
 _PLAIN = re.compile(r"[\w@%+=:,./?-]*")
 """What a shell takes as it stands, to the right of an equals sign."""

@@ -13,7 +13,7 @@ import os
 import pwd
 import shutil
 import signal
-import subprocess
+import subprocess  # nosec B404  # fixed commands, no shell
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path

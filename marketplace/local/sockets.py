@@ -30,7 +30,8 @@ def open_socket_folder(place: Place, socket_name: str) -> Path:
     inside = place.folder / "socket"
     if _fits(inside / socket_name):
         return place.make_folder(inside)
-    bases = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]
+    # a folder of our own is made in it
+    bases = [os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp"]  # nosec B108
     for base in map(Path, bases[1:] if place.account else bases):
         usable = base.is_absolute() and os.access(base, os.W_OK | os.X_OK)
         if usable and _fits(base / f"{OUTSIDE}12345678/socket" / socket_name):

@@ -3,7 +3,7 @@
 import os
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404  # fixed commands, no shell
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -165,7 +165,7 @@ class Up:
         say(f"  {'Logs:':<16}{self.data_dir / 'logs'}")
         say("Ctrl-C stops everything.")
         if self.wanted.demo and mailbox:
-            self._walk = subprocess.Popen(
+            self._walk = subprocess.Popen(  # nosec B603  # a fixed command, no shell
                 rehearsal_command(url),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

@@ -22,7 +22,8 @@ SHUFFLE_RANGE = 2**31 - 1
 
 def start_of(seed: int) -> int:
     """Return the point of the shuffled order at which a run begins."""
-    return random.Random(seed).randrange(SHUFFLE_RANGE)
+    # drawn from a seed, to be replayed
+    return random.Random(seed).randrange(SHUFFLE_RANGE)  # nosec B311
 
 
 FIRST_LOOK = 192
@@ -56,7 +57,7 @@ SELECT (SELECT count(*) FROM chunk) AS read,
        array_agg(provider_id ORDER BY shuffle, provider_id) AS ids,
        array_agg(kind ORDER BY shuffle, provider_id) AS kinds
 FROM found
-"""
+"""  # nosec B608  # our own names; values are bound
 
 
 def _statement(size: int) -> Direct:
@@ -126,7 +127,7 @@ _RAREST = statement(
         ) few
     ) counted
     ORDER BY entries, standard LIMIT 1
-    """,
+    """,  # nosec B608  # our own names; values are bound
     entered_under=ARRAY(Text()),
     of_kinds=ARRAY(Text()),
 )
@@ -190,7 +191,7 @@ _FUNNEL = statement(
                1 : CASE WHEN sum(count(*)) OVER () < :sample THEN :sample ELSE {EXAMPLES} END
            ] AS ids, failed = '{Filter.CAPACITY}' AND is_full AS is_full
     FROM judged GROUP BY failed, 5 ORDER BY failed, 5
-    """,
+    """,  # nosec B608  # our own names; values are bound
     start=Integer(),
     sample=Integer(),
 )

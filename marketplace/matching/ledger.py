@@ -111,12 +111,15 @@ def accounts_of(tx: Transaction, ids: Collection[UUID]) -> dict[UUID, Account]:
 
 
 _NAMES = ", ".join(_COLUMNS)
+_VALUES = ", ".join(f":{name}" for name in _COLUMNS)
+_CHANGES = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
 _WRITE = Direct(
     text(
-        f"INSERT INTO credits (provider_id, {_NAMES}) SELECT * FROM unnest(:provider_id, "
-        + ", ".join(f":{name}" for name in _COLUMNS)
-        + ") ON CONFLICT (provider_id) DO UPDATE SET "
-        + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
+        f"""
+        INSERT INTO credits (provider_id, {_NAMES})
+        SELECT * FROM unnest(:provider_id, {_VALUES})
+        ON CONFLICT (provider_id) DO UPDATE SET {_CHANGES}
+        """  # nosec B608  # our own names; values are bound
     ).bindparams(
         bindparam("provider_id", type_=ARRAY(Uuid())),
         *(bindparam(name, type_=ARRAY(of_type)) for name, of_type in _COLUMNS.items()),

@@ -251,7 +251,7 @@ class _Table:
 
     def __init__(self, bench: Sequence[Seat], clashes: Clashes, seed: int) -> None:
         self._seats = sorted(bench, key=lambda seat: seat.provider_id)
-        draw = random.Random(seed)
+        draw = random.Random(seed)  # nosec B311  # drawn from a seed, to be replayed
         self._lots = {seat.provider_id: draw.random() for seat in self._seats}
         self._apart: dict[UUID, set[UUID]] = {seat.provider_id: set() for seat in self._seats}
         for one, other in clashes:

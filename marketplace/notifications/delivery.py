@@ -208,7 +208,8 @@ def _action_address(tx: Transaction, channel: Channel, notification: Any) -> str
     if notification.link_purpose is None:
         if notification.path is None:
             return None
-        return action_address(channel.public_url, path=notification.path, link=None, token="")
+        # no token, no secret
+        return action_address(channel.public_url, path=notification.path, link=None, token="")  # nosec B106
     expires_at = notification.link_expires_at
     if expires_at <= tx.now:
         raise CannotBeWritten("its link has lapsed meanwhile")
@@ -279,7 +280,8 @@ def _record_failure(tx: Transaction, claim: Claim, attempt: Attempt) -> None:
     move(tx, notification, event, SYSTEM, **facts)
     if event is NotificationEvent.SUPPRESS:
         return
-    wait = rules.wait_after(claim.attempt, jitter=random.random())
+    # spreads retries, guards nothing
+    wait = rules.wait_after(claim.attempt, jitter=random.random())  # nosec B311
     notification.next_attempt_at = tx.now + max(wait, attempt.not_before)
     if claim.way is Way.WEBHOOK:
         # Its server is slow or away: what else is queued for it holds up nobody else's meanwhile.

@@ -90,7 +90,8 @@ def _letter(row: Notification, public_url: str, *, now: datetime) -> Letter:
             time_zone=row.time_zone,
             now=now,
             public_url=public_url,
-            action_url=action_address(public_url, path=row.path, link=None, token=""),
+            # no token, no secret
+            action_url=action_address(public_url, path=row.path, link=None, token=""),  # nosec B106
         )
     except CannotBeWritten:
         said = NO_WORDS

@@ -31,7 +31,7 @@ BATCH = 500
 WITHOUT_PASSWORD = """
 SELECT u.id, s.name FROM staged s JOIN users u ON u.email = s.email
 WHERE u.password_hash IS NULL AND u.disabled_at IS NULL ORDER BY u.id
-"""
+"""  # nosec B105  # a query
 
 
 UNKNOWN_BODIES = """

@@ -18,9 +18,9 @@ from marketplace.core.errors import NotAllowed, NotSignedIn
 from marketplace.leads import service as leads
 from marketplace.web.product import current_product
 
-SESSION_TOKEN = "sign_in"
+SESSION_TOKEN = "sign_in"  # nosec B105  # a name, no secret
 """Where the cookie keeps the session token of a signed-in user ..."""
-REQUEST_TOKEN = "request"
+REQUEST_TOKEN = "request"  # nosec B105  # a name, no secret
 """... and the request token of a business."""
 
 

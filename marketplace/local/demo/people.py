@@ -7,9 +7,9 @@ PROVIDERS = Path(__file__).parent / "providers.csv"
 
 ADMIN_EMAIL = "admin@iso-quotes-demo.example"
 ADMIN_NAME = "Demo Administrator"
-ADMIN_PASSWORD = "everybody knows this"
+ADMIN_PASSWORD = "everybody knows this"  # nosec B105  # shown to everybody, on a laptop only
 
-PROVIDER_PASSWORD = "this one as well"
+PROVIDER_PASSWORD = "this one as well"  # nosec B105  # shown to everybody, on a laptop only
 """The same for every invented provider."""
 
 

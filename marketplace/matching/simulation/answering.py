@@ -108,7 +108,8 @@ NOTHING = Answer(None, Deed.NOTHING, timedelta(0), None, None)
 
 def answer(habits: Habits, provider_id: UUID, lead_id: UUID, *, seed: int) -> Answer:
     """Draw what a provider will do with a lead; the same for the same two and seed."""
-    draw = random.Random(f"{seed} {provider_id} {lead_id}")
+    # drawn from a seed, to be replayed
+    draw = random.Random(f"{seed} {provider_id} {lead_id}")  # nosec B311
     looks, chance = draw.random(), draw.random()
     to_look = _hours(draw, habits.hours_to_look, SPREAD_OF_LOOKING)
     to_quote = _hours(draw, habits.hours_to_act, SPREAD_OF_ACTING)

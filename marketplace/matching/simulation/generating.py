@@ -62,7 +62,7 @@ def generated_market(
     *, providers: int = 40, months: int = 12, leads_per_month: int = 50, seed: int = 1
 ) -> Market:
     """Return an invented market of this size; the same for the same numbers."""
-    draw = random.Random(f"providers {seed}")
+    draw = random.Random(f"providers {seed}")  # nosec B311  # drawn from a seed, to be replayed
     ends_at = _months_later(STARTS_AT, months)
     share = leads_per_month * INVITATIONS_PER_LEAD / max(providers, 1)
     members = [
@@ -70,7 +70,7 @@ def generated_market(
     ]
     members = _related(draw, members)
     draw.shuffle(members)
-    draw = random.Random(f"leads {seed}")
+    draw = random.Random(f"leads {seed}")  # nosec B311  # drawn from a seed, to be replayed
     moments = sorted(
         STARTS_AT + draw.random() * (ends_at - STARTS_AT) for _ in range(months * leads_per_month)
     )

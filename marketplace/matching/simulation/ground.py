@@ -91,7 +91,8 @@ class Ground:
 
     def seed(self, lead: int, run: int) -> int:
         """Return the seed of a lead's next run."""
-        return random.Random(f"{self.market.seed} {lead} {run}").getrandbits(62)
+        # drawn from a seed, to be replayed
+        return random.Random(f"{self.market.seed} {lead} {run}").getrandbits(62)  # nosec B311
 
     def turning_points(self) -> list[datetime]:
         """Return when time alone may help leads that wait: months and accreditations begin."""

@@ -65,7 +65,8 @@ class Seating:
 
     def _eligible(self, turn: Turn) -> Iterator[ProviderFacts]:
         in_order = self.ground.candidates(turn.lead)
-        start = random.Random(turn.seed).randrange(len(self.ground.market.members) or 1)
+        # drawn from a seed, to be replayed
+        start = random.Random(turn.seed).randrange(len(self.ground.market.members) or 1)  # nosec B311
         first = [each for each, place in in_order.items() if place >= start]
         rest = [each for each, place in in_order.items() if place < start]
         for each in (*first, *rest):
@@ -74,7 +75,8 @@ class Seating:
 
     def candidates(self, turn: Turn, bench: Sequence[ProviderFacts]) -> list[Candidate]:
         """Return everybody on a bench as the strategies see them."""
-        lottery = random.Random(f"lots {turn.seed}")
+        # drawn from a seed, to be replayed
+        lottery = random.Random(f"lots {turn.seed}")  # nosec B311
         return [
             Candidate(
                 seat=self._seat(turn, provider),

@@ -51,7 +51,7 @@ def upgrade() -> None:
                 (NEW.state, NEW.kind, NEW.shuffle, NEW.remote, NEW.standards, NEW.regions)
             )
             EXECUTE FUNCTION enter_coverage();
-        """
+        """  # nosec B608  # our own names
     )
     op.drop_index('ix_coverage_shuffle', table_name='coverage')
 
