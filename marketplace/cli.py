@@ -25,6 +25,7 @@ from marketplace.local.places import LocalError
 from marketplace.local.up import Up, Wanted
 from marketplace.matching.checking import check_coverage
 from marketplace.migrations.schema import upgrade
+from marketplace.privacy.retention import apply_retention, retention_report
 from marketplace.providers.exporting import export_providers
 from marketplace.providers.importing import ImportReport, import_providers
 from marketplace.reseal_command import reseal_command
@@ -199,6 +200,22 @@ def check_coverage_command(mend: bool, data_dir: Path | None) -> None:
             else "`marketplace check-coverage --mend` makes true what it can"
         )
         raise click.ClickException(f"differences that remain: {report.remaining}; {way}")
+
+
+@cli.command("retention")
+@click.option("--dry-run", is_flag=True, help="Count what is over, and change nothing.")
+@on_data_dir
+def retention_command(dry_run: bool, data_dir: Path | None) -> None:
+    """Forget what is over, rule by rule; the scheduler does the same by itself."""
+    with product_for(data_dir) as product:
+        found = (retention_report if dry_run else apply_retention)(product.ctx, OPERATOR)
+    for each in found:
+        oldest = f", the oldest since {each.oldest:%Y-%m-%d}" if each.oldest else ""
+        gone = "" if dry_run else f"; {each.done} forgotten"
+        kept = f"{each.kept.days} days" if each.kept.days else f"{each.kept}"
+        click.echo(f"{each.rule.name} (kept for {kept}): {each.count} over{oldest}{gone}")
+    if dry_run:
+        click.echo("Nothing was changed.")
 
 
 @cli.command("create-admin")

@@ -13,6 +13,7 @@ from marketplace.matching import service as matching
 from marketplace.matching import settling, waiting
 from marketplace.notifications import delivery
 from marketplace.notifications.rules import Way
+from marketplace.privacy import retention
 from marketplace.providers import expiry
 from marketplace.quotes import asking, outcome
 from workers.context import channel, job_context, webhook_channel
@@ -106,6 +107,11 @@ def tell_of_expiring_accreditations() -> None:
 def remind_of_certificates() -> None:
     with job_context() as ctx:
         reminding.remind_of_certificates(ctx)
+
+
+def forget_what_is_over() -> None:
+    with job_context() as ctx:
+        retention.forget_what_is_over(ctx)
 
 
 def forget_old_answers() -> None:

@@ -15,6 +15,7 @@ from rq.exceptions import SchedulerNotFound
 from rq.utils import now
 
 from marketplace.core.jobs import JOB_TIMEOUT
+from marketplace.core.policy import Policy
 from workers import jobs
 
 SWEEPS = (
@@ -33,6 +34,7 @@ SWEEPS = (
     (jobs.ask_for_outcomes, 4, "sweeps"),
     (jobs.remind_of_certificates, 4, "sweeps"),
     (jobs.forget_old_answers, 240, "sweeps"),
+    (jobs.forget_what_is_over, Policy.retention_every, "sweeps"),
     (jobs.tell_of_expiring_accreditations, 240, "sweeps"),
 )
 

@@ -40,6 +40,8 @@ class User(Base):
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
     """Since when they are let in no more: removed by a colleague."""
+    erased_at: Mapped[datetime | None]
+    """Since when nobody knows who they were; what they did stays under their id."""
 
     @property
     def rights(self) -> frozenset[Right]:

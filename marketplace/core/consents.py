@@ -89,9 +89,16 @@ def consents_of(session: Session, subject_ids: Collection[UUID]) -> Sequence[Con
     return session.scalars(rows.order_by(Consent.at, Consent.id)).all()
 
 
-def forget_addresses(tx: Transaction, subject_ids: Collection[UUID]) -> None:
-    """Cut the addresses of consents to their networks; what was cut stays as it is."""
+def forget_addresses(
+    tx: Transaction, subject_ids: Collection[UUID], *, but: Collection[Agreed] = ()
+) -> None:
+    """Cut the addresses of consents to their networks; what was cut stays as it is.
+
+    `but`: of what they still prove, they stand.
+    """
     for each in consents_of(tx.session, subject_ids):
+        if each.agreed in but:
+            continue
         each.address = each.address and network_of(each.address)
 
 

@@ -41,7 +41,7 @@ class Link(Base):
     """One link that was given out."""
 
     __tablename__ = "links"
-    __table_args__ = (Index(None, "subject_id"),)
+    __table_args__ = (Index(None, "subject_id"), Index(None, "expires_at"))
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
     purpose: Mapped[Purpose]

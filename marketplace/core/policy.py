@@ -155,6 +155,39 @@ class Policy:
     """How many people may sign in for one provider, those who are invited to included."""
     idempotency_window: timedelta = timedelta(hours=24)
 
+    unconfirmed_kept: timedelta = timedelta(days=7)
+    """From when a form was sent that nobody confirmed: nobody has said that it is theirs."""
+    turned_away_kept: timedelta = timedelta(days=90)
+    """From when a request was refused or superseded: long enough to object to that."""
+    contacts_kept: timedelta = timedelta(days=730)
+    """From when a request ended: 24 months, in which a quote, a review or a bill is argued about.
+
+    Then nobody is named in it; what was asked for and how it went stays for the figures."""
+    messages_kept: timedelta = timedelta(days=365)
+    """From when a message was written: its content; as long as its reader may say it never came."""
+    calls_kept: timedelta = timedelta(days=30)
+    """From when a webhook was called: as long as somebody looks for what went wrong there."""
+    links_kept: timedelta = timedelta(days=30)
+    """From when a link lapsed: so long it is told from one that there never was."""
+    sign_ins_kept: timedelta = timedelta(days=90)
+    """From when a session ended: as long as a break-in is looked into."""
+    devices_kept: timedelta = timedelta(days=400)
+    """From when a device was used last: its cookie lives for a year, and some days of grace."""
+    team_invitations_kept: timedelta = timedelta(days=30)
+    """From when an invitation to a team lapsed: it can be sent again so long."""
+    applications_kept: timedelta = timedelta(days=180)
+    """From when a provider was turned away: it may object, or come again with what was missing."""
+    people_kept: timedelta = timedelta(days=365)
+    """From when somebody was let in no more: who they were may be asked about their quotes."""
+    suppressions_kept: timedelta = timedelta(days=730)
+    """From when mail to an address bounced, or was let through again: addresses come back to life.
+
+    Who complained, or was stopped by hand, stays stopped."""
+    drafts_kept: timedelta = timedelta(days=30)
+    """From when an unsent quote was typed last under an invitation that has ended."""
+    retention_every: int = 60
+    """How many sweep intervals apart what is over is looked for: a quarter of an hour."""
+
     attachment_at_most: int = 5 * 1024 * 1024
     """Bytes of a file that a provider attaches to its quote."""
     attachments_at_most: int = 5

@@ -205,6 +205,9 @@ def forget(tx: Transaction, actor: Actor, certificate: Certificate, *, why: str)
     consents.withdraw(
         tx, Whose.LEAD, certificate.lead_id, Agreed.REMINDERS, door=why.replace(" ", "_")
     )
+    tx.session.flush()
+    if tx.session.get_one(Lead, certificate.lead_id).erased_at is not None:
+        consents.forget_addresses(tx, [certificate.lead_id])
     record(tx, actor, "reminders.ended", certificate.lead_id, why=why)
 
 

@@ -74,6 +74,21 @@ class Lead(Base):
             postgresql_using="gin",
             postgresql_where=text("erased_at IS NULL"),
         ),
+        Index(
+            "ix_leads_to_forget",
+            "finished_at",
+            postgresql_where=text("erased_at IS NULL AND finished_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_leads_never_confirmed",
+            "created_at",
+            postgresql_where=text("erased_at IS NULL AND state = 'lapsed'"),
+        ),
+        Index(
+            "ix_leads_advised",
+            "finished_at",
+            postgresql_where=text("business_key LIKE 'digest:%'"),
+        ),
         CheckConstraint("headcount BETWEEN 1 AND 1000000", "headcount_in_range"),
         CheckConstraint("cardinality(standards) BETWEEN 1 AND 6", "one_to_six_standards"),
         CheckConstraint("cardinality(regions) BETWEEN 1 AND 10", "one_to_ten_regions"),

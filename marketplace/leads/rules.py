@@ -1,5 +1,6 @@
 """What may happen to a lead, whose it is, and whether a person should look first."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -218,6 +219,18 @@ def business_key(*, legal_entity: str | None, email: str, is_free_mail: bool) ->
         return f"{_ENTITY}{legal_entity}"
     domain = email.rpartition("@")[2]
     return f"mail:{email}" if is_free_mail else f"domain:{domain}"
+
+
+REMEMBERED = "digest:"
+
+
+def remembered(business_key: str) -> str:
+    """Return by what a business that nobody may name any longer is known again, if it comes back.
+
+    Of use for impartiality alone, which looks back for years at who advised it. A digest of a
+    number or a domain says nothing by itself; whoever knows all numbers could find it.
+    """
+    return REMEMBERED + hashlib.sha256(business_key.encode()).hexdigest()
 
 
 def legal_entity_in(business_key: str) -> str | None:

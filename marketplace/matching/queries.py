@@ -27,7 +27,7 @@ from marketplace.core.policy import Policy
 from marketplace.invitations.models import Invitation
 from marketplace.leads.advisers import is_decided
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import LeadState, Service
+from marketplace.leads.rules import LeadState, Service, remembered
 from marketplace.matching.eligibility import Adviser, Wanted
 from marketplace.matching.models import MatchingRun
 from marketplace.providers import queries as providers
@@ -127,7 +127,13 @@ def _chosen_before(
     """
     itself, follows = (NOBODY, lead.id) if to_follow else (lead.id, lead.follows_lead_id)
     rows = _CHOSEN_BEFORE.rows(
-        session, {"lead": itself, "follows": follows, "business": lead.business_key}
+        session,
+        {
+            "lead": itself,
+            "follows": follows,
+            "business": lead.business_key,
+            "remembered": remembered(lead.business_key),
+        },
     )
     return [
         Adviser(key, provider_id, (chosen_at + engagement).date() if chosen_at else None)
@@ -152,6 +158,7 @@ _CHOSEN_BEFORE = Direct(
         or_(
             _advised.id == bindparam("follows", type_=Uuid()),
             _advised.business_key == bindparam("business", type_=Text()),
+            _advised.business_key == bindparam("remembered", type_=Text()),
         ),
         _advised.id != bindparam("lead", type_=Uuid()),
         Provider.kind == literal_column(f"'{ProviderKind.CONSULTANT}'"),

@@ -1,9 +1,9 @@
 """Forget what messages said and to whom, once somebody has asked for it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 
 from marketplace.core.context import Transaction
 from marketplace.notifications.models import MailboxMessage, Notification
@@ -15,9 +15,28 @@ def forget_messages(tx: Transaction, subject_ids: Collection[UUID]) -> None:
 
     That each was written, when, and how it ended, stays.
     """
+    for notification in _stopped(tx, Notification.subject_id.in_(subject_ids)):
+        empty(notification)
+
+
+def forget_reader(tx: Transaction, address: str) -> None:
+    """Forget to whom messages to an address went, and send it no more of them.
+
+    What they said stays in the inbox of the provider that they were for.
+    """
+    for notification in _stopped(tx, Notification.recipient == address):
+        notification.recipient = notification.nobody
+        notification.recipient_name = "erased"
+        notification.mailbox = notification.last_error = None
+        if notification.provider_id is None:
+            empty(notification)
+
+
+def _stopped(tx: Transaction, which: ColumnElement[bool]) -> Sequence[Notification]:
+    """Return these messages, locked; none of them is sent any more, or lies in a mailbox."""
     rows = tx.session.scalars(
         select(Notification)
-        .where(Notification.subject_id.in_(subject_ids))
+        .where(which)
         .order_by(Notification.id)
         .with_for_update()
         .execution_options(populate_existing=True)
@@ -25,12 +44,18 @@ def forget_messages(tx: Transaction, subject_ids: Collection[UUID]) -> None:
     for notification in rows:
         if NOTIFICATION_LIFECYCLE.allows(notification.state, NotificationEvent.SUPPRESS):
             notification.apply(NotificationEvent.SUPPRESS)
-        empty(notification)
     ids = [notification.id for notification in rows]
     tx.session.execute(delete(MailboxMessage).where(MailboxMessage.id.in_(ids)))
+    return rows
 
 
-EMPTIED = ("recipient", "recipient_name", "values", "provider_id", "mailbox")
+def forget_message(tx: Transaction, notification_id: UUID) -> None:
+    """Empty a message that was settled long ago."""
+    for notification in _stopped(tx, Notification.id == notification_id):
+        empty(notification)
+
+
+EMPTIED = ("recipient", "recipient_name", "values", "provider_id", "mailbox", "last_error")
 """What that changes of a message."""
 
 
@@ -39,4 +64,4 @@ def empty(notification: Notification) -> None:
     notification.recipient = notification.nobody
     notification.recipient_name = "erased"
     notification.values = {}
-    notification.provider_id = notification.mailbox = None
+    notification.provider_id = notification.mailbox = notification.last_error = None

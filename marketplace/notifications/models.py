@@ -42,6 +42,11 @@ class Notification(Base):
         ),
         Index("ix_notifications_subject_id", "subject_id"),
         Index(
+            "ix_notifications_to_forget",
+            "created_at",
+            postgresql_where=text("recipient NOT LIKE 'erased:%'"),
+        ),
+        Index(
             "ix_notifications_not_arrived",
             "id",
             postgresql_where=text(

@@ -73,6 +73,8 @@ class Provider(Base):
     created_at: Mapped[datetime]
     verified_at: Mapped[datetime | None]
     state_reason: Mapped[str | None]
+    erased_at: Mapped[datetime | None]
+    """Since when nobody knows who its contact was."""
     came_back_at: Mapped[datetime | None]
     """When it last came back from a pause for misses: what it missed before counts no longer."""
 

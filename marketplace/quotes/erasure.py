@@ -1,25 +1,27 @@
 """Forget who a business and its people are; what happened stays, without names."""
 
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, column, delete, select, table, update
 
 from marketplace.core import consents, links
-from marketplace.core.actors import Actor, Kind
+from marketplace.core.actors import SYSTEM, Actor, Kind
+from marketplace.core.agreements import Agreed
 from marketplace.core.consents import Whose
 from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Gone
 from marketplace.core.events import record
 from marketplace.core.links import Link, Purpose
 from marketplace.invitations import queries as invitations
-from marketplace.invitations.models import Attachment, Invitation, Miss, Question
+from marketplace.invitations.models import Attachment, Invitation, Miss, Question, QuoteDraft
+from marketplace.leads import certificates, reminders
 from marketplace.leads import queries as leads
-from marketplace.leads import reminders
 from marketplace.leads import service as leading
 from marketplace.leads.advisers import forget_advisers
 from marketplace.leads.masking import Identity, mask_identities
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent, LeadState
+from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent, LeadState, remembered
 from marketplace.notifications import forgetting, suppressions
 from marketplace.notifications.service import notify
 from marketplace.quotes import outcome
@@ -57,6 +59,7 @@ def erase_request(ctx: Context, actor: Actor) -> None:
         suppressions.forget_bounces(tx, lead.contact_email)
         reminders.erase(tx, actor, lead.id)
         _erase(tx, lead)
+        consents.withdraw_all(tx, Whose.LEAD, lead.id)
         record(tx, actor, "lead.erased", lead.id)
 
 
@@ -73,12 +76,39 @@ def erase_unconfirmed(ctx: Context, token: str) -> str:
             raise Gone("this link was used or has lapsed")
         forgetting.forget_messages(tx, [lead.id])
         _erase(tx, lead)
+        consents.withdraw_all(tx, Whose.LEAD, lead.id)
         record(tx, Actor(Kind.BUSINESS, id=lead.id, lead_id=lead.id), "lead.erased", lead.id)
         return lead.reference
 
 
+def forget_in_time(tx: Transaction, lead_id: UUID) -> None:
+    """Erase what identifies a person in a request whose time is over; the figures stay.
+
+    Nobody is written to. Reminders of a certificate go on: they have a consent of their own, and
+    what they take is kept beside it.
+    """
+    lead = leads.lock_lead(tx.session, lead_id)
+    if lead.erased_at is not None or not lead.is_finished:
+        return
+    held = invitations.invitations_for_lead(tx.session, lead.id)
+    forgetting.forget_messages(tx, [lead.id, *(each.id for each in held)])
+    key = lead.business_key
+    _erase(tx, lead)
+    if lead.taken_invitation_id is not None:
+        lead.business_key = remembered(key)
+    record(tx, SYSTEM, "lead.deidentified", lead.id)
+
+
+def forget_who_advised(tx: Transaction, lead_id: UUID) -> None:
+    """Forget by what a business could be known again, once no advice to it can matter any more."""
+    lead = leads.lock_lead(tx.session, lead_id)
+    if lead.erased_at is not None:
+        lead.business_key = f"{ERASED}:{lead.id}"
+
+
 def _erase(tx: Transaction, lead: Lead) -> None:
     _cover_in_quotes(tx, lead)
+    _cover_reasons(tx, lead)
     lead.company_name = lead.contact_name = ERASED
     lead.contact_email = f"{lead.id}@{ERASED}.invalid"
     lead.contact_phone = lead.contact_role = lead.website = lead.registration_number = None
@@ -86,7 +116,7 @@ def _erase(tx: Transaction, lead: Lead) -> None:
     lead.form = {}
     forget_advisers(lead)
     lead.consent = {**lead.consent, "address": None}
-    consents.withdraw_all(tx, Whose.LEAD, lead.id)
+    forget_addresses(tx, lead)
     lead.business_key = f"{ERASED}:{lead.id}"
     lead.outcome_comment = lead.outcome_due_at = None
     lead.erased_at = tx.now
@@ -99,8 +129,48 @@ def _erase(tx: Transaction, lead: Lead) -> None:
     )
     held = select(Invitation.id).where(Invitation.lead_id == lead.id)
     tx.session.execute(delete(Attachment).where(Attachment.invitation_id.in_(held)))
+    tx.session.execute(delete(QuoteDraft).where(QuoteDraft.invitation_id.in_(held)))
     tx.session.execute(update(Miss).where(Miss.invitation_id.in_(held)).values(objection=None))
     tx.session.execute(delete(Link).where(Link.subject_id == lead.id))
+
+
+def forget_addresses(tx: Transaction, lead: Lead) -> None:
+    """Cut the addresses of what a business agreed to; of reminders once those have ended."""
+    is_reminded = certificates.certificate_of_lead(tx.session, lead.id) is not None
+    consents.forget_addresses(tx, [lead.id], but=[Agreed.REMINDERS] if is_reminded else [])
+
+
+def _cover_reasons(tx: Transaction, lead: Lead) -> None:
+    """Cover who it was in what administrators gave as reasons."""
+    identity = lead.identity
+    if lead.finish_reason:
+        lead.finish_reason = mask_identities(lead.finish_reason, [identity])
+    held = select(Invitation.id).where(Invitation.lead_id == lead.id)
+    for rows, names in (
+        (select(Invitation).where(Invitation.lead_id == lead.id), BECAUSE),
+        (select(Miss).where(Miss.invitation_id.in_(held)), ("strike_reason", "uphold_reason")),
+    ):
+        for row in tx.session.scalars(rows).all():
+            for name in names:
+                said = getattr(row, name)
+                if said:
+                    setattr(row, name, mask_identities(said, [identity]))
+    runs = tx.session.execute(_RUNS_BY_HAND, {"lead": lead.id}).all()
+    for run_id, because in runs:
+        covered = mask_identities(because, [identity])
+        tx.session.execute(_COVER_RUN, {"run": run_id, "because": covered})
+
+
+BECAUSE = ("by_hand_because", "withdrawn_because")
+
+# By name: matching stands above quotes, so its class cannot be imported here.
+_run = table("matching_runs", column("id"), column("lead_id"), column("by_hand_because"))
+_RUNS_BY_HAND = select(_run.c.id, _run.c.by_hand_because).where(
+    _run.c.lead_id == bindparam("lead"), _run.c.by_hand_because.is_not(None)
+)
+_COVER_RUN = (
+    update(_run).where(_run.c.id == bindparam("run")).values(by_hand_because=bindparam("because"))
+)
 
 
 _WORDS = ("notes", "assumptions", "exclusions", "client_duties", "name", "deliverables")
