@@ -136,7 +136,9 @@ INVENTORY: Mapping[str, Line] = {
         _N, _PLAIN, _STAYS, "the figures",
     ),
     # Messages.
-    **_lines("notifications", "recipient recipient_name", _U, _PERSONAL, _EMPTIED, "messages"),
+    **_lines(
+        "notifications", "recipient recipient_name mailbox", _U, _PERSONAL, _EMPTIED, "messages",
+    ),
     **_lines("notifications", "values last_error", _U, _WRITTEN, _EMPTIED, "messages"),
     **_lines(
         "notifications",
