@@ -81,6 +81,36 @@ class Policy:
 
     lead_confirmation: str = "required"
     lead_review: str = "auto"
+    doubt_points: Mapping[str, int] = field(
+        default_factory=lambda: MappingProxyType(
+            {
+                "honeypot_filled": 70,
+                "seconds_to_fill": 50,
+                "link_in_name": 60,
+                "markup_in_notes": 50,
+                "disposable_mail": 50,
+                "phone_possible": 50,
+                "same_text": 40,
+                "links_in_notes": 35,
+                "gibberish": 35,
+                "from_network": 25,
+                "unconfirmed": 25,
+                "free_mail": 25,
+                "domain_matches_website": 25,
+                "completeness": 25,
+                "odd_headcount": 15,
+                "link_in_notes": 10,
+                "phone_elsewhere": 10,
+                "shouting": 10,
+            }
+        )
+    )
+    """What each doubt about a form (`leads.trust.DOUBTS`) counts ..."""
+    held_from: int = 50
+    """... from which sum on a person looks before it opens ..."""
+    silent_from: int = 100
+    """... and from which on nobody is mailed about it beyond its confirmation: it waits on the
+    desk."""
     confirm_within: timedelta = timedelta(hours=72)
     """After this an unconfirmed form lapses, and its link with it."""
     lead_lifetime: timedelta = timedelta(days=30)

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import and_, func, or_, select, true
+from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
@@ -59,6 +60,18 @@ class CameTo:
 
 
 @dataclass(frozen=True)
+class HeldBack:
+    """The requests that a doubt held for a person to look at, and how that was decided."""
+
+    n: int
+    let_in: int
+    turned_away: int
+    waiting: int
+    precision: float | None
+    """Of those that were decided, the share that was turned away: how often the doubt was right."""
+
+
+@dataclass(frozen=True)
 class FunnelReport:
     """The requests whose forms came in a period."""
 
@@ -67,6 +80,7 @@ class FunnelReport:
     n: int
     stages: Sequence[Stage]
     outcomes: Sequence[CameTo]
+    held: HeldBack
 
 
 def funnel_report(ctx: Context, actor: Actor) -> FunnelReport:
@@ -118,6 +132,7 @@ def funnel_report(ctx: Context, actor: Actor) -> FunnelReport:
                 .group_by(Lead.outcome)
             ).all()
         )
+        held = _held(session, since, now)
     stages: list[Stage] = []
     for step, n in zip(steps, counts, strict=True):
         before = stages[-1].n if stages else n
@@ -127,7 +142,24 @@ def funnel_report(ctx: Context, actor: Actor) -> FunnelReport:
         CameTo(each, came_to.get(each, 0), _share(came_to.get(each, 0), opened))
         for each in (*Outcome, None)
     ]
-    return FunnelReport(since, now, counts[0], stages, outcomes)
+    return FunnelReport(since, now, counts[0], stages, outcomes, held)
+
+
+def _held(session: Session, since: datetime, until: datetime) -> HeldBack:
+    """Count those with reasons to doubt; one that nobody confirmed was never held."""
+    turned_away, let_in = Lead.state == LeadState.REJECTED, Lead.opened_at.is_not(None)
+    no, yes, waiting = session.execute(
+        select(
+            func.count().filter(turned_away),
+            func.count().filter(let_in),
+            func.count().filter(Lead.state == LeadState.IN_REVIEW),
+        ).where(
+            Lead.created_at >= since,
+            Lead.created_at <= until,
+            func.cardinality(Lead.review_reasons) > 0,
+        )
+    ).one()
+    return HeldBack(no + yes + waiting, yes, no, waiting, _share(no, no + yes))
 
 
 def _share(part: int, whole: int) -> float | None:

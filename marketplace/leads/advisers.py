@@ -24,7 +24,7 @@ from marketplace.core.events import record
 from marketplace.core.jobs import Job
 from marketplace.leads import queries, rules
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import Signals
+from marketplace.leads.trust import doubt
 from marketplace.providers import names
 from marketplace.providers import queries as providers
 from marketplace.providers.models import Provider
@@ -106,7 +106,7 @@ def look_again(tx: Transaction, lead: Lead) -> None:
         occasion=f"{known} known",
         path=f"/admin/leads/{lead.id}",
         reference=lead.reference,
-        reasons=[rules.doubt(name, like) for name, like in fresh.items()],
+        reasons=[doubt(name, like) for name, like in fresh.items()],
     )
 
 
@@ -181,8 +181,13 @@ def _no_longer_doubt(lead: Lead, *named: str) -> None:
 
 
 def _doubt(lead: Lead, in_doubt: Mapping[str, Sequence[str]]) -> None:
+    before = lead.signals.get("consultants_in_doubt", {})
+    told = {doubt(name, like) for name, like in before.items()}
     lead.signals = {**lead.signals, "consultants_in_doubt": in_doubt}
-    lead.review_reasons = rules.review_reasons(Signals(**lead.signals))
+    lead.review_reasons = [
+        *(doubt(name, like) for name, like in in_doubt.items()),
+        *(each for each in lead.review_reasons if each not in told),
+    ]
 
 
 def forget_advisers(lead: Lead) -> None:

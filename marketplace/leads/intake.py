@@ -19,9 +19,9 @@ from marketplace.core.context import Transaction
 from marketplace.core.db import new_id
 from marketplace.core.errors import FieldError
 from marketplace.core.forms import Form
-from marketplace.leads import advisers, rules, signals
+from marketplace.leads import advisers, around, rules, signals, trust
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import CertificationStatus, LeadState
+from marketplace.leads.rules import CertificationStatus, LeadState, Signals
 from marketplace.leads.signals import Telltale
 
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -99,19 +99,26 @@ def new_lead(
     entity = identity.legal_entity(company["country"], number) if number else None
     named = [as_json(each) for each in values.get("consultants_used", [])]
     doubts = advisers.doubts(tx.session, [each["name"] for each in named])
-    trust = signals.gather(values, telltale, confirmed=confirmed, in_doubt=doubts)
+    free = signals.is_free_mail(contact["email"]) or signals.is_disposable(contact["email"])
+    # Anybody can have an address at a throw-away domain too.
+    key = rules.business_key(legal_entity=entity, email=contact["email"], is_free_mail=free)
+    others = around.around(
+        tx.session,
+        lead_id=None,
+        business_key=key,
+        email=contact["email"],
+        notes=values.get("notes"),
+        address=tx.origin.address,
+        now=tx.now,
+    )
+    facts = signals.gather(values, telltale, confirmed=confirmed, in_doubt=doubts, others=others)
     standards = catalogue.standards_by_code(tx.session, values["standards"])
     asked = values.get("editions", {})
     lead = Lead(
         id=new_id(),
         reference=_fresh_reference(tx.session),
         state=LeadState.AWAITING_CONFIRMATION,
-        business_key=rules.business_key(
-            legal_entity=entity,
-            email=contact["email"],
-            # Anybody can have an address at a throw-away domain too.
-            is_free_mail=trust.free_mail or trust.disposable_mail,
-        ),
+        business_key=key,
         form=as_json(values),
         company_name=company["name"],
         country=company["country"],
@@ -140,8 +147,8 @@ def new_lead(
             "at": tx.now.isoformat().replace("+00:00", "Z"),
             "address": tx.origin.address,
         },
-        signals=asdict(trust),
-        review_reasons=rules.review_reasons(trust),
+        signals=asdict(facts),
+        review_reasons=why_held(tx, facts),
         time_zone=catalogue.time_zone_of(tx.session, values["regions"][0]),
         follows_lead_id=follows_lead_id,
         source=telltale.source,
@@ -154,6 +161,29 @@ def new_lead(
     version = values["consent"]["terms_version"]
     consents.agree(tx, Whose.LEAD, lead.id, Agreed.SHARING, version)
     return lead
+
+
+def why_held(tx: Transaction, facts: Signals) -> list[str]:
+    """Return why a person should look at a form, by the policy in force."""
+    policy = tx.policy
+    return trust.review_reasons(facts, points=policy.doubt_points, held_from=policy.held_from)
+
+
+def look_again(tx: Transaction, lead: Lead) -> None:
+    """Bring up to date what other forms share with a lead that is being confirmed."""
+    others = around.around(
+        tx.session,
+        lead_id=lead.id,
+        business_key=lead.business_key,
+        email=lead.contact_email,
+        notes=lead.notes,
+        address=lead.consent.get("address"),
+        now=tx.now,
+    )
+    known = Signals(**lead.signals)
+    most = {name: max(n, getattr(known, name)) for name, n in asdict(others).items()}
+    lead.signals = {**lead.signals, **most, "email_confirmed": True}
+    lead.review_reasons = why_held(tx, Signals(**lead.signals))
 
 
 def as_json(values: Any) -> Any:

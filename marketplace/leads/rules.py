@@ -255,55 +255,20 @@ class Signals:
     consultants_in_doubt: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Names of consultants in the form, and of the providers that each may be; only where it could
     matter for impartiality and nobody has decided it."""
-
-
-FASTEST_HUMAN_SECONDS = 3.0
-
-SLIGHT_DOUBTS_FOR_REVIEW = 2
-
-DOUBTS = {
-    "honeypot_filled": "a field that people do not see was filled in",
-    "disposable_mail": "the e-mail address is a throw-away one",
-    "phone_possible": "the telephone number cannot exist",
-    "seconds_to_fill": "the form was filled in faster than a person can",
-}
-"""What each signal says that is reason enough for a person to look first."""
-
-SLIGHT_DOUBTS = {
-    "free_mail": "a free e-mail address and no registration number",
-    "domain_matches_website": "the e-mail address is not of the website's domain",
-    "completeness": "hardly any of the optional fields is filled in",
-}
-"""What each signal says of which it takes two."""
-
-
-def doubtful(signals: Signals) -> list[str]:
-    """Return the names of the signals that speak against a form, in the order of their weight."""
-    seconds = signals.seconds_to_fill
-    found = {
-        "honeypot_filled": signals.honeypot_filled,
-        "disposable_mail": signals.disposable_mail,
-        "phone_possible": signals.phone_possible is False,
-        "seconds_to_fill": seconds is not None and 0 <= seconds < FASTEST_HUMAN_SECONDS,
-        "free_mail": signals.free_mail and signals.registration_number_valid is None,
-        "domain_matches_website": signals.domain_matches_website is False,
-        "completeness": signals.completeness < 0.1,
-    }
-    return [name for name, is_so in found.items() if is_so]
-
-
-def review_reasons(signals: Signals) -> list[str]:
-    """Return why a person should look before the lead opens, in words; empty if nobody need."""
-    found = doubtful(signals)
-    reasons = [DOUBTS[name] for name in found if name in DOUBTS]
-    reasons += [doubt(name, like) for name, like in signals.consultants_in_doubt.items()]
-    slight = [SLIGHT_DOUBTS[name] for name in found if name in SLIGHT_DOUBTS]
-    return reasons + slight if len(slight) >= SLIGHT_DOUBTS_FOR_REVIEW else reasons
-
-
-def doubt(name: str, like: Sequence[str]) -> str:
-    """Return in words that a consultant may be one of the providers called like this."""
-    return f"a consultant that is named, {name}, may be {' or '.join(like)}, a provider here"
+    links_in_notes: int = 0
+    markup_in_notes: bool = False
+    link_in_name: bool = False
+    gibberish: bool = False
+    shouting: bool = False
+    odd_headcount: bool = False
+    phone_elsewhere: bool = False
+    """The telephone number is of another country than the business."""
+    same_text: int = 0
+    """How many forms of others within a week had the same notes, or nearly ..."""
+    from_network: int = 0
+    """... how many within the hour came from the same network ..."""
+    unconfirmed: int = 0
+    """... and how many within a day named the same mailbox, which confirmed none of them."""
 
 
 def event_on_confirmation(policy: str, reasons: list[str]) -> LeadEvent:

@@ -14,7 +14,7 @@ from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
-from marketplace.leads import intake, queries, rules
+from marketplace.leads import intake, queries, rules, trust
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadEvent, LeadState, Signals
 from marketplace.leads.signals import Telltale
@@ -75,8 +75,7 @@ def confirm_lead(ctx: Context, token: str) -> Confirmation:
         if lead.state is not LeadState.AWAITING_CONFIRMATION or tx.now >= lead.confirm_by:
             raise Gone("this link was used or has lapsed")
         lead.confirmed_at = tx.now
-        lead.signals = {**lead.signals, "email_confirmed": True}
-        lead.review_reasons = rules.review_reasons(Signals(**lead.signals))
+        intake.look_again(tx, lead)
         actor = Actor(Kind.BUSINESS, id=lead.id, lead_id=lead.id)
         record(tx, actor, "lead.confirmed", lead.id)
         is_in = enter(tx, actor, lead)
@@ -104,8 +103,13 @@ def enter(tx: Transaction, actor: Actor, lead: Lead) -> bool:
 
 
 def _queue_for_review(tx: Transaction, lead: Lead) -> None:
+    """Let people look first; of what is hardly anything but spam they hear on their desk alone."""
     lead.apply(LeadEvent.REVIEW, now=tx.now)
-    record(tx, SYSTEM, "lead.queued_for_review", lead.id, reasons=len(lead.review_reasons))
+    against = trust.score(Signals(**lead.signals), tx.policy.doubt_points)
+    facts = {"reasons": len(lead.review_reasons), "score": against}
+    record(tx, SYSTEM, "lead.queued_for_review", lead.id, **facts)
+    if against >= tx.policy.silent_from:
+        return
     notify(
         tx,
         "request_in_review",

@@ -2,7 +2,7 @@
 
 import importlib.resources
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +11,9 @@ from uuid import UUID
 import phonenumbers
 from disposable_email_domains import blocklist as disposable_domains
 
+from marketplace.leads.around import Around
 from marketplace.leads.rules import MAY_NEED_A_BODY, Signals
+from marketplace.leads.trust import oddities
 
 OPTIONAL_FIELDS = (
     "sector", "certification_status", "timeframe", "needed_by", "consultants_used", "notes",
@@ -41,16 +43,23 @@ def is_free_mail(email: str) -> bool:
     return email.rpartition("@")[2] in free_mail_domains()
 
 
+def is_disposable(email: str) -> bool:
+    """Return whether the address is at a domain of throw-away ones."""
+    return email.rpartition("@")[2] in disposable_domains
+
+
 def gather(
     values: Mapping[str, Any],
     telltale: Telltale,
     *,
     confirmed: bool,
     in_doubt: Mapping[str, Mapping[UUID, str]],
+    others: Around,
 ) -> Signals:
     """Return the trust signals of a form that was found to be in order.
 
-    `in_doubt`: the providers that consultants whom it names may be.
+    `in_doubt`: the providers that consultants whom it names may be. `others`: what the forms before
+    it have in common with it.
     """
     company, contact = values["company"], values["contact"]
     domain = contact["email"].rpartition("@")[2]
@@ -61,7 +70,7 @@ def gather(
         email_confirmed=confirmed,
         registration_number_valid=True if company.get("registration_number") else None,
         domain_matches_website=_same_domain(domain, company.get("website")),
-        disposable_mail=domain in disposable_domains,
+        disposable_mail=is_disposable(contact["email"]),
         free_mail=is_free_mail(contact["email"]),
         phone_possible=_phone_possible(contact.get("phone"), company["country"]),
         seconds_to_fill=telltale.seconds_to_fill,
@@ -70,6 +79,17 @@ def gather(
         consultants_in_doubt={name: list(like.values()) for name, like in in_doubt.items()}
         if values["service"] in MAY_NEED_A_BODY
         else {},
+        **asdict(
+            oddities(
+                company=company["name"],
+                contact=contact["name"],
+                notes=values.get("notes"),
+                headcount=values["headcount"],
+                sites=values.get("sites", 1),
+            )
+        ),
+        phone_elsewhere=_phone_elsewhere(contact.get("phone"), company["country"]),
+        **asdict(others),
     )
 
 
@@ -89,3 +109,12 @@ def _phone_possible(phone: str | None, country: str) -> bool | None:
         return phonenumbers.is_possible_number(phonenumbers.parse(phone, country))
     except phonenumbers.NumberParseException:
         return False
+
+
+def _phone_elsewhere(phone: str | None, country: str) -> bool:
+    try:
+        number = phonenumbers.parse(phone or "", country)
+    except phonenumbers.NumberParseException:
+        return False
+    code = number.country_code or 0
+    return country not in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ())

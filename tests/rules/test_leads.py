@@ -9,6 +9,7 @@ import pytest
 from marketplace.core.errors import Conflict
 from marketplace.core.identity import legal_entity
 from marketplace.leads import signals
+from marketplace.leads.around import Around
 from marketplace.leads.rules import (
     OUTCOME_OF,
     CloseReason,
@@ -24,7 +25,6 @@ from marketplace.leads.rules import (
     legal_entity_in,
     next_ask,
     origin_of,
-    review_reasons,
 )
 from marketplace.leads.signals import Telltale, is_free_mail
 from tests.factories import lead_form
@@ -184,49 +184,6 @@ def with_signals(**changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "reasons"),
-    [
-        ({}, 0),
-        # One of these is enough.
-        ({"honeypot_filled": True}, 1),
-        ({"disposable_mail": True}, 1),
-        ({"phone_possible": False}, 1),
-        ({"seconds_to_fill": 2.9}, 1),
-        ({"seconds_to_fill": 0.0}, 1),
-        ({"seconds_to_fill": 3.0}, 0),
-        ({"seconds_to_fill": None}, 0),
-        ({"phone_possible": None}, 0),
-        # Of these it takes two.
-        ({"free_mail": True, "registration_number_valid": None}, 0),
-        ({"domain_matches_website": False}, 0),
-        ({"completeness": 0.05}, 0),
-        ({"completeness": 0.05, "domain_matches_website": False}, 2),
-        (
-            {"completeness": 0.0, "free_mail": True, "registration_number_valid": None,
-             "domain_matches_website": None},
-            2,
-        ),
-        (
-            {"completeness": 0.0, "free_mail": True, "registration_number_valid": None,
-             "domain_matches_website": False},
-            3,
-        ),
-        # A free address with a good number is no doubt at all.
-        ({"free_mail": True, "domain_matches_website": False}, 0),
-        ({"completeness": 0.1, "domain_matches_website": False}, 0),
-        # Both kinds are told together.
-        ({"honeypot_filled": True, "disposable_mail": True, "phone_possible": False}, 3),
-        ({"honeypot_filled": True, "completeness": 0.0}, 1),
-        # Each name that may be a provider's is one of its own.
-        ({"consultants_in_doubt": {"Harbor": ["Harbour", "Harper"]}}, 1),
-        ({"consultants_in_doubt": {"Harbor": ["Harbour"], "Watle": ["Wattle"]}}, 2),
-    ],
-)  # fmt: skip
-def test_a_person_looks_first_for_one_grave_or_two_slight_doubts(changes, reasons):
-    assert len(review_reasons(with_signals(**changes))) == reasons
-
-
-@pytest.mark.parametrize(
     ("policy", "reasons", "event"),
     [
         ("auto", [], LeadEvent.OPEN),
@@ -246,7 +203,9 @@ def gathered(*, telltale=None, in_doubt=None, service="consulting", **contact_an
     for name, value in contact_and_company.items():
         part = "contact" if name in ("email", "phone") else "company"
         form[part][name] = value
-    return signals.gather(form, telltale or Telltale(), confirmed=False, in_doubt=in_doubt or {})
+    return signals.gather(
+        form, telltale or Telltale(), confirmed=False, in_doubt=in_doubt or {}, others=Around()
+    )
 
 
 @pytest.mark.parametrize(
@@ -302,7 +261,8 @@ def test_who_advised_is_in_doubt_only_where_a_certification_body_may_be_invited(
 
 def test_signals_that_were_stored_before_there_was_a_doubt_are_read_all_the_same():
     stored = asdict(FINE)
-    del stored["consultants_in_doubt"]
+    for since in ("consultants_in_doubt", "links_in_notes", "same_text", "from_network"):
+        del stored[since]
     assert Signals(**stored) == FINE
 
 

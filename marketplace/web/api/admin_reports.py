@@ -170,12 +170,25 @@ class CameToSchema(Schema):
     share = fields.Float(allow_none=True, metadata={"description": "of all that were opened"})
 
 
+class HeldBackSchema(Schema):
+    """The leads that a doubt held for a person to look at, and how that was decided."""
+
+    n = fields.Integer()
+    let_in = fields.Integer()
+    turned_away = fields.Integer()
+    waiting = fields.Integer()
+    precision = fields.Float(
+        allow_none=True, metadata={"description": "share turned away of those decided"}
+    )
+
+
 class FunnelReportSchema(PeriodSchema):
     """How far the leads have come whose forms came in the period, and what came of them."""
 
     n = fields.Integer(metadata={"description": "leads that were sent in the period"})
     items = fields.List(fields.Nested(StageSchema))
     outcomes = fields.List(fields.Nested(CameToSchema))
+    held = fields.Nested(HeldBackSchema)
     next = fields.String(allow_none=True)
 
 
@@ -349,6 +362,7 @@ class FunnelReport(MethodView):
             "n": found.n,
             "items": found.stages,
             "outcomes": found.outcomes,
+            "held": found.held,
             "next": None,
         }
 

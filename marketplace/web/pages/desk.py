@@ -23,7 +23,7 @@ from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Text
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.sign_in import to_sign_in
-from marketplace.web.pages.signals import signals_in_words
+from marketplace.web.pages.signals import score_in_words, signals_in_words
 from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
@@ -109,6 +109,7 @@ def show(form: Filled, *, about: str = "") -> str:
         "admin.html",
         found=found,
         signals=signals_in_words,
+        score=lambda stored: score_in_words(stored, ctx.policy),
         subject_of=subject_of,
         shown={
             "clocks": len(found.at_risk),

@@ -29,7 +29,7 @@ from marketplace.web.pages.desk import LABELS, arguments, done
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.paper import comparison_pdf, order_in
 from marketplace.web.pages.sign_in import to_sign_in
-from marketplace.web.pages.signals import signals_in_words
+from marketplace.web.pages.signals import score_in_words, signals_in_words
 from marketplace.web.pages.words import sentence
 from marketplace.web.paging import Cursor, cursor
 from marketplace.web.requests import load
@@ -102,6 +102,7 @@ def show(lead_id: UUID, form: Filled, *, about: str = "") -> str:
         runs=[run for run in matching.runs[:RUNS_SHOWN] if run.id != seen.get("id")],
         providers=provider_names(ctx, actor, ids),
         signals=signals_in_words(lead["signals"]),
+        score=score_in_words(lead["signals"], ctx.policy),
         past=deeds(past.entries),
         following=cursor(past.following) if past.following else None,
         names=names(
