@@ -1,12 +1,11 @@
 """Log lines: JSON on standard error, each with the id of its request or job, none with a secret.
 
-Tokens, e-mail addresses and the values of rows are masked in whatever text comes by, tracebacks and
-other libraries' lines included. That is the second line of defence: nobody logs them on purpose.
+What may stand in one is declared in `log_lines`. Everything but ASCII is escaped, so that nobody
+can end a line, move a terminal's cursor or turn the direction of writing.
 """
 
 import logging
 import os
-import re
 import sys
 from typing import Any
 
@@ -16,24 +15,7 @@ from gunicorn.glogging import Logger
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_TOKEN = re.compile(
-    r"\b(confirm|request|outcome|again|dates|password|join|notours|back|session|key)"
-    r"_[A-Za-z0-9_\-]{32,}"
-)
-"""Every sort of token that the product gives out (`core.links.new_token`)."""
-
-_BEHIND_TOKEN_PATH = re.compile(
-    r"(/(?:confirm|open|outcome|again|reminders|set-password|not-ours|come-back)/)[^\s/?#\"'\\]+"
-)
-"""What stands in the place of a token in a path, whatever it looks like."""
-
-_ADDRESS = re.compile(r"[^\s@<>\"'()\[\],;:=/\\]+@[^\s@<>\"'()\[\],;:=/\\]+\.[^\W\d_]{2,}")
-
-_ROW = re.compile(r"(DETAIL:|CONTEXT:|\[parameters:)[^\n]*")
-"""Where PostgreSQL and SQLAlchemy quote the values of a row."""
-
-_CREDENTIALS = re.compile(r"(\w://)[^\s/@]*@")
-"""User and password of a server, in its address."""
+from config.log_lines import declared, frames
 
 LOGGED_LESS = ("alembic", "rq.scheduler", "rq.cron", "urllib3", "flask-limiter")
 """Libraries whose everyday lines say nothing that ours do not."""
@@ -47,8 +29,8 @@ def configure(process: str = "marketplace") -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _named(process),
-        structlog.processors.format_exc_info,
-        masked,
+        structlog.processors.ExceptionRenderer(frames),
+        declared,
     ]
     structlog.configure(
         processors=[
@@ -66,7 +48,7 @@ def configure(process: str = "marketplace") -> None:
             foreign_pre_chain=shared,
             processors=[
                 ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
+                structlog.processors.JSONRenderer(default=_unsaid, ensure_ascii=True),
             ],
         )
     )
@@ -77,6 +59,11 @@ def configure(process: str = "marketplace") -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def _unsaid(value: Any) -> str:
+    """Say no more of what is no plain value than what it is."""
+    return type(value).__name__
+
+
 def _named(process: str) -> Processor:
     def add(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
         line["process"] = process
@@ -84,30 +71,6 @@ def _named(process: str) -> Processor:
         return line
 
     return add
-
-
-def masked(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
-    """Mask every text of a line."""
-    return {name: _without_secrets(value) for name, value in line.items()}
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, str):
-        return mask(value)
-    if isinstance(value, dict):
-        return {_without_secrets(name): _without_secrets(each) for name, each in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [_without_secrets(each) for each in value]
-    return value
-
-
-def mask(text: str) -> str:
-    """Return the text without tokens, addresses, credentials of servers and values of rows."""
-    text = _TOKEN.sub(r"\1_[masked]", text)
-    text = _BEHIND_TOKEN_PATH.sub(r"\1[masked]", text)
-    text = _CREDENTIALS.sub(r"\1[masked]@", text)
-    text = _ADDRESS.sub("[address]", text)
-    return _ROW.sub(r"\1 [masked]", text)
 
 
 class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types

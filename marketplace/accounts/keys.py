@@ -17,7 +17,7 @@ from marketplace.core.events import record
 from marketplace.core.forms import Form
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class KeyMade:
     """A new key, and its secret, which is told once."""
 

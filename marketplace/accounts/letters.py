@@ -10,7 +10,7 @@ from marketplace.core.context import Transaction
 from marketplace.notifications.service import Message, Recipient, notify_each
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Alarm:
     """What administrators are told of one thing; `path` is where the page is that needs them."""
 

@@ -20,7 +20,7 @@ from marketplace.core.events import record
 from marketplace.core.forms import Form
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SignedIn:
     """A session that has just begun; its token is told once."""
 
@@ -120,7 +120,7 @@ def sign_out(ctx: Context, actor: Actor, token: str) -> None:
             record(tx, actor, "user.signed_out", row.user_id)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AdminMade:
     """What an operator passes on to an administrator; neither can be asked for again."""
 

@@ -27,7 +27,7 @@ _DO_NOT_WAIT = "SET LOCAL synchronous_commit TO off"
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Origin:
     """Where a change comes from: the request (or job) and the network address behind it."""
 

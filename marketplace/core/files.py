@@ -20,7 +20,7 @@ PNG = Sort(b"\x89PNG\r\n\x1a\n", "image/png", ".png")
 JPEG = Sort(b"\xff\xd8\xff", "image/jpeg", ".jpg")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SentFile:
     """A file that came in."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from marketplace.core.errors import FieldError, Invalid
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Form:
     """Values that passed the checks of form, and what did not.
 

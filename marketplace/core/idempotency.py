@@ -32,7 +32,7 @@ class IdempotentRequest(Base):
     answer: Mapped[bytes | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """What was answered the first time."""
 

@@ -53,7 +53,7 @@ CALLED = {
 """Which mails a provider's own software hears of as well, and by which name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Holder:
     """Whom mails to a provider go to, and its webhook, if it has one that is switched on."""
 
@@ -73,7 +73,7 @@ def holders(tx: Transaction, provider_ids: Collection[UUID]) -> dict[UUID, Holde
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Letter:
     """What the holder of an invitation is told; the one action leads to it."""
 

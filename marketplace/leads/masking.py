@@ -19,7 +19,7 @@ COVER = "\u2588\u2588\u2588"
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Identity:
     """What identifies a business (or a provider) and its people."""
 

@@ -32,7 +32,7 @@ class Receipt:
     confirm_by: datetime | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Confirmation:
     """What is answered to a confirmation."""
 

@@ -40,7 +40,7 @@ LONGEST_WISH = timedelta(hours=1)
 """How far a `Retry-After` is followed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Message:
     """What is handed on: one message to one address."""
 

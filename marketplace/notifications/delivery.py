@@ -151,7 +151,7 @@ class _Run:
             _record(self._ctx, last, Attempt(SendOutcome.SENT))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Begun:
     """An attempt that is under way, the message's columns, and where its one action leads.
 

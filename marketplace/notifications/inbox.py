@@ -20,7 +20,7 @@ NO_WORDS = Words("A message that can no longer be shown", "", "")
 """What stands for one from before its template was changed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Letter:
     """A message as it stands in the inbox."""
 

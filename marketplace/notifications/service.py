@@ -21,7 +21,7 @@ from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationEvent, NotificationState, Way
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recipient:
     """Who is written to, and in which time zone (IANA name) times are told."""
 
@@ -39,7 +39,7 @@ class LinkTo:
     expires_at: datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Message:
     """One message to one person, before it is written down.
 

@@ -38,7 +38,7 @@ class CannotBeWritten(Exception):
     """A message without words: no such template, or a value that it needs is missing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Words:
     """A message as its recipient reads it."""
 

@@ -53,7 +53,7 @@ class Reference:
         return parts_by_country(self.regions)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Claimed:
     """An accreditation that a row names."""
 
@@ -69,7 +69,7 @@ class Claimed:
         return (self.body, self.certificate_number, self.standard, self.edition)
 
 
-@dataclass
+@dataclass(repr=False)
 class Row:
     """A row as far as it could be read; a value that could not be is missing."""
 

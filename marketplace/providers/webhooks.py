@@ -51,7 +51,7 @@ class Webhook(Base):
     created_at: Mapped[datetime]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WebhookKept:
     """A webhook, and its secret where it has just been made."""
 

@@ -20,7 +20,7 @@ from marketplace.quotes import queries
 Typed = Mapping[str, list[str]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Draft:
     """What is kept of an unsent quote, if anything, and how to say that one has seen it."""
 

@@ -86,7 +86,7 @@ def names_another(text: str | None, others: Iterable[str]) -> bool:
     return text is not None and names_any_of(text, [Identity(each, "", "") for each in others])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Party:
     """By what an organisation is known to be another one."""
 

@@ -63,6 +63,8 @@ def register(app: Flask) -> None:
     def refuse(error: MarketplaceError) -> Response:
         if isinstance(error, Invalid):
             return answer(STATUS[Invalid], "see errors", error.errors)
+        if isinstance(error, NotAllowed) or "Authorization" in request.headers:
+            log.warning("refused", why=slug_of(error))
         return answer(STATUS[type(error)], error.args[0])
 
     @app.errorhandler(HTTPException)
@@ -90,6 +92,11 @@ def register(app: Flask) -> None:
     def fault(error: Exception) -> Response:
         log.error("fault", exc_info=error)
         return answer(500, N_("the fault has been recorded under the request id"))
+
+
+def slug_of(error: MarketplaceError) -> str:
+    """Return in a word why something was refused."""
+    return TITLE[STATUS.get(type(error), 403)][0]
 
 
 def is_passing(error: DBAPIError) -> bool:

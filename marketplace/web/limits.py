@@ -16,6 +16,7 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from math import ceil
 from typing import Any
 
+import structlog
 from flask import Flask, Response, current_app, g, render_template, request
 from flask_limiter import Limiter, RequestLimit
 from redis.backoff import NoBackoff
@@ -33,6 +34,8 @@ from marketplace.web.limit_table import AT_THE_DOOR, Line, WithoutRedis, line_of
 from marketplace.web.pages.sign_in import left_form
 from marketplace.web.pages.words import span
 from marketplace.web.product import current_product
+
+log = structlog.get_logger(__name__)
 
 REFUSED = "too many of these came from your address: please wait a moment and try again"
 REFUSED_PARTY = "too many of these came in your name: please wait a moment and try again"
@@ -193,6 +196,7 @@ def _refused() -> str:
 
 
 def _note_wait(limit: RequestLimit) -> None:
+    log.warning("limit_hit", route=request.url_rule.rule if request.url_rule else None)
     g.wait = max(1, limit.reset_at - int(time.time()))
 
 

@@ -1,5 +1,8 @@
 """The line that every request leaves."""
 
+import re
+from dataclasses import replace
+
 import pytest
 import structlog
 
@@ -8,11 +11,22 @@ from tests.people import a_person, bearer, session_token
 
 
 @pytest.fixture
-def requests():
+def all_lines():
     with structlog.testing.capture_logs(
         processors=[structlog.contextvars.merge_contextvars]
     ) as lines:
-        yield lambda: [line for line in lines if line["event"] == "request"]
+        yield lines
+
+
+@pytest.fixture
+def requests(all_lines):
+    return lambda: [line for line in all_lines if line["event"] == "request"]
+
+
+@pytest.fixture
+def alarms(all_lines):
+    """Return what was noted besides the lines of requests, in a word each."""
+    return lambda: [line for line in all_lines if line["log_level"] == "warning"]
 
 
 def test_a_request_leaves_a_line_with_its_route_status_and_id(client, ctx, requests):
@@ -41,3 +55,52 @@ def test_a_path_that_may_hold_a_token_is_not_written(client, requests):
     client.get(f"/requests/confirm/{token}")
     assert len(requests()) == 2
     assert token not in str(requests())
+
+
+def test_who_is_not_let_in_is_noted_by_a_mark_of_the_address_at_both_doors(
+    ctx, app, client, alarms
+):
+    person = a_person(ctx)
+    for email in (person.email, f" {person.email.upper()} ", "nobody@harbour.example"):
+        body = {"email": email, "password": "not the password"}
+        assert client.post("/api/v1/sessions", json=body).status_code == 401
+    page = client.get("/sign-in").text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    body = {"email": person.email, "password": "not the password", "csrf_token": token}
+    assert client.post("/sign-in", data=body).status_code == 401
+    found = [line for line in alarms() if line["event"] == "sign_in_refused"]
+    first, same, other, page = (line["account"] for line in found)
+    assert first == same == page != other
+    assert re.fullmatch("[0-9a-f]{16}", first)
+    assert {line["why"] for line in found} == {"not-signed-in"}
+    assert "harbour" not in str(found)
+
+
+def test_what_is_refused_is_noted(ctx, client, alarms):
+    inside = bearer(session_token(ctx, a_person(ctx)))
+    assert client.get("/api/v1/admin/leads", headers=inside).status_code == 403
+    assert client.get("/api/v1/admin/leads", headers=bearer("session_x")).status_code == 401
+    assert client.get("/api/v1/admin/leads").status_code == 401  # nobody in particular
+    assert client.post("/forgot-password", data={"email": "x"}).status_code == 400
+    assert client.post("/api/v1/hooks/sendgrid", json=[]).status_code == 403
+    assert client.get("/", headers={"Host": "elsewhere.example"}).status_code == 421
+    noted = [(line["event"], line.get("why")) for line in alarms()]
+    assert noted == [
+        ("refused", "not-allowed"),
+        ("refused", "not-signed-in"),
+        ("forged_form", "the_csrf_token_is_missing"),
+        ("bad_signature", None),
+        ("refused", "not-allowed"),
+        ("wrong_host", None),
+    ]
+
+
+def test_a_limit_that_is_hit_is_noted_with_its_route(app, ctx, client, alarms):
+    product = app.extensions["marketplace"]
+    policy = replace(ctx.policy, rate_limits=True)
+    app.extensions["marketplace"] = replace(product, ctx=replace(ctx, policy=policy))
+    for _ in range(62):
+        answer = client.get("/checks/number", environ_overrides={"REMOTE_ADDR": "203.0.113.9"})
+    assert answer.status_code == 429
+    assert alarms()[0]["event"] == "limit_hit"
+    assert alarms()[0]["route"] == "/checks/number"

@@ -1,16 +1,36 @@
 """What a log line may say, and what it never says."""
 
+import ast
+import dataclasses
+import importlib
+import inspect
 import io
 import json
 import logging
+import pkgutil
+import random
+import string
+from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
 
+import marketplace
 from config import logging as ours
+from config.log_lines import FIELDS, declared, frames, mask
+from marketplace.core.db import Base
 from marketplace.core.links import Purpose, new_token
+from marketplace.leads.models import Lead
 
-PREFIXES = [*Purpose, "session", "key"]
+PREFIXES = [*Purpose, "session", "key", "device", "form"]
+
+ROOT = Path(__file__).parents[2]
+
+FREE = ("event", "error", "detail", "reason")
+"""Fields with free text: of a library's, or in words of ours."""
 
 
 @pytest.fixture
@@ -44,33 +64,66 @@ def test_a_line_is_json_with_its_process_and_the_id_of_its_request(lines):
     assert line["at"].endswith("Z")
 
 
-def test_a_librarys_line_has_the_same_form(lines):
+@pytest.mark.parametrize("name", ["rq.worker", "gunicorn.error", "sqlalchemy.pool", "redis"])
+def test_a_librarys_line_has_the_same_form(lines, name):
     with structlog.contextvars.bound_contextvars(request_id="0123456789abcdef"):
-        logging.getLogger("rq.worker").warning("lost %s", "redis://:hidden@cache:6379")
+        logging.getLogger(name).warning("lost %s", "redis://:hidden@cache:6379")
     (line,) = lines()
     assert line["event"] == "lost redis://[masked]@cache:6379"
     assert line["request_id"] == "0123456789abcdef"
 
 
-def test_a_traceback_shows_no_token_and_no_address(lines):
+def test_a_traceback_shows_where_and_what_and_no_text_of_any_exception(lines):
     token = new_token(Purpose.REQUEST)
     try:
-        raise ValueError(f"no {token} for jo@acme.example\nDETAIL:  Key (name)=(Jo Tran) exists.")
+        try:
+            raise KeyError("Jo Tran")
+        except KeyError as error:
+            raise ValueError(f"no {token} for jo@acme.example\nJo Tran") from error
     except ValueError as error:
         structlog.get_logger("marketplace.test").error("fault", exc_info=error)
-    text = json.dumps(lines())
-    assert "ValueError" in text
-    assert token not in text
-    assert "acme.example" not in text
-    assert "Jo Tran" not in text
+    (line,) = lines()
+    assert "builtins.ValueError" in line["exception"]
+    assert "builtins.KeyError" in line["exception"]
+    assert "test_logging.py:" in line["exception"]
+    for secret in (token, "acme.example", "Tran"):
+        assert secret not in json.dumps(line)
+
+
+def test_a_traceback_that_a_library_writes_as_text_loses_the_same(lines):
+    """RQ does, with the exception's own words."""
+    try:
+        raise ValueError("no place for Jo Tran")
+    except ValueError:
+        import traceback  # noqa: PLC0415
+
+        said = traceback.format_exc()
+    logging.getLogger("rq.worker").error("[Job %s]: exception raised (%s)\n%s", "1", "x", said)
+    (line,) = lines()
+    assert "ValueError" in line["event"]
+    assert "test_logging.py" in line["event"]
+    assert "Tran" not in json.dumps(line)
+    assert "raise" not in line["event"].partition("(x)")[2]
+
+
+def test_of_an_error_of_the_database_the_code_is_told():
+    class Refused(Exception):
+        sqlstate = "23505"
+
+    error = IntegrityError("INSERT", {"name": "Jo Tran"}, Refused("Key (name)=(Jo Tran) exists."))
+    told = frames((type(error), error, None))
+    assert told.endswith("IntegrityError")
+    error.__cause__ = error.orig
+    assert "Refused 23505" in frames((type(error), error, None))
+    assert "Tran" not in frames((type(error), error, None))
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_every_sort_of_token_is_masked_wherever_it_stands(prefix):
     token = new_token(prefix)
-    assert token.partition("_")[2] not in ours.mask(f"GET /x/{token}?t={token} '{token}'")
-    nested = ours.masked(None, "info", {"event": "x", "facts": {"tokens": [token, {"a": token}]}})
-    assert token not in json.dumps(nested)
+    assert token.partition("_")[2] not in mask(f"GET /x/{token}?t={token} '{token}'")
+    line = dict.fromkeys(FIELDS, token) | {"facts": {"tokens": [token, {"a": token}]}}
+    assert token.partition("_")[2] not in json.dumps(declared(None, "info", line))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +139,7 @@ def test_every_sort_of_token_is_masked_wherever_it_stands(prefix):
     ],
 )
 def test_what_stands_for_a_token_in_a_path_is_masked_whatever_it_is(path):
-    masked = ours.mask("Error handling request " + path.format("not-one-of-ours"))
+    masked = mask("Error handling request " + path.format("not-one-of-ours"))
     assert "not-one-of-ours" not in masked
     assert path.partition("{")[0] in masked
 
@@ -100,13 +153,167 @@ def test_what_stands_for_a_token_in_a_path_is_masked_whatever_it_is(path):
         "0192f3c1-7d2e-7c3b-9c37-6f3f7c1a2b3c",
         "workers.jobs.match_leads",
         "GET /api/v1/portal/invitations",
+        'connection to server at "127.0.0.1", port 5432 failed',
+        "2026-11-30T13:05:07Z",
+        "took 0.512345678 s",
     ],
 )
 def test_what_is_no_secret_stays_readable(text):
-    assert ours.mask(text) == text
+    assert mask(text) == text
 
 
 def test_what_a_library_does_every_time_it_is_asked_is_not_a_line(lines):
     logging.getLogger("alembic.runtime.migration").info("Context impl PostgresqlImpl.")
     logging.getLogger("alembic.runtime.migration").warning("something is amiss")
     assert [line["event"] for line in lines()] == ["something is amiss"]
+
+
+NAMES = st.sampled_from(["Mia Ferrante", "Jo Tran", "Ørsted A/S", "李 雷", "O'Brien & Søns"])
+PHONES = st.sampled_from(["+61 2 5550 1234", "(02) 5550 1234", "0255501234", "+44 20 7946 0958"])
+ADDRESSES = st.sampled_from(["mia@kestrel.example", "jo.tran+iso@sub.acme.example"])
+TOKENS = st.builds(
+    lambda prefix, seed: (
+        f"{prefix}_{''.join(random.Random(seed).choices(string.ascii_letters, k=32))}"
+    ),
+    st.sampled_from([str(each) for each in PREFIXES]),
+    st.integers(0, 99),
+)
+WRAPPED = (lambda x: x, lambda x: [x], lambda x: {"a": x}, lambda x: {x: 1}, lambda x: (x, {x}))
+
+
+class Holder:
+    """Something that would tell all it knows, if it were asked."""
+
+    def __init__(self, known):
+        self.known = known
+
+    def __repr__(self):
+        return f"Holder({self.known})"
+
+    __str__ = __repr__
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    planted=st.one_of(NAMES, PHONES, ADDRESSES, TOKENS),
+    wrap=st.sampled_from([*WRAPPED, Holder]),
+    other=st.text(string.ascii_lowercase, min_size=1, max_size=8),
+)
+def test_whatever_is_planted_anywhere_is_in_no_line(lines, planted, wrap, other):
+    log = structlog.get_logger("marketplace.test")
+    before = len(lines())
+    for name in [*(n for n in FIELDS if n not in FREE), "some_id", f"_{other}x", f"x{other}"]:
+        if name not in ("level", "logger", "event", "exception"):
+            log.warning("planted", **{name.lstrip("_"): wrap(planted)})
+    try:
+        raise RuntimeError(wrap(planted), planted) from ValueError(planted)
+    except RuntimeError as error:
+        error.add_note(planted)
+        log.error("fault", exc_info=error, known=error)
+        logging.getLogger("rq.worker").exception("failed")
+    written = json.dumps(lines()[before:], ensure_ascii=False)
+    assert planted not in written
+    assert planted.partition("_")[2] not in written or "_" not in planted
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    planted=st.one_of(PHONES, ADDRESSES, TOKENS),
+    around=st.tuples(*[st.sampled_from(["", " ", ": ", "'", '"', "(", ", ", "\n", "<", "="])] * 2),
+    field=st.sampled_from(FREE),
+)
+def test_what_can_be_recognized_is_masked_in_free_text(planted, around, field):
+    said = around[0] + planted + around[1]
+    assert planted not in json.dumps(declared(None, "info", {field: said, "event": said}))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        'x\n{"event": "forged"}',
+        "x\r\n2026-11-30 INFO forged",
+        "\x1b[2J\x1b[31mred",
+        "\u202egnp.exe",
+        "\u2066x\u2069",
+        "x\u2028y\u2029z",
+        "\x00\x07\x7f\x9b",
+        "\ud800",
+    ],
+)
+def test_nothing_that_is_said_can_end_a_line_or_move_a_cursor(monkeypatch, hostile):
+    written = io.StringIO()
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    monkeypatch.setattr("sys.stderr", written)
+    ours.configure("web")
+    try:
+        structlog.get_logger("t").info(hostile, reason=hostile, method=hostile)
+        logging.getLogger("rq.worker").warning("%s", hostile)
+    finally:
+        root.handlers, root.level = before
+        structlog.reset_defaults()
+    assert written.getvalue().count("\n") == 2
+    assert all(32 <= ord(sign) < 127 or sign == "\n" for sign in written.getvalue())
+    assert all(json.loads(line)["event"] for line in written.getvalue().splitlines())
+
+
+def log_calls():
+    """Yield every call of a logger in the product: where, its words, and its fields."""
+    for room in ("marketplace", "workers", "config"):
+        for path in (ROOT / room).rglob("*.py"):
+            code = path.read_text()
+            for node in ast.walk(ast.parse(code)) if "log." in code else ():
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and node.func.attr in ("debug", "info", "warning", "error", "exception")
+                    and isinstance(node.func.value, ast.Name)
+                    and node.func.value.id == "log"
+                ):
+                    yield f"{path.name}:{node.lineno}", node.args, node.keywords
+
+
+def test_every_line_of_ours_has_constant_words_and_declared_fields():
+    found = list(log_calls())
+    assert len(found) > 20
+    for where, args, keywords in found:
+        assert isinstance(args[0], ast.Constant), where
+        for each in keywords:
+            known = each.arg in (*FIELDS, "exc_info", None) or each.arg.endswith("_id")
+            assert known, (where, each.arg)
+
+
+PERSONAL = {
+    "address", "body", "company_name", "contact", "contact_email", "contact_name", "contact_phone",
+    "content", "data", "email", "emails", "html", "phone", "recipient", "request_token", "secret",
+    "set_password_token", "stop_url", "token", "totp_address", "typed", "values", "website",
+}  # fmt: skip
+"""Names of what identifies somebody or opens something, wherever a class has such a field."""
+
+SHOWN = {"History", "Happened", "Sample", "Shown", "_About"}
+"""Classes whose fields of such names hold something else: what a page shows of the audit log,
+and what is invented."""
+
+
+def test_nothing_that_holds_something_personal_tells_it_when_it_is_printed():
+    looked_at = 0
+    for found in pkgutil.walk_packages(marketplace.__path__, "marketplace."):
+        if any(part in found.name for part in ("migrations", "confine", "pdf_look", "typeset")):
+            continue
+        module = importlib.import_module(found.name)
+        for name, kind in inspect.getmembers(module, inspect.isclass):
+            if not dataclasses.is_dataclass(kind) or kind.__module__ != module.__name__:
+                continue
+            held = {each.name for each in dataclasses.fields(kind) if each.repr} & PERSONAL
+            if held and name not in SHOWN:
+                assert kind.__repr__ is object.__repr__, (kind, held)
+            looked_at += 1
+    assert looked_at > 100
+
+
+def test_a_row_is_printed_without_its_values():
+    lead = Lead(company_name="Kestrel Joinery", contact_email="mia@kestrel.example")
+    assert "estrel" not in repr(lead)
+    assert all(mapper.class_.__repr__ is object.__repr__ for mapper in Base.registry.mappers)

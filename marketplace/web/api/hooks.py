@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from flask import request
 from flask.views import MethodView
 from sendgrid.helpers.eventwebhook import EventWebhook, EventWebhookHeader
@@ -16,6 +17,8 @@ from marketplace.web.product import current_product
 from marketplace.web.requests import MAX_UPLOAD, Blueprint
 
 blp = Blueprint("hooks", __name__, url_prefix="/api/v1/hooks", description="From other services")
+
+log = structlog.get_logger(__name__)
 
 FRESH_FOR = timedelta(minutes=10)
 """How far the signed time may be from ours: what was recorded cannot be played back later."""
@@ -35,6 +38,7 @@ def signed_events() -> list[Any]:
     request.max_content_length = MAX_UPLOAD  # SendGrid sends a thousand events at a time
     raw = request.get_data()
     if not is_signed(raw):
+        log.warning("bad_signature")
         raise NotAllowed("the signature of this event body is missing, bad or stale")
     try:
         events = json.loads(raw)

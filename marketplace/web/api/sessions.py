@@ -12,6 +12,7 @@ from marketplace.core.forms import Form
 from marketplace.web.auth import bearer, current_actor, current_context
 from marketplace.web.fields import Choice, Email, In, Moment, Password, Text, optional
 from marketplace.web.requests import Blueprint
+from marketplace.web.security_log import watched_sign_in
 
 blp = Blueprint("sessions", __name__, url_prefix="/api/v1", description="Signing in")
 own = Blueprint("own session", __name__, url_prefix="/api/v1/sessions", description="Signing out")
@@ -64,7 +65,8 @@ class Sessions(MethodView):
     def post(self, form: Form) -> SignedIn:
         """Sign in."""
         device = devices.program(request.headers.get("User-Agent", ""))
-        return service.sign_in(current_context(), form, device)
+        with watched_sign_in(form):
+            return service.sign_in(current_context(), form, device)
 
 
 @own.route("/current")

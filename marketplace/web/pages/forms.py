@@ -29,7 +29,7 @@ _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]{1,2})?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sent:
     """A form that was sent: for the schema, and to be shown again."""
 
@@ -156,7 +156,7 @@ def field_id(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Filled:
     """A form as its page shows it: what is typed in, and what is wrong with it."""
 

@@ -1,6 +1,7 @@
 """What every page carries: the style sheet, and protection against forged forms."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -71,7 +72,7 @@ class Csrf(CSRFProtect):
         super().protect(apply_exemptions)
 
     def _error_response(self, reason: str) -> NoReturn:
-        log.warning("forged_form", why=reason)
+        log.warning("forged_form", why=re.sub(r"\W+", "_", reason.lower()).strip("_"))
         raise CSRFError(FORGED)
 
 

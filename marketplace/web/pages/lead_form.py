@@ -46,7 +46,7 @@ BEGIN: Typed = {"company.country": ["AU"], "sites": ["1"], "certification_status
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LeadSent(Sent):
     """A lead form that was sent."""
 

@@ -37,6 +37,7 @@ from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.words import sentence
 from marketplace.web.product import signing_keys
 from marketplace.web.requests import MAX_BODY, load
+from marketplace.web.security_log import watched_sign_in
 
 pages = Blueprint("sign_in", __name__)
 
@@ -71,7 +72,9 @@ def sign_in() -> Response | tuple[str, int]:
     token = (cookies.read(DEVICE) or "")[:100] or links.new_token("device")
     device = devices.browser(token, request.headers.get("User-Agent", ""))
     try:
-        begun = service.sign_in(current_context(), load(NewSessionSchema(), sent.data), device)
+        form = load(NewSessionSchema(), sent.data)
+        with watched_sign_in(form):
+            begun = service.sign_in(current_context(), form, device)
     except Invalid as refused:
         return _form(filled.wrong(refused.errors)), 422
     except (NotSignedIn, NotAllowed) as refused:
@@ -150,7 +153,7 @@ def page_of_form() -> str | None:
     return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Left:
     """A form that was sent when nobody was signed in any more."""
 

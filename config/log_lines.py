@@ -1,0 +1,168 @@
+"""What a log line may say: declared fields, each of a kind, and nothing else.
+
+A field that is not declared, and a value that is not of its field's kind, is dropped, so that no
+object, form or row comes into a line by being handed over. Free text stands in few fields, which
+hold our own words or those of a library; what identifies somebody and can be recognized (tokens,
+addresses, numbers of telephones, credentials, values of rows) is masked there. Names of people
+cannot be recognized: nothing of ours writes texts that hold any, and of exceptions, whose texts
+might, no text is written: their types, where they came from, and PostgreSQL's code.
+"""
+
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from enum import Enum
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+from structlog.typing import EventDict, WrappedLogger
+
+_TOKEN = re.compile(r"\b([a-z]+)_[A-Za-z0-9_\-+/=]{32,}")
+"""Every sort of token that the product gives out (`core.links.new_token`), and what looks so."""
+
+_BEHIND_TOKEN_PATH = re.compile(
+    r"(/(?:confirm|open|outcome|again|reminders|set-password|not-ours|come-back)/)[^\s/?#\"'\\]+"
+)
+"""What stands in the place of a token in a path, whatever it looks like."""
+
+_ADDRESS = re.compile(r"[^\s@<>\"'()\[\],;:=/\\]+@[^\s@<>\"'()\[\],;:=/\\]+\.[^\W\d_]{2,}")
+
+_NUMBER = re.compile(r"(?<![\w.\-])(?:\+|\(\+?|0|00)\d[\d ()./\-]{6,20}\d(?![\w\-])")
+"""A telephone's: with a plus, a bracket or a zero before it."""
+
+_ROW = re.compile(r"(DETAIL:|CONTEXT:|\[parameters:)[^\n]*")
+"""Where PostgreSQL and SQLAlchemy quote the values of a row."""
+
+_CREDENTIALS = re.compile(r"(\w://)[^\s/@]*@")
+"""User and password of a server, in its address."""
+
+_TRACEBACK = "Traceback (most recent call last):"
+_FRAME = re.compile(r'\s*File "[^"]*", line \d+, in [\w<>.]+$')
+_TYPE = re.compile(r"([A-Za-z_][\w.]*)(?::|$)")
+
+TEXT_AT_MOST, FRAMES_AT_MOST, ERRORS_AT_MOST = 2_000, 60, 5
+
+
+def mask(text: str) -> str:
+    """Return the text without what identifies somebody or opens something."""
+    text = _TOKEN.sub(r"\1_[masked]", text)
+    text = _BEHIND_TOKEN_PATH.sub(r"\1[masked]", text)
+    text = _CREDENTIALS.sub(r"\1[masked]@", text)
+    text = _ADDRESS.sub("[address]", text)
+    text = _NUMBER.sub("[number]", text)
+    return _ROW.sub(r"\1 [masked]", text)
+
+
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    said, begins, trace = value[: 10 * TEXT_AT_MOST].partition(_TRACEBACK)
+    frames = "\n".join(_bare(trace)) if begins else ""
+    return mask(said)[:TEXT_AT_MOST] + frames
+
+
+def _bare(trace: str) -> Iterator[str]:
+    """Yield the frames of a traceback that a library wrote as text, and the types of errors."""
+    for line in trace.splitlines()[: 3 * FRAMES_AT_MOST]:
+        if _FRAME.match(line):
+            yield line.strip()
+        elif (named := _TYPE.match(line)) and line[:1].strip():
+            yield named[1]
+
+
+def _like(pattern: str) -> Callable[[Any], str | None]:
+    """Return the check of values that are wholly of a shape; members of enumerations count."""
+    shape = re.compile(pattern)
+
+    def check(value: Any) -> str | None:
+        said = str(value.value if isinstance(value, Enum) else value)
+        is_one = isinstance(value, str | Enum | UUID) and shape.fullmatch(said)
+        return mask(said) if is_one else None
+
+    return check
+
+
+_code = _like(r"(?:[a-z/<?])[a-z0-9_.:/<>\-]{0,199}")
+"""A word out of a list of ours: of states, templates, jobs, routes."""
+_id = _like(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
+_mark = _like(r"[0-9a-f]{16}")
+"""A keyed hash: the same for the same, and nothing to be read."""
+_request_id = _like(r"[A-Za-z0-9_\-]{1,64}")
+_moment = _like(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+\-]\d\d:\d\d)")
+_upper = _like(r"[A-Z?]{1,20}")
+_reference = _like(r"R-[A-Z0-9]{6}")
+
+
+def _number(value: Any) -> int | float | None:
+    return value if isinstance(value, int | float) and abs(value) < 1e9 else None
+
+
+def _frames(value: Any) -> str | None:
+    return value if isinstance(value, Frames) else None
+
+
+FIELDS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("event", "error", "detail", "reason"), _text),
+    **dict.fromkeys(
+        (
+            "level", "logger", "process", "route", "by", "template", "channel", "job", "sweep",
+            "what", "why", "role", "limit", "kind",
+        ),
+        _code,
+    ),
+    **dict.fromkeys(("notification", "subject"), _id),
+    **dict.fromkeys(
+        ("pid", "status", "ms", "subjects", "wait", "ended_with", "count", "dropped"), _number
+    ),
+    **dict.fromkeys(("at", "until"), _moment),
+    "account": _mark,
+    "request_id": _request_id,
+    "method": _upper,
+    "reference": _reference,
+    "exception": _frames,
+}  # fmt: skip
+"""Every field that a line may have; besides these, ids in fields that end with `_id`."""
+
+
+def declared(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
+    """Keep what is declared of a line, and count what is not."""
+    kept: EventDict = {}
+    dropped = 0
+    for name, value in line.items():
+        if name.startswith("_"):  # structlog's own, taken out before anything is written
+            kept[name] = value
+            continue
+        check = FIELDS.get(name) or (_id if name.endswith("_id") else None)
+        found = check(value) if check else None
+        if found is not None:
+            kept[name] = found
+        elif value is not None:
+            dropped += 1
+    kept.setdefault("event", "?")
+    if dropped:
+        kept["dropped"] = dropped
+    return kept
+
+
+class Frames(str):
+    """Where an exception came from: made by `frames` alone, and so written as it is."""
+
+
+def frames(
+    exc_info: tuple[type[BaseException], BaseException, TracebackType | None],
+) -> Frames:
+    """Return the types of an exception and of those behind it, and their frames; no text of any."""
+    chain: list[BaseException] = []
+    error: BaseException | None = exc_info[1]
+    while error is not None and error not in chain and len(chain) < ERRORS_AT_MOST:
+        chain.append(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    lines = []
+    for each in reversed(chain):
+        walked = list(traceback.walk_tb(each.__traceback__))[-FRAMES_AT_MOST:]
+        lines += [f"{f.f_code.co_filename}:{at} in {f.f_code.co_name}" for f, at in walked]
+        state = str(getattr(each, "sqlstate", None) or "")
+        code = f" {state}" if re.fullmatch(r"[0-9A-Z]{5}", state) else ""
+        lines.append(f"{type(each).__module__}.{type(each).__qualname__}{code}")
+    return Frames("\n".join(lines))
