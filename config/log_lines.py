@@ -91,6 +91,8 @@ _mark = _like(r"[0-9a-f]{16}")
 _request_id = _like(r"[A-Za-z0-9_\-]{1,64}")
 _moment = _like(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+\-]\d\d:\d\d)")
 _upper = _like(r"[A-Z?]{1,20}")
+_head = _like(r"\d{1,19}:[0-9a-f]{64}")
+"""The end of the chain behind the audit log: to be noted here, and no secret."""
 _reference = _like(r"R-[A-Z0-9]{6}")
 
 
@@ -117,6 +119,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     ),
     **dict.fromkeys(("at", "until"), _moment),
     "account": _mark,
+    "head": _head,
     "request_id": _request_id,
     "method": _upper,
     "reference": _reference,

@@ -28,6 +28,8 @@ class Settings:
     """What an operator decides. Every field is `MARKETPLACE_<NAME>` in the environment."""
 
     database_url: str = field(repr=False)
+    migration_database_url: str = field(repr=False)
+    """The same database as the role that owns the tables, where that is another: for `migrate`."""
     redis_url: str = field(repr=False)
     secret_key: str = field(repr=False)
     secret_keys_old: tuple[str, ...] = field(repr=False)
@@ -70,8 +72,12 @@ class Settings:
         window = response_window or timedelta(hours=24)
         mail_backend = reader.read("MAIL_BACKEND", _one_of("sendgrid", "mailbox"), "sendgrid")
         by_sendgrid = mail_backend == "sendgrid"
+        database_url = reader.read("DATABASE_URL", _database_url)
         values = {
-            "database_url": reader.read("DATABASE_URL", _database_url),
+            "database_url": database_url,
+            "migration_database_url": reader.read(
+                "MIGRATION_DATABASE_URL", _database_url, database_url or "postgresql://"
+            ),
             "redis_url": reader.read("REDIS_URL", _redis_url),
             "secret_key": reader.read("SECRET_KEY", _secret),
             "secret_keys_old": reader.read("SECRET_KEYS_OLD", _secrets, ""),

@@ -124,6 +124,7 @@ def build(
     app.config["SECRET_KEY"] = settings.secret_key
     app.config["SECRET_KEY_FALLBACKS"] = list(settings.secret_keys_old)
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["MIGRATION_DATABASE_URI"] = settings.migration_database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "pool_pre_ping": True,
         "hide_parameters": True,  # an error's text goes to the log; what people sent does not

@@ -18,11 +18,17 @@ from marketplace.catalogue.seeding import seed_catalogue
 from marketplace.console import FILE, environment_for, on_data_dir, product_for, progress_of
 from marketplace.core.actors import OPERATOR
 from marketplace.core.errors import MarketplaceError
-from marketplace.local.commands import scheduler_command, web_command, worker_command
+from marketplace.local.commands import (
+    environment_of,
+    scheduler_command,
+    web_command,
+    worker_command,
+)
 from marketplace.local.doctor import examine
 from marketplace.local.doorway import open_door
 from marketplace.local.places import LocalError
 from marketplace.local.up import Up, Wanted
+from marketplace.log_command import verify_log_command
 from marketplace.matching.checking import check_coverage
 from marketplace.migrations.schema import upgrade
 from marketplace.privacy.retention import apply_retention, retention_report
@@ -37,7 +43,7 @@ PORT = click.IntRange(0, 65535)
 
 def become(command: list[str], data_dir: Path | None) -> NoReturn:
     """Turn this process into another one of the product."""
-    environment = environment_for(data_dir)
+    environment = environment_of(environment_for(data_dir))
     Settings.from_env(environment)
     os.execve(command[0], command, environment)  # nosec B606  # the command is ours
 
@@ -49,6 +55,7 @@ def cli() -> None:
 
 cli.add_command(simulate_command)
 cli.add_command(reseal_command)
+cli.add_command(verify_log_command)
 
 
 @cli.command()

@@ -16,7 +16,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 
 from config.settings import Settings
 from marketplace.accounts import credentials
@@ -27,6 +27,7 @@ from marketplace.core.db import Base, db
 from marketplace.core.jobs import Job
 from marketplace.local.postgres import EmbeddedPostgres
 from marketplace.local.redis import EmbeddedRedis
+from marketplace.migrations.privileges import APPEND_ONLY
 from marketplace.migrations.schema import upgrade
 from marketplace.web.app import create_app
 from tests.factories import Factory
@@ -52,6 +53,8 @@ class Services:
 
     database_url: str
     redis_url: str
+    owner_url: str
+    """Where who owns the tables connects: of our own servers another role than the product's."""
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +64,7 @@ def services() -> Iterator[Services]:
         redis_url = os.environ.get("MARKETPLACE_REDIS_URL", "")
         if database_url:
             database_url = stack.enter_context(_database_of_our_own(database_url))
+            owner_url = database_url
         if not (database_url and redis_url):
             folder = Path(tempfile.mkdtemp(prefix="marketplace-tests-"))
             stack.callback(shutil.rmtree, folder)
@@ -69,12 +73,12 @@ def services() -> Iterator[Services]:
             if not database_url:
                 postgres = EmbeddedPostgres(folder, durable=False)
                 stack.callback(postgres.remove_data)
-                database_url = postgres.start()
+                database_url, owner_url = postgres.start(), postgres.owner_url
             if not redis_url:
                 redis = EmbeddedRedis(folder, durable=False)
                 stack.callback(redis.remove_data)
                 redis_url = redis.start()
-        yield Services(database_url, redis_url)
+        yield Services(database_url, redis_url, owner_url)
 
 
 @contextmanager
@@ -124,6 +128,7 @@ def settings_for(services: Services, **changes: str) -> Settings:
     """Return the settings of a test installation; `changes` are names without the prefix."""
     values = {
         "DATABASE_URL": services.database_url,
+        "MIGRATION_DATABASE_URL": services.owner_url,
         "REDIS_URL": services.redis_url,
         "SECRET_KEY": "a secret of the tests and of nobody else",
         "PUBLIC_URL": "http://localhost",
@@ -206,10 +211,22 @@ def client(app: Flask) -> FlaskClient:
 def empty_tables(app: Flask) -> None:
     """Delete every row but the catalogue's, the append-only ones included."""
     tables = [t.name for t in reversed(Base.metadata.sorted_tables) if t.name not in CATALOGUE]
-    deletes = "".join(f"DELETE FROM {table};" for table in tables)
-    with app.app_context(), db.engine.begin() as connection:
-        for table in ("events", "consents"):
-            connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
-        connection.execute(text(deletes))
-        for table in ("events", "consents"):
-            connection.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
+    with nothing_held(app) as connection:
+        connection.execute("".join(f"DELETE FROM {table};" for table in tables))
+
+
+LET_GO = "".join(
+    f"ALTER TABLE {table} DISABLE TRIGGER USER; GRANT UPDATE, DELETE ON {table} TO CURRENT_USER;"
+    for table in APPEND_ONLY
+)
+TAKE_HOLD = LET_GO.replace("DISABLE", "ENABLE").replace("GRANT", "REVOKE").replace(" TO ", " FROM ")
+
+
+@contextmanager
+def nothing_held(app: Flask) -> Iterator[psycopg.Connection]:
+    """Connect as who owns the tables, with nothing in the way of changing those append-only."""
+    url = app.config["MIGRATION_DATABASE_URI"].replace("+psycopg", "")
+    with psycopg.connect(url) as connection:
+        connection.execute(LET_GO)
+        yield connection
+        connection.execute(TAKE_HOLD)

@@ -232,7 +232,7 @@ def running(
             "SENDGRID_BASE_URL": mail.url,
             **(settings or {}),
         }
-        read = settings_for(Services(database_url, redis_url), **wanted)
+        read = settings_for(Services(database_url, redis_url, postgres.owner_url), **wanted)
         product = build(read)
         upgrade(product.app)
         environment = {

@@ -5,7 +5,7 @@ A job may run late, twice, or beside another; the use cases allow for that.
 
 from uuid import UUID
 
-from marketplace.core import idempotency
+from marketplace.core import idempotency, sealing_log
 from marketplace.invitations import endings, extension
 from marketplace.leads import clock as leads
 from marketplace.leads import reminding
@@ -112,6 +112,11 @@ def remind_of_certificates() -> None:
 def forget_what_is_over() -> None:
     with job_context() as ctx:
         retention.forget_what_is_over(ctx)
+
+
+def seal_events() -> None:
+    with job_context() as ctx:
+        sealing_log.seal_events(ctx)
 
 
 def forget_old_answers() -> None:

@@ -29,6 +29,7 @@ SWEEPS = (
     (jobs.deliver_notifications, 1, "mail"),
     (jobs.deliver_webhooks, 1, "webhooks"),
     (jobs.recheck_standing, 4, "sweeps"),
+    (jobs.seal_events, 4, "sweeps"),
     (jobs.lapse_unconfirmed_leads, 4, "sweeps"),
     (jobs.expire_due_leads, 4, "sweeps"),
     (jobs.ask_for_outcomes, 4, "sweeps"),

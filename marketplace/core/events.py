@@ -1,6 +1,7 @@
 """The audit log: who did what to what, when and from where, in the transaction that did it.
 
-Append-only, by a trigger in the database. Facts are codes, ids and numbers: no personal content.
+Append-only, by permission and by triggers in the database; `sealing_log` chains what was committed.
+Facts are codes, ids and numbers: no personal content.
 """
 
 from collections.abc import Mapping
@@ -8,8 +9,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, Index, Insert, Select, bindparam, insert, select
-from sqlalchemy.orm import Mapped
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Column,
+    Index,
+    Insert,
+    Select,
+    SmallInteger,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    bindparam,
+    insert,
+    select,
+)
+from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Transaction
@@ -33,6 +48,22 @@ class Event(Base):
     facts: Mapped[Json]
     request_id: Mapped[str]
     address: Mapped[str | None]
+
+
+class EventSeal(Base):
+    """One link of the chain behind the log (`core.chain`)."""
+
+    __tablename__ = "event_seals"
+    __table_args__ = (UniqueConstraint("event_id"),)
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    event_id: Mapped[UUID]
+    form: Mapped[int] = mapped_column(SmallInteger)
+    hash: Mapped[bytes]
+
+
+unsealed_events = Table("unsealed_events", Base.metadata, Column("event_id", Uuid, nullable=False))
+"""What is committed and not sealed yet. A trigger on events fills it, the sealer empties it."""
 
 
 def record(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, **facts: Any) -> None:

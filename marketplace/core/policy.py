@@ -269,6 +269,11 @@ class Policy:
     send_pause: timedelta = timedelta(minutes=2)
     """How long nothing is sent after the mail service has refused us."""
 
+    seal_within: timedelta = timedelta(hours=1)
+    """How long an event may wait for its seal before `verify-log` and `doctor` call that wrong."""
+    verify_shows: int = 20
+    """How many of the things that are wrong with the log `verify-log` names, a line each."""
+
     sweep_interval: timedelta = timedelta(seconds=15)
     rate_limits: bool = True
     totp_for_admins: str = "required"

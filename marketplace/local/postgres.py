@@ -6,7 +6,8 @@ file that the first user of a machine keeps from the second.
 
 Who may connect: the socket lies in a folder that only its owner can enter, and `peer`
 makes the kernel say who is calling, so no other user gets in and no password has to be
-kept. The application is no superuser, as it would not be on a server.
+kept. The application is no superuser and owns no table, as it would not on a server: there are
+one role that owns what the migrations make, and one that the product runs as.
 """
 
 import os
@@ -43,9 +44,14 @@ PORT = "5432"
 """Only part of the socket's name. Said aloud, lest a `PGPORT` of the user decide."""
 
 SOCKET_NAME = f".s.PGSQL.{PORT}"
-OWNER = "postgres"
-ROLE = "marketplace"
+SUPERUSER = "postgres"
+OWNER = "marketplace"
+"""Of the database and its tables; the database has its name."""
+PRODUCT = "marketplace_product"
+"""Web, workers and scheduler; `marketplace.migrations.privileges` says what it may do."""
 DOOR = "local all all peer map=keeper\n"
+
+OWNER_SETTING = "MARKETPLACE_MIGRATION_DATABASE_URL"
 
 SETTINGS = {
     "listen_addresses": "",
@@ -79,6 +85,9 @@ class EmbeddedPostgres(EmbeddedServer):
     # Fast: clients are sent away, data are written out. Immediate: repaired at the next start.
     stop_signals = (signal.SIGINT, signal.SIGQUIT)
 
+    owner_url = ""
+    """Where who owns the tables connects; `url` is for the product."""
+
     _socket_folder: Path
 
     def _launch(self, place: Place) -> None:
@@ -106,11 +115,19 @@ class EmbeddedPostgres(EmbeddedServer):
         self._spawn(place, [str(programs / "postgres"), "-D", str(data), *options])
         self._await_ready(place)
         self._make_database()
-        self.url = URL.create(
+        self.url = self._url_of(PRODUCT)
+        self.owner_url = self._url_of(OWNER)
+
+    @property
+    def urls(self) -> dict[str, str]:
+        return {**super().urls, OWNER_SETTING: self.owner_url}
+
+    def _url_of(self, role: str) -> str:
+        return URL.create(
             "postgresql+psycopg",
-            username=ROLE,
+            username=role,
             port=int(PORT),  # not in the query: without an ampersand a shell takes it unquoted
-            database=ROLE,
+            database=OWNER,
             query={"host": str(self._socket_folder)},
         ).render_as_string()
 
@@ -123,7 +140,7 @@ class EmbeddedPostgres(EmbeddedServer):
         command = [
             str(programs / "initdb"),
             f"--pgdata={new}",
-            f"--username={OWNER}",
+            f"--username={SUPERUSER}",
             "--auth=peer",
             "--encoding=UTF8",
             "--locale=C",
@@ -151,7 +168,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return psycopg.connect(
             host=str(self._socket_folder),
             port=PORT,
-            user=OWNER,
+            user=SUPERUSER,
             dbname="postgres",
             autocommit=True,
         )
@@ -168,15 +185,16 @@ class EmbeddedPostgres(EmbeddedServer):
     def _make_database(self) -> None:
         try:
             with self._connect() as connection:
-                role = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [ROLE])
-                if not role.rowcount:
-                    connection.execute(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
-                database = connection.execute("SELECT FROM pg_database WHERE datname = %s", [ROLE])
+                for role, may in ((OWNER, "LOGIN CREATEDB"), (PRODUCT, "LOGIN")):
+                    is_there = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])
+                    if not is_there.rowcount:
+                        connection.execute(f"CREATE ROLE {role} {may}")
+                database = connection.execute("SELECT FROM pg_database WHERE datname = %s", [OWNER])
                 if not database.rowcount:
-                    connection.execute(f"CREATE DATABASE {ROLE} OWNER {ROLE}")
+                    connection.execute(f"CREATE DATABASE {OWNER} OWNER {OWNER}")
         except psycopg.Error as error:
             raise LocalError(
-                f"The embedded PostgreSQL runs, but would not make the database {ROLE}: {error}"
+                f"The embedded PostgreSQL runs, but would not make the database {OWNER}: {error}"
             ) from error
 
 
@@ -195,7 +213,7 @@ def _programs(place: Place) -> Path:
 
 
 def _identities() -> str:
-    """Return the map that lets this operating system user be both roles, and no other be any."""
+    """Return the map that lets this operating system user be each role, and no other be any."""
     try:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -204,4 +222,4 @@ def _identities() -> str:
             "this machine. Start as a user with a name, or set MARKETPLACE_DATABASE_URL."
         ) from None
     quoted = user.replace('"', '""')
-    return "".join(f'keeper "{quoted}" {role}\n' for role in (OWNER, ROLE))
+    return "".join(f'keeper "{quoted}" {role}\n' for role in (SUPERUSER, OWNER, PRODUCT))

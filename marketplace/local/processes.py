@@ -103,6 +103,11 @@ class EmbeddedServer(ABC):
         self.url = ""
 
     @property
+    def urls(self) -> dict[str, str]:
+        """Return the settings by which the product finds this server."""
+        return {self.setting: self.url}
+
+    @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 

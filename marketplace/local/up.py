@@ -17,6 +17,7 @@ from marketplace.catalogue.seeding import seed_catalogue
 from marketplace.core.processes import tie_to_parent
 from marketplace.local.children import Child
 from marketplace.local.commands import (
+    environment_of,
     rehearsal_command,
     scheduler_command,
     web_command,
@@ -88,7 +89,7 @@ class Up:
                 server.start()
         self._settle(url, self._urls())
         web = self._child("web", web_command(self._door.fileno()), (self._door.fileno(),))
-        web.start(self.environment)
+        web.start(environment_of(self.environment))
         product = build(Settings.from_env(self.environment))
         with step("Preparing the database", "The database is prepared"):
             prepare(product)
@@ -98,8 +99,9 @@ class Up:
         with step("Starting the web server", "The web server answers"):
             await_ready(url, web)
         # Not before: on a small machine they would only take turns.
-        self._child("worker", worker_command(self.wanted.workers)).start(self.environment)
-        self._child("scheduler", scheduler_command()).start(self.environment)
+        environment = environment_of(self.environment)
+        self._child("worker", worker_command(self.wanted.workers)).start(environment)
+        self._child("scheduler", scheduler_command()).start(environment)
         say(f"  Started in {time.monotonic() - began:.1f} s")
         say(f"ready: {url}")
         self._show_addresses(url)
@@ -127,7 +129,7 @@ class Up:
         ]
 
     def _urls(self) -> dict[str, str]:
-        return {server.setting: server.url for server in self.servers}
+        return {name: url for server in self.servers for name, url in server.urls.items()}
 
     def _settle(self, public_url: str, urls: dict[str, str]) -> None:
         """Decide all settings, check them, and write them down once the servers are there."""
@@ -179,7 +181,7 @@ class Up:
             if not server.is_running():
                 self._revive(server)
         for child in self.children:
-            child.look_after(self.environment)
+            child.look_after(environment_of(self.environment))
 
     def _revive(self, server: EmbeddedServer) -> None:
         say(f"{server.title} ended by itself; it is started again")

@@ -1,14 +1,14 @@
-"""How Alembic reaches the database: through the application's engine, or a given connection."""
+"""How Alembic reaches the database: as the role that owns the tables."""
 
 from alembic import context
 from flask import current_app
 
-from marketplace.core.db import db
+from marketplace.migrations.schema import as_owner
 
 
 def run() -> None:
     """Run the migrations in one transaction each, one migrator at a time."""
-    with db.engine.connect() as connection:
+    with as_owner(current_app) as connection:
         context.configure(
             connection=connection,
             target_metadata=current_app.extensions["migrate"].db.metadata,

@@ -186,6 +186,7 @@ INVENTORY: Mapping[str, Line] = {
     **_lines(
         "events", "actor_kind verb facts request_id", _N, _PLAIN, _STAYS, "the audit log",
     ),
+    **_lines("event_seals", "hash", _N, _PLAIN, _STAYS, "the audit log"),
     **_lines("events", "address", _U, _PERSONAL, _STAYS, "the audit log, which nobody can change"),
     **_lines(
         "idempotent_requests", "scope_hash body_hash",

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from flask import current_app
 from sqlalchemy import make_url, text
 
 from marketplace.bootstrap import build
-from marketplace.core.db import db
+from marketplace.migrations.schema import as_owner
 from marketplace.web.app import create_app
 from tests.conftest import Client, settings_for
 from tests.factories import lead_form
@@ -38,12 +39,14 @@ def silent_server():
 @contextmanager
 def revision(ctx, number):
     """Let the database say that it is at another revision."""
-    with db.engine.begin() as connection:
+    say = text("UPDATE alembic_version SET version_num = :n")
+    with as_owner(current_app) as connection:
         before = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        connection.execute(text("UPDATE alembic_version SET version_num = :n"), {"n": number})
-    yield
-    with db.engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = :n"), {"n": before})
+        connection.execute(say, {"n": number})
+        connection.commit()
+        yield
+        connection.execute(say, {"n": before})
+        connection.commit()
 
 
 def test_alive_is_alive_whatever_else_is_away(elsewhere):
@@ -115,8 +118,8 @@ def test_a_missing_migration_is_not_ready_and_a_newer_schema_is(client, ctx):
 
 
 def test_an_empty_database_lacks_migrations(services, elsewhere):
-    empty = make_url(services.database_url).set(drivername="postgresql", database="nothing_yet")
-    url = services.database_url.replace("postgresql+psycopg:", "postgresql:")
+    empty = make_url(services.owner_url).set(drivername="postgresql", database="nothing_yet")
+    url = services.owner_url.replace("postgresql+psycopg:", "postgresql:")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE nothing_yet")
         client = elsewhere(DATABASE_URL=empty.render_as_string(hide_password=False))

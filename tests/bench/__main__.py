@@ -42,7 +42,8 @@ def installation() -> Iterator[tuple[Context, str, str]]:
         stack.callback(shutil.rmtree, folder)
         postgres = EmbeddedPostgres(folder, durable=True)
         stack.callback(postgres.remove_data)
-        database_url = postgres.start()
+        postgres.start()
+        database_url = postgres.owner_url  # what grows a market switches triggers off meanwhile
         redis = EmbeddedRedis(folder, durable=False)
         stack.callback(redis.remove_data)
         redis_url = redis.start()
@@ -57,7 +58,7 @@ def installation() -> Iterator[tuple[Context, str, str]]:
 
 def another(database_url: str, redis_url: str) -> Product:
     """Return the product as a worker has it, with connections of its own."""
-    settings = settings_for(Services(database_url, redis_url))
+    settings = settings_for(Services(database_url, redis_url, database_url))
     return build(settings, server_options=ALWAYS_THE_SAME)
 
 

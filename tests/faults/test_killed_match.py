@@ -1,8 +1,9 @@
-"""A match that is killed between any two of its statements leaves the lead as it was."""
+"""A match, or a sealer, that is killed between any two statements leaves things as they were."""
 
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import func, select
 
 from marketplace.core.db import db
 from marketplace.core.events import Event
+from marketplace.core.verifying import verify_log
 from marketplace.invitations.models import Invitation
 from marketplace.leads.models import Lead
 from marketplace.matching.models import Credit, MatchingRun
@@ -19,6 +21,7 @@ from tests.conftest import empty_tables
 from tests.factories import Factory
 
 FEWEST_STATEMENTS = 12
+FEWEST_OF_A_SEALER = 8
 
 
 @pytest.fixture
@@ -36,6 +39,13 @@ def killer(services, make):
     for number in range(5):
         make.provider("certification_body" if number % 2 else "consultant")
     lead = make.lead(service="either", consultants_used=[{"name": "Somebody Else Pty Ltd"}])
+    with killed_at(services, "match", str(lead.id)) as kill_at:
+        yield lead, kill_at
+
+
+@contextmanager
+def killed_at(services, *work):
+    """Start the process that does it and is killed; yield who answers for a number."""
     environment = {
         **os.environ,
         "MARKETPLACE_DATABASE_URL": services.database_url,
@@ -45,7 +55,7 @@ def killer(services, make):
         "MARKETPLACE_MAIL_BACKEND": "mailbox",
     }
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.killed_match", str(lead.id)],
+        [sys.executable, "-m", "tests.faults.killed", *work],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -57,7 +67,7 @@ def killer(services, make):
             process.stdin.flush()
             return process.stdout.readline().strip()
 
-        yield lead, kill_at
+        yield kill_at
         process.stdin.close()
 
 
@@ -111,3 +121,21 @@ def test_killed_before_any_statement_it_has_done_nothing_and_the_next_try_does_i
         "told": 3,
         "waits": None,
     }
+
+
+def test_a_sealer_killed_before_any_statement_has_sealed_nothing_and_the_next_seals_all(
+    services, make
+):
+    make.lead()
+    written = verify_log(make.ctx).tail.count
+    assert written >= 2
+    with killed_at(services, "seal") as kill_at:
+        number = 1
+        while (answer := kill_at(number)) == "killed":
+            seen = verify_log(make.ctx)
+            assert (seen.found, seen.events, seen.tail.count) == ([], 0, written), number
+            number += 1
+    assert answer == "done 0"
+    assert number >= FEWEST_OF_A_SEALER
+    seen = verify_log(make.ctx)
+    assert (seen.found, seen.events, seen.tail.count) == ([], written, 0)

@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from marketplace.local.places import LocalError
-from marketplace.local.postgres import EmbeddedPostgres
+from marketplace.local.postgres import OWNER, EmbeddedPostgres
 from marketplace.local.processes import AlreadyRunning
 from marketplace.local.redis import EmbeddedRedis
 
@@ -62,8 +62,8 @@ def embedded(data_dir):
 
 
 def run(url, *statements):
-    """Run the statements, and return the first value of the last one if it has any."""
-    engine = create_engine(url, poolclass=NullPool)
+    """Run the statements as the owner, and return the first value of the last one if any."""
+    engine = create_engine(make_url(url).set(username=OWNER), poolclass=NullPool)
     with engine.begin() as connection:
         results = [connection.exec_driver_sql(statement) for statement in statements]
         return results[-1].scalar() if results[-1].returns_rows else None
@@ -247,7 +247,8 @@ def test_the_database_is_what_the_product_expects(embedded):
 
 def test_the_log_of_the_database_does_not_show_what_a_refused_row_said(embedded):
     postgres = embedded(EmbeddedPostgres)
-    with psycopg.connect(postgres.start().replace("+psycopg", "")) as connection:
+    postgres.start()
+    with psycopg.connect(postgres.owner_url.replace("+psycopg", "")) as connection:
         connection.execute("CREATE TABLE people (name text CHECK (name = ''))")
         with pytest.raises(psycopg.errors.CheckViolation):
             connection.execute("INSERT INTO people VALUES (%s)", ["Jo Tran"])

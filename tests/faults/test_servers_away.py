@@ -33,7 +33,7 @@ def servers(tmp_path_factory):
 @pytest.fixture(scope="module")
 def product(servers):
     postgres, redis = servers
-    services = Services(postgres.start(), redis.start())
+    services = Services(postgres.start(), redis.start(), postgres.owner_url)
     product = build(settings_for(services, LEAD_CONFIRMATION="off", LEAD_REVIEW="off"))
     upgrade(product.app)
     with product.app.app_context():

@@ -1,4 +1,6 @@
-"""Match a lead in a process of its own that is killed before one of its statements.
+"""Do something in a process of its own that is killed before one of its statements.
+
+What to do are the arguments: `match` and the id of a lead, or `seal`.
 
 Reads a number per line: the statement before which to kill, where the one after the last is the
 commit. Answers `killed`, or `done` once there are fewer statements than that. The process forks for
@@ -14,12 +16,21 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import event
 
+from marketplace.core.context import Context
 from marketplace.core.db import db
+from marketplace.core.sealing_log import seal_events
 from marketplace.matching import service as matching
 from workers.context import product
 
 
-def match(lead_id: UUID, *, kill_at: int) -> None:
+def work(ctx: Context) -> None:
+    if sys.argv[1] == "match":
+        matching.match_lead(ctx, UUID(sys.argv[2]))
+    else:
+        seal_events(ctx)
+
+
+def killed(*, kill_at: int) -> None:
     seen = 0
 
     def count(*_: Any) -> None:
@@ -43,19 +54,19 @@ def match(lead_id: UUID, *, kill_at: int) -> None:
     with product().app.app_context():
         event.listen(db.engine, "connect", use_it)
         event.listen(db.engine, "commit", count)
-        matching.match_lead(product().ctx, lead_id)
+        work(product().ctx)
 
 
 def main() -> None:
-    lead_id = UUID(sys.argv[1])
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            match(lead_id, kill_at=int(line))
+            sys.stdout = sys.stderr  # what it logs is no answer
+            killed(kill_at=int(line))
             os._exit(0)
         _, status = os.waitpid(pid, 0)
-        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        sys.stdout.write("killed\n" if killed else f"done {status}\n")
+        was_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        sys.stdout.write("killed\n" if was_killed else f"done {status}\n")
         sys.stdout.flush()
 
 

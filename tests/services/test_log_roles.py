@@ -1,0 +1,106 @@
+"""Who may change the log: by permission nobody that the product is, and by trigger nobody."""
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from marketplace.core.db import Base
+from marketplace.core.log_guard import LOG, open_doors, role_weaknesses
+from marketplace.migrations.privileges import EXCEPTIONS, settle
+from marketplace.migrations.schema import as_owner
+from tests.conftest import LET_GO
+
+CHANGES = [
+    "UPDATE {} SET {}",
+    "DELETE FROM {}",
+    "TRUNCATE {}",
+    "ALTER TABLE {} DISABLE TRIGGER USER",
+    "CREATE TRIGGER t BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+    "DROP TABLE {}",
+]
+SOMETHING = {"events": "verb = 'x'", "event_seals": "hash = ''", "consents": "version = 'x'"}
+
+
+@pytest.mark.parametrize("table", SOMETHING)
+def test_the_products_role_may_add_and_change_nothing(services, ctx, make, table):
+    make.lead()
+    # The owner, where a given server has one role alone, can do what it is not asked for here.
+    for change in CHANGES if services.owner_url != services.database_url else CHANGES[:3]:
+        with (
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+            psycopg.connect(services.database_url.replace("+psycopg", "")) as connection,
+        ):
+            connection.execute(change.format(table, SOMETHING[table]))
+
+
+@pytest.mark.parametrize("table", SOMETHING)
+@pytest.mark.parametrize("change", CHANGES[:3])
+def test_the_trigger_holds_the_owner_as_well(installation, ctx, make, table, change):
+    make.matched_lead()
+    with as_owner(installation.app) as owner, pytest.raises(Exception, match="append-only"):
+        owner.exec_driver_sql(
+            f"INSERT INTO event_seals SELECT 1, gen_random_uuid(), 1, ''; "
+            f"GRANT UPDATE, DELETE, TRUNCATE ON {table} TO CURRENT_USER;"
+            + change.format(table, SOMETHING[table])
+        )
+
+
+def test_the_product_may_read_and_write_every_other_table(installation, ctx):
+    with ctx.reading() as session:
+        for table in Base.metadata.tables:
+            rights = [
+                right
+                for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
+                if session.scalar(
+                    text("SELECT has_table_privilege(:table, :right)"),
+                    {"table": table, "right": right},
+                )
+            ]
+            wanted = EXCEPTIONS.get(table, "SELECT, INSERT, UPDATE, DELETE")
+            assert rights == wanted.replace(", UPDATE (address)", "").split(", "), table
+
+
+def test_nothing_weakens_the_log_of_an_installation_with_two_roles(ctx):
+    with ctx.reading() as session:
+        assert [*open_doors(session)] == []
+        assert [*role_weaknesses(session)] == []
+
+
+def test_where_one_role_does_all_it_loses_the_rights_and_that_is_said(installation, ctx):
+    with as_owner(installation.app) as owner, Session(owner) as session:
+        own = session.scalar(text("SELECT current_user"))
+        settle(owner, own)
+        for right in ("UPDATE", "DELETE", "TRUNCATE"):
+            for table in LOG:
+                assert not session.scalar(
+                    text("SELECT has_table_privilege(:table, :right)"),
+                    {"table": table, "right": right},
+                )
+        (said,) = role_weaknesses(session)
+        assert "owns the tables" in said
+        owner.rollback()
+
+
+def test_what_the_next_migration_makes_can_be_used_at_once(installation, ctx):
+    with as_owner(installation.app) as owner:
+        owner.exec_driver_sql("CREATE TABLE of_tomorrow (number bigserial)")
+        owner.commit()
+        try:
+            with ctx.transaction() as tx:
+                tx.session.execute(text("INSERT INTO of_tomorrow DEFAULT VALUES"))
+        finally:
+            owner.exec_driver_sql("DROP TABLE of_tomorrow")
+            owner.commit()
+
+
+def test_a_trigger_that_is_off_or_gone_is_seen(installation, ctx):
+    with as_owner(installation.app) as owner, Session(owner) as session:
+        owner.exec_driver_sql(LET_GO)
+        owner.exec_driver_sql("DROP TRIGGER event_seals_are_append_only ON event_seals")
+        assert {line.partition(":")[0] for line in open_doors(session)} == {
+            "trigger events_are_append_only",
+            "trigger event_seals_are_append_only",
+            "trigger events_are_to_be_sealed",
+        }
+        owner.rollback()
