@@ -58,6 +58,7 @@ class Settings:
     sweep_interval: timedelta
     rate_limits: bool
     totp_for_admins: str
+    totp_for_providers: str
 
     @property
     def secret_keys(self) -> tuple[str, ...]:
@@ -114,6 +115,9 @@ class Settings:
             "rate_limits": reader.read("RATE_LIMITS", _on_off, "on"),
             "totp_for_admins": reader.read(
                 "TOTP_FOR_ADMINS", _one_of("required", "optional"), "required"
+            ),
+            "totp_for_providers": reader.read(
+                "TOTP_FOR_PROVIDERS", _one_of("optional", "required"), "optional"
             ),
         }
         if reader.problems:

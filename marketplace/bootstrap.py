@@ -8,11 +8,14 @@ from typing import Any
 
 from flask import Flask
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config.settings import Settings
 from marketplace.accounts import models as accounts_models
 from marketplace.catalogue import models as catalogue_models
 from marketplace.core import consents, events, idempotency, links
+from marketplace.core.attempts import Attempts
 from marketplace.core.calendars import CalendarKind
 from marketplace.core.context import Context
 from marketplace.core.db import db
@@ -35,6 +38,9 @@ TABLES = (
     webhooks,
 )  # fmt: skip
 """Every module with tables: importing them here is how migrations and sessions know them all."""
+
+COUNTING_PATIENCE = 1
+"""Seconds to wait for Redis before wrong sign-ins are counted in memory."""
 
 REDIS_PATIENCE = 5
 """Seconds to wait for Redis before doing without: a job not rung is found by the next sweep."""
@@ -67,6 +73,7 @@ def policy_of(settings: Settings) -> Policy:
         sweep_interval=settings.sweep_interval,
         rate_limits=settings.rate_limits,
         totp_for_admins=settings.totp_for_admins,
+        totp_for_providers=settings.totp_for_providers,
     )
 
 
@@ -145,6 +152,15 @@ def build(
         queue=RqJobQueue(redis),
         clock=lambda: datetime.now(UTC),
         policy=policy_of(settings),
+        seal=lambda purpose: Seal(settings.secret_keys, purpose),
+        attempts=Attempts(
+            Redis.from_url(
+                settings.redis_url,
+                socket_connect_timeout=COUNTING_PATIENCE,
+                socket_timeout=COUNTING_PATIENCE,
+                retry=Retry(NoBackoff(), 0),
+            )
+        ),
     )
     product = Product(app, ctx, settings, redis)
     app.extensions["marketplace"] = product

@@ -8,6 +8,8 @@ from cryptography.fernet import InvalidToken
 from sqlalchemy import select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from marketplace.accounts import factors
+from marketplace.accounts.models import User
 from marketplace.core.context import Context
 from marketplace.core.sealing import Seal
 from marketplace.notifications.channels import MAILBOX
@@ -30,6 +32,7 @@ class Kept:
 
 KEPT = (
     Kept("secrets of webhooks", WEBHOOK, Webhook.id, Webhook.sealed_secret),
+    Kept("secrets of authenticators", factors.PURPOSE, User.id, User.totp_sealed),
     Kept("messages in the mailbox", MAILBOX, MailboxMessage.id, MailboxMessage.sealed),
 )
 
@@ -58,7 +61,8 @@ def _reseal(ctx: Context, kept: Kept, seal: Seal) -> Count:
     last = None
     while True:
         with ctx.transaction() as tx:
-            few = select(kept.key, kept.column).order_by(kept.key).limit(AT_ONCE).with_for_update()
+            there = select(kept.key, kept.column).where(kept.column.is_not(None))
+            few = there.order_by(kept.key).limit(AT_ONCE).with_for_update()
             rows = tx.session.execute(few if last is None else few.where(kept.key > last)).all()
             for key, sealed in rows:
                 count.rows += 1
@@ -82,7 +86,8 @@ def sealed_with_old_keys(session: Session, secrets: Sequence[str]) -> dict[str, 
     found = {}
     for kept in KEPT:
         seal = Seal(secrets[:1], kept.purpose)
-        old = sum(not seal.is_current(each) for each in session.scalars(select(kept.column)))
+        there = session.scalars(select(kept.column).where(kept.column.is_not(None)))
+        old = sum(not seal.is_current(each) for each in there)
         if old:
             found[kept.called] = old
     return found

@@ -5,14 +5,15 @@ the network tells nothing, people move. Only hashes are stored.
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import select
 
-from marketplace.accounts import queries
+from marketplace.accounts import notices
 from marketplace.accounts.models import KnownDevice, User
 from marketplace.core.context import Transaction
 from marketplace.core.links import token_hash
-from marketplace.notifications.service import Recipient, notify
+from marketplace.notifications.service import notify
 
 BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"),
             ("Safari/", "Safari"))  # fmt: skip
@@ -54,9 +55,14 @@ def described(user_agent: str) -> str:
     return f"{name} on {system}" if system else name
 
 
+def mark_of(user_id: UUID, device: Device) -> bytes:
+    """Return what is stored of a device that a user signs in with."""
+    return token_hash(f"{user_id} {device.mark}")
+
+
 def note_device(tx: Transaction, user: User, device: Device) -> None:
     """Remember what a user signed in with; tell them if it is new, but for their first. Locked."""
-    mark = token_hash(f"{user.id} {device.mark}")
+    mark = mark_of(user.id, device)
     known = tx.session.get(KnownDevice, (user.id, mark))
     if known is not None:
         known.last_used_at = tx.now
@@ -70,7 +76,7 @@ def note_device(tx: Transaction, user: User, device: Device) -> None:
         notify(
             tx,
             "signed_in_elsewhere",
-            Recipient(user.email, user.name, queries.zone_of(tx.session, user)),
+            notices.owner(tx, user),
             user.id,
             occasion=mark.hex(),
             path="/forgot-password",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, false
+from sqlalchemy import CheckConstraint, ForeignKey, Index, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.accounts.rules import Role
@@ -35,6 +35,9 @@ class User(Base):
     """Whether it is of the password as it was typed: before migration 0026 spaces at its ends were
     left out."""
     totp_secret: Mapped[str | None]
+    """The secret of an authenticator as it was kept before migration 0032, until it is used."""
+    totp_sealed: Mapped[bytes | None]
+    """The same, sealed for its owner (`factors.py`)."""
     totp_used_step: Mapped[int | None]
     """The 30-second step of the last code that was accepted: none is accepted twice."""
     created_at: Mapped[datetime]
@@ -59,6 +62,10 @@ class User(Base):
         return self.password_hash is not None and self.disabled_at is None
 
     @property
+    def has_second_factor(self) -> bool:
+        return self.totp_secret is not None or self.totp_sealed is not None
+
+    @property
     def is_free(self) -> bool:
         """Return whether they signed in for a provider once, and do for nobody now."""
         return self.role is Role.PROVIDER and self.disabled_at is not None
@@ -71,10 +78,31 @@ class SignIn(Base):
     __table_args__ = (Index(None, "user_id"),)
 
     token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    id: Mapped[UUID | None] = mapped_column(unique=True, server_default=func.gen_random_uuid())
+    """None of those that were over when migration 0032 gave ids."""
     user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    """Written at most once a minute."""
+    proved_at: Mapped[datetime | None]
+    """When its owner last gave their password, and code, to sign in or to change something."""
+    device: Mapped[str | None]
+    """In words, such as `Firefox on Windows`."""
+    network: Mapped[str | None]
+    """Where from, as far as it tells a network and not a connection (`rules.network_of`)."""
     ended_at: Mapped[datetime | None]
+
+
+class RecoveryCode(Base):
+    """A code that signs somebody in once instead of their authenticator; only its hash is kept."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id), primary_key=True)
+    code_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    made_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class KnownDevice(Base):

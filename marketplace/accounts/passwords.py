@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from marketplace.accounts import credentials, queries, rules, strength
+from marketplace.accounts import credentials, notices, queries, rules, strength, throttling
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.rules import Role
 from marketplace.core import links
@@ -18,7 +18,7 @@ from marketplace.core.errors import Gone, Invalid
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.links import Purpose
-from marketplace.notifications.service import LinkTo, Recipient, notify
+from marketplace.notifications.service import LinkTo, notify
 
 LIKE_TIME = 0.15
 """Seconds that asking for a link takes at least, whether or not anybody is written to."""
@@ -80,7 +80,7 @@ def mail_link(
     notify(
         tx,
         template,
-        Recipient(user.email, user.name, queries.zone_of(tx.session, user)),
+        notices.owner(tx, user),
         user.id,
         occasion=occasion,
         link=LinkTo(Purpose.SET_PASSWORD, user.id, expires_at),
@@ -111,7 +111,12 @@ def set_password(ctx: Context, form: Form) -> None:
     with ctx.transaction() as tx:
         used = links.use(tx, Purpose.SET_PASSWORD, str(token), once=False)
         user = queries.lock_user(tx.session, used.subject_id)
+        is_first = user.password_hash is None
         replace_password(tx, actor_of(user), user, hashed)
+        if not is_first:
+            notices.tell_owner(tx, user, "password")
+    with ctx.reading() as session:
+        throttling.forgive(ctx, session, user)
 
 
 def replace_password(tx: Transaction, actor: Actor, user: User, hashed: str) -> None:
@@ -121,13 +126,13 @@ def replace_password(tx: Transaction, actor: Actor, user: User, hashed: str) -> 
     record(tx, actor, "user.password_set", user.id)
 
 
-def end_sessions(tx: Transaction, user: User) -> None:
-    """End every session of a user at once."""
-    tx.session.execute(
-        update(SignIn)
-        .where(SignIn.user_id == user.id, SignIn.ended_at.is_(None))
-        .values(ended_at=tx.now)
-    )
+def end_sessions(tx: Transaction, user: User, *, but: SignIn | None = None) -> int:
+    """End every session of a user at once, but perhaps for one; return how many that were."""
+    running = update(SignIn).where(SignIn.user_id == user.id, SignIn.ended_at.is_(None))
+    if but is not None:
+        running = running.where(SignIn.token_hash != but.token_hash)
+    ended = tx.session.execute(running.values(ended_at=tx.now).returning(SignIn.token_hash))
+    return len(ended.all())
 
 
 def checked_password(password: str, *, email: str, name: str) -> str:

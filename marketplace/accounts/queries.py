@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Select, Text, column, func, or_, select, table
 from sqlalchemy.orm import Session
 
-from marketplace.accounts.models import ApiKey, SignIn, User
+from marketplace.accounts.models import ApiKey, User
 from marketplace.accounts.rules import Role, normal_email
 from marketplace.catalogue import queries as catalogue
 from marketplace.core.links import token_hash
@@ -36,20 +36,6 @@ def users_of_provider(session: Session, provider_id: UUID) -> list[User]:
     """Return whoever signs in for the provider and is not disabled, the first one first."""
     rows = select(User).where(User.provider_id == provider_id, User.disabled_at.is_(None))
     return list(session.scalars(rows.order_by(User.id)))
-
-
-def user_signed_in(session: Session, token: str, *, now: datetime) -> User | None:
-    """Return whose session this token is, while it runs and its user is not disabled."""
-    return session.scalar(
-        select(User)
-        .join(SignIn, SignIn.user_id == User.id)
-        .where(
-            SignIn.token_hash == token_hash(token),
-            SignIn.ended_at.is_(None),
-            SignIn.expires_at > now,
-            User.disabled_at.is_(None),
-        )
-    )
 
 
 def good_api_key(session: Session, token: str, *, now: datetime) -> tuple[ApiKey, User] | None:

@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from marketplace.core.errors import FieldError
 from marketplace.core.texts import Told
@@ -77,6 +79,59 @@ def _without(lowered: str, words: Collection[str]) -> str:
     return re.sub(r"[\W_]+", "", rest)
 
 
-def needs_second_factor(role: Role, *, totp_for_admins: str) -> bool:
-    """Return whether a user of this role may sign in only with a one-time code."""
-    return role is Role.ADMIN and totp_for_admins == "required"
+def needs_second_factor(role: Role, *, totp_for_admins: str, totp_for_providers: str) -> bool:
+    """Return whether a user of this role may do anything only with a second factor."""
+    setting = totp_for_admins if role is Role.ADMIN else totp_for_providers
+    return setting == "required"
+
+
+CODE_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Of recovery codes: no letter that is taken for another one, or for a digit (Crockford's 32)."""
+CODE_LENGTH = 24
+"""Letters of a recovery code: 120 bits, so that a plain hash of it is enough (ASVS 6.5.2)."""
+
+_MISREAD = str.maketrans("oil", "011")
+
+
+def recovery_code(typed: str) -> str | None:
+    """Return the recovery code that somebody typed, however it is grouped; None if it is none."""
+    code = re.sub(r"[\s-]", "", typed.casefold()).translate(_MISREAD)
+    is_one = len(code) == CODE_LENGTH and all(letter in CODE_LETTERS for letter in code)
+    return code if is_one else None
+
+
+def in_groups(code: str) -> str:
+    """Return a recovery code as it is shown: in groups of four."""
+    return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
+
+
+def network_of(address: str | None) -> str | None:
+    """Return which network an address is in: enough to know one's own by, too little to follow.
+
+    The /24 of an IPv4 address, the /48 of an IPv6 one.
+    """
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return None
+    if isinstance(found, IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))
+
+
+def wait_after(
+    failures: int,
+    last_at: datetime | None,
+    *,
+    now: datetime,
+    free: int,
+    waits: Sequence[timedelta],
+) -> timedelta:
+    """Return how long to wait until the next try, after so many that failed; zero if not at all.
+
+    The first `free` cost nothing, and each after them the next of `waits`, the last one for ever.
+    """
+    if failures < free or last_at is None:
+        return timedelta(0)
+    wait = waits[min(failures - free, len(waits) - 1)]
+    return max(timedelta(0), last_at + wait - now)

@@ -1,39 +1,35 @@
 """Let people and their software in, and out."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from marketplace.accounts import credentials, passwords, queries, rules
+from marketplace.accounts import (
+    credentials,
+    factors,
+    passwords,
+    queries,
+    rules,
+    sessions,
+    throttling,
+)
 from marketplace.accounts.devices import Device, note_device
-from marketplace.accounts.models import SignIn, User
+from marketplace.accounts.models import User
 from marketplace.accounts.rules import Role
+from marketplace.accounts.sessions import SignedIn
 from marketplace.core import links
 from marketplace.core.actors import ANYBODY, OPERATOR, SYSTEM, Actor, Kind, Right, TeamRole
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
-from marketplace.core.errors import Conflict, NotAllowed, NotSignedIn
-from marketplace.core.events import record
+from marketplace.core.errors import Conflict, NotSignedIn
+from marketplace.core.events import Event, record
 from marketplace.core.forms import Form
 
-
-@dataclass(frozen=True, repr=False)
-class SignedIn:
-    """A session that has just begun; its token is told once."""
-
-    token: str
-    expires_at: datetime
-    user: User
-
-
-def actor_of_session(ctx: Context, token: str) -> Actor | None:
-    """Return whom a session token stands for, while it is good."""
-    with ctx.reading() as session:
-        user = queries.user_signed_in(session, token, now=ctx.clock())
-        return None if user is None else passwords.actor_of(user)
+log = structlog.get_logger(__name__)
 
 
 def actor_of_api_key(ctx: Context, token: str) -> Actor | None:
@@ -52,14 +48,27 @@ def actor_of_api_key(ctx: Context, token: str) -> Actor | None:
 def sign_in(ctx: Context, form: Form, device: Device | None = None) -> SignedIn:
     """Begin a session, or raise `NotSignedIn`, which says and takes the same whatever was wrong.
 
-    An administrator without a second factor, where one is required, is told so (`NotAllowed`),
-    once the password was right. The slow hash is checked before the transaction. Whoever signs in
-    with a `device` that is new is told by mail.
+    Who needs a second factor and has none gets a session that opens its set-up alone. After some
+    wrong tries the next has to wait (`TooManyAttempts`), whether or not anybody has this address.
+    The slow hash is checked before the transaction. Whoever signs in with a `device` that is new is
+    told by mail.
     """
     wanted = form.accept()
-    password = rules.normal_password(wanted["password"])
     with ctx.reading() as session:
         user = queries.user_by_email(session, wanted["email"])
+        counter = throttling.counter_of(session, wanted["email"], user, device)
+    with throttling.attempt(ctx, counter):
+        try:
+            return _sign_in(ctx, wanted, user, device)
+        except NotSignedIn:
+            _note_failure(ctx, user)
+            raise
+
+
+def _sign_in(
+    ctx: Context, wanted: dict[str, Any], user: User | None, device: Device | None
+) -> SignedIn:
+    password = rules.normal_password(wanted["password"])
     checked = user.password_hash if user else None
     is_exact = user is None or user.password_is_exact
     is_right = credentials.is_password(password, checked, is_exact=is_exact)
@@ -71,39 +80,15 @@ def sign_in(ctx: Context, form: Form, device: Device | None = None) -> SignedIn:
         user = queries.lock_user(tx.session, user.id)
         if user.password_hash != checked or user.disabled_at is not None:
             raise _refused()
-        _check_second_factor(tx, user, wanted.get("totp"))
+        code = wanted.get("totp")
+        if user.has_second_factor and not factors.use_code(tx, user, code, ctx.seal):
+            raise _refused()
         user.password_hash = fresh
-        token = links.new_token("session")
-        expires_at = tx.now + tx.policy.session_lifetime
-        tx.session.add(
-            SignIn(
-                token_hash=links.token_hash(token),
-                user_id=user.id,
-                created_at=tx.now,
-                expires_at=expires_at,
-            )
-        )
+        begun = sessions.begin_session(tx, user, device)
         record(tx, passwords.actor_of(user), "user.signed_in", user.id)
         if device is not None:
             note_device(tx, user, device)
-        return SignedIn(token, expires_at, user)
-
-
-def _check_second_factor(tx: Transaction, user: User, code: str | None) -> None:
-    """Use the one-time code up, where one is needed, or raise."""
-    if user.totp_secret is None:
-        if rules.needs_second_factor(user.role, totp_for_admins=tx.policy.totp_for_admins):
-            raise NotAllowed(
-                "administrators sign in with a one-time code, and none is set up for this address: "
-                "`marketplace create-admin` with the address sets it up"
-            )
-        return
-    step = credentials.totp_step(
-        user.totp_secret, code or "", now=tx.now, used_step=user.totp_used_step
-    )
-    if step is None:
-        raise _refused()
-    user.totp_used_step = step
+        return begun
 
 
 def _refused() -> NotSignedIn:
@@ -111,13 +96,28 @@ def _refused() -> NotSignedIn:
     return NotSignedIn("the e-mail address, the password or the one-time code is not right")
 
 
-def sign_out(ctx: Context, actor: Actor, token: str) -> None:
-    """End the session of this token. Ended already, or unknown, is fine."""
-    with ctx.transaction() as tx:
-        row = tx.session.get(SignIn, links.token_hash(token), with_for_update=True)
-        if row is not None and row.ended_at is None:
-            row.ended_at = tx.now
-            record(tx, actor, "user.signed_out", row.user_id)
+def _note_failure(ctx: Context, user: User | None) -> None:
+    """Write down that somebody failed to sign in, for each account once a minute at the most.
+
+    For an address that nobody has the same is done, but for the row: so it takes about as long.
+    """
+    log.info("sign_in_failed", user_id=str(user.id) if user else None)
+    user_id = user.id if user else throttling.NOBODY
+    with ctx.transaction(waits_for_disk=False) as tx:
+        found = tx.session.scalar(
+            select(User.id).where(User.id == user_id).with_for_update(skip_locked=True)
+        )
+        since = tx.now - tx.policy.failure_noted_every
+        noted = tx.session.scalar(
+            select(Event.id).where(
+                Event.subject_id == user_id, Event.verb == FAILED, Event.at > since
+            )
+        )
+        if found is not None and noted is None:
+            record(tx, ANYBODY, FAILED, user_id)
+
+
+FAILED = "user.sign_in_failed"
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,11 +152,14 @@ def create_admin(
         else:
             expires_at = tx.now + tx.policy.set_password_within
             token = links.mint(tx, links.Purpose.SET_PASSWORD, user.id, expires_at=expires_at)
-        wanted = rules.needs_second_factor(user.role, totp_for_admins=tx.policy.totp_for_admins)
-        if new_totp or (wanted and user.totp_secret is None):
-            user.totp_secret, user.totp_used_step = credentials.new_totp_secret(), None
-            totp_address = credentials.provisioning_address(user.totp_secret, email)
+        wanted = sessions.second_factor_is_required(user, tx.policy)
+        if new_totp or (wanted and not user.has_second_factor):
+            secret = credentials.new_totp_secret()
+            factors.forget(tx, user)
+            factors.give_secret(user, secret, ctx.seal)
+            totp_address = credentials.provisioning_address(secret, email)
             record(tx, OPERATOR, "user.second_factor_set_up", user.id)
+            passwords.end_sessions(tx, user)
         return AdminMade(user, token, totp_address)
 
 
@@ -172,7 +175,7 @@ def admin_called(tx: Transaction, email: str, name: str, *, actor: Actor) -> Use
     user = queries.lock_user(tx.session, found.id)
     if user.disabled_at is not None:
         user.name, user.disabled_at = name, None
-        _forget_credentials(user)
+        _forget_credentials(tx, user)
         record(tx, actor, "user.let_in_again", user.id)
     return user
 
@@ -219,14 +222,15 @@ def join_provider(
         return None
     user.provider_id, user.name, user.disabled_at = provider_id, name, None
     user.team_role = role
-    _forget_credentials(user)
+    _forget_credentials(tx, user)
     record(tx, ANYBODY, "user.let_in_again", user.id)
     return user
 
 
-def _forget_credentials(user: User) -> None:
+def _forget_credentials(tx: Transaction, user: User) -> None:
     """Let somebody who comes back start afresh, without password and second factor."""
-    user.password_hash = user.totp_secret = user.totp_used_step = None
+    user.password_hash = None
+    factors.forget(tx, user)
 
 
 def remove_user(tx: Transaction, user: User) -> None:

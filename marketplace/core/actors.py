@@ -14,6 +14,8 @@ class Kind(StrEnum):
 
     ADMIN = "admin"
     PROVIDER = "provider"
+    SETTING_UP = "setting_up"
+    """A person who needs a second factor and has none yet: let into its set-up and nowhere else."""
     API_KEY = "api_key"
     BUSINESS = "business"
     ANYBODY = "anybody"

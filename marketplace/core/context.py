@@ -18,9 +18,11 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from marketplace.core.attempts import Attempts
 from marketplace.core.direct import driver
 from marketplace.core.jobs import Asked, HeldBack, Job, JobQueue, in_batches
 from marketplace.core.policy import Policy
+from marketplace.core.sealing import Seal
 
 _DO_NOT_WAIT = "SET LOCAL synchronous_commit TO off"
 
@@ -61,6 +63,10 @@ class Context:
     queue: JobQueue
     clock: Callable[[], datetime]
     policy: Policy
+    seal: Callable[[str], Seal]
+    """Makes the seal for a purpose, with the key of this installation."""
+    attempts: Attempts
+    """How often something was tried in vain."""
     origin: Origin = Origin()
 
     def at(self, origin: Origin) -> "Context":

@@ -5,6 +5,8 @@ Each is a sentence for the person who asked; the doors turn the class into a sta
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
 
 
 class MarketplaceError(Exception):
@@ -29,6 +31,16 @@ class NotSignedIn(MarketplaceError):
 
 class NotAllowed(MarketplaceError):
     """The right person in the wrong role."""
+
+
+class TooManyAttempts(MarketplaceError):
+    """It was tried in vain too often: the next try has to wait."""
+
+    def __init__(self, wait: timedelta) -> None:
+        self.seconds = max(1, ceil(wait.total_seconds()))
+        super().__init__(
+            "this was tried too often and was not right: please wait before you try again"
+        )
 
 
 class Unavailable(MarketplaceError):

@@ -179,6 +179,23 @@ class Policy:
     """Which words somebody agrees to who wants reminders."""
 
     session_lifetime: timedelta = timedelta(hours=12)
+    """A working day: after this everybody signs in anew ..."""
+    session_idle: timedelta = timedelta(hours=2)
+    """... and after so long in which nothing was done. What was typed meanwhile is kept."""
+    sessions_at_most: int = 10
+    """Where somebody is signed in at once; the oldest session ends for another one."""
+    attempts_free: int = 5
+    """How many wrong sign-ins, or other proofs of who somebody is, cost no wait ..."""
+    attempt_waits: tuple[timedelta, ...] = tuple(
+        timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 16, 32, 60)
+    )
+    """... and how long the next ones wait, each in turn; all later ones as the last."""
+    attempts_forgotten_after: timedelta = timedelta(hours=24)
+    """After so long without a wrong one the count begins anew."""
+    failure_noted_every: timedelta = timedelta(minutes=1)
+    """Of wrong sign-ins to one account the audit log notes one in so long."""
+    recovery_codes: int = 10
+    """How many somebody gets, each for one sign-in without their authenticator."""
     set_password_within: timedelta = timedelta(days=7)
     reset_password_within: timedelta = timedelta(hours=1)
     team_at_most: int = 50
@@ -277,6 +294,7 @@ class Policy:
     sweep_interval: timedelta = timedelta(seconds=15)
     rate_limits: bool = True
     totp_for_admins: str = "required"
+    totp_for_providers: str = "optional"
     terms_version: str = "2026-11"
     provider_terms_version: str = "2026-11"
     """Which terms whoever joins as a provider, or its team, agrees to (`core/agreements.py`)."""

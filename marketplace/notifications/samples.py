@@ -345,6 +345,21 @@ SAMPLES: tuple[Sample, ...] = (
         {"device": "Firefox on Windows", "at": "2026-11-23T08:41:00+00:00"},
         path="/forgot-password",
     ),
+    *(
+        Sample(
+            "account_changed",
+            {"what": what, "at": "2026-11-23T08:41:00+00:00", **more},
+            path="/forgot-password",
+            case=what.replace("_", " "),
+        )
+        for what, more in (
+            ("password", {}),
+            ("second_factor_set_up", {}),
+            ("second_factor_removed", {}),
+            ("recovery_codes_made", {}),
+            ("recovery_code_used", {"left": 9}),
+        )
+    ),
     Sample("application_received", {**_PROVIDER}),
     Sample("application_approved", {**_PROVIDER}, path="/portal"),
     Sample(

@@ -8,9 +8,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from flask import g, request, session
+from flask import g, redirect, request, session, url_for
+from werkzeug.wrappers import Response
 
 from marketplace.accounts import service as accounts
+from marketplace.accounts import sessions
 from marketplace.bootstrap import Product
 from marketplace.core.actors import ANYBODY, Actor, Kind, Right
 from marketplace.core.context import Context, Origin
@@ -54,6 +56,14 @@ def bearer() -> str | None:
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
+def own_token() -> str:
+    """Return the session token of whoever signed in: the header's, or the cookie's on pages."""
+    token = bearer() or session.get(SESSION_TOKEN)
+    if token is None:
+        raise NotSignedIn("please sign in")
+    return str(token)
+
+
 def actor_of_token(token: str) -> Actor:
     """Return whom a token stands for, or raise `NotSignedIn`."""
     prefix = token.partition("_")[0]
@@ -61,7 +71,7 @@ def actor_of_token(token: str) -> Actor:
     if prefix in ("request", "outcome"):
         actor = leads.actor_of_request_token(current_context(), token)
     elif prefix == "session":
-        actor = accounts.actor_of_session(current_context(), token)
+        actor = sessions.actor_of_session(current_context(), token)
     elif prefix == "key":
         actor = accounts.actor_of_api_key(current_context(), token)
     if actor is None:
@@ -87,6 +97,10 @@ class Door:
         usual = self.looking if method.upper() in ("GET", "HEAD", "OPTIONS") else self.acting
         return self.routes.get(endpoint, usual)
 
+    def is_shut_to(self, actor: Actor) -> bool:
+        """Return whether the actor has to set a second factor up first, which is not done here."""
+        return actor.kind is Kind.SETTING_UP and actor.kind not in (self.kinds or ())
+
     def admit(self, actor: Actor, refusal: str) -> None:
         """Raise `NotAllowed` unless this actor may do what the request asks for."""
         if self.kinds is None or actor.kind not in self.kinds:
@@ -106,17 +120,24 @@ def api_door(door: Door) -> Callable[[], None]:
         if token is None:
             raise NotSignedIn("send a bearer token in the Authorization header")
         g.actor = actor_of_token(token)
+        if door.is_shut_to(g.actor):
+            raise NotAllowed(
+                "a second factor is required: set it up at /api/v1/account/second-factor first"
+            )
         door.admit(g.actor, "this credential is for something else")
 
     return check
 
 
-def page_door(door: Door) -> Callable[[], None]:
-    """Return the same for pages, whose credential is in the cookie."""
+def page_door(door: Door) -> Callable[[], Response | None]:
+    """Return the same for pages, whose credential is in the cookie.
 
-    def check() -> None:
+    Who has to set a second factor up first is led there, from everywhere else.
+    """
+
+    def check() -> Response | None:
         if door.kinds is None:
-            return
+            return None
         cookie = REQUEST_TOKEN if Kind.BUSINESS in door.kinds else SESSION_TOKEN
         token = session.get(cookie)
         if token is None:
@@ -126,6 +147,9 @@ def page_door(door: Door) -> Callable[[], None]:
         except NotSignedIn:
             session.pop(cookie, None)
             raise
+        if door.is_shut_to(g.actor):
+            return redirect(url_for("second_factor.form"), 303)
         door.admit(g.actor, "this page is for somebody else")
+        return None
 
     return check

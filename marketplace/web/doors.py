@@ -3,15 +3,17 @@
 It is looked at before any view runs. What a view then fetches it fetches for its actor.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from flask import Blueprint as Pages
 from flask import Flask, request
 from flask_smorest import Api
+from werkzeug.wrappers import Response
 
 from marketplace.core.actors import Kind, Right
 from marketplace.web import limits, operations
 from marketplace.web.api import (
+    account,
     admin_catalogue,
     admin_consultants,
     admin_events,
@@ -55,6 +57,7 @@ from marketplace.web.pages import (
     lead_desk,
     links,
     mailbox,
+    own_account,
     own_outcome,
     own_request,
     people_desk,
@@ -69,6 +72,7 @@ from marketplace.web.pages import (
     reminders,
     reports,
     review_desk,
+    second_factor,
     sign_in,
 )
 from marketplace.web.pages import (
@@ -90,6 +94,8 @@ BUSINESS = Door(frozenset({Kind.BUSINESS}))
 ADMIN = Door(frozenset({Kind.ADMIN}))
 PERSON = Door(frozenset({Kind.PROVIDER, Kind.ADMIN}))
 """Whoever signed in, whatever their role: what is their own."""
+SIGNED_IN = Door(frozenset({Kind.PROVIDER, Kind.ADMIN, Kind.SETTING_UP}))
+"""Those as well who have to set a second factor up before anything else."""
 
 _SOFTWARE_TOO = frozenset({Kind.PROVIDER, Kind.API_KEY})
 _PEOPLE = frozenset({Kind.PROVIDER})
@@ -135,6 +141,9 @@ API_DOORS: tuple[tuple[Blueprint, Door], ...] = (
     (provider_applications.blp, ANYBODY),
     (sessions.blp, ANYBODY),
     (sessions.own, PERSON),
+    (sessions.leaving, SIGNED_IN),
+    (account.blp, PERSON),
+    (account.set_up, SIGNED_IN),
 )
 
 PAGE_DOORS: tuple[tuple[Pages, Door], ...] = (
@@ -152,6 +161,8 @@ PAGE_DOORS: tuple[tuple[Pages, Door], ...] = (
     (own_request.pages, BUSINESS),
     (reminders.own, BUSINESS),
     (sign_in.pages, ANYBODY),
+    (own_account.pages, PERSON),
+    (second_factor.pages, SIGNED_IN),
     (portal.pages, _people(Right.ANSWER, portal__look_before_declining=Right.ANSWER)),
     (quoting.pages, _people(Right.ANSWER, quoting__form=Right.ANSWER)),
     (message_pages.pages, _people(Right.ANSWER)),
@@ -193,17 +204,20 @@ def register(app: Flask, api: Api) -> None:
     """Hang every group of endpoints in, behind the check that its line names."""
     by_mailbox = app.extensions["marketplace"].settings.mail_backend == "mailbox"
     page_doors = PAGE_DOORS + (DEVELOPMENT_DOORS if by_mailbox else ())
-    checks = {blueprint.name: api_door(door) for blueprint, door in API_DOORS}
+    checks: dict[str, Callable[[], Response | None]] = {
+        blueprint.name: api_door(door) for blueprint, door in API_DOORS
+    }
     checks |= {pages.name: page_door(door) for pages, door in page_doors}
     app.extensions["doors"] = {blueprint.name: door for blueprint, door in API_DOORS}
 
     app.before_request(guard.allow_uploads)
 
     @app.before_request
-    def check() -> None:
-        if request.blueprint in checks:
-            with limits.refusals_counted():
-                checks[request.blueprint]()
+    def check() -> Response | None:
+        if request.blueprint not in checks:
+            return None
+        with limits.refusals_counted():
+            return checks[request.blueprint]()
 
     # The JSON interface answers to bearer tokens, which no other site's form can send. The form
     # inside another site has no cookie to be abused: it carries a seal instead. Reminders are

@@ -18,6 +18,7 @@ from marketplace.core.errors import (
     NotAllowed,
     NotFound,
     NotSignedIn,
+    TooManyAttempts,
     Unavailable,
 )
 from marketplace.core.texts import N_
@@ -32,6 +33,7 @@ STATUS: dict[type[MarketplaceError], int] = {
     NotFound: 404,
     Conflict: 409,
     Gone: 410,
+    TooManyAttempts: 429,
     Unavailable: 503,
 }
 
@@ -65,7 +67,10 @@ def register(app: Flask) -> None:
             return answer(STATUS[Invalid], "see errors", error.errors)
         if isinstance(error, NotAllowed) or "Authorization" in request.headers:
             log.warning("refused", why=slug_of(error))
-        return answer(STATUS[type(error)], error.args[0])
+        response = answer(STATUS[type(error)], error.args[0])
+        if isinstance(error, TooManyAttempts):
+            response.headers["Retry-After"] = str(error.seconds)
+        return response
 
     @app.errorhandler(HTTPException)
     def refuse_http(error: HTTPException) -> Response:

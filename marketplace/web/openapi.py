@@ -32,7 +32,10 @@ ABOUT = (
 
 SCHEMES: dict[str, tuple[str, Collection[Kind]]] = {
     "requestToken": ("A business, by the link in its e-mail.", (Kind.BUSINESS,)),
-    "sessionToken": ("A user, from `POST /sessions`.", (Kind.PROVIDER, Kind.ADMIN)),
+    "sessionToken": (
+        "A user, from `POST /sessions`.",
+        (Kind.PROVIDER, Kind.ADMIN, Kind.SETTING_UP),
+    ),
     "apiKey": ("A provider's own software.", (Kind.API_KEY,)),
 }
 """Every sort of bearer token: what it is, and whose."""
@@ -96,10 +99,14 @@ def path_of(rule: Rule) -> str:
 
 def _completed(spec: Json, app: Flask) -> Json:
     doors: Doors = app.extensions["doors"]
-    rules = {path_of(rule): rule for rule in app.url_map.iter_rules()}
+    rules = {
+        (path_of(rule), method.lower()): rule
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods or ()
+    }
     schemas = spec["components"]["schemas"]
     for path, method, operation in operations(spec):
-        rule = rules[path]
+        rule = rules[path, method]
         door = doors[rule.endpoint.rpartition(".")[0]]
         kinds = door.kinds
         operation["operationId"] = _operation_id(method, path)

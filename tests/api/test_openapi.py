@@ -68,18 +68,23 @@ SCHEMES = {
     Kind.BUSINESS: "requestToken",
     Kind.PROVIDER: "sessionToken",
     Kind.ADMIN: "sessionToken",
+    Kind.SETTING_UP: "sessionToken",
     Kind.API_KEY: "apiKey",
 }
 
 
 def test_its_credentials_are_those_of_the_doors(app, spec):
     by_blueprint = {blueprint.name: door for blueprint, door in doors.API_DOORS}
-    rules = {openapi.path_of(rule): rule for rule in app.url_map.iter_rules()}
+    rules = {
+        (openapi.path_of(rule), method.lower()): rule
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods
+    }
     for path, method, operation in operations(spec):
-        door = by_blueprint[rules[path].endpoint.rpartition(".")[0]]
+        door = by_blueprint[rules[path, method].endpoint.rpartition(".")[0]]
         named = {name for choice in operation["security"] for name in choice}
         assert named == {SCHEMES[kind] for kind in door.kinds or ()}, path
-        assert operation.get("x-takes") == door.takes(rules[path].endpoint, method), path
+        assert operation.get("x-takes") == door.takes(rules[path, method].endpoint, method), path
         assert named <= spec["components"]["securitySchemes"].keys()
 
 

@@ -1,5 +1,8 @@
 """Every page there is, collected once for whatever has to hold on all of them."""
 
+import json
+
+import pyotp
 import pytest
 
 from marketplace.core import links
@@ -142,6 +145,8 @@ def collected(ctx, make, browser, signed_in, admin, clock):
         see(person.open("/portal/team"))
         see(person.send("/portal/team", email="nowhere"))
         see(person.send("/portal/team", name="Lee Okafor", email="lee@works.example"))
+        if provider is consultant:
+            see_account(ctx, clock, person, see)
         see(person.open("/portal/accreditations"))
         if provider is not consultant:
             see(person.send("/portal/accreditations"))
@@ -267,6 +272,28 @@ def collected(ctx, make, browser, signed_in, admin, clock):
     see(late.send("/sign-in", email=consultant.contact_email, password=PASSWORD))
     clock.advance(hours=-13)  # nobody else's session lapsed
     return found
+
+
+def see_account(ctx, clock, person, see):
+    """Look at one's own account, set a second factor up and take it away again."""
+    see(person.open("/account"))
+    see(person.open("/account/password"))
+    see(person.send("/account/password", password="short"))
+    page = see(person.open("/account/second-factor"))
+    sealed = dict(page.form("/account/second-factor").values)["set_up"]
+    see(person.send("/account/second-factor", code="1"))
+    said = json.loads(ctx.seal("totp set-up").open(sealed.encode()))
+    totp = pyotp.TOTP(said[1])
+    see(person.send("/account/second-factor", code=totp.at(clock.now), current_password=PASSWORD))
+    see(person.open("/account"))
+    see(person.open("/account/recovery-codes"))
+    see(person.send("/account/recovery-codes"))
+    see(person.open("/account/second-factor/remove"))
+    see(person.send("/account/second-factor/remove"))
+    clock.advance(seconds=30)
+    proof = {"current_password": PASSWORD, "totp": totp.at(clock.now)}
+    see(person.send("/account/second-factor/remove", **proof))
+    clock.advance(seconds=-30)
 
 
 def see_reminders(ctx, make, business, see):

@@ -139,18 +139,75 @@ def test_nobody_has_two_addresses_by_case_or_spaces(one, other):
     assert rules.normal_email(one) == rules.normal_email(other)
 
 
+@pytest.mark.parametrize("admins", ["required", "optional"])
+@pytest.mark.parametrize("providers", ["required", "optional"])
+def test_who_needs_a_second_factor_is_decided_by_role(admins, providers):
+    settings = {"totp_for_admins": admins, "totp_for_providers": providers}
+    assert rules.needs_second_factor(Role.ADMIN, **settings) is (admins == "required")
+    assert rules.needs_second_factor(Role.PROVIDER, **settings) is (providers == "required")
+
+
 @pytest.mark.parametrize(
-    ("role", "setting", "needed"),
+    ("address", "network"),
     [
-        (Role.ADMIN, "required", True),
-        (Role.ADMIN, "optional", False),
-        (Role.PROVIDER, "required", False),
+        ("192.0.2.77", "192.0.2.0/24"),
+        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
+        ("::ffff:192.0.2.77", "192.0.2.0/24"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("", None),
+        (None, None),
+        ("unix:", None),
     ],
 )
-def test_only_administrators_need_a_second_factor_and_only_where_it_is_required(
-    role, setting, needed
-):
-    assert rules.needs_second_factor(role, totp_for_admins=setting) is needed
+def test_of_an_address_its_network_is_kept(address, network):
+    assert rules.network_of(address) == network
+
+
+CODE = "0123-4567-89ab-cdef-ghjk-mnpq"
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_one"),
+    [
+        (CODE, True),
+        (CODE.upper(), True),
+        (CODE.replace("-", ""), True),
+        (f"  {CODE.replace('-', ' ')} ", True),
+        (CODE.replace("0", "O").replace("1", "l"), True),
+        (CODE[:-1], False),
+        (CODE + "r", False),
+        (CODE.replace("q", "u"), False),
+        ("123456", False),
+        ("", False),
+    ],
+)
+def test_a_recovery_code_is_read_however_it_is_typed(typed, is_one):
+    plain = CODE.replace("-", "")
+    assert rules.recovery_code(typed) == (plain if is_one else None)
+    assert rules.in_groups(plain) == CODE
+
+
+MINUTES = [timedelta(minutes=each) for each in (1, 2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("failures", "ago", "wait"),
+    [
+        (0, None, 0),
+        (4, 0, 0),
+        (5, 0, 60),
+        (5, 59, 1),
+        (5, 60, 0),
+        (6, 60, 60),
+        (7, 0, 240),
+        (99, 0, 240),
+        (99, 240, 0),
+    ],
+)
+def test_after_five_wrong_ones_each_waits_longer_up_to_the_longest(failures, ago, wait):
+    last_at = None if ago is None else NOW - timedelta(seconds=ago)
+    found = rules.wait_after(failures, last_at, now=NOW, free=5, waits=MINUTES)
+    assert found == timedelta(seconds=wait)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ def test_what_has_a_default_has_the_contracts():
     assert (settings.lead_confirmation, settings.lead_review) == ("required", "auto")
     assert settings.rate_limits is True
     assert settings.totp_for_admins == "required"
+    assert settings.totp_for_providers == "optional"
     assert read(PRODUCTION).mail_backend == "sendgrid"
 
 

@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import select
 
-from marketplace.accounts import passwords, queries, service
+from marketplace.accounts import passwords, queries, service, sessions
 from marketplace.accounts.models import User
 from marketplace.core import links
 from marketplace.core.errors import Conflict, Gone, Invalid, NotFound, NotSignedIn
@@ -137,7 +137,7 @@ def test_of_an_address_that_signs_in_already_nobody_learns_and_nothing_changes(
     ]  # fmt: skip
     with pytest.raises(Conflict):
         join(ctx, link(ctx, acting, email))
-    actor = service.actor_of_session(ctx, token)
+    actor = sessions.actor_of_session(ctx, token)
     assert actor is not None
     assert actor == passwords.actor_of(taken)
 
@@ -148,7 +148,7 @@ def test_somebody_removed_is_out_at_once_and_their_links_open_nothing(ctx, harbo
     with ctx.transaction() as tx:
         reset = links.mint(tx, Purpose.SET_PASSWORD, lee.id, expires_at=tx.now + timedelta(hours=1))
     members.remove_member(ctx, acting, lee.id)
-    assert service.actor_of_session(ctx, token) is None
+    assert sessions.actor_of_session(ctx, token) is None
     with pytest.raises(NotSignedIn):
         session_token(ctx, lee)
     with pytest.raises(Gone):
@@ -182,7 +182,7 @@ def test_the_last_who_can_sign_in_stays(ctx, harbour, kim, acting):
     invite(ctx, acting, "sam@harbour.example")
     with pytest.raises(Conflict, match="an owner has to remain"):
         members.remove_member(ctx, acting, kim.id)
-    assert service.actor_of_session(ctx, session_token(ctx, kim)) is not None
+    assert sessions.actor_of_session(ctx, session_token(ctx, kim)) is not None
 
 
 def test_two_who_remove_each_other_at_once_leave_one(ctx, harbour, kim, acting, installation):

@@ -1,29 +1,42 @@
 """Signing in and out, and setting a password by a link from an e-mail."""
 
+from typing import Any
+from uuid import UUID
+
 from flask import request
 from flask.views import MethodView
 from marshmallow import Schema, fields
 
-from marketplace.accounts import devices, passwords, service
+from marketplace.accounts import devices, passwords, service, sessions
+from marketplace.accounts import own as account
 from marketplace.accounts.rules import PASSWORD_LENGTH, Role
-from marketplace.accounts.service import SignedIn
-from marketplace.core.errors import NotSignedIn
+from marketplace.accounts.sessions import SignedIn
 from marketplace.core.forms import Form
-from marketplace.web.auth import bearer, current_actor, current_context
+from marketplace.core.links import token_hash
+from marketplace.web.auth import current_actor, current_context, own_token
 from marketplace.web.fields import Choice, Email, In, Moment, Password, Text, optional
 from marketplace.web.requests import Blueprint
 from marketplace.web.security_log import watched_sign_in
 
 blp = Blueprint("sessions", __name__, url_prefix="/api/v1", description="Signing in")
-own = Blueprint("own session", __name__, url_prefix="/api/v1/sessions", description="Signing out")
+own = Blueprint(
+    "own sessions", __name__, url_prefix="/api/v1/sessions", description="Where one is signed in"
+)
+leaving = Blueprint(
+    "own session", __name__, url_prefix="/api/v1/sessions", description="Signing out"
+)
+
+
+CODE_AT_MOST = 60
+"""Characters of a one-time code or a recovery code, however it is grouped."""
 
 
 class NewSessionSchema(In):
-    """Who signs in; `totp` is the one-time code of those who have a second factor."""
+    """Who signs in; `totp` is the one-time code, or a recovery code, of who has a second factor."""
 
     email = Email(required=True)
     password = Password(at_most=PASSWORD_LENGTH[1], required=True)
-    totp = Text(at_most=20, **optional())
+    totp = Text(at_most=CODE_AT_MOST, **optional())
 
 
 class UserSchema(Schema):
@@ -41,6 +54,33 @@ class SessionSchema(Schema):
     token = fields.String()
     expires_at = Moment()
     user = fields.Nested(UserSchema)
+    needs_second_factor = fields.Boolean()
+
+
+class RunningSessionSchema(Schema):
+    """Where somebody is signed in."""
+
+    id = fields.UUID()
+    device = fields.String(allow_none=True)
+    network = fields.String(allow_none=True)
+    created_at = Moment()
+    last_used_at = Moment(allow_none=True)
+    expires_at = Moment()
+    is_present = fields.Boolean()
+
+
+class RunningSessionsSchema(Schema):
+    """Every session that runs, the latest first."""
+
+    items = fields.List(fields.Nested(RunningSessionSchema))
+    next = fields.String(allow_none=True)
+
+
+class ProofSchema(In):
+    """Once more the password, and the code of who has a second factor."""
+
+    current_password = Password(at_most=1000, **optional())
+    totp = Text(at_most=CODE_AT_MOST, **optional())
 
 
 class NewPasswordResetSchema(In):
@@ -61,23 +101,71 @@ class Sessions(MethodView):
     @blp.arguments(NewSessionSchema)
     @blp.response(201, SessionSchema)
     @blp.alt_response(401, description="Not right: the address, the password or the code")
-    @blp.alt_response(403, description="An administrator without a second factor")
     def post(self, form: Form) -> SignedIn:
-        """Sign in."""
+        """Sign in.
+
+        A session that `needs_second_factor` opens nothing but `/account/second-factor`.
+        """
         device = devices.program(request.headers.get("User-Agent", ""))
         with watched_sign_in(form):
             return service.sign_in(current_context(), form, device)
 
 
-@own.route("/current")
-class CurrentSession(MethodView):
+@own.route("")
+class OwnSessions(MethodView):
+    @own.response(200, RunningSessionsSchema)
+    def get(self) -> dict[str, Any]:
+        """Where one is signed in, the latest first; they are few, and not paged."""
+        return {"items": running(), "next": None}
+
     @own.response(204)
     def delete(self) -> None:
+        """End every session but the one that asks.
+
+        Within ten minutes of signing in, or of `POST /sessions/proof`; later that is refused.
+        """
+        end(None, None)
+
+
+@own.route("/<uuid:session_id>")
+class OneSession(MethodView):
+    @own.response(204)
+    def delete(self, session_id: UUID) -> None:
+        """End another session of one's own; see there about when."""
+        end(None, session_id)
+
+
+@own.route("/proof")
+class Proof(MethodView):
+    @own.arguments(ProofSchema)
+    @own.response(204)
+    def post(self, form: Form) -> None:
+        """Prove once more who one is, to end sessions for the next ten minutes."""
+        account.prove(current_context(), current_actor(), own_token(), form)
+
+
+def running() -> list[dict[str, Any]]:
+    """Return where whoever asks is signed in."""
+    present = token_hash(own_token())
+    return [
+        {**row.columns, "is_present": row.token_hash == present}
+        for row in sessions.own_sessions(current_context(), current_actor())
+    ]
+
+
+def end(form: Form | None, session_id: UUID | None) -> None:
+    """End one session of whoever asks, or all but theirs."""
+    account.end_session(
+        current_context(), current_actor(), own_token(), form, session_id=session_id
+    )
+
+
+@leaving.route("/current")
+class CurrentSession(MethodView):
+    @leaving.response(204)
+    def delete(self) -> None:
         """Sign out: the token of this request is no longer good."""
-        token = bearer()
-        if token is None:
-            raise NotSignedIn("there is no session to end")
-        service.sign_out(current_context(), current_actor(), token)
+        sessions.sign_out(current_context(), current_actor(), own_token())
 
 
 @blp.route("/password-resets")

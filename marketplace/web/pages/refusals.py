@@ -69,6 +69,8 @@ SENTENCES: Mapping[str, str] = {
     "must not be made of your own name or address, or of words of this site": N_(
         "%(field)s must not be made of your own name or address, or of words of this site"
     ),
+    "is not right": N_("%(field)s is not right"),
+    "has lapsed: please begin again": N_("%(field)s has lapsed: please begin again"),
     "has leaked elsewhere, and is among the first to be tried: please choose one that you use "
     "nowhere else": N_(
         "%(field)s has leaked elsewhere, and is among the first to be tried: please choose one "

@@ -1,6 +1,8 @@
 """Signing in and out, and setting a password by a link."""
 
 from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
 from urllib.parse import urlsplit
 
 from flask import (
@@ -19,12 +21,12 @@ from flask_wtf.csrf import ValidationError, validate_csrf
 from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
-from marketplace.accounts import devices, passwords, service
+from marketplace.accounts import devices, passwords, service, sessions
 from marketplace.accounts.models import User
 from marketplace.accounts.rules import PASSWORD_LENGTH, Role
 from marketplace.core import links
 from marketplace.core.actors import ANYBODY
-from marketplace.core.errors import FieldError, Gone, Invalid, NotAllowed, NotSignedIn
+from marketplace.core.errors import FieldError, Gone, Invalid, NotSignedIn, TooManyAttempts
 from marketplace.core.links import Purpose
 from marketplace.core.texts import N_
 from marketplace.providers import team
@@ -34,7 +36,7 @@ from marketplace.web.api.sessions import NewPasswordResetSchema, NewSessionSchem
 from marketplace.web.auth import SESSION_TOKEN, current_context, product
 from marketplace.web.pages import tokens
 from marketplace.web.pages.forms import Filled, read
-from marketplace.web.pages.words import sentence
+from marketplace.web.pages.words import sentence, span
 from marketplace.web.product import signing_keys
 from marketplace.web.requests import MAX_BODY, load
 from marketplace.web.security_log import watched_sign_in
@@ -64,7 +66,7 @@ def form() -> str:
 
 
 @pages.post("/sign-in")
-def sign_in() -> Response | tuple[str, int]:
+def sign_in() -> Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
     """Begin a session in this browser, and go on to where its person was going."""
     sent = read(NewSessionSchema(), request.form)
     typed = {"email": sent.typed.get("email", [])}
@@ -77,7 +79,10 @@ def sign_in() -> Response | tuple[str, int]:
             begun = service.sign_in(current_context(), form, device)
     except Invalid as refused:
         return _form(filled.wrong(refused.errors)), 422
-    except (NotSignedIn, NotAllowed) as refused:
+    except TooManyAttempts as refused:
+        wait = {"Retry-After": str(refused.seconds)}
+        return _form(filled.wrong([wait_a_while(refused)])), 429, wait
+    except NotSignedIn as refused:
         return _form(filled.wrong([FieldError("", sentence(refused))])), 401
     # A fresh session: nothing that was put into this browser's cookie before stays.
     onward = local(request.form.get("next", "")) or url_for(HOME[begun.user.role])
@@ -100,6 +105,18 @@ def sign_in() -> Response | tuple[str, int]:
         samesite="Lax",
     )
     return answer
+
+
+def wait_a_while(refused: TooManyAttempts) -> FieldError:
+    """Return what is said to whoever was wrong too often: for how long to wait."""
+    time = span(timedelta(minutes=ceil(refused.seconds / 60)))
+    return FieldError(
+        "",
+        _(
+            "This was tried too often and was not right. Please wait %(time)s, then try again.",
+            time=time,
+        ),
+    )
 
 
 def _kind_of(user: User) -> str | None:
@@ -224,8 +241,8 @@ def sign_out() -> Response:
     token = session.pop(SESSION_TOKEN, None)
     if token is not None:
         ctx = current_context()
-        actor = service.actor_of_session(ctx, token) or ANYBODY
-        service.sign_out(ctx, actor, token)
+        actor = sessions.actor_of_session(ctx, token) or ANYBODY
+        sessions.sign_out(ctx, actor, token)
     session.clear()
     flash(_("You are signed out."))
     answer = redirect(url_for("sign_in.form"), 303)

@@ -1,0 +1,85 @@
+"""Prove once more who one is, before what would let somebody else in is changed (ASVS 7.5.1)."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from marketplace.accounts import credentials, factors, rules, sessions, throttling
+from marketplace.accounts.models import SignIn, User
+from marketplace.accounts.throttling import NotProven
+from marketplace.core.actors import Actor
+from marketplace.core.context import Context, Transaction
+from marketplace.core.errors import FieldError, Invalid, NotSignedIn
+from marketplace.core.forms import Form
+
+NOT_RIGHT = "is not right"
+
+PROOF_LASTS = timedelta(minutes=10)
+"""For how long after a sign-in, or another proof, sessions are ended without being asked again."""
+
+
+@dataclass(frozen=True, repr=False)
+class Proven:
+    """Who has proved to be who they are, in the transaction that may change what they sign in by.
+
+    The user is locked.
+    """
+
+    tx: Transaction
+    user: User
+    session: SignIn
+
+
+@contextmanager
+def proven(
+    ctx: Context,
+    actor: Actor,
+    token: str,
+    form: Form,
+    *,
+    more: Sequence[FieldError] = (),
+    if_long_ago: bool = False,
+) -> Iterator[Proven]:
+    """Check `current_password`, and `totp` of who has a second factor; then open a transaction.
+
+    Everything that is wrong is named together (`more` included), and then no code is used up. With
+    `if_long_ago` whoever proved it within `PROOF_LASTS` is asked for neither. Wrong ones are
+    counted, and there is a wait between them as between sign-ins.
+    """
+    with ctx.reading() as session:
+        row = sessions.session_of(session, token, ctx.policy, now=ctx.clock())
+        user = None if row is None else session.get(User, row.user_id)
+    if row is None or user is None or user.id != actor.id or user.password_hash is None:
+        raise NotSignedIn("please sign in")
+    if if_long_ago and is_fresh(row, ctx):
+        form.accept(more)
+        with ctx.transaction() as tx:
+            yield Proven(
+                tx, sessions.locked_person(tx, actor), sessions.own_session(tx, actor, token)
+            )
+        return
+    with throttling.attempt(ctx, f"proof {user.id}"):
+        problems = [*form.problems, *more]
+        given = str(form.values.get("current_password") or "")
+        if not credentials.is_password(
+            rules.normal_password(given), user.password_hash, is_exact=user.password_is_exact
+        ):
+            raise NotProven([*problems, FieldError("/current_password", NOT_RIGHT)])
+        if problems:
+            raise Invalid(problems)
+        with ctx.transaction() as tx:
+            locked = sessions.locked_person(tx, actor)
+            if locked.password_hash != user.password_hash:
+                raise NotProven([FieldError("/current_password", NOT_RIGHT)])
+            code = form.values.get("totp")
+            if locked.has_second_factor and not factors.use_code(tx, locked, code, ctx.seal):
+                raise NotProven([FieldError("/totp", NOT_RIGHT)])
+            own = sessions.own_session(tx, actor, token)
+            own.proved_at = tx.now
+            yield Proven(tx, locked, own)
+
+
+def is_fresh(row: SignIn, ctx: Context) -> bool:
+    """Return whether whoever holds this session proved a moment ago who they are."""
+    return row.proved_at is not None and ctx.clock() - row.proved_at < PROOF_LASTS

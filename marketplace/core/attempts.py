@@ -1,0 +1,97 @@
+"""How often something was tried in vain: counted in Redis, for all processes together.
+
+While Redis is away each process counts in its own memory: a guesser gets as many tries more as
+there are processes, and nobody is locked out for that. Keys are stored as hashes alone.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any, TypeVar
+
+import structlog
+from redis import Redis, RedisError
+
+T = TypeVar("T")
+
+KEPT_AT_MOST = 10_000
+"""How many counters one process keeps in its memory."""
+
+log = structlog.get_logger(__name__)
+
+Count = tuple[int, datetime | None]
+"""How many, and when the last one was."""
+
+
+class Attempts:
+    """Counters by key."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._memory: dict[str, Count] = {}
+        self._lock = Lock()
+
+    def read(self, key: str) -> Count:
+        """Return what is counted under a key."""
+        name = _name(key)
+
+        def ask() -> Count:
+            kept: Any = self._redis.hmget(name, ["n", "at"])
+            if kept[0] is None or kept[1] is None:
+                return 0, None
+            return int(kept[0]), datetime.fromtimestamp(float(kept[1]), UTC)
+
+        return self._either(ask, lambda: self._memory.get(name, (0, None)))
+
+    def add(self, key: str, *, now: datetime, forget_after: timedelta) -> int:
+        """Count one more, and return how many that makes."""
+        name = _name(key)
+
+        def ask() -> int:
+            with self._redis.pipeline() as together:
+                together.hincrby(name, "n", 1)
+                together.hset(name, "at", str(now.timestamp()))
+                together.expire(name, forget_after)
+                return int(together.execute()[0])
+
+        def remember() -> int:
+            count, last_at = self._memory.pop(name, (0, None))
+            if last_at is not None and now - last_at >= forget_after:
+                count = 0
+            while len(self._memory) >= KEPT_AT_MOST:
+                self._memory.pop(next(iter(self._memory)))
+            self._memory[name] = (count + 1, now)
+            return count + 1
+
+        return self._either(ask, remember)
+
+    def take_back(self, key: str) -> None:
+        """Count one less: it was no failure."""
+        name = _name(key)
+
+        def remember() -> None:
+            count, last_at = self._memory.get(name, (0, None))
+            if count:
+                self._memory[name] = (count - 1, last_at)
+
+        self._either(lambda: self._redis.hincrby(name, "n", -1), remember)
+
+    def forget(self, key: str) -> None:
+        """Count from nothing again."""
+        name = _name(key)
+        self._memory.pop(name, None)
+        self._either(lambda: self._redis.delete(name), lambda: None)
+
+    def _either(self, ask: Callable[[], Any], remember: Callable[[], T]) -> T:
+        try:
+            answer: T = ask()
+        except RedisError as error:
+            log.warning("counted_in_memory", error=type(error).__name__)
+            with self._lock:
+                return remember()
+        return answer
+
+
+def _name(key: str) -> str:
+    return f"attempts:{hashlib.sha256(key.encode()).hexdigest()}"
