@@ -5,7 +5,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX VIRTU
 export PYTHONNOUSERSITE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint security types contracts tests bench faults audit sbom fix texts lock set-up
+.PHONY: help run test check format lint security types contracts tests bench faults fuzz audit sbom fix texts lock set-up
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -46,6 +46,9 @@ audit: set-up ## Is anything known against what requirements.lock names? (needs 
 
 sbom: set-up ## What it is made of, for whoever asks (build/sbom.json, CycloneDX)
 	@.venv/bin/python -m tests.supply.sbom
+
+fuzz: set-up ## Everything that tries to break in, for long (`make fuzz FUZZ=--help`)
+	@.venv/bin/python -m tests.fuzz $(FUZZ)
 
 fix: set-up ## Format, and mend what can be mended by itself
 	.venv/bin/ruff format .

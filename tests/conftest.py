@@ -31,6 +31,9 @@ from marketplace.migrations.privileges import APPEND_ONLY
 from marketplace.migrations.schema import upgrade
 from marketplace.web.app import create_app
 from tests.factories import Factory
+from tests.fuzz.summary import pytest_runtest_logreport, pytest_terminal_summary
+
+__all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]
 
 
 def pytest_xdist_auto_num_workers() -> int:

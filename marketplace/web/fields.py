@@ -68,6 +68,7 @@ class Text(fields.String):
         self.at_most = at_most
         self.validators = [self._require_room, *self.validators]
         self.metadata = {"maxLength": at_most, **self.metadata}
+        self.metadata = {"minLength": at_least, **self.metadata}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):

@@ -119,6 +119,7 @@ def _completed(spec: Json, app: Flask) -> Json:
         right = door.takes(rule.endpoint, method)
         if right is not None:
             operation["x-takes"] = right.value
+        _say_whether_body_is_needed(operation, schemas)
         if _honours_key(app, rule, method):
             operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         _add_refusals(operation, _refusals(method, path, rule, operation, schemas))
@@ -155,6 +156,13 @@ def _say_who(operation: Json, kinds: Collection[Kind] | None) -> None:
     operation["x-open-to"] = who
 
 
+def _say_whether_body_is_needed(operation: Json, schemas: Json) -> None:
+    """Where no field is required the body may be left out."""
+    if "application/json" in operation.get("requestBody", {}).get("content", {}):
+        needed = _body_schema(operation, schemas).get("required", [])
+        operation["requestBody"]["required"] = bool(needed)
+
+
 def _honours_key(app: Flask, rule: Rule, method: str) -> bool:
     view = getattr(app.view_functions[rule.endpoint], "view_class", None)
     return hasattr(getattr(view, method, None), "honours_idempotency_key")
@@ -170,11 +178,12 @@ def _refusals(method: str, path: str, rule: Rule, operation: Json, schemas: Json
         statuses.add(422)
     if operation["security"]:
         statuses |= {401, 403}
-    if rule.arguments:
+    body = _body_schema(operation, schemas).get("properties", {})
+    if rule.arguments or any(name.endswith("_id") for name in body):
         statuses.add(404)
     if method != "get":
         statuses |= {409}
-    if "token" in _body_schema(operation, schemas).get("properties", {}):
+    if "token" in body:
         statuses.add(410)
     if not line_of(method.upper(), rule.rule).is_exempt:
         statuses.add(429)

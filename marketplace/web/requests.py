@@ -121,8 +121,10 @@ class Parser(FlaskParser):
         if location != "json":
             return super().parse(argmap, req, location=location, **kwargs)
         schema = argmap() if isinstance(argmap, type) else argmap
-        body = read_json(self.get_default_request() if req is None else req)
-        return load(schema, {} if body is None else body)
+        request = self.get_default_request() if req is None else req
+        body = read_json(request)
+        # `null` is not the same as nothing: it is no object.
+        return load(schema, body if request.get_data(cache=True) else {})
 
     def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> Any:
         """Turn what is wrong with the query into the one kind of refusal that there is."""

@@ -100,6 +100,15 @@ def test_no_body_at_all_lacks_every_required_field(client):
     assert sorted(e["pointer"] for e in problem["errors"]) == ["/email", "/password"]
 
 
+def test_null_is_no_form_even_where_nothing_is_required(client, ctx):
+    head = bearer(session_token(ctx, a_person(ctx)))
+    answer = client.patch(
+        "/api/v1/portal/provider", data="null", content_type="application/json", headers=head
+    )
+    assert_problem(answer, 422, "invalid")
+    assert client.patch("/api/v1/portal/provider", headers=head).status_code != 422
+
+
 def test_unknown_fields_are_named_by_pointers_that_escape(client):
     body = {"email": "a@b.example", "password": "x", "a/b": 1, "c~d": 2, "": 3}
     problem = assert_problem(client.post(SESSIONS, json=body), 422, "invalid")

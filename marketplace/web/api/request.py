@@ -388,6 +388,7 @@ class LeftOutSchema(Schema):
 @blp.route("/follow-on")
 class FollowOns(MethodView):
     @blp.response(200, LeftOutSchema)
+    @blp.alt_response(409, description="It is no awarded consulting request, or was followed on")
     def get(self) -> LeftOut:
         """Before following on: who advised the business, and which bodies are left out for that."""
         return left_out(current_context(), current_actor())
@@ -403,6 +404,7 @@ class FollowOns(MethodView):
 @blp.route("/reminders")
 class Reminders(MethodView):
     @blp.response(200, RemindersSchema)
+    @blp.alt_response(404, description="Nobody has agreed to any")
     def get(self) -> dict[str, Any]:
         """The dates of the certificate of which the business wants to be reminded."""
         return reminders.own_reminders(current_context(), current_actor())
@@ -416,6 +418,7 @@ class Reminders(MethodView):
         return reminders.own_reminders(ctx, actor)
 
     @blp.response(204)
+    @blp.alt_response(404, description="Nobody has agreed to any")
     def delete(self) -> None:
         """Stop the reminders, and have all that is kept for them forgotten."""
         reminders.stop_reminders(current_context(), current_actor())
