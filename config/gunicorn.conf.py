@@ -6,7 +6,7 @@ logger_class = "config.logging.GunicornLogger"
 loglevel = "warning"
 
 wsgi_app = "wsgi:app"
-worker_class = "gthread"
+worker_class = "config.web_worker.Worker"
 # Built once and forked: nothing is connected to before the first request.
 preload_app = True
 timeout = 30
