@@ -124,6 +124,8 @@ class Policy:
     """... at the least, and as a rule (practice; no rule of accreditation says how long)."""
     consulting_slack: timedelta = timedelta(weeks=4)
     """How much more than it says a consulting project is allowed, before its date is tight."""
+    contact_seen_after_loss: timedelta = timedelta(days=30)
+    """How long a provider that accepted and was not chosen still sees who the business was."""
     request_link_lives_on: timedelta = timedelta(days=90)
     """How long a business can still look at a request that is finished."""
 

@@ -1,9 +1,11 @@
 """What a provider sees of an invitation: masked until it accepts, and never any other provider."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from marketplace.core.policy import Policy
 from marketplace.invitations.extension import MINUTE
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.questions import thread_for
@@ -13,8 +15,11 @@ from marketplace.leads.masking import masked_brief
 from marketplace.leads.models import Lead
 
 
-def summary(invitation: Invitation, lead: Lead, stands: Window) -> dict[str, Any]:
+def summary(
+    invitation: Invitation, lead: Lead, stands: Window, *, now: datetime, policy: Policy
+) -> dict[str, Any]:
     """Return an invitation for its holder's list, with its window as it stands."""
+    sees_contact = invitation.sees_contact(lead, now=now, policy=policy)
     return {
         "id": invitation.id,
         "state": invitation.state,
@@ -29,14 +34,15 @@ def summary(invitation: Invitation, lead: Lead, stands: Window) -> dict[str, Any
         "quoted_at": invitation.quoted_at,
         "released_at": invitation.released_at,
         "ended_at": invitation.ended_at,
+        "contact_until": invitation.contact_until(policy) if sees_contact else None,
         "decline_reason": invitation.decline_reason,
         "decline_comment": invitation.decline_comment,
-        "lead": lead_for(invitation, lead),
+        "lead": lead_for(lead, sees_contact=sees_contact),
     }
 
 
-def lead_for(invitation: Invitation, lead: Lead) -> dict[str, Any]:
-    """Return the brief of the lead, with who the business is only from acceptance on."""
+def lead_for(lead: Lead, *, sees_contact: bool) -> dict[str, Any]:
+    """Return the brief of the lead, with who the business is for whoever sees that."""
     fields = {
         name: getattr(lead, name)
         for name in (
@@ -45,7 +51,7 @@ def lead_for(invitation: Invitation, lead: Lead) -> dict[str, Any]:
             "language", "notes",
         )
     }  # fmt: skip
-    if not invitation.contact_is_visible:
+    if not sees_contact:
         # Whether anybody has advised a business a certification body has to ask before it quotes
         # (ISO/IEC 17021-1, 9.1.1); by whom would say who the business is.
         is_advised = bool(lead.consultants_used)
@@ -69,6 +75,18 @@ def lead_for(invitation: Invitation, lead: Lead) -> dict[str, Any]:
     }
 
 
-def full(session: Session, invitation: Invitation, lead: Lead, stands: Window) -> dict[str, Any]:
+def full(
+    session: Session,
+    invitation: Invitation,
+    lead: Lead,
+    stands: Window,
+    *,
+    now: datetime,
+    policy: Policy,
+) -> dict[str, Any]:
     """Return an invitation for its holder's page: the brief and the thread of questions."""
-    return {**summary(invitation, lead, stands), "questions": thread_for(session, lead, invitation)}
+    sees_contact = invitation.sees_contact(lead, now=now, policy=policy)
+    return {
+        **summary(invitation, lead, stands, now=now, policy=policy),
+        "questions": thread_for(session, lead, invitation, sees_contact=sees_contact),
+    }

@@ -11,6 +11,7 @@ from marketplace.core.calendars import Calendar
 from marketplace.core.db import Base, Id, Json
 from marketplace.core.errors import Conflict
 from marketplace.core.files import PDF
+from marketplace.core.policy import Policy
 from marketplace.invitations import rules
 from marketplace.invitations.rules import (
     DeclineReason,
@@ -103,9 +104,24 @@ class Invitation(Base):
     def is_live(self) -> bool:
         return self.state in rules.LIVE
 
-    @property
-    def contact_is_visible(self) -> bool:
-        return rules.contact_is_visible(self.state, accepted=self.accepted_at is not None)
+    def contact_until(self, policy: Policy) -> datetime | None:
+        """When its holder, who was not chosen, stops seeing who the business was."""
+        return rules.contact_until(
+            self.state,
+            accepted=self.accepted_at is not None,
+            ended_at=self.ended_at,
+            kept_for=policy.contact_seen_after_loss,
+        )
+
+    def sees_contact(self, lead: Lead, *, now: datetime, policy: Policy) -> bool:
+        """Whether its holder may see at `now` who the business of its request is."""
+        return rules.contact_is_visible(
+            self.state,
+            accepted=self.accepted_at is not None,
+            is_erased=lead.erased_at is not None,
+            until=self.contact_until(policy),
+            now=now,
+        )
 
     @property
     def holding(self) -> Holding:

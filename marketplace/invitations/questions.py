@@ -74,7 +74,9 @@ def answer_question(ctx: Context, actor: Actor, question_id: UUID, *, text: str)
         live = queries.lock_live_invitations(tx.session, lead.id)
         extension.catch_up(tx, [(lead, each) for each in live])
         for invitation in live:
-            shown = _as_shown_to(invitation, lead, question, invited)
+            # A letter stays where it is, whoever is chosen: what would name the business stands on
+            # the page, for as long as its holder may see it.
+            shown = _as_shown_to(invitation, lead, question, invited, sees_contact=False)
             tell_holder(
                 tx,
                 "question_answered",
@@ -89,11 +91,14 @@ def answer_question(ctx: Context, actor: Actor, question_id: UUID, *, text: str)
         return question
 
 
-def thread_for(session: Session, lead: Lead, invitation: Invitation) -> list[dict[str, object]]:
+def thread_for(
+    session: Session, lead: Lead, invitation: Invitation, *, sees_contact: bool
+) -> list[dict[str, object]]:
     """Return the thread as one provider may see it: one for all who take part, answered or not.
 
-    Who asked is never said, by itself or in the words; before acceptance nothing in it identifies
-    the business. One that has left reads what was answered before it did, and of others no more.
+    Who asked is never said, by itself or in the words; nothing in it identifies the business unless
+    its holder sees the contact. One that has left reads what was answered before it did, and of
+    others no more.
     """
     invited = _providers(session, lead)
     return [
@@ -102,7 +107,7 @@ def thread_for(session: Session, lead: Lead, invitation: Invitation) -> list[dic
             "is_own": question.invitation_id == invitation.id,
             "asked_at": question.asked_at,
             "answered_at": question.answered_at,
-            **_as_shown_to(invitation, lead, question, invited),
+            **_as_shown_to(invitation, lead, question, invited, sees_contact=sees_contact),
         }
         for question in queries.questions_for_lead(session, lead.id)
         if invitation.is_live
@@ -137,13 +142,18 @@ def _providers(session: Session, lead: Lead) -> dict[UUID, Identity]:
 
 
 def _as_shown_to(
-    invitation: Invitation, lead: Lead, question: Question, invited: Mapping[UUID, Identity]
+    invitation: Invitation,
+    lead: Lead,
+    question: Question,
+    invited: Mapping[UUID, Identity],
+    *,
+    sees_contact: bool,
 ) -> dict[str, str | None]:
     others = [known for each, known in invited.items() if each != invitation.provider_id]
 
     def shown(text: str) -> str:
         without_others = mask_identities(text, others)
-        if invitation.contact_is_visible:
+        if sees_contact:
             return without_others
         return mask_text(without_others, lead.identity)
 

@@ -242,17 +242,39 @@ def all_have_quoted(states: Collection[InvitationState]) -> bool:
     return len(live) > 1 and all(state is InvitationState.QUOTED for state in live)
 
 
-def contact_is_visible(state: InvitationState, *, accepted: bool) -> bool:
-    """Return whether the provider may see who the business is.
+def contact_until(
+    state: InvitationState, *, accepted: bool, ended_at: datetime | None, kept_for: timedelta
+) -> datetime | None:
+    """Return when a provider that accepted and was not chosen stops seeing who the business was.
 
-    From acceptance on while it holds a place, and for the one that won. A provider that took its
-    acceptance back, ran out of time or was not chosen does not need the contact any longer.
+    Until then it may have to speak of its quote, or to close its own books. None where no time
+    runs: it sees the contact without end, or not at all.
     """
-    return accepted and state in (
-        InvitationState.ACCEPTED,
-        InvitationState.QUOTED,
-        InvitationState.WON,
-    )
+    if state is InvitationState.LOST and accepted and ended_at is not None:
+        return ended_at + kept_for
+    return None
+
+
+def contact_is_visible(
+    state: InvitationState,
+    *,
+    accepted: bool,
+    is_erased: bool,
+    until: datetime | None,
+    now: datetime,
+) -> bool:
+    """Return whether the provider may see at `now` who the business is.
+
+    From acceptance on while it holds a place, for the one that won, and for one that was not chosen
+    up to `until` (of `contact_until`), but not at it. A provider that took its acceptance back or
+    ran out of time does not need the contact any longer, and once the business has had its data
+    erased nobody does.
+    """
+    if not accepted or is_erased:
+        return False
+    if state is InvitationState.LOST:
+        return until is not None and now < until
+    return state in (InvitationState.ACCEPTED, InvitationState.QUOTED, InvitationState.WON)
 
 
 def lapsed_at(kind: MissKind, *, open_by: datetime, respond_by: datetime) -> datetime:

@@ -4,7 +4,7 @@ For the business that asked and for administrators. What stands in the columns, 
 they stand, is worked out by `side_by_side`, of what is read here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -71,6 +71,7 @@ def request_of(
         "chosen": _chosen(session, lead, held),
         "taken_kind": _taken_kind(shown, lead, held),
         "open_until": lead.finished_at and lead.finished_at + policy.request_link_lives_on,
+        "contact_seen_until": _contact_seen_until(lead, held, now=now, policy=policy),
         "reminders": certificates.reminders_for_lead(session, lead.id, policy),
         "may_be_reminded": certificates.may_be_reminded(session, lead),
         "opened_at": lead.opened_at,
@@ -262,6 +263,14 @@ def _taken_kind(
             kind: ProviderKind = shown[each.provider_id]["kind"]
             return kind
     return None
+
+
+def _contact_seen_until(
+    lead: Lead, held: Iterable[Invitation], *, now: datetime, policy: Policy
+) -> datetime | None:
+    """Return until when one that was not chosen still sees the contact, if any does."""
+    seeing = [each for each in held if each.sees_contact(lead, now=now, policy=policy)]
+    return max(filter(None, (each.contact_until(policy) for each in seeing)), default=None)
 
 
 def _chosen(session: Session, lead: Lead, held: Sequence[Invitation]) -> dict[str, Any] | None:

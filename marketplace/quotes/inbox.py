@@ -31,8 +31,12 @@ def own_invitations(
             session, actor.own_provider(), state=state, limit=limit, after=after
         )
         held = [(lead, invitation) for invitation, lead in rows]
-        stand = extension.windows(session, held, policy=ctx.policy, now=ctx.clock())
-        return [brief.summary(each, lead, stand[each.id]) for lead, each in held], last
+        now, policy = ctx.clock(), ctx.policy
+        stand = extension.windows(session, held, policy=policy, now=now)
+        items = [
+            brief.summary(each, lead, stand[each.id], now=now, policy=policy) for lead, each in held
+        ]
+        return items, last
 
 
 def own_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> dict[str, Any]:
@@ -42,10 +46,11 @@ def own_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> dict[str,
         invitation = invitations.invitation_of(session, actor, invitation_id)
         lead = session.get_one(Lead, invitation.lead_id)
         held = [(lead, invitation)]
-        stand = extension.windows(session, held, policy=ctx.policy, now=ctx.clock())
+        now, policy = ctx.clock(), ctx.policy
+        stand = extension.windows(session, held, policy=policy, now=now)
         versions = queries.versions(session, invitation.id)
         return {
-            **brief.full(session, invitation, lead, stand[invitation.id]),
+            **brief.full(session, invitation, lead, stand[invitation.id], now=now, policy=policy),
             "quote": attachments.views(session, versions[:1])[versions[0].id] if versions else None,
             "quote_versions": len(versions),
             "standing": comparison.standing_of(session, invitation, lead),

@@ -349,18 +349,3 @@ def test_before_it_accepts_a_provider_reads_nothing_that_says_who_asks(
         ):
             assert word not in text.lower(), word
     assert any("42 people at 3 sites, ISO 9001." in text for text in texts)
-
-
-def test_a_provider_that_was_not_chosen_does_not_see_the_contact_any_longer(ask, ctx, make):
-    provider = make.provider()
-    lead = make.matched_lead()
-    (invitation,) = invitations_of(make, lead)
-    who = provider_door(ctx, provider)
-    path = f"/portal/invitations/{invitation.id}"
-    assert "contact" in ask("POST", f"{path}/acceptance", who=who).json["lead"]
-    business = business_door(ctx, lead)
-    assert ask("POST", "/request/closure", {"reason": "not_now"}, business).status_code == 200
-    seen = ask("GET", path, who=who).json
-    assert seen["state"] == "lost"
-    assert seen["lead"]["masked"]
-    assert "contact" not in seen["lead"]

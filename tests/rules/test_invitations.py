@@ -21,6 +21,7 @@ from marketplace.invitations.rules import (
     after,
     all_have_quoted,
     contact_is_visible,
+    contact_until,
     due_event,
     event_when_the_request_finishes,
     free_places,
@@ -225,30 +226,62 @@ def test_filling_every_free_place_never_makes_more_than_there_are(some, places):
     assert len(taken) + len(free) <= places
 
 
+ENDED = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+KEPT = timedelta(days=30)
+INSTANT = timedelta(microseconds=1)
+
+
+def sees_contact(state, *, accepted=True, is_erased=False, now=ENDED, ended_at=ENDED):
+    state = InvitationState(state)
+    until = contact_until(state, accepted=accepted, ended_at=ended_at, kept_for=KEPT)
+    return contact_is_visible(state, accepted=accepted, is_erased=is_erased, until=until, now=now)
+
+
 @pytest.mark.parametrize(
-    ("state", "accepted", "sees"),
+    ("state", "accepted", "after", "sees"),
     [
-        ("sent", False, False),
-        ("opened", False, False),
-        ("accepted", True, True),
-        ("quoted", True, True),
-        ("won", True, True),
-        # It took its acceptance back, ran out of time, or another was chosen.
-        ("declined", True, False),
-        ("expired", True, False),
-        ("lost", True, False),
-        ("released", False, False),
-        ("withdrawn", False, False),
-        ("declined", False, False),
+        ("sent", False, None, False),
+        ("opened", False, None, False),
+        ("accepted", True, None, True),
+        ("quoted", True, None, True),
+        ("won", True, timedelta(days=3650), True),
+        # It took its acceptance back, ran out of time, or may not take part any more: at once.
+        ("declined", True, timedelta(0), False),
+        ("expired", True, timedelta(0), False),
+        ("withdrawn", True, timedelta(0), False),
+        # Another was chosen, or nobody: for thirty days, and not at their end.
+        ("lost", True, timedelta(0), True),
+        ("lost", True, KEPT - INSTANT, True),
+        ("lost", True, KEPT, False),
+        ("lost", True, KEPT + INSTANT, False),
+        ("lost", True, timedelta(days=3650), False),
+        ("lost", False, timedelta(0), False),
+        ("released", False, timedelta(0), False),
+        ("withdrawn", False, timedelta(0), False),
+        ("declined", False, timedelta(0), False),
     ],
 )
-def test_the_contact_is_seen_from_the_acceptance_on_while_it_is_needed(state, accepted, sees):
-    assert contact_is_visible(InvitationState(state), accepted=accepted) is sees
+def test_the_contact_is_seen_from_the_acceptance_on_while_it_is_needed(
+    state, accepted, after, sees
+):
+    ended_at = None if after is None else ENDED
+    now = ENDED if after is None else ENDED + after
+    assert sees_contact(state, accepted=accepted, ended_at=ended_at, now=now) is sees
 
 
 @pytest.mark.parametrize("state", InvitationState)
-def test_nobody_sees_the_contact_without_having_accepted(state):
-    assert not contact_is_visible(state, accepted=False)
+def test_nobody_sees_the_contact_without_having_accepted_or_once_it_is_erased(state):
+    assert not sees_contact(state, accepted=False)
+    assert not sees_contact(state, is_erased=True)
+
+
+@pytest.mark.parametrize("state", InvitationState)
+def test_time_runs_for_whoever_accepted_and_was_not_chosen_and_for_nobody_else(state):
+    def until(accepted):
+        return contact_until(state, accepted=accepted, ended_at=ENDED, kept_for=KEPT)
+
+    assert until(True) == (ENDED + KEPT if state is InvitationState.LOST else None)
+    assert until(False) is None
 
 
 @pytest.mark.parametrize("state", InvitationState)

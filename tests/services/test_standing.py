@@ -191,7 +191,7 @@ def test_what_was_answered_is_taken_back_as_well_and_both_sides_are_told(
     gone = held(make, lead)[1]
     assert gone.state is InvitationState.WITHDRAWN
     assert gone.withdrawn_because is not None
-    assert not gone.contact_is_visible
+    assert not gone.sees_contact(lead, now=ctx.clock(), policy=ctx.policy)
     (to_holder,) = told(make, "invitation_withdrawn")
     assert to_holder.values["had_contact"] is True
     assert "your organisation" in to_holder.values["reason"]

@@ -68,6 +68,10 @@ class InvitationSummarySchema(Schema):
     responded_at = Moment(allow_none=True)
     quoted_at = Moment(allow_none=True)
     ended_at = Moment(allow_none=True)
+    contact_until = Moment(
+        allow_none=True,
+        metadata={"description": "when one that was not chosen stops seeing who the business was"},
+    )
     lead = fields.Nested(LeadSeenSchema)
 
 

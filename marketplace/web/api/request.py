@@ -161,6 +161,12 @@ class RequestSchema(Schema):
     lead = fields.Dict()
     opened_at = Moment(allow_none=True)
     expires_at = Moment(allow_none=True)
+    contact_seen_until = Moment(
+        allow_none=True,
+        metadata={
+            "description": "until when those that had accepted and were not chosen see the contact"
+        },
+    )
     waiting_reason = fields.String(allow_none=True)
     outcome = fields.Nested(OutcomeSchema, allow_none=True)
     commitment = fields.Nested(CommitmentSchema, allow_none=True)

@@ -233,7 +233,13 @@ def look_before_choosing(invitation_id: UUID) -> str:
         if column["invitation_id"] == invitation_id
     ]
     warnings = compared.before_choosing(columns[0]) if columns else ()
-    return render_template("choose.html", request_=shown, chosen=chosen, warnings=warnings)
+    return render_template(
+        "choose.html",
+        request_=shown,
+        chosen=chosen,
+        warnings=warnings,
+        policy=current_context().policy,
+    )
 
 
 @pages.post("/choose/<uuid:invitation_id>")
@@ -281,7 +287,13 @@ def close() -> Page:
 
 def _closing(form: Filled) -> str:
     shown = the_request()
-    return render_template("close.html", request_=shown, form=form, reasons=list(CloseReason))
+    return render_template(
+        "close.html",
+        request_=shown,
+        form=form,
+        reasons=list(CloseReason),
+        policy=current_context().policy,
+    )
 
 
 @pages.get("/follow-on")
