@@ -12,6 +12,14 @@ preload_app = True
 timeout = 30
 graceful_timeout = 10
 keepalive = 5
+# Tokens and cookies fit many times over; what is larger is somebody's try, and answered with 400.
+limit_request_line = 4_094
+limit_request_fields = 60
+limit_request_field_size = 8_190
+# Nothing of the request may decide who sent it or how: see MARKETPLACE_TRUSTED_PROXIES.
+forwarder_headers = ""
+header_map = "drop"
+control_socket_disable = True
 # The sign of life of a process is a file: in memory, so that a slow disk kills nobody.
 # a folder in memory, files of gunicorn's own making
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # nosec B108

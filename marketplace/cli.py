@@ -264,7 +264,7 @@ def remove_admin_command(email: str, data_dir: Path | None) -> None:
 def doctor(data_dir: Path | None) -> None:
     """Say what is wrong with this installation, and what to do about it."""
     wrong = 0
-    for finding in examine(environment_for(data_dir), is_up=data_dir is not None):
+    for finding in examine(environment_for(data_dir), data_dir):
         click.echo(f"{'wrong' if finding.is_wrong else 'ok':<6} {finding.text}")
         wrong += finding.is_wrong
     if wrong:

@@ -81,13 +81,13 @@ def _reseal(ctx: Context, kept: Kept, seal: Seal) -> Count:
         last = rows[-1][0]
 
 
-def sealed_with_old_keys(session: Session, secrets: Sequence[str]) -> dict[str, int]:
-    """Return how much of what the key of now does not open, where there is any."""
+def shut_to(session: Session, secrets: Sequence[str]) -> dict[str, int]:
+    """Return of what how much none of these secrets opens, where there is any."""
     found = {}
     for kept in KEPT:
-        seal = Seal(secrets[:1], kept.purpose)
+        seal = Seal(secrets, kept.purpose)
         there = session.scalars(select(kept.column).where(kept.column.is_not(None)))
-        old = sum(not seal.is_current(each) for each in there)
-        if old:
-            found[kept.called] = old
+        shut = sum(not seal.opens(each) for each in there)
+        if shut:
+            found[kept.called] = shut
     return found

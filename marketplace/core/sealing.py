@@ -33,6 +33,14 @@ class Seal:
         """Return the secret, or raise `cryptography.fernet.InvalidToken` under an unknown key."""
         return self._all.decrypt(sealed)
 
+    def opens(self, sealed: bytes) -> bool:
+        """Return whether any of the known keys opens it."""
+        try:
+            self._all.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
+
     def is_current(self, sealed: bytes) -> bool:
         """Return whether the key of now opens it, so that it needs no older one."""
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from pathlib import Path
 
 from redis import Redis, RedisError
 from rq import Worker
@@ -19,17 +19,17 @@ from marketplace.core.db import db
 from marketplace.core.errors import Unavailable
 from marketplace.core.pdfs import why_no_pdf
 from marketplace.local.demo.stage import demo_accounts
+from marketplace.local.weaknesses import readable_by_others, weaknesses
 from marketplace.migrations.schema import missing_migrations
 from marketplace.notifications.models import MailPause
 from marketplace.notifications.rules import Way
+from marketplace.sealed import shut_to
 
 SKEW = 1.0
 """Seconds by which this machine's clock may differ from PostgreSQL's."""
 
 NO_PAGES = b"%PDF-1.7\n%%EOF"
 """What looks like a PDF enough to be looked into."""
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,18 @@ def wrong(text: str) -> Finding:
     return Finding(" ".join(text.split()), is_wrong=True)
 
 
-def examine(environment: Mapping[str, str], *, is_up: bool) -> Iterator[Finding]:
-    """Look at everything in turn. `is_up`: it is a system that `marketplace up` keeps."""
+def examine(environment: Mapping[str, str], data_dir: Path | None = None) -> Iterator[Finding]:
+    """Look at everything in turn. `data_dir`: where `marketplace up` keeps the system."""
+    is_up = data_dir is not None
     try:
         settings = Settings.from_env(environment)
     except SettingsError as error:
         yield from (wrong(f"{each}. See the settings in the README.") for each in error.problems)
         return
     yield Finding("The settings are complete.")
-    yield from _address(settings)
+    yield from (wrong(each) for each in weaknesses(settings, environment))
+    if data_dir is not None:
+        yield from (wrong(each) for each in readable_by_others(data_dir))
     product = build(settings)
     yield _files(product)
     with product.app.app_context():
@@ -62,20 +65,6 @@ def examine(environment: Mapping[str, str], *, is_up: bool) -> Iterator[Finding]
         finally:
             db.engine.dispose()
             product.redis.close()
-
-
-def _address(settings: Settings) -> Iterator[Finding]:
-    is_local = urlsplit(settings.public_url).hostname in LOOPBACK
-    if settings.mail_backend == "mailbox" and not is_local:
-        yield wrong(
-            f"Mails stay in the mailbox, which anybody at {settings.public_url}/mailbox can read. "
-            "Set MARKETPLACE_MAIL_BACKEND=sendgrid."
-        )
-    if settings.public_url.startswith("http://") and not is_local:
-        yield wrong(
-            f"{settings.public_url} is not encrypted. Serve it by https and say so in "
-            "MARKETPLACE_PUBLIC_URL."
-        )
 
 
 def _files(product: Product) -> Finding:
@@ -107,6 +96,7 @@ def _database(product: Product, *, is_up: bool) -> Iterator[Finding]:
     with product.ctx.reading() as session:
         yield _clock(product, session)
         yield from _contents(product, session)
+        yield from _keys(product, session)
     demo = [] if is_up else demo_accounts(product.ctx)
     if demo:
         yield wrong(
@@ -130,8 +120,15 @@ def _clock(product: Product, session: Session) -> Finding:
 def _contents(product: Product, session: Session) -> Iterator[Finding]:
     if not session.scalar(select(func.count()).select_from(Standard)):
         yield wrong("The catalogue is empty. Run `marketplace seed-catalogue`.")
-    if not accounts.admins(session):
+    admins = accounts.admins(session)
+    if not admins:
         yield wrong("Nobody can administer this. Run `marketplace create-admin EMAIL`.")
+    alone = sum(each.totp_sealed is None for each in admins)
+    if alone and product.settings.totp_for_admins == "required":
+        yield wrong(
+            f"{alone} of the administrators have no second factor, and so cannot sign in. Run "
+            "`marketplace create-admin` with the address of each, which sets one up."
+        )
     pause = session.scalar(
         select(MailPause).where(
             MailPause.channel == Way.EMAIL, MailPause.until > product.ctx.clock()
@@ -144,6 +141,26 @@ def _contents(product: Product, session: Session) -> Iterator[Finding]:
         )
     else:
         yield Finding("Mail is not held up.")
+
+
+def _keys(product: Product, session: Session) -> Iterator[Finding]:
+    """Look whether old secrets are needed, and whether all are there that are."""
+    settings = product.settings
+    without_old = shut_to(session, settings.secret_keys[:1])
+    lost = shut_to(session, settings.secret_keys)
+    for what, count in lost.items():
+        yield wrong(
+            f"{count} {what} were sealed under a secret that is not named. Add it to "
+            "MARKETPLACE_SECRET_KEYS_OLD."
+        )
+    if without_old and not lost:
+        needed = ", ".join(f"{count} {what}" for what, count in without_old.items())
+        yield wrong(f"Old secrets are still needed for {needed}. Run `marketplace reseal`.")
+    elif settings.secret_keys_old:
+        yield Finding(
+            "Nothing that is kept needs an old secret: a day after the change "
+            "MARKETPLACE_SECRET_KEYS_OLD can be emptied."
+        )
 
 
 def _redis(redis: Redis) -> Iterator[Finding]:

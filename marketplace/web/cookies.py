@@ -5,6 +5,8 @@ domain, can set or change, and that browsers take over https alone. On http, in 
 would refuse it.
 """
 
+import hashlib
+
 from flask import Flask, Request, Response, current_app, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 
@@ -69,6 +71,7 @@ class HostSessions(Sessions):
     """
 
     salt = "cookie-session of this host"
+    digest_method = staticmethod(hashlib.sha256)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if request.cookies.get(self.get_cookie_name(app)):

@@ -7,19 +7,22 @@ from typing import Protocol
 from flask import Response, request, send_file
 
 from marketplace.core.errors import FieldError
-from marketplace.core.files import SentFile
+from marketplace.core.files import PDF, SentFile
 from marketplace.core.forms import Form
+from marketplace.core.pdfs import why_no_pdf
+from marketplace.core.policy import Policy
 
 MULTIPART = "multipart/form-data"
+
+Take = Callable[[str | None, bytes], SentFile | str]
+"""Returns what is taken under a name, or what is wrong with it."""
 
 
 class TooLarge(Exception):
     """A file has more bytes than it may."""
 
 
-def read_file(
-    name: str, *, at_most: int, take: Callable[[str | None, bytes], SentFile | str]
-) -> SentFile | str | None:
+def read_file(name: str, *, at_most: int, take: Take) -> SentFile | str | None:
     """Return the file that was sent under this name, or what is wrong with it; None without one.
 
     `take` says what its bytes are, or why they are not taken. More than `at_most`: `TooLarge`.
@@ -31,6 +34,19 @@ def read_file(
     if len(content) > at_most:
         raise TooLarge
     return take(sent.filename, content)
+
+
+def looked_into(policy: Policy, take: Take) -> Take:
+    """Return `take` with every PDF looked into, where it can do no harm, before it is taken."""
+
+    def look(name: str | None, content: bytes) -> SentFile | str:
+        found = take(name, content)
+        if isinstance(found, str) or found.media_type != PDF.media_type:
+            return found
+        memory, seconds = policy.pdf_look_memory, policy.pdf_look_seconds
+        return why_no_pdf(content, memory=memory, seconds=seconds) or found
+
+    return look
 
 
 def wrong_with(form: Form, name: str, problem: str) -> Form:

@@ -10,7 +10,7 @@ from marketplace.core import pdfs
 from marketplace.core.db import db, new_id
 from marketplace.core.errors import Unavailable
 from marketplace.quotes.models import Quote
-from marketplace.web.api import portal_attachments
+from marketplace.web import files
 from tests.api.bad_values import pointers
 from tests.api.doors import (
     admin_door,
@@ -281,7 +281,7 @@ def test_where_no_file_can_be_looked_into_just_now_it_is_said_and_nothing_is_los
     def busy(*_, **__):
         raise Unavailable("many files are being looked into just now: please try again shortly")
 
-    monkeypatch.setattr(portal_attachments, "why_no_pdf", busy)
+    monkeypatch.setattr(files, "why_no_pdf", busy)
     answer = attaching.send()
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
@@ -293,9 +293,7 @@ def test_no_transaction_is_open_while_a_file_is_looked_into(attaching, monkeypat
     with app.app_context():
         pool = db.engine.pool
     in_use = []
-    monkeypatch.setattr(
-        portal_attachments, "why_no_pdf", lambda *_, **__: in_use.append(pool.checkedout())
-    )
+    monkeypatch.setattr(files, "why_no_pdf", lambda *_, **__: in_use.append(pool.checkedout()))
     before = pool.checkedout()
     assert attaching.send().status_code == 201
     assert in_use == [before]

@@ -6,6 +6,7 @@ import pytest
 
 from marketplace.catalogue.languages import languages
 from marketplace.core.jobs import Job
+from tests.pdfs import a_pdf, with_size
 from tests.people import a_person, an_admin, bearer, session_token
 from tests.providers import a_body, a_provider
 
@@ -19,7 +20,7 @@ CLAIM = {
     "valid_from": "2026-01-01",
     "valid_until": "2028-12-31",
 }
-PDF = b"%PDF-1.7\n..."
+PDF = a_pdf()
 
 
 @pytest.fixture
@@ -218,6 +219,21 @@ def test_a_download_is_saved_and_kept_by_nobody_whatever_it_is_called(client, he
     assert got.headers["Content-Length"] == str(len(PDF))
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "must be a PDF, PNG or JPEG file"),
+        (b"<html></html>%PDF-1.7 %%EOF", "must be a PDF, PNG or JPEG file"),
+        (b"%PDF-1.7\n<html></html>\n%%EOF", "must be a PDF file that can be read"),
+        (a_pdf(root=b"/OpenAction << /S /JavaScript /JS (x) >>"), "must not contain JavaScript"),
+    ],
+)
+def test_what_is_dressed_as_evidence_is_looked_into_and_refused(client, head, content, said):
+    refused = upload(client, head, name="Certificate.pdf", file=content)
+    assert refused.status_code == 422
+    assert said in refused.json["errors"][0]["detail"]
+
+
 def test_evidence_is_nobody_elses(client, ctx, head):
     made = upload(client, head).json
     other = a_provider(ctx)
@@ -228,7 +244,7 @@ def test_evidence_is_nobody_elses(client, ctx, head):
 
 def test_a_file_may_have_ten_mebibytes_and_not_a_byte_more(client, head):
     most = 10 * 1024 * 1024
-    assert upload(client, head, file=PDF.ljust(most, b"x")).status_code == 201
+    assert upload(client, head, file=with_size(most)).status_code == 201
     more = upload(client, head, CLAIM | {"certificate_number": "2"}, PDF.ljust(most + 1, b"x"))
     assert more.status_code == 413
     far_more = upload(client, head, file=PDF.ljust(most + 1024 * 1024, b"x"))

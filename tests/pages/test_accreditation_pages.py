@@ -15,9 +15,10 @@ from marketplace.providers.accreditations import accreditations_of
 from marketplace.providers.models import EvidenceFile
 from marketplace.providers.rules import CheckResult, ProviderKind
 from tests.pages.browser import Page
+from tests.pdfs import a_pdf, with_size
 from tests.people import PASSWORD
 
-PDF = b"%PDF-1.7\n..."
+PDF, ANOTHER = a_pdf(), a_pdf(mark="2")
 
 FILLED = {
     "standard": "ISO 45001",
@@ -88,7 +89,12 @@ def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(make, si
     assert 'value="2018"' in answer.text
 
 
-TEN_MEBIBYTES = PDF.ljust(10 * 1024 * 1024, b"x")
+HTML = b"%PDF-1.7\n<html><script>alert(1)</script>"
+SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
+SCRIPT = b"/OpenAction << /S /JavaScript /JS (app.alert) >>"
+"""What a browser or a reader would run, called a PDF."""
+
+TEN_MEBIBYTES = with_size(10 * 1024 * 1024)
 
 
 @pytest.mark.parametrize("size", [1, 2 * len(TEN_MEBIBYTES)])
@@ -158,12 +164,12 @@ def files(make):
 
 def test_evidence_is_added_later_and_replaced_and_twice_the_same_is_once(make, signed_in):
     person, _, accreditation = claimed(make, signed_in)
-    for content, name in ((PDF, "Certificate.pdf"), (PDF, "Again.pdf"), (PDF + b"2", "New.pdf")):
+    for content, name in ((PDF, "Certificate.pdf"), (PDF, "Again.pdf"), (ANOTHER, "New.pdf")):
         assert prove(person, accreditation, content, name).status_code == 303
         page = person.open("/portal/accreditations")
         assert "The file is with us" in page.text
     assert files(make) == ["Certificate.pdf", "New.pdf"]
-    assert person.client.get(page.link(f"{accreditation.id}/evidence")).data == PDF + b"2"
+    assert person.client.get(page.link(f"{accreditation.id}/evidence")).data == ANOTHER
 
 
 @pytest.mark.parametrize(
@@ -172,6 +178,10 @@ def test_evidence_is_added_later_and_replaced_and_twice_the_same_is_once(make, s
         (b"", "Choose the file to send"),
         (b"MZ", "The file must be a PDF, PNG or JPEG file"),
         (TEN_MEBIBYTES + b"x", "Choose a file of at most 10 MiB"),
+        (HTML, "The file must be a PDF file"),
+        (SVG, "The file must be a PDF, PNG or JPEG file"),
+        (b"%PDF-1.7\n<svg onload='alert(1)'/>\n%%EOF", "The file cannot be read as a PDF"),
+        (a_pdf(root=SCRIPT), "must not have scripts (JavaScript) in it"),
     ],
 )
 def test_evidence_that_is_none_is_refused_at_the_accreditation_that_it_was_for(

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 import os
+import secrets
 import stat
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from redis import Redis
 from sqlalchemy import func, select, text
 
@@ -17,11 +20,15 @@ from marketplace.accounts import credentials
 from marketplace.accounts import queries as accounts
 from marketplace.cli import cli
 from marketplace.core import pdfs
+from marketplace.core.db import new_id
+from marketplace.core.sealing import Seal
 from marketplace.local.connection import decided, read_connection, write_connection
 from marketplace.local.demo import people, stage
 from marketplace.local.doctor import examine
 from marketplace.local.places import LocalError
+from marketplace.providers import webhooks
 from marketplace.providers.models import Provider
+from tests.people import an_admin
 
 HEADER = (
     "name,kind,country,registration_number,website,contact_name,email,phone,standards,regions,"
@@ -264,16 +271,45 @@ def test_doctor_says_what_is_away(environment, ctx, run):
     assert "Redis cannot be reached" in out
 
 
-def test_doctor_finds_demo_accounts_everywhere_but_under_up(environment, ctx, installation):
+def test_doctor_finds_demo_accounts_everywhere_but_under_up(
+    environment, ctx, installation, tmp_path
+):
     stage.prepare(replace(installation, ctx=ctx))
     assert how_many(ctx) == len(people.provider_emails())
 
-    def demo_is_named(*, is_up):
-        found = list(examine(os.environ, is_up=is_up))
-        return any("demonstration" in each.text for each in found)
+    def demo_is_named(data_dir=None):
+        return any("demonstration" in each.text for each in examine(os.environ, data_dir))
 
-    assert demo_is_named(is_up=False)
-    assert not demo_is_named(is_up=True)
+    assert demo_is_named()
+    assert not demo_is_named(tmp_path)
+
+
+def test_doctor_names_administrators_without_a_second_factor(environment, ctx):
+    an_admin(ctx)
+    environment.setenv("MARKETPLACE_TOTP_FOR_ADMINS", "required")
+    assert any("1 of the administrators have no second factor" in f.text for f in findings())
+
+
+def findings():
+    return list(examine(os.environ))
+
+
+def test_doctor_says_whether_old_secrets_are_needed(environment, ctx, make):
+    secret = os.environ["MARKETPLACE_SECRET_KEY"]
+    with ctx.transaction() as tx:
+        tx.session.add(
+            webhooks.Webhook(
+                id=new_id(), provider_id=make.provider().id, url="https://x.example", enabled=True,
+                sealed_secret=Seal(secret, webhooks.WEBHOOK).close(b"x"), created_at=tx.now,
+                switched_off_because=None,
+            )
+        )  # fmt: skip
+    environment.setenv("MARKETPLACE_SECRET_KEY", secrets.token_hex(32))
+    assert any("1 secrets of webhooks were sealed under a secret" in f.text for f in findings())
+    environment.setenv("MARKETPLACE_SECRET_KEYS_OLD", json.dumps([secret]))
+    assert any("still needed for 1 secrets of webhooks" in f.text for f in findings())
+    assert CliRunner().invoke(cli, ["reseal"]).exit_code == 0
+    assert any("SECRET_KEYS_OLD can be emptied" in f.text for f in findings())
 
 
 def test_the_stage_is_set_once_and_leaves_alone_what_is_there(ctx, installation, make):

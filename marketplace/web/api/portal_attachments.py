@@ -11,14 +11,14 @@ from werkzeug.exceptions import UnsupportedMediaType
 from marketplace.core.errors import FieldError
 from marketplace.core.files import PDF, SentFile, sent_file
 from marketplace.core.forms import Form
-from marketplace.core.pdfs import NO_PDF, why_no_pdf
+from marketplace.core.pdfs import NO_PDF
 from marketplace.core.policy import Policy
 from marketplace.core.texts import N_, Told
 from marketplace.quotes import attachments
 from marketplace.quotes.attachments import Held
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Moment
-from marketplace.web.files import MULTIPART, TooLarge, download, read_file, wrong_with
+from marketplace.web.files import MULTIPART, TooLarge, download, looked_into, read_file, wrong_with
 from marketplace.web.idempotency import idempotent
 from marketplace.web.requests import MAX_UPLOAD, Blueprint, pointer_of
 
@@ -127,7 +127,9 @@ def with_pdf(form: Form) -> Form:
     if len(request.files.getlist("file")) > 1:
         return wrong_with(form, "file", N_("must be one file at a time"))
     try:
-        found = read_file("file", at_most=policy.attachment_at_most, take=_taken_by(policy))
+        found = read_file(
+            "file", at_most=policy.attachment_at_most, take=looked_into(policy, _a_pdf)
+        )
     except TooLarge:
         return wrong_with(form, "file", too_large(policy))
     if isinstance(found, str):
@@ -140,9 +142,5 @@ def too_large(policy: Policy) -> str:
     return Told("must have at most %(most)d MiB", most=policy.attachment_at_most // MEBIBYTE)
 
 
-def _taken_by(policy: Policy) -> Any:
-    def take(name: str | None, content: bytes) -> SentFile | str:
-        why = why_no_pdf(content, memory=policy.pdf_look_memory, seconds=policy.pdf_look_seconds)
-        return why or sent_file(name, content, (PDF,), otherwise="file") or NO_PDF
-
-    return take
+def _a_pdf(name: str | None, content: bytes) -> SentFile | str:
+    return sent_file(name, content, (PDF,), otherwise="file") or NO_PDF

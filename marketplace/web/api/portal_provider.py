@@ -24,7 +24,7 @@ from marketplace.web.api.provider_schemas import (
 )
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import In, Moment
-from marketplace.web.files import MULTIPART, TooLarge, download, read_file, wrong_with
+from marketplace.web.files import MULTIPART, TooLarge, download, looked_into, read_file, wrong_with
 from marketplace.web.idempotency import idempotent
 from marketplace.web.requests import MAX_BODY, Blueprint, load, parsed_json, read_json
 
@@ -124,7 +124,8 @@ def read_claim() -> tuple[Form, SentFile | None]:
 def with_evidence(form: Form) -> tuple[Form, SentFile | None]:
     """Read the file that was sent along, if there is one; another kind is wrong with the form."""
     try:
-        found = read_file("evidence", at_most=EVIDENCE_AT_MOST, take=evidence)
+        take = looked_into(current_context().policy, evidence)
+        found = read_file("evidence", at_most=EVIDENCE_AT_MOST, take=take)
     except TooLarge:
         raise RequestEntityTooLarge("a file may have at most 10 MiB") from None
     if isinstance(found, str):

@@ -1,0 +1,150 @@
+"""What of the settings is weak, in plain words, and what to do: nothing is connected to for it."""
+
+import math
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from config.settings import Settings
+from marketplace.local.connection import FILE, SECRET_FILE
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+BITS = 100
+"""What a secret has to be worth at least, by how often each of its signs comes."""
+
+KNOWN = re.compile(
+    r"change.?me|password|passwort|secret.?key|your.?secret|insecure|default|qwerty|12345678"
+    r"|abcdefgh|lorem|letmein|marketplace|xxxx|0000",
+    re.IGNORECASE,
+)
+"""What stands in secrets that come from examples and from keyboards."""
+
+PRIVATE = stat.S_IRWXG | stat.S_IRWXO
+"""What nobody but its owner may do with a file."""
+
+
+def is_guessable(secret: str) -> bool:
+    """Return whether a secret looks made up by a person, or out of few signs again and again."""
+    often = Counter(secret).values()
+    worth = -sum(n * math.log2(n / len(secret)) for n in often)
+    repeats = secret in (secret + secret)[1:-1]
+    return repeats or worth < BITS or KNOWN.search(secret) is not None
+
+
+def weaknesses(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is weak of the settings of an installation that others can reach."""
+    for check in CHECKS:
+        yield from check(settings)
+    if environment.get("FLASK_DEBUG", "0").lower() not in ("", "0", "false", "no"):
+        yield "FLASK_DEBUG is on, which shows code and values to whoever meets a fault. Unset it."
+
+
+def _secrets(settings: Settings) -> Iterator[str]:
+    if is_guessable(settings.secret_key):
+        yield (
+            "MARKETPLACE_SECRET_KEY looks as if it could be guessed. Make one by "
+            "`python3 -c 'import secrets; print(secrets.token_hex(32))'`, and name the one of now "
+            "in MARKETPLACE_SECRET_KEYS_OLD for a day."
+        )
+    if settings.secret_key in settings.secret_keys_old:
+        yield (
+            "MARKETPLACE_SECRET_KEYS_OLD holds the secret of now. Set a new MARKETPLACE_SECRET_KEY."
+        )
+
+
+def _address(settings: Settings) -> Iterator[str]:
+    site = settings.public_url
+    if _is_local(site):
+        return
+    if settings.mail_backend == "mailbox":
+        yield (
+            f"Mails stay in the mailbox, which anybody at {site}/mailbox can read. Set "
+            "MARKETPLACE_MAIL_BACKEND=sendgrid."
+        )
+    if site.startswith("http://"):
+        yield f"{site} is not encrypted. Serve it by https and say so in MARKETPLACE_PUBLIC_URL."
+    if site.startswith("https://") and not settings.trusted_proxies:
+        yield (
+            f"{site} is encrypted, so a proxy stands in front, but MARKETPLACE_TRUSTED_PROXIES is "
+            "0: everybody seems to come from its address, and shares its limits. Say how many "
+            "there are."
+        )
+
+
+def _doors(settings: Settings) -> Iterator[str]:
+    if _is_local(settings.public_url):
+        return
+    if settings.totp_for_admins == "optional":
+        yield (
+            "Administrators may sign in with a password alone. Set "
+            "MARKETPLACE_TOTP_FOR_ADMINS=required."
+        )
+    if not settings.rate_limits:
+        yield "Nobody is slowed down who guesses or floods. Set MARKETPLACE_RATE_LIMITS=on."
+
+
+def _mail(settings: Settings) -> Iterator[str]:
+    if settings.mail_backend == "sendgrid" and not settings.sendgrid_webhook_public_key:
+        yield (
+            "Without MARKETPLACE_SENDGRID_WEBHOOK_PUBLIC_KEY every report of the mail service is "
+            "refused, and nobody learns that an address is no good. Set the key of its signed "
+            "Event Webhook."
+        )
+    if settings.sendgrid_base_url.startswith("http://") and not _is_local(
+        settings.sendgrid_base_url
+    ):
+        yield ("MARKETPLACE_SENDGRID_BASE_URL is not encrypted, and the key goes there. Use https.")
+
+
+def _redis(settings: Settings) -> Iterator[str]:
+    parts = urlsplit(settings.redis_url)
+    if parts.scheme == "unix" or _is_local(settings.redis_url):
+        return
+    if not parts.password:
+        yield (
+            f"Redis at {parts.hostname} is used without a password, so whoever reaches it can give "
+            "jobs to the workers. Set one there (`requirepass` or an ACL) and in "
+            "MARKETPLACE_REDIS_URL."
+        )
+    if parts.scheme == "redis":
+        yield (
+            f"The line to Redis at {parts.hostname} is not encrypted. Use rediss:// in "
+            "MARKETPLACE_REDIS_URL, unless the network between is yours alone."
+        )
+
+
+def _database(settings: Settings) -> Iterator[str]:
+    parts = urlsplit(settings.database_url)
+    asked = parse_qs(parts.query)
+    host = parts.hostname or (asked.get("host") or [""])[0]
+    if not host or host.startswith("/") or host in LOOPBACK:
+        return
+    if (asked.get("sslmode") or ["prefer"])[0] not in ("require", "verify-ca", "verify-full"):
+        yield (
+            f"The line to PostgreSQL at {host} may be unencrypted, and nobody checks who answers. "
+            "Add `?sslmode=verify-full` to MARKETPLACE_DATABASE_URL."
+        )
+
+
+CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (
+    _secrets, _address, _doors, _mail, _redis, _database,
+)  # fmt: skip
+
+
+def _is_local(address: str) -> bool:
+    return urlsplit(address).hostname in LOOPBACK
+
+
+def readable_by_others(data_dir: Path) -> Iterator[str]:
+    """Yield which files of a data folder others can read, though secrets stand in them."""
+    for name in (FILE, SECRET_FILE):
+        path = data_dir.expanduser() / name
+        if path.exists() and path.stat().st_mode & PRIVATE:
+            yield (
+                f"{path} holds the secrets of this installation, and others can read it. Run "
+                f"`chmod 600 {path}`."
+            )
