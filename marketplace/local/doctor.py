@@ -123,7 +123,7 @@ def _contents(product: Product, session: Session) -> Iterator[Finding]:
     admins = accounts.admins(session)
     if not admins:
         yield wrong("Nobody can administer this. Run `marketplace create-admin EMAIL`.")
-    alone = sum(not each.can_sign_in for each in admins)
+    alone = sum(not each.has_second_factor for each in admins)
     if alone and product.settings.totp_for_admins == "required":
         yield wrong(
             f"{alone} of the administrators have no second factor, and so cannot sign in. Run "
