@@ -59,6 +59,15 @@ class Policy:
     """How long a miss counts towards a pause: up to its end, but not at it."""
     way_back_link_lives: timedelta = timedelta(days=180)
     """How long the link back in the notice of a pause works; in the portal the way stays open."""
+    undecided_at_most: int = 15
+    """So many live invitations a provider may have looked at and said neither yes nor no to, before
+    it looks at another: more than anybody decides on at once."""
+    looks_window: timedelta = timedelta(days=7)
+    """Over so long it is looked at whether a provider answers what it looks at:"""
+    looks_from: int = 20
+    """from so many different invitations on ..."""
+    looks_answered_share: float = 0.1
+    """... administrators are told where fewer than this share were answered by more than a no."""
     at_risk_share: float = 0.25
     """A commitment without a response is at risk once less than this share of its time is left."""
     calendar: CalendarKind = CalendarKind.CLOCK_HOURS

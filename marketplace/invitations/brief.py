@@ -37,12 +37,15 @@ def summary(
         "contact_until": invitation.contact_until(policy) if sees_contact else None,
         "decline_reason": invitation.decline_reason,
         "decline_comment": invitation.decline_comment,
-        "lead": lead_for(lead, sees_contact=sees_contact),
+        "lead": lead_for(lead, sees_contact=sees_contact, sees_notes=invitation.notes_are_visible),
     }
 
 
-def lead_for(lead: Lead, *, sees_contact: bool) -> dict[str, Any]:
-    """Return the brief of the lead, with who the business is for whoever sees that."""
+def lead_for(lead: Lead, *, sees_contact: bool, sees_notes: bool) -> dict[str, Any]:
+    """Return the brief of the lead, with who the business is for whoever sees that.
+
+    What it wrote is for whoever looks at the invitation by itself, which is counted.
+    """
     fields = {
         name: getattr(lead, name)
         for name in (
@@ -51,6 +54,8 @@ def lead_for(lead: Lead, *, sees_contact: bool) -> dict[str, Any]:
             "language", "notes",
         )
     }  # fmt: skip
+    if not sees_notes:
+        fields["notes"] = None
     if not sees_contact:
         # Whether anybody has advised a business a certification body has to ask before it quotes
         # (ISO/IEC 17021-1, 9.1.1); by whom would say who the business is.

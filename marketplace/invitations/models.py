@@ -83,6 +83,8 @@ class Invitation(Base):
     """When its holder is reminded next."""
     reminders: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)))
     """At which moments whoever has opened it is; they change as its window does, and then alone."""
+    looked_at: Mapped[datetime | None]
+    """When its brief was shown first, to a person or to a program (none: not, or before 0033)."""
     opened_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     responded_at: Mapped[datetime | None]
@@ -122,6 +124,11 @@ class Invitation(Base):
             until=self.contact_until(policy),
             now=now,
         )
+
+    @property
+    def notes_are_visible(self) -> bool:
+        """Whether it was looked at by itself; until then a list says what is needed alone."""
+        return any((self.looked_at, self.opened_at, self.accepted_at))
 
     @property
     def holding(self) -> Holding:

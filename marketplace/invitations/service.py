@@ -15,7 +15,7 @@ from marketplace.core.direct import Direct
 from marketplace.core.errors import Conflict
 from marketplace.core.events import record, record_each
 from marketplace.core.jobs import Job
-from marketplace.invitations import extension, queries, rules, standing
+from marketplace.invitations import extension, looks, queries, rules, standing
 from marketplace.invitations.endings import end, pass_on
 from marketplace.invitations.letters import Letter, tell_holders
 from marketplace.invitations.misses import Then, tell_of_miss
@@ -120,16 +120,22 @@ def look_at_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invit
     """
     with ctx.transaction() as tx:
         invitation = queries.invitation_of(tx.session, actor, invitation_id)
-        if not actor.looks_for_provider or invitation.state not in (
+        may_open = actor.looks_for_provider and invitation.state in (
             InvitationState.SENT,
             InvitationState.RELEASED,
-        ):
+        )
+        is_unread = invitation.is_live and invitation.looked_at is None
+        if not may_open and not (is_unread and actor.provider_id):
             return invitation
         lead, invitation = queries.lock_with_lead(tx.session, invitation)
+        if not may_open:
+            _note_reading(tx, actor, invitation)
+            return invitation
         was_overdue = invitation.due_event(tx.now) is InvitationEvent.RELEASE
         if was_overdue:  # and no sweep has met it yet
             end(tx, SYSTEM, invitation, InvitationEvent.RELEASE)
         if invitation.state is InvitationState.SENT:
+            looks.note_look(tx, invitation)
             invitation.apply(InvitationEvent.OPEN, now=tx.now)
             record(tx, actor, "invitation.opened", invitation.id)
         elif invitation.state is InvitationState.RELEASED:
@@ -140,6 +146,13 @@ def look_at_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invit
             if was_overdue and not came_back:
                 pass_on(tx, lead, invitation)
         return invitation
+
+
+def _note_reading(tx: Transaction, actor: Actor, invitation: Invitation) -> None:
+    """Write down that a brief is read for the first time by what opens nothing: a program."""
+    if invitation.is_live and invitation.looked_at is None:
+        looks.note_look(tx, invitation)
+        record(tx, actor, "invitation.read", invitation.id)
 
 
 def accept_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invitation:

@@ -407,4 +407,9 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("commitment_at_risk", {**_REFERENCE, "due_at": _DUE}, path=LEAD_PATH),
     Sample("not_ours_reported", {**_REFERENCE}, path=LEAD_PATH),
     Sample("application_to_review", {**_PROVIDER}, path=f"/admin/providers/{SAMPLE_ID}"),
+    Sample(
+        "looks_without_answers",
+        {**_PROVIDER, "looked_at": 24, "answered": 1, "days": 7},
+        path=f"/admin/providers/{SAMPLE_ID}",
+    ),
 )

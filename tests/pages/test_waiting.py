@@ -3,12 +3,16 @@
 from dataclasses import replace
 
 import pytest
+from redis import Redis
 
 from marketplace.web.limit_table import line_of
+from tests.pages.steps import held_by
+from tests.people import a_person, bearer, session_token
 
 
 @pytest.fixture
-def throttled(app, ctx):
+def throttled(app, ctx, services):
+    Redis.from_url(services.redis_url).flushdb()  # what other tests have counted
     product = app.extensions["marketplace"]
     policy = replace(ctx.policy, rate_limits=True)
     app.extensions["marketplace"] = replace(product, ctx=replace(ctx, policy=policy))
@@ -40,3 +44,22 @@ def test_a_password_that_was_typed_is_in_no_page(throttled, browser):
     assert page.status == 429
     assert "seven noisy herons" not in page.html
     assert "Too many of these came from your address" in " ".join(page.text.split())
+
+
+def test_both_doors_say_that_an_answer_comes_before_the_next_look(
+    app, ctx, signed_in, make, client
+):
+    provider = make.provider()
+    visitor = signed_in(provider)
+    product = app.extensions["marketplace"]
+    policy = replace(ctx.policy, rate_limits=True, undecided_at_most=1)
+    app.extensions["marketplace"] = replace(product, ctx=replace(ctx, policy=policy))
+    first, second = (held_by(make, make.matched_lead())[0] for _ in range(2))
+    assert visitor.open(f"/portal/invitations/{first.id}").status == 200
+    page = visitor.open(f"/portal/invitations/{second.id}")
+    assert page.status == 409
+    assert "Please accept or decline one of them first" in page.text.replace("please", "Please")
+    token = session_token(ctx, a_person(ctx, "x@harbour.example", provider_id=provider.id))
+    answer = client.get(f"/api/v1/portal/invitations/{second.id}", headers=bearer(token))
+    assert answer.status_code == 409
+    assert "accept or decline one of them first" in answer.json["detail"]

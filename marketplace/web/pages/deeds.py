@@ -47,6 +47,7 @@ SENTENCES = {
     "commitment.ended": N_("The 24-hour commitment ended with the request"),
     "invitation.sent": N_("invited into place %(place)s"),
     "invitation.opened": N_("opened the invitation"),
+    "invitation.read": N_("read the invitation by software"),
     "invitation.accepted": N_("accepted, and saw the contact"),
     "invitation.declined": N_("declined"),
     "invitation.reminded": N_("was reminded"),
