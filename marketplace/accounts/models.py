@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, false, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, false, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.accounts.rules import Role
@@ -103,6 +103,35 @@ class RecoveryCode(Base):
     code_hash: Mapped[bytes] = mapped_column(primary_key=True)
     made_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class EmailChange(Base):
+    """Another address that somebody wants to sign in by; it counts once both were confirmed."""
+
+    __tablename__ = "email_changes"
+    __table_args__ = (
+        Index(
+            "uq_email_changes_open",
+            "user_id",
+            unique=True,
+            postgresql_where=text("done_at IS NULL AND stopped_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey(User.id))
+    email: Mapped[str]
+    """The one that is wanted, in its normal form."""
+    asked_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    old_confirmed_at: Mapped[datetime | None]
+    new_confirmed_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+
+    @property
+    def is_over(self) -> bool:
+        return self.done_at is not None or self.stopped_at is not None
 
 
 class KnownDevice(Base):

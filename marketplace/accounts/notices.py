@@ -23,6 +23,11 @@ def tell_owner(tx: Transaction, user: User, what: str, **values: Any) -> None:
     )
 
 
-def owner(tx: Transaction, user: User, *, email: str | None = None) -> Recipient:
-    """Return a user as somebody to write to, perhaps at another address."""
-    return Recipient(email or user.email, user.name, queries.zone_of(tx.session, user))
+def stranger(email: str) -> Recipient:
+    """Return whoever signs in with an address as somebody to write to, of whom nothing is said."""
+    return Recipient(email, "", "UTC")
+
+
+def owner(tx: Transaction, user: User) -> Recipient:
+    """Return a user as somebody to write to."""
+    return Recipient(user.email, user.name, queries.zone_of(tx.session, user))

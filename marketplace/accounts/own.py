@@ -17,7 +17,8 @@ from marketplace.accounts import (
     sessions,
     strength,
 )
-from marketplace.accounts.models import SignIn, User
+from marketplace.accounts.email_changes import open_change
+from marketplace.accounts.models import EmailChange, SignIn, User
 from marketplace.accounts.proving import NOT_RIGHT, is_fresh, proven
 from marketplace.accounts.sessions import SignedIn
 from marketplace.core.actors import Actor
@@ -39,6 +40,8 @@ class Account:
     has_second_factor: bool
     is_required: bool
     codes_left: int
+    email_change: EmailChange | None
+    """To which address they asked to change, while that can still be confirmed."""
 
 
 def own_account(ctx: Context, actor: Actor, token: str) -> Account:
@@ -48,12 +51,14 @@ def own_account(ctx: Context, actor: Actor, token: str) -> Account:
         if row is None or row.user_id != actor.id:
             raise NotSignedIn("please sign in")
         user = session.get_one(User, row.user_id)
+        change = open_change(session, user.id)
         return Account(
             user,
             row,
             user.has_second_factor,
             sessions.second_factor_is_required(user, ctx.policy),
             factors.codes_left(session, user.id),
+            change if change is not None and change.expires_at > ctx.clock() else None,
         )
 
 

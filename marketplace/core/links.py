@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, insert, select
+from sqlalchemy import Index, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from marketplace.core.context import Transaction
@@ -28,6 +28,10 @@ class Purpose(StrEnum):
     OUTCOME = "outcome"
     """Opens a request as well, where it is told what came of it."""
     SET_PASSWORD = "password"  # nosec B105  # a name, no secret
+    EMAIL_OLD = "leaving"
+    """Another address to sign in by, confirmed or stopped from the one of now ..."""
+    EMAIL_NEW = "taking"
+    """... and confirmed from the one that is wanted."""
     NOT_OURS = "notours"
     COME_BACK = "back"
     JOIN_TEAM = "join"
@@ -112,3 +116,12 @@ def use(tx: Transaction, purpose: Purpose, token: str, *, once: bool = True) -> 
                 sibling.used_at = tx.now
             return link
     raise Gone("this link was used or has lapsed")
+
+
+def void(tx: Transaction, purpose: Purpose, subject_id: UUID) -> None:
+    """Let no link for this purpose and subject be good any more."""
+    tx.session.execute(
+        update(Link)
+        .where(Link.purpose == purpose, Link.subject_id == subject_id, Link.used_at.is_(None))
+        .values(used_at=tx.now)
+    )

@@ -209,6 +209,8 @@ class Policy:
     """How many somebody gets, each for one sign-in without their authenticator."""
     set_password_within: timedelta = timedelta(days=7)
     reset_password_within: timedelta = timedelta(hours=1)
+    email_change_within: timedelta = timedelta(hours=24)
+    """How long the links work that confirm another address to sign in by."""
     team_at_most: int = 50
     """How many people may sign in for one provider, those who are invited to included."""
     idempotency_window: timedelta = timedelta(hours=24)

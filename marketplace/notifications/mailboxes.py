@@ -18,6 +18,8 @@ class Asked(StrEnum):
     """Asks for a link that was lost, or for another password."""
     COLLEAGUE = "colleague"
     """Invites somebody to sign in for a provider."""
+    ADDRESS = "address"
+    """Asks to sign in by another address."""
     DESK = "desk"
     """Sends what administrators are told of: all of it is on their desk, whatever is mailed."""
 
@@ -31,6 +33,8 @@ CAPPED: Mapping[str, Asked] = {
     "password_reset": Asked.LINK,
     "team_invited": Asked.COLLEAGUE,
     "team_invited_elsewhere": Asked.COLLEAGUE,
+    "email_change_new": Asked.ADDRESS,
+    "email_change_taken": Asked.ADDRESS,
     "application_to_review": Asked.DESK,
 }
 """By template. Everything else is owed to somebody who confirmed an address, and never capped."""

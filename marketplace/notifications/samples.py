@@ -357,9 +357,17 @@ SAMPLES: tuple[Sample, ...] = (
             ("second_factor_set_up", {}),
             ("second_factor_removed", {}),
             ("recovery_codes_made", {}),
+            ("email", {}),
             ("recovery_code_used", {"left": 9}),
         )
     ),
+    Sample(
+        "email_change_old",
+        {"email": "jo.tran@acme.example", "expires_at": _DUE},
+        link=Purpose.EMAIL_OLD,
+    ),
+    Sample("email_change_new", {"expires_at": _DUE}, link=Purpose.EMAIL_NEW),
+    Sample("email_change_taken", {}, path="/sign-in"),
     Sample("application_received", {**_PROVIDER}),
     Sample("application_approved", {**_PROVIDER}, path="/portal"),
     Sample(

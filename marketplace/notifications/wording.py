@@ -22,6 +22,8 @@ LINK_PATHS = {
     Purpose.OUTCOME: "/requests/outcome/",
     Purpose.SET_PASSWORD: "/set-password/",
     Purpose.JOIN_TEAM: "/set-password/",
+    Purpose.EMAIL_OLD: "/email-change/",
+    Purpose.EMAIL_NEW: "/email-change/",
     Purpose.NOT_OURS: "/requests/not-ours/",
     Purpose.COME_BACK: "/come-back/",
     Purpose.ASK_AGAIN: "/requests/again/",

@@ -48,6 +48,7 @@ from marketplace.web.auth import Door, api_door, page_door
 from marketplace.web.pages import (
     checks,
     desk,
+    email_change,
     embed,
     embedding_desk,
     front,
@@ -144,6 +145,7 @@ API_DOORS: tuple[tuple[Blueprint, Door], ...] = (
     (sessions.leaving, SIGNED_IN),
     (account.blp, PERSON),
     (account.set_up, SIGNED_IN),
+    (account.by_link, ANYBODY),  # each by the token of a link
 )
 
 PAGE_DOORS: tuple[tuple[Pages, Door], ...] = (
@@ -163,6 +165,8 @@ PAGE_DOORS: tuple[tuple[Pages, Door], ...] = (
     (sign_in.pages, ANYBODY),
     (own_account.pages, PERSON),
     (second_factor.pages, SIGNED_IN),
+    (email_change.asking, PERSON),
+    (email_change.by_link, ANYBODY),  # by the token in its address
     (portal.pages, _people(Right.ANSWER, portal__look_before_declining=Right.ANSWER)),
     (quoting.pages, _people(Right.ANSWER, quoting__form=Right.ANSWER)),
     (message_pages.pages, _people(Right.ANSWER)),

@@ -5,6 +5,7 @@ import json
 import pyotp
 import pytest
 
+from marketplace.accounts.models import EmailChange
 from marketplace.core import links
 from marketplace.core.actors import OPERATOR
 from marketplace.core.files import SentFile
@@ -277,6 +278,23 @@ def collected(ctx, make, browser, signed_in, admin, clock):
 def see_account(ctx, clock, person, see):
     """Look at one's own account, set a second factor up and take it away again."""
     see(person.open("/account"))
+    see(person.open("/account/email"))
+    see(person.send("/account/email", email="nowhere"))
+    person.open("/account/email")
+    wanted = {"email": "another@address.example", "current_password": PASSWORD}
+    see(person.send("/account/email", **wanted))
+    with ctx.transaction() as tx:
+        change = tx.session.query(EmailChange).one()
+        ours, theirs = (
+            links.mint(tx, side, change.id, expires_at=change.expires_at)
+            for side in (links.Purpose.EMAIL_OLD, links.Purpose.EMAIL_NEW)
+        )
+    see(person.open(f"/email-change/{ours}"))
+    see(person.open(f"/email-change/{theirs}"))
+    see(person.send("/email-change"))
+    see(person.open(f"/email-change/{theirs}"))
+    person.open("/account")
+    see(person.send("/account/email/cancel"))
     see(person.open("/account/password"))
     see(person.send("/account/password", password="short"))
     page = see(person.open("/account/second-factor"))

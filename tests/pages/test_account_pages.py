@@ -155,3 +155,40 @@ def test_whoever_tries_too_often_is_told_for_how_long_to_wait(app, ctx, browser,
         answers.add(page.text)
     assert len(answers) == 1
     assert "Please wait 1 minute" in answers.pop()
+
+
+def test_another_address_is_confirmed_on_both_and_signs_in_from_then_on(kim, browser, link_to):
+    kim.open("/account/email")
+    page = kim.send("/account/email", email="nowhere", current_password=PASSWORD)
+    assert (page.status, dict(page.form("/account/email").values)["email"]) == (422, "nowhere")
+    page = kim.send("/account/email", email="Kim.R@harbour.example", current_password=PASSWORD)
+    assert "Both addresses are written to" in page.text
+    assert "kim.r@harbour.example" in page.text
+    visitor = browser()
+    page = visitor.open(link_to("kim.r@harbour.example", "email-change"))
+    assert "This was not me" not in page.text
+    assert "Confirmed on this address" in visitor.send("/email-change").text
+    page = visitor.open(link_to("kim@harbour.example", "email-change"))
+    assert "This was not me" in page.text
+    assert "Your address is changed" in visitor.send("/email-change").text
+    page = visitor.send("/sign-in", email="kim.r@harbour.example", password=PASSWORD)
+    assert page.at == "/portal"
+    assert kim.open("/account").at.startswith("/sign-in")
+
+
+def test_it_was_not_me_stops_it_and_leads_to_another_password(kim, browser, link_to):
+    kim.open("/account/email")
+    kim.send("/account/email", email="kim.r@harbour.example", current_password=PASSWORD)
+    visitor = browser()
+    visitor.open(link_to("kim@harbour.example", "email-change"))
+    assert visitor.send("/email-change/stop").at == "/forgot-password"
+    assert kim.open("/account").at.startswith("/sign-in")
+    assert browser().open(link_to("kim.r@harbour.example", "email-change")).status == 410
+
+
+def test_what_was_asked_for_can_be_taken_back(kim):
+    kim.open("/account/email")
+    kim.send("/account/email", email="kim.r@harbour.example", current_password=PASSWORD)
+    page = kim.send("/account/email/cancel")
+    assert "Your address stays as it is" in page.text
+    assert "kim.r@harbour.example" not in page.text

@@ -8,7 +8,9 @@ import pytest
 import structlog
 
 from config import logging as ours
+from marketplace.accounts.models import EmailChange
 from marketplace.core import links
+from marketplace.core.db import new_id
 from marketplace.core.links import Purpose
 from marketplace.leads import service as leads
 from marketplace.leads.rules import LeadState
@@ -26,6 +28,8 @@ PAGES = {
     Purpose.REQUEST: ("/requests/open", "Your request"),
     Purpose.OUTCOME: ("/requests/outcome", "What came of your request"),
     Purpose.SET_PASSWORD: ("/set-password", "Choose a password"),
+    Purpose.EMAIL_OLD: ("/email-change", "This was not me"),
+    Purpose.EMAIL_NEW: ("/email-change", "Sign in by another address?"),
     Purpose.NOT_OURS: ("/requests/not-ours", "Is this request not yours?"),
     Purpose.COME_BACK: ("/come-back", "Take invitations again?"),
     Purpose.ASK_AGAIN: ("/requests/again", "nothing is sent until you agree"),
@@ -52,6 +56,11 @@ def tokens(ctx, make):
         )
     )
     with ctx.transaction() as tx:
+        change = EmailChange(
+            id=new_id(), user_id=person.id, email="new@acme.example", asked_at=tx.now,
+            expires_at=tx.now + tx.policy.email_change_within,
+        )  # fmt: skip
+        tx.session.add(change)
         pause = pauses.begin_pauses_for_misses(tx, [provider.id])[provider.id]
         about = {
             Purpose.CONFIRM_LEAD: waiting.id,
@@ -59,6 +68,8 @@ def tokens(ctx, make):
             Purpose.REQUEST: awarded.id,
             Purpose.OUTCOME: awarded.id,
             Purpose.SET_PASSWORD: person.id,
+            Purpose.EMAIL_OLD: change.id,
+            Purpose.EMAIL_NEW: change.id,
             Purpose.COME_BACK: pause,
             Purpose.ASK_AGAIN: certificate.id,
             Purpose.REMINDERS: certificate.id,

@@ -5,16 +5,22 @@ from typing import Any
 from flask.views import MethodView
 from marshmallow import Schema, fields
 
-from marketplace.accounts import own
+from marketplace.accounts import email_changes, own
 from marketplace.accounts.rules import Role
 from marketplace.accounts.sessions import SignedIn
 from marketplace.core.forms import Form
 from marketplace.web.api.sessions import CODE_AT_MOST, SessionSchema
 from marketplace.web.auth import current_actor, current_context, own_token
-from marketplace.web.fields import Choice, In, Moment, Password, Text, optional
+from marketplace.web.fields import Choice, Email, In, Moment, Password, Text, optional
 from marketplace.web.requests import Blueprint
 
 blp = Blueprint("account", __name__, url_prefix="/api/v1/account", description="One's own account")
+by_link = Blueprint(
+    "e-mail changes",
+    __name__,
+    url_prefix="/api/v1/email-changes",
+    description="Another address to sign in by, answered by the links that were mailed",
+)
 set_up = Blueprint(
     "second factor",
     __name__,
@@ -51,6 +57,33 @@ class FactorSchema(Schema):
     recovery_codes_left = fields.Integer(attribute="codes_left")
 
 
+class NewEmailSchema(ProvenIn):
+    """The address to sign in by from now on."""
+
+    email = Email(required=True)
+
+
+class LinkTokenSchema(In):
+    """The token of the link that was mailed."""
+
+    token = Text(at_most=200, required=True)
+
+
+class EmailChangeSchema(Schema):
+    """Another address that was asked for; it counts once both were confirmed."""
+
+    email = fields.String()
+    expires_at = Moment()
+    old_confirmed_at = Moment(allow_none=True)
+    new_confirmed_at = Moment(allow_none=True)
+
+
+class ConfirmedSchema(Schema):
+    """Whether both addresses have confirmed it by now."""
+
+    done = fields.Boolean()
+
+
 class AccountSchema(Schema):
     """Who somebody is here, and what they sign in by."""
 
@@ -60,6 +93,7 @@ class AccountSchema(Schema):
     role = Choice(Role, attribute="user.role")
     provider_id = fields.UUID(attribute="user.provider_id", allow_none=True)
     session_expires_at = Moment(attribute="session.expires_at")
+    email_change = fields.Nested(EmailChangeSchema, allow_none=True)
     second_factor = fields.Function(lambda account: FactorSchema().dump(account))
 
 
@@ -81,6 +115,40 @@ class FactorSetSchema(RecoveryCodesSchema):
     """The same, with the session's new token."""
 
     session = fields.Nested(SessionSchema)
+
+
+@blp.route("/email-change")
+class OwnEmailChange(MethodView):
+    @blp.arguments(NewEmailSchema)
+    @blp.response(202)
+    def post(self, form: Form) -> None:
+        """Ask to sign in by another address: both are written to, and have to confirm it."""
+        email_changes.ask_email_change(current_context(), current_actor(), own_token(), form)
+
+    @blp.response(204)
+    def delete(self) -> None:
+        """Take that back; nothing asked for is fine."""
+        email_changes.cancel_email_change(current_context(), current_actor(), own_token())
+
+
+@by_link.route("/confirmations")
+class Confirmations(MethodView):
+    @by_link.arguments(LinkTokenSchema)
+    @by_link.response(200, ConfirmedSchema)
+    @by_link.alt_response(410, description="The link was used or has lapsed")
+    def post(self, form: Form) -> dict[str, bool]:
+        """Confirm it on one address; once both have, every session of the account ends."""
+        return {"done": email_changes.confirm_email_change(current_context(), form)}
+
+
+@by_link.route("/refusals")
+class Refusals(MethodView):
+    @by_link.arguments(LinkTokenSchema)
+    @by_link.response(204)
+    @by_link.alt_response(410, description="The link was used or has lapsed")
+    def post(self, form: Form) -> None:
+        """Stop it, by the link to the address of now; every session of the account ends."""
+        email_changes.stop_email_change(current_context(), form)
 
 
 @set_up.route("")

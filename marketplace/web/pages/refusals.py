@@ -69,6 +69,9 @@ SENTENCES: Mapping[str, str] = {
     "must not be made of your own name or address, or of words of this site": N_(
         "%(field)s must not be made of your own name or address, or of words of this site"
     ),
+    "is the one that you sign in with already": N_(
+        "%(field)s is the one that you sign in with already"
+    ),
     "is not right": N_("%(field)s is not right"),
     "has lapsed: please begin again": N_("%(field)s has lapsed: please begin again"),
     "has leaked elsewhere, and is among the first to be tried: please choose one that you use "
