@@ -1,6 +1,9 @@
 """How gunicorn serves the web door; `marketplace web` adds address, processes and threads."""  # noqa: N999 (gunicorn's own name for it)
 
+import socket
+import struct
 from pathlib import Path
+from typing import Any
 
 logger_class = "config.logging.GunicornLogger"
 loglevel = "warning"
@@ -25,3 +28,17 @@ control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # nosec B108
 # Which proxies are believed is MARKETPLACE_TRUSTED_PROXIES' to say, and nobody else's.
 forwarded_allow_ips = ""
+
+PATIENCE = 20
+"""Seconds for which a thread waits to be rid of the next piece of an answer."""
+
+
+def when_ready(server: Any) -> None:
+    """Give whoever does not read the answer up: it would hold a thread for ever.
+
+    Connections take this over from the socket that accepts them (Linux, socket(7)). Whoever is slow
+    to ask is for `web_worker`.
+    """
+    for listener in server.LISTENERS:
+        patience = struct.pack("ll", PATIENCE, 0)
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
