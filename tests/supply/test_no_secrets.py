@@ -78,7 +78,7 @@ HUSH = {
     "SECRET_KEY": "hush-hush-hush-hush-hush-hush-hush-hush",
     "SECRET_KEYS_OLD": "hush-hush-hush-hush-hush-hush-hush-old-",
     "SENDGRID_API_KEY": "hush-hush-mail",
-    "DATABASE_URL": "postgresql://app:hush-hush-db@127.0.0.1:9/none",
+    "DATABASE_URL": "postgresql://app:hush-db@127.0.0.1:9/none",
     "REDIS_URL": "redis://:hush-hush-redis@127.0.0.1:9/0",
     "PUBLIC_URL": "http://localhost",
     "MAIL_FROM": "quotes@marketplace.example",
