@@ -41,21 +41,21 @@ def invite_admin(ctx: Context, actor: Actor, form: Form) -> User:
     Every other administrator is told. Who is one already is named as wrong.
     """
     with ctx.transaction() as tx:
-        there = _hold_all(tx, actor)
+        there = hold_admins(tx, actor)
         wanted = form.accept()
         email = rules.normal_email(wanted["email"])
         if any(each.email == email for each in there):
             raise Invalid([FieldError("/email", "is an administrator's already")])
         user = accounting.admin_called(tx, email, wanted["name"], actor=actor)
         _mail_link(tx, actor, there, user)
-        _tell(tx, actor, there, user, "invited")
+        tell(tx, actor, there, user, "invited")
         return user
 
 
 def mail_link_again(ctx: Context, actor: Actor, user_id: UUID) -> User:
     """Mail an administrator who never set a password a link to do so."""
     with ctx.transaction() as tx:
-        there = _hold_all(tx, actor)
+        there = hold_admins(tx, actor)
         user = _one_of(there, user_id)
         if user.can_sign_in:
             raise Conflict("they have set a password: the sign-in page mails another link")
@@ -66,31 +66,37 @@ def mail_link_again(ctx: Context, actor: Actor, user_id: UUID) -> User:
 def remove_admin(ctx: Context, actor: Actor, user_id: UUID) -> User:
     """Let an administrator in no more; every session of theirs ends at once."""
     with ctx.transaction() as tx:
-        there = _hold_all(tx, actor)
-        return _remove(tx, actor, there, _one_of(there, user_id))
+        there = hold_admins(tx, actor)
+        return _let_go(tx, actor, there, _one_of(there, user_id))
 
 
 def remove_admin_called(ctx: Context, email: str) -> User:
     """Remove the administrator with this address, for an operator."""
     with ctx.transaction() as tx:
-        there = _hold_all(tx, OPERATOR)
+        there = hold_admins(tx, OPERATOR)
         found = next((each for each in there if each.email == rules.normal_email(email)), None)
         if found is None:
             raise NotFound("there is no such administrator")
-        return _remove(tx, OPERATOR, there, found)
+        return _let_go(tx, OPERATOR, there, found)
 
 
-def _remove(tx: Transaction, actor: Actor, there: Sequence[User], user: User) -> User:
+def require_another(there: Sequence[User], user: User) -> None:
+    """Raise `Conflict` where no other administrator remains who can sign in. All are held."""
     if not any(each.can_sign_in for each in there if each.id != user.id):
         raise Conflict("an administrator has to remain who can sign in: invite another one first")
+
+
+def _let_go(tx: Transaction, actor: Actor, there: Sequence[User], user: User) -> User:
+    """Let one of them in no more, and tell all of them."""
+    require_another(there, user)
     accounting.remove_user(tx, user)
     record(tx, actor, "user.removed", user.id)
     tx.session.flush()
-    _tell(tx, actor, there, user, "removed")
+    tell(tx, actor, there, user, "removed")
     return user
 
 
-def _hold_all(tx: Transaction, actor: Actor) -> Sequence[User]:
+def hold_admins(tx: Transaction, actor: Actor) -> Sequence[User]:
     """Return all administrators, held; who was removed a moment ago decides nothing any more."""
     actor.require_admin()
     there = tx.session.scalars(
@@ -126,7 +132,7 @@ def _mail_link(tx: Transaction, actor: Actor, there: Sequence[User], user: User)
     record(tx, actor, "user.invited", user.id)
 
 
-def _tell(tx: Transaction, actor: Actor, there: Sequence[User], user: User, what: str) -> None:
+def tell(tx: Transaction, actor: Actor, there: Sequence[User], user: User, what: str) -> None:
     """Tell the administrators that there are now who has come or gone, and by whom."""
     tell_admins(
         tx,

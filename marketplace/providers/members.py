@@ -35,7 +35,7 @@ def change_role(
         user = colleague(tx, provider, member_id)
         if role is user.team_role:
             return user
-        _keep_an_owner(tx, provider, user)
+        keep_an_owner(tx, provider, user)
         was, user.team_role = user.team_role, role
         passwords.end_sessions(tx, user)
         record(
@@ -76,7 +76,7 @@ def remove_member(
             withdraw(tx, actor, invitation)
             return invitation
         user = colleague(tx, provider, member_id)
-        _keep_an_owner(tx, provider, user)
+        keep_an_owner(tx, provider, user)
         heir = me if user.id != me.id else _another_owner(tx, provider, me)
         keys.let_go_of_keys(tx, actor, user, to=heir if keep_keys else None)
         accounting.remove_user(tx, user)
@@ -84,7 +84,8 @@ def remove_member(
         return user
 
 
-def _keep_an_owner(tx: Transaction, provider: Provider, user: User) -> None:
+def keep_an_owner(tx: Transaction, provider: Provider, user: User) -> None:
+    """Raise `Conflict` where no owner remains who can sign in. The team is held."""
     if not team_of(tx.session, provider.id).keeps_an_owner_without(user):
         raise Conflict("an owner has to remain who can sign in: make somebody else an owner first")
 

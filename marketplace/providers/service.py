@@ -123,6 +123,8 @@ def _move(
     actor.require_admin()
     with ctx.transaction() as tx:
         provider, coverage = hold_provider(tx, provider_id)
+        if provider.erased_at is not None:
+            raise Conflict("this provider has left, and nobody is known who could answer for it")
         provider.apply(event, now=tx.now, reason=reason)
         coverage.state = provider.state
         record(tx, actor, f"provider.{done}", provider.id)

@@ -88,6 +88,7 @@ def request_of(
                 "extended_minutes": int(stand[each.id].extended_by / extension.MINUTE),
                 "stands_still": stand[each.id].stands_still,
                 "responded_at": each.responded_at,
+                "contact_seen_since": each.accepted_at,
                 "withdrawn_because": each.withdrawn_because,
                 "may_be_replaced": _may_be_replaced(each, lead, stand[each.id], now=now),
                 "rating_given": said[each.id].review.rating if each.id in said else None,

@@ -1,9 +1,10 @@
 """Forget who a business and its people are; what happened stays, without names."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, column, delete, select, table, update
+from sqlalchemy import Select, bindparam, column, delete, select, table, update
 
 from marketplace.core import consents, links
 from marketplace.core.actors import SYSTEM, Actor, Kind
@@ -19,7 +20,7 @@ from marketplace.leads import certificates, reminders
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.advisers import forget_advisers
-from marketplace.leads.masking import Identity, mask_identities
+from marketplace.leads.masking import mask_identities
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent, LeadState, remembered
 from marketplace.notifications import forgetting, suppressions
@@ -181,17 +182,25 @@ def _cover_in_quotes(tx: Transaction, lead: Lead) -> None:
     """Cover who it was for in every version of every quote; what was offered stays."""
     identity = lead.identity
     theirs = select(Quote).join(Invitation).where(Invitation.lead_id == lead.id)
-    for quote in tx.session.scalars(theirs.order_by(Quote.id)).all():
-        quote.body = _covered(quote.body, identity)
+    _cover(tx, theirs, lambda text: mask_identities(text, [identity]))
 
 
-def _covered(body: dict[str, Any], identity: Identity) -> dict[str, Any]:
+def cover_in_quotes_of(tx: Transaction, provider_id: UUID, cover: Callable[[str], str]) -> None:
+    """Cover words in every version of every quote of a provider; what it offered stays."""
+    theirs = select(Quote).join(Invitation).where(Invitation.provider_id == provider_id)
+    _cover(tx, theirs, cover)
+
+
+def _cover(tx: Transaction, which: Select[Quote], cover: Callable[[str], str]) -> None:
+    for quote in tx.session.scalars(which.order_by(Quote.id)).all():
+        quote.body = _covered(quote.body, cover)
+
+
+def _covered(body: dict[str, Any], cover: Callable[[str], str]) -> dict[str, Any]:
     words = {
-        name: mask_identities(each, [identity])
-        if isinstance(each, str)
-        else [mask_identities(line, [identity]) for line in each]
+        name: cover(each) if isinstance(each, str) else [cover(line) for line in each]
         for name in _WORDS
         if (each := body.get(name))
     }
-    phases = {"phases": [_covered(each, identity) for each in body.get("phases") or ()]}
+    phases = {"phases": [_covered(each, cover) for each in body.get("phases") or ()]}
     return body | words | (phases if "phases" in body else {})

@@ -14,6 +14,7 @@ from marketplace.core.actors import Kind, Right
 from marketplace.web import limits, operations
 from marketplace.web.api import (
     account,
+    account_data,
     admin_catalogue,
     admin_consultants,
     admin_events,
@@ -59,6 +60,7 @@ from marketplace.web.pages import (
     links,
     mailbox,
     own_account,
+    own_data,
     own_outcome,
     own_request,
     people_desk,
@@ -146,6 +148,7 @@ API_DOORS: tuple[tuple[Blueprint, Door], ...] = (
     (account.blp, PERSON),
     (account.set_up, SIGNED_IN),
     (account.by_link, ANYBODY),  # each by the token of a link
+    (account_data.blp, PERSON),
 )
 
 PAGE_DOORS: tuple[tuple[Pages, Door], ...] = (
@@ -161,6 +164,7 @@ PAGE_DOORS: tuple[tuple[Pages, Door], ...] = (
     (reminders.pages, ANYBODY),  # likewise
     (reminders.stopping, ANYBODY),  # likewise
     (own_request.pages, BUSINESS),
+    (own_data.pages, PERSON),
     (reminders.own, BUSINESS),
     (sign_in.pages, ANYBODY),
     (own_account.pages, PERSON),

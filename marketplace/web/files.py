@@ -1,8 +1,10 @@
 """How files come in and go out: read up to what they may have, and saved rather than shown."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from io import BytesIO
-from typing import Protocol
+from typing import Any, Protocol
 
 from flask import Response, request, send_file
 
@@ -80,6 +82,27 @@ def download(file: Kept) -> Response:
     )
     response.headers["Cache-Control"] = PRIVATE
     return response
+
+
+def as_download(name: str, data: Mapping[str, Any]) -> Response:
+    """Return what is kept of somebody as JSON, to be saved by them and kept by nobody between."""
+    text = json.dumps(data, default=_plain, ensure_ascii=False, indent=1)
+    response = Response(text, mimetype="application/json")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{name}-personal-data.json")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = PRIVATE
+    return response
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has no word for as the API writes it."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return int(value.total_seconds())
+    if isinstance(value, bytes):
+        return value.hex()
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 PRIVATE = "private, no-store"

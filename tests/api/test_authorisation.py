@@ -39,6 +39,7 @@ BUSINESS = [
     ("PUT", "/request/reminders", {"certified_on": "2026-11-20", "consent": True}),
     ("DELETE", "/request/reminders", None),
     ("GET", f"/request/attachments/{SOME_ID}", None),
+    ("GET", "/request/personal-data", None),
     ("DELETE", "/request/personal-data", None),
 ]
 PORTAL = [

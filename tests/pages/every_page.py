@@ -121,7 +121,7 @@ def collected(ctx, make, browser, signed_in, admin, clock):
 
     see(open_request(ctx, business, certification))
     see(business.open("/"))
-    for path in ("close", "outcome", "erase", "follow-on"):
+    for path in ("close", "outcome", "personal-data", "terms", "erase", "follow-on"):
         see(business.open(f"/requests/{path}"))
     for path in ("choose", "replace", "review"):
         see(business.open(f"/requests/{path}/{first.id}"))
@@ -131,6 +131,8 @@ def collected(ctx, make, browser, signed_in, admin, clock):
     for provider, lead in ((bodies[0], certification), (consultant, consulting)):
         person = signed_in(provider)
         see(person.page)
+        see(person.open("/account/data"))
+        see(person.send("/erase", password="wrong"))
         see(person.open("/portal/messages"))
         see(person.open("/portal/record"))
         if provider is consultant:

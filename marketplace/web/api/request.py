@@ -19,6 +19,7 @@ from marketplace.leads.models import Lead
 from marketplace.leads.rules import CloseReason, LeadState, Outcome, OutcomeReason
 from marketplace.leads.service import Receipt
 from marketplace.matching.left_out import LeftOut, left_out
+from marketplace.privacy.export import business_data
 from marketplace.providers.rules import ProviderKind
 from marketplace.quotes import comparison, erasure, outcome, reviews
 from marketplace.quotes.models import Review
@@ -47,7 +48,7 @@ from marketplace.web.fields import (
     YesNo,
     optional,
 )
-from marketplace.web.files import download
+from marketplace.web.files import as_download, download
 from marketplace.web.idempotency import idempotent
 from marketplace.web.pages.paper import comparison_pdf
 from marketplace.web.requests import Blueprint
@@ -441,8 +442,30 @@ class Attachment(MethodView):
             return download(found)
 
 
+class PersonalDataSchema(Schema):
+    """All that is kept: each part as its table has it, by the names of columns."""
+
+    exported_at = Moment()
+    request = fields.Dict()
+    commitment = fields.Dict(allow_none=True)
+    consents = fields.List(fields.Dict())
+    reminders = fields.Dict(allow_none=True)
+    invitations = fields.List(
+        fields.Dict(), metadata={"description": "`contact_seen_since`: who sees the contact"}
+    )
+    questions = fields.List(fields.Dict())
+    matching = fields.List(fields.Dict())
+    messages = fields.List(fields.Dict())
+    events = fields.List(fields.Dict())
+
+
 @blp.route("/personal-data")
 class PersonalData(MethodView):
+    @blp.response(200, PersonalDataSchema)
+    def get(self) -> Response:
+        """Everything that is kept of the business, for machines to read."""
+        return as_download("request", business_data(current_context(), current_actor()))
+
     @blp.response(202)
     def delete(self) -> None:
         """Close the request and erase what identifies a person."""

@@ -10,6 +10,7 @@ from flask_babel import ngettext
 from marshmallow import Schema
 from werkzeug.wrappers import Response
 
+from marketplace.core.agreements import Agreed
 from marketplace.core.errors import Conflict, FieldError, Invalid, NotFound, NotSignedIn
 from marketplace.core.forms import Form
 from marketplace.core.texts import N_
@@ -17,14 +18,16 @@ from marketplace.invitations import endings, questions
 from marketplace.invitations.rules import LIVE, InvitationState
 from marketplace.leads.rules import CloseReason, LeadState
 from marketplace.matching.left_out import left_out
+from marketplace.privacy.export import business_data, consents_of_request
 from marketplace.quotes import comparison, erasure, outcome
 from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn
 from marketplace.web.auth import REQUEST_TOKEN, current_actor, current_context
-from marketplace.web.files import download
+from marketplace.web.files import as_download, download
 from marketplace.web.languages import translate
 from marketplace.web.pages import compared
 from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.forms import Filled, read, typed_from
+from marketplace.web.pages.front import terms_page
 from marketplace.web.pages.lead_errors import LABELS as LEAD_LABELS
 from marketplace.web.pages.lead_errors import in_words
 from marketplace.web.pages.lead_form import TIMEFRAMES
@@ -104,6 +107,43 @@ def show(form: Filled) -> str:
         below=compared.below,
         justified=compared.justified,
         policy=ctx.policy,
+    )
+
+
+@pages.get("/personal-data")
+def look_at_personal_data() -> str:
+    """Show what the business agreed to, who has seen its contact, and how it has its data."""
+    ctx = current_context()
+    shown = the_request()
+    return render_template(
+        "personal_data.html",
+        request_=shown,
+        agreed=consents_of_request(ctx, current_actor()),
+        policy=ctx.policy,
+    )
+
+
+@pages.get("/personal-data/download")
+def fetch_personal_data() -> Response:
+    """Hand out everything that is kept of the business, as JSON."""
+    return as_download("request", business_data(current_context(), current_actor()))
+
+
+@pages.get("/terms")
+def agreed_terms() -> str:
+    """Show the terms that the business agreed to, with the numbers that it read."""
+    ctx = current_context()
+    agreed = consents_of_request(ctx, current_actor())
+    first = next((each for each in agreed if each.agreed is Agreed.SHARING), None)
+    if first is None:
+        raise NotFound("nothing was agreed to")
+    return terms_page(
+        Agreed.SHARING,
+        "businesses",
+        first.version,
+        numbers=first.numbers,
+        agreed_at=first.at,
+        zone=the_request()["time_zone"],
     )
 
 

@@ -1,0 +1,226 @@
+"""Everybody has their own data given to them, whole, and can have themselves forgotten."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from marketplace.accounts.models import SignIn, User
+from marketplace.accounts.passwords import actor_of
+from marketplace.core.actors import TeamRole
+from marketplace.core.agreements import Agreed
+from marketplace.core.consents import Whose, agree
+from marketplace.core.context import Origin
+from marketplace.core.db import Base
+from marketplace.core.errors import Conflict, Invalid, NotAllowed, NotSignedIn
+from marketplace.core.events import Event
+from marketplace.core.forms import Form
+from marketplace.core.jobs import Job
+from marketplace.invitations.models import Invitation
+from marketplace.matching.service import match_lead
+from marketplace.privacy.accounts import account_data, erase_account, leave
+from marketplace.privacy.export import business_data
+from marketplace.privacy.inventory import INVENTORY, WITHHELD, personal
+from marketplace.privacy.inventory import Whose as Of
+from marketplace.providers import service as providers
+from marketplace.providers import team
+from marketplace.providers.members import change_role
+from marketplace.providers.models import Provider
+from marketplace.quotes.models import Quote
+from marketplace.web.files import as_download
+from tests.factories import ADMIN, business_of
+from tests.people import PASSWORD, a_person, an_admin
+from tests.services.road import a_quote, held
+from tests.services.whole_request import a_whole_request, fill
+
+PASSED = Form({"password": PASSWORD})
+
+
+@pytest.fixture
+def ctx(ctx):
+    return ctx.at(Origin("r-1", "203.0.113.77", "page"))
+
+
+def said(app, data):
+    with app.test_request_context():
+        return as_download("request", data).get_data(as_text=True)
+
+
+def test_a_business_is_given_everything_of_the_inventory_but_what_is_withheld(ctx, make, app):
+    lead = a_whole_request(ctx, make)
+    filled = fill(ctx, [c for c in personal(Of.BUSINESS) if c not in WITHHELD])
+    given = said(app, business_data(ctx, business_of(lead)))
+    for column, mark in filled.items():
+        if column == "leads.contact_email":
+            continue  # by which its messages are found; it stands in them as well
+        assert mark in given, column
+    kept = json.loads(given)
+    assert kept["request"]["reference"] == lead.reference
+    assert kept["consents"][0]["address"] == "203.0.113.77"
+    assert kept["reminders"]["certificate"]["form"]["company"]["name"] == "Zephyrine Holdings"
+    chosen = next(each for each in kept["invitations"] if each["quote"])
+    assert chosen["contact_seen_since"]
+    assert chosen["quote"]["notes"] == "For Zephyrine Holdings."
+    assert chosen["review"]["rating"] == 4
+    whats = [each["what"] for each in kept["events"]]
+    assert {"lead.submitted", "lead.awarded", "lead.data_exported"} <= set(whats)
+    assert not set(WITHHELD) & {f"leads.{name}" for name in kept["request"]}
+
+
+def test_a_business_is_given_its_messages_and_nobody_elses(ctx, make, app):
+    lead = a_whole_request(ctx, make)
+    other = make.matched_lead()
+    given = business_data(ctx, business_of(lead))
+    assert {each["recipient"] for each in given["messages"]} == {"quillon@zephyrine.example"}
+    assert other.contact_email not in said(app, given)
+    first, second = held(make, lead)
+    whole = said(app, given)
+    for invitation in (first, second):
+        of = make.ask(lambda session, at=invitation: session.get(Provider, at.provider_id))
+        # The address of the one that was chosen was told to the business; no other's.
+        assert (of.contact_email in whole) is (invitation.state == "won")
+
+
+@pytest.fixture
+def owner(ctx, make):
+    return a_person(ctx, provider_id=make.provider().id)
+
+
+def test_whoever_signs_in_is_given_what_is_kept_of_them_and_of_nobody_else(ctx, owner, app):
+    colleague = a_person(ctx, "lee@works.example", name="Lee Okafor", provider_id=owner.provider_id)
+    with ctx.transaction() as tx:
+        agree(tx, Whose.USER, owner.id, Agreed.PROVIDER_TERMS)
+        tx.session.add(
+            SignIn(token_hash=b"x", user_id=owner.id, created_at=tx.now,
+                   expires_at=tx.now + timedelta(hours=1))
+        )  # fmt: skip
+    given = account_data(ctx, actor_of(owner))
+    text_of = said(app, given)
+    assert given["account"]["name"] == "Kim Reyes"
+    assert given["consents"][0]["address"] == "203.0.113.77"
+    assert len(given["sessions"]) == 1
+    assert "user.data_exported" in [each["what"] for each in given["events"]]
+    assert "lee@works.example" not in text_of
+    assert "Lee Okafor" not in text_of
+    assert "argon2" not in text_of
+    assert str(colleague.id) not in text_of
+    for column in personal(Of.USER):
+        table, _, name = column.partition(".")
+        if table == "users":
+            assert name in given["account"], column
+    secrets = [c for c, line in INVENTORY.items() if line.protection == "secret"]
+    assert not {c.partition(".")[2] for c in secrets if c.startswith("users.")} & set(
+        given["account"]
+    )
+
+
+def test_a_user_is_forgotten_by_their_password_alone_and_events_keep_the_id(ctx, make, owner):
+    keep = a_person(ctx, "lee@works.example", name="Lee Okafor", provider_id=owner.provider_id)
+    me = actor_of(owner)
+    team.invite_member(ctx, me, Form({"name": "New", "email": "new@works.example"}))
+    with pytest.raises(Invalid):
+        erase_account(ctx, me, Form({"password": "something else, quite long"}))
+    erase_account(ctx, me, PASSED)
+    assert make.ask(lambda session: session.get(User, keep.id)).name == "Lee Okafor"
+    for row in everything_of(make):
+        assert "kim reyes" not in row, row
+        assert "kim@harbour.example" not in row, row
+    events = make.ask(lambda session: session.scalars(
+        select(Event).where(Event.actor_id == owner.id)).all())  # fmt: skip
+    assert "user.erased" in [each.verb for each in events]
+    with pytest.raises((NotSignedIn, Invalid)):
+        erase_account(ctx, me, PASSED)
+
+
+def everything_of(make):
+    return make.ask(
+        lambda session: [
+            row
+            for table in Base.metadata.sorted_tables
+            for row in session.scalars(
+                text(f"SELECT lower(row_to_json(t)::text) FROM {table.name} t")
+            )
+        ]
+    )
+
+
+def test_the_last_owner_of_a_verified_provider_hands_over_first(ctx, owner):
+    other = a_person(ctx, "lee@works.example", name="Lee Okafor", provider_id=owner.provider_id)
+    change_role(ctx, actor_of(owner), other.id, role=TeamRole.MEMBER)
+    with pytest.raises(Conflict, match="owner has to remain"):
+        erase_account(ctx, actor_of(owner), PASSED)
+    change_role(ctx, actor_of(owner), other.id, role=TeamRole.OWNER)
+    erase_account(ctx, actor_of(owner), PASSED)
+
+
+def test_of_two_owners_who_go_at_once_one_remains(ctx, make, owner, at_once):
+    other = a_person(ctx, "lee@works.example", name="Lee Okafor", provider_id=owner.provider_id)
+    ended = at_once([lambda who=who: erase_account(ctx, actor_of(who), PASSED)
+                     for who in (owner, other)])  # fmt: skip
+    assert sorted(type(each).__name__ for each in ended) == ["Conflict", "NoneType"]
+
+
+def test_the_last_administrator_stays_and_of_two_at_once_one(ctx, at_once):
+    ada = an_admin(ctx)
+    with pytest.raises(Conflict, match="administrator has to remain"):
+        erase_account(ctx, actor_of(ada), PASSED)
+    bo = an_admin(ctx, "bo@marketplace.example")
+    ended = at_once([lambda who=who: erase_account(ctx, actor_of(who), PASSED)
+                     for who in (ada, bo)])  # fmt: skip
+    assert sorted(type(each).__name__ for each in ended) == ["Conflict", "NoneType"]
+
+
+def test_software_and_businesses_have_no_account(ctx, make):
+    lead = make.lead()
+    for act in (account_data, lambda *a: erase_account(*a, PASSED)):
+        with pytest.raises((NotAllowed, Invalid)):
+            act(ctx, business_of(lead))
+
+
+def test_erased_halfway_nothing_is_erased_and_then_all_of_it(ctx, make, owner, monkeypatch):
+    a_person(ctx, "lee@works.example", name="Lee Okafor", provider_id=owner.provider_id)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("marketplace.privacy.people.forget_bounces", killed)
+    with pytest.raises(KeyboardInterrupt):
+        erase_account(ctx, actor_of(owner), PASSED)
+    assert make.ask(lambda session: session.get(User, owner.id)).name == "Kim Reyes"
+    monkeypatch.undo()
+    erase_account(ctx, actor_of(owner), PASSED)
+    assert make.ask(lambda session: session.get(User, owner.id)).name == "erased"
+
+
+def test_a_provider_leaves_with_everybody_and_its_quotes_stay_without_their_names(ctx, make):
+    staying, leaving = make.provider(), make.provider()
+    quoted, waiting = make.matched_lead(), make.matched_lead()
+    owner = a_person(ctx, "kim@works.example", provider_id=leaving.id)
+    mine = [each for lead in (quoted, waiting) for each in held(make, lead)
+            if each.provider_id == leaving.id]  # fmt: skip
+    a_quote(ctx, mine[0], notes="Ask for Kim Reyes.")
+    member = a_person(ctx, "lee@works.example", name="Lee Okafor", provider_id=leaving.id)
+    change_role(ctx, actor_of(owner), member.id, role=TeamRole.MEMBER)
+    member = make.ask(lambda session: session.get(User, member.id))
+    with pytest.raises(NotAllowed):
+        leave(ctx, actor_of(member), PASSED)
+    leave(ctx, actor_of(owner), PASSED)
+    assert (Job.RECHECK_PROVIDER, leaving.id) in ctx.queue.jobs
+    for lead in (quoted, waiting):
+        match_lead(ctx, lead.id)
+    states = make.ask(lambda session: session.scalars(
+        select(Invitation.state).where(Invitation.provider_id == leaving.id)).all())  # fmt: skip
+    assert set(states) == {"withdrawn"}
+    body = make.ask(lambda session: session.scalars(select(Quote.body)).one())
+    assert "Kim" not in body["notes"]
+    assert body["phases"]
+    for row in everything_of(make):
+        assert "kim reyes" not in row, row
+        assert "kim@works.example" not in row, row
+        assert leaving.contact_email not in row, row
+    gone = make.ask(lambda session: session.get(Provider, leaving.id))
+    assert (gone.name, gone.state, gone.contact_name) == (leaving.name, "suspended", "erased")
+    with pytest.raises(Conflict):
+        providers.reinstate_provider(ctx, ADMIN, leaving.id)
+    assert make.ask(lambda session: session.get(Provider, staying.id)).contact_name != "erased"
