@@ -4,17 +4,17 @@ from typing import Any
 
 from sqlalchemy import delete, or_, select
 
-from marketplace.accounts import administrators, credentials, keys, rules
+from marketplace.accounts import administrators, keys, sessions
 from marketplace.accounts import queries as accounts
 from marketplace.accounts.models import ApiKey, KnownDevice, SignIn, User
+from marketplace.accounts.proving import NOT_RIGHT, is_fresh
 from marketplace.accounts.rules import Role
 from marketplace.core.actors import Actor, Kind
 from marketplace.core.consents import consents_of
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import Json
-from marketplace.core.errors import Conflict, FieldError, Invalid, NotAllowed, NotSignedIn
+from marketplace.core.errors import FieldError, Invalid, NotAllowed, NotSignedIn
 from marketplace.core.events import Event, record
-from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.core.links import Link
 from marketplace.leads.masking import Identity, mask_identities
@@ -76,50 +76,47 @@ def _as_contact(provider: Provider | None, me: User) -> Json | None:
     return {name: getattr(provider, name) for name in names}
 
 
-def erase_account(ctx: Context, actor: Actor, form: Form) -> None:
-    """Forget who somebody is, once their password says that it is them; or raise.
+def erase_account(ctx: Context, actor: Actor, token: str) -> None:
+    """Forget who somebody is that has just proved to be it (`own.prove`); or raise.
 
     `Conflict` where they are the last owner of a provider that is verified, or the last
     administrator: they hand over first, or the provider leaves. What they did stays under an id.
     """
-    password_hash = _check_password(ctx, actor, form)
     with ctx.transaction() as tx:
-        me = _hold_me(tx, actor, password_hash)
+        if actor.kind is Kind.ADMIN:
+            there = administrators.hold_admins(tx, actor)
+            me = _me(tx, actor)
+            administrators.require_another(there, me)
+        else:
+            provider, _ = hold_provider(tx, actor.own_provider())
+            me = _me(tx, actor)
+            _leave_team(tx, actor, provider, me)
+        _require_proof(ctx, tx, actor, token)
         forget_user(tx, actor, me, verb="user.erased")
         if me.role is Role.ADMIN:
             tx.session.flush()
             administrators.tell(tx, actor, [me], me, "removed")
 
 
-def _hold_me(tx: Transaction, actor: Actor, password_hash: str) -> User:
-    """Return whoever acts, held with those who stay, so that of two one finds itself the last."""
-    if actor.kind is Kind.ADMIN:
-        there = administrators.hold_admins(tx, actor)
-        me = _me(tx, actor, password_hash)
-        administrators.require_another(there, me)
-        return me
-    provider, _ = hold_provider(tx, actor.own_provider())
-    me = _me(tx, actor, password_hash)
+def _leave_team(tx: Transaction, actor: Actor, provider: Provider, me: User) -> None:
     if provider.state is ProviderState.VERIFIED:
         keep_an_owner(tx, provider, me)
     keys.let_go_of_keys(tx, actor, me, to=None)
     if provider.contact_email == me.email:
         erase_contact(tx, actor, provider)
     record(tx, actor, "provider.member_removed", provider.id, user=str(me.id))
-    return me
 
 
-def leave(ctx: Context, actor: Actor, form: Form) -> None:
-    """Let a provider leave for good: an owner says so, and says who they are by their password.
+def leave(ctx: Context, actor: Actor, token: str) -> None:
+    """Let a provider leave for good: an owner says so that has just proved to be it.
 
     It is invited no more, and what it holds is taken back, by the steps of a suspension; the people
     who sign in for it, its keys, its webhook and its contact are forgotten. What it is called, and
     the quotes that businesses have, stay, with the names of its people covered.
     """
-    password_hash = _check_password(ctx, actor, form)
     with ctx.transaction() as tx:
         provider, me = hold_team(tx, actor)
-        _me(tx, actor, password_hash)
+        _require_proof(ctx, tx, actor, token)
         _, coverage = hold_provider(tx, provider.id)
         if provider.state is ProviderState.VERIFIED:
             provider.apply(ProviderEvent.SUSPEND, now=tx.now, reason=LEFT)
@@ -150,25 +147,16 @@ def _covering(provider: Provider, people: Any) -> Any:
     return lambda text: mask_identities(text, identities)
 
 
-def _check_password(ctx: Context, actor: Actor, form: Form) -> str:
-    """Return the hash that the password in a form is right for, or raise; a slow check."""
-    password = rules.normal_password(form.accept()["password"])
-    with ctx.reading() as session:
-        me = session.get(User, actor.id) if actor.id else None
-    stored = me.password_hash if me else None
-    is_exact = me is None or me.password_is_exact
-    if not credentials.is_password(password, stored, is_exact=is_exact) or stored is None:
-        raise Invalid([FieldError("/password", "is not right")])
-    return stored
+def _require_proof(ctx: Context, tx: Transaction, actor: Actor, token: str) -> None:
+    if not is_fresh(sessions.own_session(tx, actor, token), ctx):
+        raise Invalid([FieldError("/current_password", NOT_RIGHT)])
 
 
-def _me(tx: Transaction, actor: Actor, password_hash: str | None = None) -> User:
-    """Return whoever acts, locked; `password_hash`: what their password was checked against."""
+def _me(tx: Transaction, actor: Actor) -> User:
+    """Return whoever acts, locked."""
     if actor.kind not in (Kind.PROVIDER, Kind.ADMIN) or actor.id is None:
         raise NotAllowed("this is for people who signed in")
     me = accounts.lock_user(tx.session, actor.id)
-    if me.disabled_at is not None and me.role is not Role.ADMIN:
+    if me.disabled_at is not None:
         raise NotSignedIn("please sign in")
-    if password_hash is not None and me.password_hash != password_hash:
-        raise Conflict("the password was changed a moment ago")
     return me

@@ -154,8 +154,13 @@ INVENTORY: Mapping[str, Line] = {
     **_lines("links", "token_hash", _N, _SECRET, _DELETED, "links"),
     # People who sign in.
     **_lines("users", "email name", _U, _PERSONAL, _EMPTIED, "people_let_out"),
-    **_lines("users", "password_hash totp_secret", _U, _SECRET, _EMPTIED, "people_let_out"),
+    **_lines(
+        "users", "password_hash totp_secret totp_sealed",
+        _U, _SECRET, _EMPTIED, "people_let_out",
+    ),
     **_lines("sign_ins", "token_hash", _U, _SECRET, _DELETED, "sign_ins"),
+    **_lines("sign_ins", "device network", _U, _PERSONAL, _DELETED, "sign_ins"),
+    **_lines("recovery_codes", "code_hash", _U, _SECRET, _DELETED, "people_let_out"),
     **_lines("known_devices", "mark_hash", _U, _SECRET, _DELETED, "devices"),
     **_lines("api_keys", "token_hash", _P, _SECRET, _STAYS, "it is revoked"),
     **_lines("api_keys", "scopes", _N, _PLAIN, _STAYS, "the provider"),

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from marketplace.accounts import factors
 from marketplace.accounts import queries as accounts
 from marketplace.accounts.models import KnownDevice, SignIn, User
 from marketplace.core import consents
@@ -42,7 +43,8 @@ def forget_user(tx: Transaction, actor: Actor, user: User, *, verb: str) -> None
         tx.session.execute(delete(held).where(held.user_id == user.id))
     consents.withdraw_all(tx, Whose.USER, user.id)
     user.email, user.name = f"{user.id}@{ERASED}.invalid", ERASED
-    user.password_hash = user.totp_secret = user.totp_used_step = None
+    user.password_hash = None
+    factors.forget(tx, user)
     user.disabled_at = user.disabled_at or tx.now
     user.erased_at = tx.now
     record(tx, actor, verb, user.id)

@@ -132,7 +132,8 @@ def collected(ctx, make, browser, signed_in, admin, clock):
         person = signed_in(provider)
         see(person.page)
         see(person.open("/account/data"))
-        see(person.send("/erase", password="wrong"))
+        see(person.send("/erase", current_password="wrong"))
+        see(person.open("/account/data/leave"))
         see(person.open("/portal/messages"))
         see(person.open("/portal/record"))
         if provider is consultant:

@@ -21,6 +21,7 @@ from marketplace.web.api.common import LeadIn
 from marketplace.web.api.provider_schemas import NewProviderSchema
 from marketplace.web.api.request import RemindersIn
 from marketplace.web.requests import load
+from tests.conftest import nothing_held
 from tests.factories import business_of, lead_form
 from tests.providers import application
 from tests.services.road import an_awarded_lead, held
@@ -104,7 +105,7 @@ def test_erasure_takes_back_everything_once_and_leaves_the_network_alone(ctx, ma
 )
 def test_nothing_else_of_a_consent_changes(ctx, make, change):
     make.lead()
-    with pytest.raises(DBAPIError, match="append-only"), ctx.transaction() as tx:
+    with pytest.raises(DBAPIError, match=r"append-only|permission denied"), ctx.transaction() as tx:
         tx.session.execute(text(change))
     assert len(kept(make)) == 1
 
@@ -117,18 +118,16 @@ def test_an_address_may_be_cut_and_a_cut_one_stays(ctx, make):
     assert [each.address for each in kept(make)] == ["203.0.113.0/24"]
 
 
-def test_what_stood_beside_requests_and_certificates_is_carried_over(ctx, make):
+def test_what_stood_beside_requests_and_certificates_is_carried_over(installation, ctx, make):
     lead = an_awarded_lead(ctx, make)
     form = load(RemindersIn(), {"certified_on": "2026-11-20", "consent": True})
     outcome.want_reminders(ctx, business_of(lead), form, door="link")
     before = kept(make)
     (written,) = Path(*migrations).glob("*_consents.py")
     carried = written.read_text(encoding="utf-8").split('"""')[3]
-    with ctx.transaction() as tx:
-        tx.session.execute(text("ALTER TABLE consents DISABLE TRIGGER USER"))
-        tx.session.execute(text("DELETE FROM consents"))
-        tx.session.execute(text("ALTER TABLE consents ENABLE TRIGGER USER"))
-        tx.session.execute(text(carried))
+    with nothing_held(installation.app) as connection:
+        connection.execute("DELETE FROM consents")
+        connection.execute(carried)
     after = sorted(kept(make), key=lambda each: each.agreed != Agreed.SHARING)
     same = ("subject_id", "subject_kind", "agreed", "version", "is_withdrawal", "at", "address")
     assert [{name: getattr(each, name) for name in same} for each in after] == [

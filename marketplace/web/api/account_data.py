@@ -1,14 +1,19 @@
 """What is kept of whoever signs in: for themselves to have, and to have erased."""
 
+from collections.abc import Callable
+
 from flask import Response
 from flask.views import MethodView
 from marshmallow import Schema, fields
 
-from marketplace.accounts.rules import PASSWORD_LENGTH
+from marketplace.accounts import own
+from marketplace.core.actors import Actor
+from marketplace.core.context import Context
 from marketplace.core.forms import Form
 from marketplace.privacy import accounts
-from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import In, Moment, Text
+from marketplace.web.api.account import ProvenIn
+from marketplace.web.auth import current_actor, current_context, own_token
+from marketplace.web.fields import Moment
 from marketplace.web.files import as_download
 from marketplace.web.requests import Blueprint
 
@@ -18,12 +23,6 @@ blp = Blueprint(
     url_prefix="/api/v1/account",
     description="What is kept of whoever signs in",
 )
-
-
-class PasswordIn(In):
-    """That it is them, once more."""
-
-    password = Text(at_most=PASSWORD_LENGTH[1], required=True)
 
 
 class AccountDataSchema(Schema):
@@ -50,9 +49,16 @@ class PersonalData(MethodView):
 
 @blp.route("")
 class Account(MethodView):
-    @blp.arguments(PasswordIn)
+    @blp.arguments(ProvenIn)
     @blp.response(204)
     @blp.alt_response(409, description="The last owner, or the last administrator")
     def delete(self, form: Form) -> None:
         """Have one's account erased, by one's password; what was done stays under an id."""
-        accounts.erase_account(current_context(), current_actor(), form)
+        prove_and(accounts.erase_account, form)
+
+
+def prove_and(act: Callable[[Context, Actor, str], None], form: Form) -> None:
+    """Do what takes a proof just given: by the password, and by a code where there is one."""
+    ctx, actor, token = current_context(), current_actor(), own_token()
+    own.prove(ctx, actor, token, form)
+    act(ctx, actor, token)
