@@ -6,7 +6,7 @@ from sqlalchemy import delete, or_, select
 
 from marketplace.accounts import administrators, keys, sessions
 from marketplace.accounts import queries as accounts
-from marketplace.accounts.models import ApiKey, KnownDevice, SignIn, User
+from marketplace.accounts.models import ApiKey, EmailChange, KnownDevice, SignIn, User
 from marketplace.accounts.proving import NOT_RIGHT, is_fresh
 from marketplace.accounts.rules import Role
 from marketplace.core.actors import Actor, Kind
@@ -45,6 +45,9 @@ def account_data(ctx: Context, actor: Actor) -> dict[str, Any]:
             "devices": select(KnownDevice)
             .where(KnownDevice.user_id == me.id)
             .order_by(KnownDevice.first_used_at),
+            "email_changes": select(EmailChange)
+            .where(EmailChange.user_id == me.id)
+            .order_by(EmailChange.id),
             "api_keys": select(ApiKey).where(ApiKey.made_by == me.id).order_by(ApiKey.id),
         }
         found: Json = {

@@ -160,6 +160,7 @@ INVENTORY: Mapping[str, Line] = {
     ),
     **_lines("sign_ins", "token_hash", _U, _SECRET, _DELETED, "sign_ins"),
     **_lines("sign_ins", "device network", _U, _PERSONAL, _DELETED, "sign_ins"),
+    **_lines("email_changes", "email", _U, _PERSONAL, _DELETED, "email_changes"),
     **_lines("recovery_codes", "code_hash", _U, _SECRET, _DELETED, "people_let_out"),
     **_lines("known_devices", "mark_hash", _U, _SECRET, _DELETED, "devices"),
     **_lines("api_keys", "token_hash", _P, _SECRET, _STAYS, "it is revoked"),

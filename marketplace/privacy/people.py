@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.accounts import factors
 from marketplace.accounts import queries as accounts
-from marketplace.accounts.models import KnownDevice, SignIn, User
+from marketplace.accounts.models import EmailChange, KnownDevice, SignIn, User
 from marketplace.core import consents
 from marketplace.core.actors import SYSTEM, Actor
 from marketplace.core.consents import Whose
@@ -21,7 +21,7 @@ from marketplace.providers.models import TeamInvitation
 
 ERASED = "erased"
 
-HELD_BY_USERS: tuple[Any, ...] = (SignIn, KnownDevice)
+HELD_BY_USERS: tuple[Any, ...] = (SignIn, KnownDevice, EmailChange)
 """Tables whose rows are a user's alone (`user_id`), and go with them."""
 
 
@@ -32,7 +32,9 @@ def forget_user(tx: Transaction, actor: Actor, user: User, *, verb: str) -> None
     """
     if user.erased_at is not None:
         return
-    forget_messages(tx, [user.id, *_invited_by(tx.session, user)])
+    asked = tx.session.scalars(select(EmailChange.id).where(EmailChange.user_id == user.id)).all()
+    forget_messages(tx, [user.id, *asked, *_invited_by(tx.session, user)])
+    tx.session.execute(delete(Link).where(Link.subject_id.in_(asked)))
     forget_reader(tx, user.email)
     forget_bounces(tx, user.email)
     invited = select(TeamInvitation.id).where(TeamInvitation.invited_by == user.id)

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy import exists as there_is
 from sqlalchemy.orm import Session
 
-from marketplace.accounts.models import KnownDevice, SignIn, User
+from marketplace.accounts.models import EmailChange, KnownDevice, SignIn, User
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import one_of
@@ -167,6 +167,13 @@ RULES = (
         N_("Sessions that have ended"),
         SignIn,
         func.least(func.coalesce(SignIn.ended_at, SignIn.expires_at), SignIn.expires_at),
+        lambda policy: policy.sign_ins_kept,
+    ),
+    Rule(
+        "email_changes",
+        N_("Changes of address that are over"),
+        EmailChange,
+        EmailChange.expires_at,
         lambda policy: policy.sign_ins_kept,
     ),
     Rule(

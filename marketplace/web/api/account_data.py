@@ -34,6 +34,7 @@ class AccountDataSchema(Schema):
     consents = fields.List(fields.Dict())
     sessions = fields.List(fields.Dict())
     devices = fields.List(fields.Dict())
+    email_changes = fields.List(fields.Dict())
     api_keys = fields.List(fields.Dict())
     messages = fields.List(fields.Dict())
     events = fields.List(fields.Dict())
