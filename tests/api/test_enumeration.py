@@ -1,0 +1,189 @@
+"""Nobody learns who is known here: the same answer to the letter, and the same work behind it."""
+
+import json
+import re
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+
+from marketplace.accounts import credentials, passwords
+from marketplace.accounts.models import User
+from marketplace.core import links
+from marketplace.core.db import db
+from marketplace.core.links import Purpose
+from marketplace.leads import service as leads
+from tests.factories import lead_form
+from tests.people import PASSWORD, a_person, bearer, session_token
+from tests.providers import application
+from tests.services.test_leads import confirmed, submitted, token_for
+
+RANDOM = ("X-Request-Id", "Date")
+
+
+def told(response):
+    """Return all that an answer tells, but for what is drawn anew every time."""
+    body = response.get_data(as_text=True)
+    body = re.sub(r"R-[0-9A-Z]{6}", "R-", body)
+    body = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "id", body)
+    headers = [(name, value) for name, value in response.headers if name not in RANDOM]
+    return response.status_code, body, sorted(headers)
+
+
+class Work:
+    """How many statements went to the database, and how many slow hashes were made."""
+
+    statements = hashes = 0
+
+
+@contextmanager
+def work(app, monkeypatch):
+    """Count what is done inside."""
+    done, real = Work(), credentials._hasher
+
+    class Counting(type(real)):
+        def verify(self, *args):
+            done.hashes += 1
+            return real.verify(*args)
+
+        def hash(self, *args, **kwargs):
+            done.hashes += 1
+            return real.hash(*args, **kwargs)
+
+    def count(*_):
+        done.statements += 1
+
+    counting = Counting(time_cost=1, memory_cost=256, parallelism=1)
+    with app.app_context(), monkeypatch.context() as changed:
+        engine = db.engine
+        changed.setattr(credentials, "_hasher", counting)
+        event.listen(engine, "before_cursor_execute", count)
+        try:
+            yield done
+        finally:
+            event.remove(engine, "before_cursor_execute", count)
+
+
+@pytest.fixture
+def kim(ctx):
+    return a_person(ctx)
+
+
+def test_signing_in_tells_nothing_and_works_as_hard_whatever_was_wrong(
+    app, client, ctx, kim, monkeypatch
+):
+    gone = a_person(ctx, "gone@harbour.example", provider_id=kim.provider_id)
+    fresh = a_person(ctx, "new@harbour.example", provider_id=kim.provider_id, password=None)
+    with ctx.transaction() as tx:
+        tx.session.get_one(User, gone.id).disabled_at = tx.now
+    tries = {
+        "unknown": ("nobody@harbour.example", PASSWORD),
+        "wrong": (kim.email, "seven noisy herons"),
+        "disabled": (gone.email, PASSWORD),
+        "no password yet": (fresh.email, PASSWORD),
+    }
+    credentials.is_password("x", None)  # what nobody's password is compared with is made once
+    answers, costs = {}, {}
+    for name, (email, password) in tries.items():
+        with work(app, monkeypatch) as done:
+            body = {"email": email, "password": password}
+            answers[name] = told(client.post("/api/v1/sessions", json=body))
+        costs[name] = (done.hashes, done.statements)
+    assert len(set(map(str, answers.values()))) == 1, answers
+    assert answers["wrong"][0] == 401
+    assert {hashes for hashes, _ in costs.values()} == {1}, costs
+    statements = [each for _, each in costs.values()]
+    assert max(statements) - min(statements) <= 4, costs
+
+
+def test_a_reset_is_asked_alike_and_takes_as_long_for_anybody(client, ctx, kim):
+    answers = set()
+    for email in (kim.email, "nobody@harbour.example"):
+        begun = time.monotonic()
+        answers.add(str(told(client.post("/api/v1/password-resets", json={"email": email}))))
+        assert time.monotonic() - begun >= passwords.LIKE_TIME
+    assert len(answers) == 1
+
+
+def test_a_form_is_answered_alike_whether_or_not_the_business_has_a_request(
+    app, client, ctx, make, monkeypatch
+):
+    confirmed(ctx, make, 1)
+    other_contact = lead_form(1)
+    other_contact["contact"]["email"] = "sam@elsewhere.example"
+    sent = {"first": lead_form(2), "same contact": lead_form(1), "other contact": other_contact}
+    answers, costs = {}, {}
+    for name, form in sent.items():
+        with work(app, monkeypatch) as done:
+            answers[name] = told(client.post("/api/v1/leads", json=form))
+        costs[name] = done.statements
+    assert len(set(map(str, answers.values()))) == 1, answers
+    assert answers["first"][0] == 202
+    assert json.loads(answers["first"][1])["status"] == "awaiting_confirmation"
+    assert max(costs.values()) - min(costs.values()) <= 4, costs
+
+
+def test_a_confirmation_tells_not_why_it_opens_nothing(client, ctx, make, clock):
+    used = submitted(ctx, make, 1)
+    used_token = token_for(ctx, used)
+    leads.confirm_lead(ctx, used_token)
+    lapsed_token = token_for(ctx, submitted(ctx, make, 2))
+    clock.advance(days=4)
+    tokens = (used_token, lapsed_token, links.new_token("confirm"), "confirm_" + "x" * 32, "x")
+    answers = {
+        str(told(client.post("/api/v1/leads/confirmations", json={"token": token})))
+        for token in tokens
+    }
+    assert len(answers) == 1, answers
+    assert "410" in answers.pop()
+
+
+def test_a_request_token_tells_not_why_it_opens_nothing(client, ctx, make):
+    lead, _ = confirmed(ctx, make, 1)
+    with ctx.transaction() as tx:
+        moment = tx.now + timedelta(microseconds=1)
+        lapsed = links.mint(tx, Purpose.REQUEST, lead.id, expires_at=moment)
+    ctx.clock.advance(seconds=1)
+    tokens = (lapsed, links.new_token("request"), "request_x", links.new_token("session"))
+    answers = {str(told(client.get("/api/v1/request", headers=bearer(each)))) for each in tokens}
+    assert len(answers) == 1, answers
+    assert "401" in answers.pop()
+
+
+def test_whoever_invites_a_colleague_learns_nothing_of_the_address(client, ctx, make):
+    ours, theirs = make.provider(), make.provider()
+    a_person(ctx, "sam@kestrel.example", provider_id=theirs.id)
+    headers = bearer(session_token(ctx, a_person(ctx, provider_id=ours.id)))
+    answers = set()
+    for email in ("sam@kestrel.example", "max@kestrel.example"):
+        body = {"name": "A Colleague", "email": email, "role": "member"}
+        answer = client.post("/api/v1/portal/team", json=body, headers=headers)
+        assert answer.status_code == 201, answer.json
+        answers.add(str(told(answer)).replace(email, "address"))
+    assert len(answers) == 1, answers
+
+
+def test_an_application_is_answered_alike_whoever_is_known(client, ctx, kim):
+    known = application(contact={"name": "Kim Reyes", "email": kim.email})
+    fresh = application("Another Name", contact={"name": "Kim Reyes", "email": "a@b.example"})
+    answers = {
+        str(told(client.post("/api/v1/provider-applications", json=each)))
+        for each in (known, known, fresh)
+    }
+    assert len(answers) == 1, answers
+
+
+def test_a_number_is_checked_without_a_look_at_who_has_it(app, client, ctx, make, monkeypatch):
+    taken, free = "51 824 753 556", "33 051 775 556"
+    company = {**lead_form(1)["company"], "registration_number": taken}
+    confirmed(ctx, make, 1, company=company)
+    with work(app, monkeypatch) as done:
+        answers = {
+            str(told(client.get("/checks/number", query_string={"country": "AU", "typed": each})))
+            for each in (taken, free)
+        }
+    assert done.statements == 0
+    assert len(answers) == 1, answers
+    assert "are right" in answers.pop()
