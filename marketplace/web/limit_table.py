@@ -128,7 +128,7 @@ _REPORT = Line(
     "reports",
     "30 per minute; 300 per hour",
     OPEN,
-    "administrators alone; each runs within the time that one statement may take",
+    "administrators, or a provider about itself: few, and known",
 )
 _SEARCH = Line(
     "searches",
