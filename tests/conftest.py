@@ -22,6 +22,7 @@ from config.settings import Settings
 from marketplace.accounts import credentials
 from marketplace.bootstrap import Product, build
 from marketplace.catalogue.seeding import seed_catalogue
+from marketplace.core import events
 from marketplace.core.context import Context
 from marketplace.core.db import Base, db
 from marketplace.core.jobs import Job
@@ -31,6 +32,7 @@ from marketplace.migrations.privileges import APPEND_ONLY
 from marketplace.migrations.schema import upgrade
 from marketplace.web.app import create_app
 from tests.factories import Factory
+from tests.facts_of_events import wrong_facts
 from tests.fuzz.summary import pytest_runtest_logreport, pytest_terminal_summary
 
 __all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]
@@ -48,6 +50,18 @@ STRONG = credentials._hasher
 """What passwords are really hashed with: slow on purpose, which tests that sign in need not be."""
 
 credentials._hasher = PasswordHasher(time_cost=1, memory_cost=256, parallelism=1)
+
+_as_written = events.written
+
+
+def _held_to_the_table(*arguments: Any) -> Any:
+    """Return the columns of an event, and fail where its facts say what none may."""
+    columns = _as_written(*arguments)
+    assert not wrong_facts(columns["verb"], columns["facts"]), (columns["verb"], columns["facts"])
+    return columns
+
+
+events.written = _held_to_the_table
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ Append-only, by a trigger: a withdrawal is a row as well. One thing may change: 
 stands here for as long as what it proves stands, and is cut to its network when that is erased.
 """
 
-import ipaddress
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +16,7 @@ from marketplace.core import agreements
 from marketplace.core.agreements import Agreed
 from marketplace.core.context import Transaction
 from marketplace.core.db import Base, Id, Json, new_id
+from marketplace.core.networks import network_of
 
 
 class Whose(StrEnum):
@@ -100,21 +100,6 @@ def forget_addresses(
         if each.agreed in but:
             continue
         each.address = each.address and network_of(each.address)
-
-
-def network_of(address: str) -> str | None:
-    """Return the network of an address: 24 bits of IPv4, 48 of IPv6; of a network, itself.
-
-    That many belong to one site or one provider of access (RFC 6177, RFC 6598), so it says from
-    where on the network something came and no longer from whom.
-    """
-    if "/" in address:
-        return address
-    try:
-        known = ipaddress.ip_address(address)
-    except ValueError:
-        return None
-    return str(ipaddress.ip_network((known, 24 if known.version == 4 else 48), strict=False))
 
 
 def _last(session: Session, subject_id: UUID, agreed: Agreed) -> Consent | None:

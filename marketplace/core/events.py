@@ -4,7 +4,7 @@ Append-only, by permission and by triggers in the database; `sealing_log` chains
 Facts are codes, ids and numbers: no personal content.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,20 +23,38 @@ from sqlalchemy import (
     bindparam,
     insert,
     select,
+    text,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Transaction
 from marketplace.core.db import Base, Id, Json, new_id
 from marketplace.core.direct import Direct
+from marketplace.core.networks import network_of
+
+NOTHING_IN_PARTICULAR = UUID(int=0)
+"""The subject of what was done to no one thing, but to many at once."""
 
 
 class Event(Base):
     """One thing that happened."""
 
     __tablename__ = "events"
-    __table_args__ = (Index(None, "subject_id"), Index(None, "actor_id"))
+    __table_args__ = (
+        Index(None, "subject_id"),
+        Index(None, "actor_id"),
+        Index(
+            "uq_events_contact_read",
+            "subject_id",
+            "actor_kind",
+            text(f"coalesce(actor_id, '{UUID(int=0)}'::uuid)"),
+            text("(facts ->> 'day')"),
+            unique=True,
+            postgresql_where=text("verb = 'lead.contact_read'"),
+        ),
+    )
 
     id: Mapped[Id]
     at: Mapped[datetime]
@@ -79,11 +97,27 @@ def record_each(tx: Transaction, actor: Actor, verb: str, subjects: Mapping[UUID
     )
 
 
+def record_contact_reads(
+    tx: Transaction, actor: Actor, leads: Iterable[UUID], **facts: Any
+) -> None:
+    """Write down that `actor` was shown the contacts of these, once a day (in UTC) for each.
+
+    Whoever asks again is not written down again, by a unique index: so that reading stays quick,
+    and a program that looks every minute does not drown what else happened.
+    """
+    facts |= {"day": tx.now.date().isoformat(), "door": tx.origin.door}
+    _WRITE_ONCE.run(
+        tx.session,
+        *(written(tx, actor, "lead.contact_read", each, facts) for each in dict.fromkeys(leads)),
+    )
+
+
 _events: Any = Event.__table__
 _COLUMNS = (
     "id", "at", "actor_kind", "actor_id", "verb", "subject_id", "facts", "request_id", "address",
 )  # fmt: skip
 _WRITE = Direct(insert(_events), columns=_COLUMNS)
+_WRITE_ONCE = Direct(postgresql.insert(_events).on_conflict_do_nothing(), columns=_COLUMNS)
 
 
 def recorded_with(change: CTE) -> Insert:
@@ -96,7 +130,11 @@ def recorded_with(change: CTE) -> Insert:
 
 
 def written(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, facts: Json) -> Json:
-    """Return the columns of an event."""
+    """Return the columns of an event.
+
+    Of where it came from the network alone: a whole address tells of a person, and nothing can be
+    erased from here. Where it is needed whole, it stands where it can be (consents, sign-ins).
+    """
     return {
         "id": new_id(),
         "at": tx.now,
@@ -106,7 +144,7 @@ def written(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, facts: J
         "subject_id": subject_id,
         "facts": facts,
         "request_id": tx.origin.request_id,
-        "address": tx.origin.address,
+        "address": network_of(tx.origin.address),
     }
 
 

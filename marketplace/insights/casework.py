@@ -17,6 +17,7 @@ from marketplace.invitations.rules import InvitationState
 from marketplace.invitations.waits import Window
 from marketplace.leads import advisers, certificates
 from marketplace.leads import queries as leads
+from marketplace.leads.contact_reads import note_leads_shown
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
 from marketplace.notifications import commitment, suppressions
@@ -44,7 +45,8 @@ def found_leads(
         if after is not None:
             rows = rows.where(Lead.id < after)
         found = session.scalars(rows.order_by(Lead.id.desc()).limit(limit + 1)).all()
-        return found[:limit], found[limit - 1].id if len(found) > limit else None
+    note_leads_shown(ctx, actor, found[:limit])
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
 def lead_case(ctx: Context, actor: Actor, lead_id: UUID) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def lead_case(ctx: Context, actor: Actor, lead_id: UUID) -> dict[str, Any]:
         quotes = comparison.quotes_of_lead(session, actor, lead)
         views = attachments.views(session, quotes.values())
         providers = _providers(session, held)
-        return {
+        shown = {
             **lead.columns,
             "consultants_used": advisers.advisers_of(session, lead),
             "mail_stopped": suppressions.suppression_of(session, lead.contact_email),
@@ -75,6 +77,8 @@ def lead_case(ctx: Context, actor: Actor, lead_id: UUID) -> dict[str, Any]:
             "questions": invitations.questions_for_lead(session, lead.id),
             "history": _history(session, [lead.id, *(each.id for each in held)]),
         }
+    note_leads_shown(ctx, actor, [lead])
+    return shown
 
 
 def _providers(session: Session, held: Sequence[Invitation]) -> dict[UUID, Provider]:

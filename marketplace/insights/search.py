@@ -15,6 +15,7 @@ from marketplace.core.actors import Actor
 from marketplace.core.context import Context
 from marketplace.core.db import words_begin
 from marketplace.leads import models as lead_models
+from marketplace.leads.contact_reads import note_leads_shown
 from marketplace.leads.models import Lead
 from marketplace.providers import models as provider_models
 from marketplace.providers.models import Accreditation, Provider
@@ -58,11 +59,13 @@ def find(ctx: Context, actor: Actor, typed: str) -> Found:
         }
         leads = session.scalars(select(Lead).where(Lead.id.in_(lead_ids)))
         providers = session.scalars(select(Provider).where(Provider.id.in_(provider_ids)))
-        return Found(
+        found = Found(
             None,
             sorted(leads, key=lambda lead: lead_ids.index(lead.id)),
             sorted(providers, key=lambda provider: provider.id, reverse=True)[:AT_MOST],
         )
+    note_leads_shown(ctx, actor, found.leads)
+    return found
 
 
 def _ids(

@@ -20,6 +20,7 @@ from marketplace.invitations.models import Invitation, Miss
 from marketplace.invitations.rules import free_places
 from marketplace.invitations.track_record import Missed
 from marketplace.leads import queries as leads
+from marketplace.leads.contact_reads import note_leads_shown
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
 from marketplace.notifications.mailboxes import OVER_CAP
@@ -165,7 +166,7 @@ def worklist(ctx: Context, actor: Actor, *, only: Kind | None = None) -> Worklis
             limit = SHOWN if only is None else SHOWN_ALONE
             return session.execute(rows[kind].limit(limit)).all()
 
-        return Worklist(
+        shown = Worklist(
             counts={kind: counts._mapping[kind] for kind in Kind},
             at_risk=[(promise, lead) for promise, lead in found(Kind.CLOCKS)],
             in_review=[lead for (lead,) in found(Kind.REVIEW)],
@@ -181,6 +182,8 @@ def worklist(ctx: Context, actor: Actor, *, only: Kind | None = None) -> Worklis
             expiring=[Held(*row) for row in found(Kind.EXPIRING)],
             stopped=[suppression for (suppression,) in found(Kind.STOPPED)],
         )
+    note_leads_shown(ctx, actor, shown.in_review)
+    return shown
 
 
 def _rows(now: datetime, policy: Policy) -> dict[Kind, Select[*tuple[Any, ...]]]:

@@ -264,6 +264,8 @@ def finish_invitations(
     for invitation in live:
         if invitation.id == chosen_id:
             end(tx, actor, invitation, InvitationEvent.WIN)
+            provider = str(invitation.provider_id)
+            record(tx, SYSTEM, "lead.contact_read", lead.id, provider=provider, door="mail")
             tell_holder(
                 tx,
                 "invitation_won",

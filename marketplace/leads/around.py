@@ -6,13 +6,13 @@ that within an hour is known by those.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 from rapidfuzz import fuzz
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from marketplace.core.networks import network_of
 from marketplace.leads.models import Lead
 from marketplace.leads.trust import fingerprint
 from marketplace.notifications.mailboxes import mailbox_of
@@ -92,12 +92,3 @@ def around(
 def is_copy(text: str | None, other: str | None) -> bool:
     """Return whether two fingerprints are of one text, a few words changed."""
     return bool(text and other and fuzz.ratio(text, other, score_cutoff=ALIKE_FROM) >= ALIKE_FROM)
-
-
-def network_of(address: str | None) -> str | None:
-    """Return the network that an address is of: /24, or /48 of IPv6; None where there is none."""
-    try:
-        found = ip_address(address or "")
-    except ValueError:
-        return None
-    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))

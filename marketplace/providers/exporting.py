@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
+from marketplace.core.events import NOTHING_IN_PARTICULAR, record
 from marketplace.providers.cells import COLUMNS, FURTHER_COLUMNS
 from marketplace.providers.models import Accreditation, Coverage, Provider, Relationship
 from marketplace.providers.rules import AccreditationState, ProviderState
@@ -37,6 +38,8 @@ def export_providers(ctx: Context, actor: Actor, out: TextIO) -> int:
                 writer.writerow(_cells(provider, coverage, held[provider.id], related[provider.id]))
             written += len(rows)
             session.expunge_all()
+    with ctx.transaction() as tx:
+        record(tx, actor, "providers.exported", NOTHING_IN_PARTICULAR, count=written)
     return written
 
 

@@ -13,6 +13,7 @@ from marketplace.core.actors import Actor, Kind
 from marketplace.core.context import Transaction
 from marketplace.core.db import new_id
 from marketplace.core.events import record
+from marketplace.core.networks import network_of
 from marketplace.providers.coverage import lock_providers
 from marketplace.providers.models import Accreditation, AccreditationCheck, Provider, Relationship
 from marketplace.providers.rules import (
@@ -213,7 +214,7 @@ def write(tx: Transaction, actor: Actor, *, verified: bool) -> Written:
         "actor_kind": actor.kind.value,
         "actor_id": actor.id,
         "request_id": tx.origin.request_id,
-        "address": tx.origin.address,
+        "address": network_of(tx.origin.address),
     }
     for statement in (*COMPARE, *WRITE):
         tx.session.execute(text(statement), facts)

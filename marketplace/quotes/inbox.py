@@ -1,6 +1,6 @@
 """What a provider sees of its own: invitations with briefs, and its own quotes. Nobody else's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
+from marketplace.core.events import record_contact_reads
 from marketplace.invitations import brief, extension
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.rules import InvitationState
@@ -36,7 +37,10 @@ def own_invitations(
         items = [
             brief.summary(each, lead, stand[each.id], now=now, policy=policy) for lead, each in held
         ]
-        return items, last
+    _note_reads(
+        ctx, actor, [lead.id for (lead, _), it in zip(held, items, strict=True) if _names(it)]
+    )
+    return items, last
 
 
 def own_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> dict[str, Any]:
@@ -49,12 +53,26 @@ def own_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> dict[str,
         now, policy = ctx.clock(), ctx.policy
         stand = extension.windows(session, held, policy=policy, now=now)
         versions = queries.versions(session, invitation.id)
-        return {
+        shown = {
             **brief.full(session, invitation, lead, stand[invitation.id], now=now, policy=policy),
             "quote": attachments.views(session, versions[:1])[versions[0].id] if versions else None,
             "quote_versions": len(versions),
             "standing": comparison.standing_of(session, invitation, lead),
         }
+    _note_reads(ctx, actor, [lead.id] if _names(shown) else [])
+    return shown
+
+
+def _names(shown: Mapping[str, Any]) -> bool:
+    """Return whether what is shown of an invitation names the contact."""
+    return not shown["lead"]["masked"]
+
+
+def _note_reads(ctx: Context, actor: Actor, leads: Sequence[UUID]) -> None:
+    """Write down whose contacts the provider is about to be shown."""
+    if leads:
+        with ctx.transaction() as tx:
+            record_contact_reads(tx, actor, leads, provider=str(actor.own_provider()))
 
 
 def expected_audit_days(session: Session, lead: Mapping[str, Any], counted: int | None) -> Expected:

@@ -34,7 +34,7 @@ def test_who_did_what_to_what_when_and_from_where(client, ctx, head):
         "subject_id": str(person.id),
         "facts": {},
         "request_id": "a-request-of-ours",
-        "address": "192.0.2.9",
+        "address": "192.0.2.0/24",
     }
 
 
@@ -42,13 +42,13 @@ def test_what_happened_to_one_subject_comes_newest_first_a_page_at_a_time(client
     subject = new_id()
     for number in range(5):
         with ctx.transaction() as tx:
-            record(tx, OPERATOR, "thing.moved", subject, step=number)
-            record(tx, OPERATOR, "thing.moved", new_id(), step=-1)
+            record(tx, OPERATOR, "thing.moved", subject, version=number)
+            record(tx, OPERATOR, "thing.moved", new_id(), version=-1)
     first = client.get(f"{EVENTS}?subject={subject}&limit=3", headers=head).json
     rest = client.get(
         f"{EVENTS}?subject={subject}&limit=3&after={first['next']}", headers=head
     ).json
-    steps = [event["facts"]["step"] for event in first["items"] + rest["items"]]
+    steps = [event["facts"]["version"] for event in first["items"] + rest["items"]]
     assert steps == [4, 3, 2, 1, 0]
     assert rest["next"] is None
 

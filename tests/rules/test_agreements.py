@@ -16,7 +16,6 @@ from marketplace.core.agreements import (
     versions,
 )
 from marketplace.core.calendars import CalendarKind
-from marketplace.core.consents import network_of
 from marketplace.core.policy import Policy
 
 TEMPLATES = files("marketplace.web") / "templates"
@@ -54,17 +53,3 @@ def test_the_numbers_that_were_read_can_be_read_again():
     again = as_agreed(changed, numbers_in(agreed_to))
     assert again == replace(agreed_to, bench_size=7)
     assert as_agreed(changed, {}) == changed
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("203.0.113.77", "203.0.113.0/24"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
-        ("203.0.113.0/24", "203.0.113.0/24"),
-        ("unix:", None),
-        ("", None),
-    ],
-)
-def test_an_address_is_cut_to_its_network(address, network):
-    assert network_of(address) == network

@@ -4,7 +4,7 @@ import pytest
 
 from marketplace.core.policy import Policy
 from marketplace.leads import signals
-from marketplace.leads.around import Around, is_copy, network_of
+from marketplace.leads.around import Around, is_copy
 from marketplace.leads.rules import Service
 from marketplace.leads.signals import Telltale
 from marketplace.leads.trust import DOUBTS, doubtful, fingerprint, review_reasons, score
@@ -184,17 +184,3 @@ def test_a_text_is_known_again_with_a_few_words_changed(other, alike):
 
 def test_short_notes_are_never_taken_for_copies():
     assert fingerprint("Needed for a tender.") is None
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.7", "192.0.2.0/24"),
-        ("2001:db8:1:2::3", "2001:db8:1::/48"),
-        ("nowhere", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_a_network_is_what_one_customer_can_have(address, network):
-    assert network_of(address) == network

@@ -18,6 +18,8 @@ ELSEWHERE = (
     "embedding_site.added",
     "embedding_site.removed",
     "notification.claimed",
+    "notification.suppressed",
+    "providers.exported",
     "suppression.lifted",
     "suppression.made",
     "user.second_factor_set_up",

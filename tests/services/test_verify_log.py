@@ -31,13 +31,17 @@ EVENTS = 12
 def log(ctx, installation):
     """Write events, by all roads, and seal them; return the ids in the order they were sealed."""
     with ctx.transaction() as tx:
-        for number in range(EVENTS // 2):
-            record(tx, SYSTEM, "lead.opened", uuid.uuid4(), number=number, places=[1, 2.50, None])
-        record_each(
-            tx,
-            SYSTEM,
-            "lead.closed",
-            {uuid.uuid4(): {"b": 1, "aa": "ü"} for _ in range(EVENTS // 2)},
+        for number in range(EVENTS // 3):
+            record(tx, SYSTEM, "quote.submitted", uuid.uuid4(), version=number)
+        many = {uuid.uuid4(): {"place": 1, "lead": None} for _ in range(EVENTS // 3)}
+        record_each(tx, SYSTEM, "invitation.sent", many)
+        tx.session.execute(
+            text(
+                "INSERT INTO events SELECT gen_random_uuid(), now(), 'system', NULL, 'x.y',"
+                " gen_random_uuid(), CAST(:facts AS jsonb), '-', '192.0.2.0/24'"
+                " FROM generate_series(1, :count)"
+            ),
+            {"facts": '{"b": [1, 2.50, null], "aa": "ü\\n"}', "count": EVENTS // 3},
         )
     assert seal_events(ctx) == EVENTS
     with ctx.reading() as session:

@@ -67,6 +67,7 @@ SENTENCES = {
     "attachment.removed": N_("removed a file from its quote"),
     "question.asked": N_("asked a question"),
     "question.answered": N_("the question was answered for all"),
+    "lead.contact_read": N_("The contact was shown for the first time that day"),
     "lead.outcome_asked": N_("The business was asked what came of it"),
     "lead.outcome_told": N_("The business said what came of it"),
     "review.given": N_("was reviewed by the business"),
@@ -229,6 +230,8 @@ def _more(happened: Happened) -> str:
     if happened.verb.endswith(".imported"):
         # Whoever read the file in vouched for what stood in it, or did not.
         return str(_("vouched for")) if facts.get("verified") else ""
+    if happened.verb == "lead.contact_read" and facts.get("door") == "mail":
+        return str(_("by mail, to the provider that was chosen"))
     if happened.verb == "accreditation.checked":
         return say(facts.get("result", ""), "check")
     return ""
