@@ -22,7 +22,8 @@ _TOKEN = re.compile(r"\b([a-z]+)_[A-Za-z0-9_\-+/=]{32,}")
 """Every sort of token that the product gives out (`core.links.new_token`), and what looks so."""
 
 _BEHIND_TOKEN_PATH = re.compile(
-    r"(/(?:confirm|open|outcome|again|reminders|set-password|not-ours|come-back)/)[^\s/?#\"'\\]+"
+    r"(/(?:confirm|open|outcome|again|reminders|set-password|email-change|not-ours|"
+    r"come-back)/)[^\s/?#\"'\\]+"
 )
 """What stands in the place of a token in a path, whatever it looks like."""
 

@@ -126,8 +126,9 @@ def _contents(product: Product, session: Session) -> Iterator[Finding]:
     alone = sum(not each.has_second_factor for each in admins)
     if alone and product.settings.totp_for_admins == "required":
         yield wrong(
-            f"{alone} of the administrators have no second factor, and so cannot sign in. Run "
-            "`marketplace create-admin` with the address of each, which sets one up."
+            f"{alone} of the administrators have no second factor yet, and until they set one up, "
+            "whoever has the password can. Have them sign in, or run `marketplace create-admin` "
+            "with the address of each."
         )
     pause = session.scalar(
         select(MailPause).where(

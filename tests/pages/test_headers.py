@@ -56,6 +56,9 @@ def check(answer, *, framed_by="'none'"):
     assert "geolocation=()" in headers["Permissions-Policy"]
     assert headers["Referrer-Policy"] in ("no-referrer", "same-origin", "strict-origin")
     assert headers["Cache-Control"]
+    if headers.get("Content-Type", "").startswith("text/"):
+        assert "charset=utf-8" in headers["Content-Type"]
+    assert "Content-Type" in headers or not answer.content_length
     assert "Access-Control-Allow-Origin" not in headers
     for unsafe in ("unsafe-eval", "'unsafe-inline' 'self'", "*"):
         assert unsafe not in headers["Content-Security-Policy"]

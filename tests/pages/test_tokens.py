@@ -14,6 +14,7 @@ from marketplace.core.db import new_id
 from marketplace.core.links import Purpose
 from marketplace.leads import service as leads
 from marketplace.leads.rules import LeadState
+from marketplace.notifications.wording import LINK_PATHS
 from marketplace.providers import pauses
 from marketplace.quotes import outcome
 from marketplace.web.api.common import LeadIn
@@ -92,6 +93,17 @@ def test_a_link_leads_to_an_address_without_its_token_as_often_as_it_is_opened(
         assert tokens[purpose] not in page.at
         assert page.response.headers["Cache-Control"] in ("no-store", "private, no-cache")
         assert visitor.open(page.at).status == 200  # loaded anew
+
+
+def test_no_route_takes_a_token_in_its_address_but_to_take_it_out(app):
+    """But for what mail programs stop reminders by (RFC 8058), whose look leads on as well."""
+    for rule in app.url_map.iter_rules():
+        if "token" in rule.arguments and rule.rule != "/reminders/<token>/stop":
+            assert rule.methods <= {"GET", "HEAD", "OPTIONS"}, rule
+            assert rule.endpoint.rpartition(".")[2].startswith("open_"), rule
+    known = {rule.rule for rule in app.url_map.iter_rules()}
+    for path in LINK_PATHS.values():
+        assert f"{path}<token>" in known
 
 
 @pytest.mark.parametrize("purpose", PAGES)

@@ -24,6 +24,7 @@ from config.log_lines import FIELDS, declared, frames, mask
 from marketplace.core.db import Base
 from marketplace.core.links import Purpose, new_token
 from marketplace.leads.models import Lead
+from marketplace.notifications.wording import LINK_PATHS
 
 PREFIXES = [*Purpose, "session", "key", "device", "form"]
 
@@ -126,22 +127,12 @@ def test_every_sort_of_token_is_masked_wherever_it_stands(prefix):
     assert token.partition("_")[2] not in json.dumps(declared(None, "info", line))
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/requests/confirm/{}",
-        "/requests/open/{}",
-        "/requests/outcome/{}",
-        "/requests/again/{}",
-        "/reminders/{}",
-        "/requests/not-ours/{}?lang=en",
-        "/set-password/{}/",
-    ],
-)
-def test_what_stands_for_a_token_in_a_path_is_masked_whatever_it_is(path):
-    masked = mask("Error handling request " + path.format("not-one-of-ours"))
+@pytest.mark.parametrize("ends", ["", "?lang=en", "/", "/stop"])
+@pytest.mark.parametrize("path", sorted(set(LINK_PATHS.values())))
+def test_what_stands_for_a_token_in_a_path_is_masked_whatever_it_is(path, ends):
+    masked = mask(f"Error handling request {path}not-one-of-ours{ends}")
     assert "not-one-of-ours" not in masked
-    assert path.partition("{")[0] in masked
+    assert path in masked
 
 
 @pytest.mark.parametrize(
