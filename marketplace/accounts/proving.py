@@ -59,11 +59,15 @@ def proven(
                 tx, sessions.locked_person(tx, actor), sessions.own_session(tx, actor, token)
             )
         return
+    problems = [*form.problems, *more]
+    given = form.values.get("current_password")
+    if not form.is_sound("current_password"):
+        raise Invalid(problems)
+    if given is None:
+        raise Invalid([*problems, FieldError("/current_password", "is required")])
     with throttling.attempt(ctx, f"proof {user.id}"):
-        problems = [*form.problems, *more]
-        given = str(form.values.get("current_password") or "")
         if not credentials.is_password(
-            rules.normal_password(given), user.password_hash, is_exact=user.password_is_exact
+            rules.normal_password(str(given)), user.password_hash, is_exact=user.password_is_exact
         ):
             raise NotProven([*problems, FieldError("/current_password", NOT_RIGHT)])
         if problems:

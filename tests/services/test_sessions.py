@@ -189,6 +189,7 @@ def test_a_changed_password_ends_all_others_gives_this_one_a_new_token_and_tells
 @pytest.mark.parametrize(
     ("current", "password", "wrong"),
     [
+        (None, NEW_PASSWORD, ["/current_password"]),
         ("not the password", NEW_PASSWORD, ["/current_password"]),
         ("", NEW_PASSWORD, ["/current_password"]),
         (PASSWORD.upper(), NEW_PASSWORD, ["/current_password"]),

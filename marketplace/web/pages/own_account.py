@@ -48,7 +48,7 @@ def show(form: Filled) -> str:
         sessions=running(),
         is_fresh=proving.is_fresh(account.session, ctx),
         zone=zone,
-        idle=ctx.policy.session_idle,
+        policy=ctx.policy,
     )
 
 
