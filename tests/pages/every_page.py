@@ -1,6 +1,7 @@
 """Every page there is, collected once for whatever has to hold on all of them."""
 
 import json
+from dataclasses import replace
 
 import pyotp
 import pytest
@@ -36,6 +37,23 @@ def bring_a_file(ctx, invitation, name="Offer.pdf"):
     """Attach a file to the quote under an invitation."""
     form = Form({"file": SentFile(name, "application/pdf", b"%PDF-" + name.encode())})
     attachments.add_attachment(ctx, person_of(invitation.provider_id), invitation.id, form)
+
+
+def made_to_wait(ctx, person, path):
+    """Return what somebody reads who has sent the form at this path too often."""
+    product = person.client.application.extensions["marketplace"]
+    policy = replace(ctx.policy, rate_limits=True)
+    limited = replace(product, ctx=replace(product.ctx, policy=policy))
+    person.client.application.extensions["marketplace"] = limited
+    form = person.open(path)
+    for _ in range(50):
+        person.page = form
+        page = person.send(path, email="nowhere")
+        if page.status == 429:
+            break
+    person.client.application.extensions["marketplace"] = product
+    assert page.status == 429
+    return page
 
 
 KEPT = pytest.StashKey()
@@ -150,6 +168,7 @@ def collected(ctx, make, browser, signed_in, admin, clock):
         see(person.send("/portal/team", email="nowhere"))
         see(person.send("/portal/team", name="Lee Okafor", email="lee@works.example"))
         if provider is consultant:
+            see(made_to_wait(ctx, person, "/portal/team"))
             see_account(ctx, clock, person, see)
         see(person.open("/portal/accreditations"))
         if provider is not consultant:
