@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, Response, json, render_template, request
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from marketplace.core.errors import (
     Conflict,
@@ -84,6 +84,19 @@ def register(app: Flask) -> None:
             if name in ("Allow", "Retry-After", "WWW-Authenticate"):
                 response.headers[name] = value
         return response
+
+    @app.errorhandler(InternalServerError)
+    def refuse_after_all(error: InternalServerError) -> Response:
+        """A refusal that is met while another one is answered is none of our faults.
+
+        Such as a form that is too large to be shown again to somebody who is not signed in.
+        """
+        met = error.original_exception
+        if isinstance(met, MarketplaceError):
+            return refuse(met)
+        if isinstance(met, HTTPException):
+            return refuse_http(met)
+        return fault(met if isinstance(met, Exception) else error)
 
     @app.errorhandler(DBAPIError)
     @app.errorhandler(PoolTimeout)

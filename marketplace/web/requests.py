@@ -7,12 +7,13 @@ from typing import IO, Any
 import flask
 import flask_smorest
 from flask import g
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from marketplace.core.errors import FieldError, Invalid
 from marketplace.core.forms import Form
+from marketplace.core.texts import N_
 
 MAX_BODY = 256 * 1024
 MAX_UPLOAD = 10 * 1024 * 1024
@@ -33,14 +34,24 @@ class _Upload(SpooledTemporaryFile[bytes]):
 class Request(flask.Request):
     """A request whose files are never larger than any may be, nor what it says besides them."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._uploads: list[IO[bytes]] = []
+
     def _load_form_data(self) -> None:
-        super()._load_form_data()
+        try:
+            super()._load_form_data()
+        except BaseException:
+            for each in self._uploads:  # nobody else knows of them where the form was not read
+                each.close()
+            raise
         # The library has a limit for each field of a form with files, and none for all of them.
         if sum(len(name) + len(text) for name, text in self.form.items(multi=True)) > MAX_BODY:
             raise RequestEntityTooLarge
 
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:
-        return _Upload(max_size=IN_MEMORY, mode="rb+")
+        self._uploads.append(_Upload(max_size=IN_MEMORY, mode="rb+"))
+        return self._uploads[-1]
 
 
 def pointers(messages: Any, prefix: str = "") -> list[FieldError]:
@@ -118,9 +129,11 @@ class Parser(FlaskParser):
     """Reads bodies into a `Form` and query parameters into a checked dictionary."""
 
     def parse(self, argmap: Any, req: Any = None, *, location: Any = None, **kwargs: Any) -> Any:
+        schema = argmap() if isinstance(argmap, type) else argmap
+        if location == "query":
+            _each_parameter_once(schema, self.get_default_request() if req is None else req)
         if location != "json":
             return super().parse(argmap, req, location=location, **kwargs)
-        schema = argmap() if isinstance(argmap, type) else argmap
         request = self.get_default_request() if req is None else req
         body = read_json(request)
         # `null` is not the same as nothing: it is no object.
@@ -131,6 +144,18 @@ class Parser(FlaskParser):
         by_location = error.messages_dict
         found = [each for below in by_location.values() for each in pointers(below)]
         raise Invalid(found) from None
+
+
+def _each_parameter_once(schema: Schema, request: flask.Request) -> None:
+    """Refuse what a query says twice: which is meant, readers differ on."""
+    known = {
+        each.data_key or name
+        for name, each in schema.fields.items()
+        if not isinstance(each, fields.List)
+    }
+    twice = [name for name, values in request.args.lists() if len(values) > 1 and name in known]
+    if twice:
+        raise Invalid([FieldError(pointer_of(name), N_("is there twice")) for name in twice])
 
 
 class Blueprint(flask_smorest.Blueprint):

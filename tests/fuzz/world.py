@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, delete, select, update
 from marketplace.core.actors import OPERATOR
 from marketplace.core.context import Context
 from marketplace.core.db import Base, db, new_id
+from marketplace.core.errors import Conflict
 from marketplace.core.files import SentFile
 from marketplace.core.forms import Form
 from marketplace.core.sealing import Seal
@@ -19,6 +20,7 @@ from marketplace.invitations import misses, questions
 from marketplace.invitations.rules import MissKind
 from marketplace.leads import service as leads
 from marketplace.leads.models import Lead
+from marketplace.matching import service as matching
 from marketplace.notifications import suppressions
 from marketplace.providers import accreditations, pauses, webhooks
 from marketplace.providers.models import Provider
@@ -27,7 +29,7 @@ from marketplace.web.api.common import LeadIn
 from marketplace.web.requests import load
 from tests.api.doors import admin_door, business_door, invitations_of, provider_door, software_door
 from tests.conftest import CATALOGUE, Client
-from tests.factories import Factory, business_of, lead_form, person_of
+from tests.factories import ADMIN, Factory, business_of, lead_form, person_of
 from tests.pdfs import a_pdf
 from tests.providers import claim
 from tests.services.road import a_quote
@@ -77,7 +79,7 @@ class World:
     def begin_request(self) -> None:
         """Give the business of this world a request with a quote, a question, a miss, a review."""
         ctx, make = self.ctx, self.make
-        theirs, lead = make.matched_lead(), make.matched_lead()
+        theirs, lead = self._request(), self._request()
         self.lead: Lead = lead
         for each in invitations_of(make, theirs):
             questions.ask_question(ctx, person_of(each.provider_id), each.id, text="One shift?")
@@ -92,6 +94,16 @@ class World:
                 a_quote(ctx, each)
                 reviews.review_provider(ctx, business_of(lead), each.id, rating=4, comment="Good.")
         self.headers["business"] = business_door(ctx, lead)
+
+    def _request(self) -> Lead:
+        """Return a request to which both providers of this world are invited, whoever else is."""
+        lead = self.make.lead()
+        for provider in (self.own, self.other):
+            if self.make.ask(lambda s, p=provider: s.get(Provider, p.id).state) == "verified":
+                with suppress(Conflict):  # full, away, or of another profile by now
+                    matching.invite_by_hand(self.ctx, ADMIN, lead.id, provider.id, why="to try")
+        matching.match_lead(self.ctx, lead.id)
+        return lead
 
     def is_whole(self, role: str) -> bool:
         """Return whether the role is still let in, and the business' request still runs."""

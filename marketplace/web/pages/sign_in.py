@@ -19,6 +19,7 @@ from flask import (
 from flask_babel import gettext as _
 from flask_wtf.csrf import ValidationError, validate_csrf
 from itsdangerous import BadData, URLSafeTimedSerializer
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from marketplace.accounts import devices, passwords, service, sessions
@@ -187,6 +188,8 @@ def sealed_form() -> str | None:
     """Return this request's form under seal; none where it did not come from a page of ours."""
     try:
         validate_csrf(request.form.get("csrf_token"))
+    except RequestEntityTooLarge:
+        return None  # no page of ours has a form that large
     except ValidationError:
         if not came_from_here():
             return None
