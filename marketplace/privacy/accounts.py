@@ -68,7 +68,8 @@ def account_data(ctx: Context, actor: Actor) -> dict[str, Any]:
             event_of(each, is_own=each.actor_id == me.id)
             for each in session.scalars(select(Event).where(done).order_by(Event.id))
         ]
-        found["contact_of_provider"] = _as_contact(session.get(Provider, me.provider_id), me)
+        provider = session.get(Provider, me.provider_id) if me.provider_id else None
+        found["contact_of_provider"] = _as_contact(provider, me)
         return found
 
 
