@@ -90,7 +90,7 @@ class SignIn(Base):
     device: Mapped[str | None]
     """In words, such as `Firefox on Windows`."""
     network: Mapped[str | None]
-    """Where from, as far as it tells a network and not a connection (`rules.network_of`)."""
+    """Where from, as far as it tells a network and not a connection (`core/networks.py`)."""
     ended_at: Mapped[datetime | None]
 
 

@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from marketplace.core.errors import FieldError
 from marketplace.core.texts import Told
@@ -103,20 +102,6 @@ def recovery_code(typed: str) -> str | None:
 def in_groups(code: str) -> str:
     """Return a recovery code as it is shown: in groups of four."""
     return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
-
-
-def network_of(address: str | None) -> str | None:
-    """Return which network an address is in: enough to know one's own by, too little to follow.
-
-    The /24 of an IPv4 address, the /48 of an IPv6 one.
-    """
-    try:
-        found = ip_address(address or "")
-    except ValueError:
-        return None
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
 def wait_after(

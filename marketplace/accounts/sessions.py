@@ -17,6 +17,7 @@ from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.errors import NotAllowed, NotFound, NotSignedIn
 from marketplace.core.events import record
+from marketplace.core.networks import network_of
 from marketplace.core.policy import Policy
 
 NOTED_EVERY = timedelta(minutes=1)
@@ -46,7 +47,7 @@ def begin_session(tx: Transaction, user: User, device: Device | None) -> SignedI
         last_used_at=tx.now,
         proved_at=tx.now,
         device=device.described if device else None,
-        network=rules.network_of(tx.origin.address),
+        network=network_of(tx.origin.address),
     )
     tx.session.add(row)
     tx.session.flush()

@@ -3,6 +3,14 @@
 from tests.people import PASSWORD, an_admin, bearer, session_token
 
 PEOPLE = "/api/v1/admin/people"
+
+
+def sign_out_of(page):
+    """Return the form that signs the first person of a page out."""
+    found = [each for each in page.forms if each.action.startswith("/admin/people/")]
+    return next(each for each in found if each.action.endswith("/sign-out"))
+
+
 BO = {"name": "Bo Lindqvist", "email": "bo@marketplace.example"}
 
 
@@ -52,3 +60,33 @@ def test_software_does_the_same(ctx, client):
     assert client.delete(f"{PEOPLE}/{ada.id}", headers=head).status_code == 409
     assert client.delete(f"{PEOPLE}/{made.json['id']}", headers=head).status_code == 204
     assert client.delete(f"{PEOPLE}/{made.json['id']}", headers=head).status_code == 404
+
+
+def test_anybody_is_signed_out_everywhere_and_can_sign_in_again(ctx, make, admin, signed_in):
+    provider = make.provider()
+    person = signed_in(provider)
+    page = admin.open(f"/admin/providers/{provider.id}")
+    ending = sign_out_of(page)
+    page = admin.post(ending.action, ending.values)
+    assert (page.at, "signed out everywhere" in page.text) == (
+        f"/admin/providers/{provider.id}",
+        True,
+    )
+    assert person.open("/portal").at.startswith("/sign-in")
+    page = person.send("/sign-in", email=provider.contact_email, password=PASSWORD)
+    assert page.at == "/portal"
+    page = admin.open("/admin/people")
+    ending = sign_out_of(page)
+    assert admin.post(ending.action, ending.values).at.startswith("/sign-in")
+
+
+def test_software_signs_somebody_out_everywhere(ctx, client):
+    head = bearer(session_token(ctx, an_admin(ctx)))
+    bo = an_admin(ctx, BO["email"])
+    theirs = bearer(session_token(ctx, bo))
+    path = f"{PEOPLE}/{bo.id}/sessions"
+    assert client.delete(path, headers=head).status_code == 204
+    assert client.get(PEOPLE, headers=theirs).status_code == 401
+    assert client.get(PEOPLE, headers=head).status_code == 200
+    nobody = f"{PEOPLE}/0192f3c1-7d2e-7c3b-9c37-6f3f7c1a2b3c/sessions"
+    assert client.delete(nobody, headers=head).status_code == 404

@@ -147,22 +147,6 @@ def test_who_needs_a_second_factor_is_decided_by_role(admins, providers):
     assert rules.needs_second_factor(Role.PROVIDER, **settings) is (providers == "required")
 
 
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.77", "192.0.2.0/24"),
-        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
-        ("::ffff:192.0.2.77", "192.0.2.0/24"),
-        ("fe80::1%eth0", "fe80::/48"),
-        ("", None),
-        (None, None),
-        ("unix:", None),
-    ],
-)
-def test_of_an_address_its_network_is_kept(address, network):
-    assert rules.network_of(address) == network
-
-
 CODE = "0123-4567-89ab-cdef-ghjk-mnpq"
 
 

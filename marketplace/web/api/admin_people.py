@@ -6,7 +6,7 @@ from uuid import UUID
 from flask.views import MethodView
 from marshmallow import Schema, fields
 
-from marketplace.accounts import administrators, queries
+from marketplace.accounts import administrators, queries, sessions
 from marketplace.accounts.models import User
 from marketplace.core.forms import Form
 from marketplace.web.auth import current_actor, current_context
@@ -76,6 +76,14 @@ class OneAdministrator(MethodView):
     def delete(self, user_id: UUID) -> None:
         """Let somebody in no more; one who can sign in always remains."""
         administrators.remove_admin(current_context(), current_actor(), user_id)
+
+
+@blp.route("/<uuid:user_id>/sessions")
+class Sessions(MethodView):
+    @blp.response(204)
+    def delete(self, user_id: UUID) -> None:
+        """Sign anybody out everywhere: an administrator, or one of a provider's people."""
+        sessions.end_sessions_of(current_context(), current_actor(), user_id)
 
 
 def _shown(user: User) -> dict[str, Any]:

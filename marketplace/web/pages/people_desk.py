@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from marketplace.accounts import administrators, queries
+from marketplace.accounts import administrators, queries, sessions
 from marketplace.accounts.models import User
 from marketplace.core.errors import Conflict, Invalid, NotSignedIn
 from marketplace.core.texts import N_
@@ -54,6 +54,22 @@ def link(user_id: UUID) -> Response:
         lambda: administrators.mail_link_again(ctx, actor, user_id),
         _("The link is mailed again, at most once an hour."),
         url_for("people_desk.all_"),
+    )
+
+
+@pages.post("/<uuid:user_id>/sign-out")
+def sign_out(user_id: UUID) -> Response:
+    """Sign anybody out everywhere: an administrator, or one of a provider's people."""
+    ctx, actor = current_context(), current_actor()
+    with ctx.reading() as reading:
+        user = reading.get(User, user_id)
+    provider_id = user.provider_id if user else None
+    return done(
+        lambda: sessions.end_sessions_of(ctx, actor, user_id),
+        _("They are signed out everywhere, and can sign in again."),
+        url_for("provider_desk.one", provider_id=provider_id)
+        if provider_id
+        else url_for("people_desk.all_"),
     )
 
 
