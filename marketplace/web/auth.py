@@ -17,6 +17,7 @@ from marketplace.bootstrap import Product
 from marketplace.core.actors import ANYBODY, Actor, Kind, Right
 from marketplace.core.context import Context, Origin
 from marketplace.core.errors import NotAllowed, NotSignedIn
+from marketplace.core.texts import N_
 from marketplace.leads import service as leads
 from marketplace.web.product import current_product
 
@@ -149,7 +150,7 @@ def page_door(door: Door) -> Callable[[], Response | None]:
             raise
         if door.is_shut_to(g.actor):
             return redirect(url_for("second_factor.form"), 303)
-        door.admit(g.actor, "this page is for somebody else")
+        door.admit(g.actor, N_("this page is for somebody else"))
         return None
 
     return check

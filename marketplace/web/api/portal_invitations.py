@@ -141,8 +141,13 @@ class Invitations(MethodView):
 @blp.route("/<uuid:invitation_id>")
 class Invitation(MethodView):
     @blp.response(200, InvitationSchema)
+    @blp.alt_response(409, description="Answer one of those that you have looked at first")
     def get(self, invitation_id: UUID) -> dict[str, Any]:
-        """One invitation. A person's look opens it; masked until it is accepted."""
+        """One invitation. A person's look opens it; masked until it is accepted.
+
+        Its notes show here alone until then. Whoever has looked at many and said neither yes nor no
+        answers one of them first (409).
+        """
         ctx, actor = current_context(), current_actor()
         invitations.look_at_invitation(ctx, actor, invitation_id)
         return inbox.own_invitation(ctx, actor, invitation_id)
