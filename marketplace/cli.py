@@ -229,9 +229,12 @@ def retention_command(dry_run: bool, data_dir: Path | None) -> None:
 @click.argument("email")
 @click.option("--name", default="Administrator", show_default=True)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option(
+    "--new-totp", is_flag=True, help="Set another second factor up: the one of now is lost."
+)
 @on_data_dir
 def create_admin_command(
-    email: str, name: str, password_stdin: bool, data_dir: Path | None
+    email: str, name: str, password_stdin: bool, new_totp: bool, data_dir: Path | None
 ) -> None:
     """Make an administrator, or let one back in; without a password a link to set one is shown."""
     try:
@@ -240,7 +243,7 @@ def create_admin_command(
         raise click.BadParameter(str(error), param_hint="EMAIL") from error
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     with product_for(data_dir) as product:
-        made = create_admin(product.ctx, email, name, password)
+        made = create_admin(product.ctx, email, name, password, new_totp=new_totp)
     click.echo(f"{made.user.email} is an administrator.")
     if made.set_password_token:
         link = f"{product.settings.public_url}/set-password/{made.set_password_token}"

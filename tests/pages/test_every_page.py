@@ -48,6 +48,10 @@ def check_labels(page):
     for tag, attributes in page.elements:
         if tag in ("input", "select", "textarea") and attributes.get("type") not in UNLABELLED:
             assert attributes.get("id") in labelled, (page.at, attributes)
+        if tag == "input" and "password" in attributes.get("name", ""):
+            # Masked, and filled in by whatever keeps passwords (ASVS 6.2.6, 6.2.7).
+            assert attributes["type"] == "password", (page.at, attributes)
+            assert attributes["autocomplete"] in ("current-password", "new-password"), page.at
         if tag == "fieldset":
             assert "aria-invalid" not in attributes, (page.at, attributes)
         if tag == "img":

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import secrets
 import stat
 import subprocess
@@ -170,6 +171,15 @@ def test_a_password_is_read_from_standard_input(environment, ctx, run, monkeypat
     with ctx.reading() as session:
         stored = accounts.user_by_email(session, "ada@birch.example").password_hash
     assert credentials.is_password("a long walk on the beach", stored)
+
+
+def test_a_second_factor_that_is_lost_is_replaced_by_another(environment, ctx, run):
+    addresses = set()
+    for _ in range(2):
+        code, out, _ = run("create-admin", "ada@birch.example", "--new-totp")
+        assert code == 0
+        addresses.add(re.search(r"shown this once: (otpauth://\S+)", out)[1])
+    assert len(addresses) == 2
 
 
 def test_an_administrator_is_removed_unless_it_is_the_last(environment, ctx, run, monkeypatch):
