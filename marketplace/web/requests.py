@@ -19,6 +19,9 @@ MAX_BODY = 256 * 1024
 MAX_UPLOAD = 10 * 1024 * 1024
 
 
+MAX_FIELDS = 1_000
+"""How many fields a form may have: as many as the library reads of one that brings files along."""
+
 IN_MEMORY = 500 * 1024
 """Bytes of a file that stay in memory; more of it goes to disk while its request lasts."""
 
@@ -46,7 +49,8 @@ class Request(flask.Request):
                 each.close()
             raise
         # The library has a limit for each field of a form with files, and none for all of them.
-        if sum(len(name) + len(text) for name, text in self.form.items(multi=True)) > MAX_BODY:
+        sent = list(self.form.items(multi=True))
+        if sum(len(name) + len(text) for name, text in sent) > MAX_BODY or len(sent) > MAX_FIELDS:
             raise RequestEntityTooLarge
 
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:

@@ -71,8 +71,8 @@ def parts(count: int, *, size: int = 1, header: str = "") -> bytes:
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=line"}
 
 FORMS = [
-    ("thousands of parts", parts(5_000), MULTIPART),
-    ("thousands of files", parts(2_000, header='filename="a.pdf"'), MULTIPART),
+    ("thousands of parts", parts(1_500), MULTIPART),
+    ("thousands of files", parts(1_100, header='filename="a.pdf"'), MULTIPART),
     ("a large header", parts(1, header='filename="' + "a" * 300_000 + '"'), MULTIPART),
     ("a large field", parts(1, size=400_000), MULTIPART),
     ("no end", parts(3)[:-10], MULTIPART),
@@ -81,7 +81,7 @@ FORMS = [
     ("a long boundary", parts(1), {"Content-Type": "multipart/form-data; boundary=" + "a" * 5_000}),
     ("parts without names", b"--line\r\n\r\nx\r\n--line--\r\n", MULTIPART),
     ("headers that are none", b"--line\r\n\x00:\xff\r\n\r\nx\r\n--line--\r\n", MULTIPART),
-    ("thousands of fields", b"&".join(b"f%d=1" % n for n in range(20_000)),
+    ("thousands of fields", b"&".join(b"f%d=1" % n for n in range(1_001)),
      {"Content-Type": "application/x-www-form-urlencoded"}),
     ("rows by the million", b"phases.999999999999.name=a&phases.00000000001.name=b&phases..name=c",
      {"Content-Type": "application/x-www-form-urlencoded"}),
@@ -128,7 +128,7 @@ def test_no_body_of_any_sort_is_a_fault_of_any_operation(app, world, counted):
                 segment = path.partition(f"/{{{name}}}")[0].rpartition("/")[2]
                 found = world.somebodys_id(name, segment, role, chance)
                 where = where.replace(f"{{{name}}}", found)
-        some = every if LONG or path.endswith("/leads") else [next(turn) for _ in range(2)]
+        some = every if LONG or path.endswith("/leads") else [next(turn)]
         for what, raw, headers in some:
             sent = {"Content-Type": "application/json", **headers, **world.headers[role]}
             answer = client.open(where, method=method.upper(), data=raw, headers=sent)
@@ -173,11 +173,12 @@ def test_no_form_of_any_sort_is_a_fault_of_any_page_or_upload(app, world, open_f
             if where.startswith(start):
                 with asks.session_transaction() as cookie:
                     cookie[key] = header["Authorization"].removeprefix("Bearer ")
-        for what, raw, headers in FORMS if LONG else [next(turn) for _ in range(2)]:
+        for what, raw, headers in FORMS if LONG else [next(turn)]:
             sent = {**headers, **(world.headers["owner"] if where.startswith("/api/") else {})}
             answer = asks.post(where, data=raw, headers=sent)
             counted["forms"] += 1
             assert answer.status_code < 500, (where, what, answer.text)
+            assert not (what == "thousands of fields" and answer.status_code == 422), where
     assert client.get("/healthz").status_code == 200
 
 

@@ -175,8 +175,8 @@ def _configure(config: ProjectConfig) -> None:
     config.generation.max_examples = tries(len(ROLES), 8)
     config.generation.no_shrink = True  # the first of each kind is shown as it was sent
     config.phases.examples.enabled = config.phases.coverage.enabled = LONG
-    config.phases.stateful.enabled = True
-    config.phases.stateful.generation.max_examples = tries(2, 20)
+    config.phases.stateful.enabled = LONG
+    config.phases.stateful.generation.max_examples = tries(1, 20)
     config.checks.update(excluded_check_names=sorted(EXCLUDED))
     config.checks.positive_data_acceptance.expected_statuses = ACCEPTANCE
 
