@@ -148,11 +148,18 @@ def written(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, facts: J
     }
 
 
-def recorded(*, subject_id: UUID | None = None, actor_id: UUID | None = None) -> Select[Event]:
-    """Return the log, or what happened to one subject, or what one actor did; to be paged."""
+def recorded(
+    *, subject_id: UUID | None = None, actor_id: UUID | None = None, verb: str | None = None
+) -> Select[Event]:
+    """Return the log, or what happened to one subject, what one actor did, or one sort of thing.
+
+    To be paged.
+    """
     rows = select(Event)
     if subject_id is not None:
         rows = rows.where(Event.subject_id == subject_id)
     if actor_id is not None:
         rows = rows.where(Event.actor_id == actor_id)
+    if verb is not None:
+        rows = rows.where(Event.verb == verb)
     return rows

@@ -1,6 +1,7 @@
 """What keeps the log append-only in this database, and where the role that asks could open it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
@@ -33,19 +34,22 @@ def open_doors(session: Session) -> Iterator[str]:
     yield from (f"trigger {name}: missing, or switched off" for name in _TRIGGERS if name not in on)
 
 
-def role_weaknesses(session: Session) -> Iterator[str]:
-    """Yield what the role that the product connects as could do to the log beyond adding to it."""
+@dataclass(frozen=True)
+class Role:
+    """What the role that the product connects as could do to the log beyond adding to it."""
+
+    name: str
+    is_superuser: bool
+    """Whom nothing in a database holds."""
+    rights: list[str]
+    """Such as `events: UPDATE`: rights that it has and does not need."""
+    is_owner: bool
+    """Of the tables: it could give itself back what was taken from it, and switch triggers off."""
+    may_create: bool
+    """Tables and functions beside ours."""
+
+
+def own_role(session: Session) -> Role:
+    """Return what the role that asks may do."""
     row = driver(session).execute(_ROLE, [list(LOG), list(_RIGHTS)]).fetchone()
-    role, is_superuser, rights, is_owner, may_create = row  # type: ignore[misc]  # one's own role
-    if is_superuser:
-        yield f"The product's role {role} is a superuser, whom nothing in a database holds."
-        return
-    if rights:
-        yield f"The product's role {role} may more than add to the log ({', '.join(rights)})."
-    if is_owner:
-        yield (
-            f"The product's role {role} owns the tables of the log, so it could give itself back "
-            "what was taken from it, and switch triggers off."
-        )
-    elif may_create:
-        yield f"The product's role {role} may create tables and functions beside ours."
+    return Role(*row)  # type: ignore[misc]  # one's own role is there

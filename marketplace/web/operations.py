@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
 from marketplace.bootstrap import Product
+from marketplace.core.sealing_log import tail
 from marketplace.insights.counts import counts_by_state
 from marketplace.migrations.schema import missing_migrations
 from marketplace.web.auth import current_context, product
@@ -134,9 +135,15 @@ def metrics() -> Response:
         abort(404)
     with current_context().reading() as session:
         counted = counts_by_state(session)
+        waits = tail(session)
     lines: list[str] = []
     for name, counts in counted.items():
         lines.append(f"# HELP marketplace_{name} How many {name} are in each state.")
         lines.append(f"# TYPE marketplace_{name} gauge")
         lines.extend(f'marketplace_{name}{{state="{s}"}} {n}' for s, n in counts.items())
+    lines += [
+        "# HELP marketplace_events How many events of the audit log wait to be sealed.",
+        "# TYPE marketplace_events gauge",
+        f'marketplace_events{{state="unsealed"}} {waits.count}',
+    ]
     return Response("\n".join([*lines, ""]), content_type=PROMETHEUS)

@@ -5,6 +5,7 @@ import pytest
 from marketplace.core.actors import OPERATOR
 from marketplace.core.db import new_id
 from marketplace.core.events import record
+from marketplace.core.sealing_log import seal_events
 from tests.people import a_person, an_admin, bearer, session_token
 
 EVENTS = "/api/v1/admin/events"
@@ -51,6 +52,18 @@ def test_what_happened_to_one_subject_comes_newest_first_a_page_at_a_time(client
     steps = [event["facts"]["version"] for event in first["items"] + rest["items"]]
     assert steps == [4, 3, 2, 1, 0]
     assert rest["next"] is None
+
+
+def test_it_is_narrowed_down_by_verb_and_says_up_to_what_it_is_sealed(client, ctx, head):
+    with ctx.transaction() as tx:
+        record(tx, OPERATOR, "thing.moved", new_id())
+    seal_events(ctx)
+    answer = client.get(f"{EVENTS}?verb=thing.moved", headers=head).json
+    assert [event["verb"] for event in answer["items"]] == ["thing.moved"]
+    assert answer["sealed"] >= 3
+    assert answer["head"].startswith(f"{answer['sealed']}:")
+    assert answer["unsealed"] == 0
+    assert client.get(f"{EVENTS}?verb='; DROP", headers=head).status_code == 422
 
 
 def test_the_whole_log_is_there_without_a_filter(client, head):

@@ -23,6 +23,7 @@ from marketplace.local.postgres import EmbeddedPostgres
 from marketplace.local.redis import EmbeddedRedis
 from marketplace.migrations.schema import upgrade
 from tests.bench.deadlines import IDLE, idle_sweeps, sweep_due
+from tests.bench.log import time_log
 from tests.bench.mail import time_mail
 from tests.bench.market import grow_market
 from tests.bench.one_match import Timings, time_matches
@@ -204,6 +205,20 @@ def bench_pages(providers: int, count: int) -> None:
     console.print(table)
 
 
+def bench_log(events: int) -> None:
+    """What the chain behind the audit log costs writers, and how fast it grows and is verified."""
+    with installation() as (ctx, database_url, _), console.status(f"{events:,} events"):
+        figures = time_log(ctx, database_url.replace("+psycopg", ""), events)
+    table = Table(title=f"The audit log, {events:,} events")
+    for heading in ("", "figure"):
+        table.add_column(heading)
+    table.add_row("an event written, no trigger", f"{figures['writer_without']:.0f} µs")
+    table.add_row("an event written", f"{figures['writer_with']:.0f} µs")
+    table.add_row("sealed a second", f"{figures['sealed_a_second']:,.0f}")
+    table.add_row("verified a second", f"{figures['verified_a_second']:,.0f}")
+    console.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--sizes", default="10000,100000,1000000", help="of the markets")
@@ -213,8 +228,9 @@ def main() -> None:
     parser.add_argument("--stored", default="10000,100000,1000000", help="invitations")
     parser.add_argument("--due", type=int, default=10_000, help="deadlines due at once")
     parser.add_argument(
-        "--only", choices=["match", "worker", "deadlines", "pages"], help="one of them"
+        "--only", choices=["match", "worker", "deadlines", "pages", "log"], help="one of them"
     )
+    parser.add_argument("--events", type=int, default=200_000, help="in the audit log")
     wanted = parser.parse_args()
     if wanted.only in (None, "match"):
         sizes = [int(size) for size in wanted.sizes.split(",")]
@@ -226,6 +242,8 @@ def main() -> None:
         bench_deadlines(10_000, wanted.due, stored)
     if wanted.only in (None, "pages"):
         bench_pages(10_000, 10_000)
+    if wanted.only in (None, "log"):
+        bench_log(wanted.events)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
 from marketplace.local.places import LocalError
-from marketplace.local.postgres import OWNER, EmbeddedPostgres
+from marketplace.local.postgres import OWNER, PRODUCT, EmbeddedPostgres
 from marketplace.local.processes import AlreadyRunning
 from marketplace.local.redis import EmbeddedRedis
 
@@ -243,6 +243,22 @@ def test_the_database_is_what_the_product_expects(embedded):
     assert run(url, "SELECT upper('é')") == "É"
     assert run(url, "SELECT 'Z' < 'a'") is True
     assert run(url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+
+
+def test_data_from_before_there_were_two_roles_get_the_second_at_the_next_start(embedded):
+    postgres = embedded(EmbeddedPostgres)
+    postgres.start()
+    with postgres._connect() as connection:
+        connection.execute(f"DROP ROLE {PRODUCT}")
+    postgres.stop()
+    with psycopg.connect(postgres.start().replace("+psycopg", "")) as connection:
+        assert connection.execute("SELECT current_user").fetchone() == (PRODUCT,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("CREATE TABLE beside_ours (number int)")
+    assert postgres.urls == {
+        "MARKETPLACE_DATABASE_URL": postgres.url,
+        "MARKETPLACE_MIGRATION_DATABASE_URL": postgres.owner_url,
+    }
 
 
 def test_the_log_of_the_database_does_not_show_what_a_refused_row_said(embedded):

@@ -4,8 +4,10 @@ from typing import Any
 
 from flask.views import MethodView
 from marshmallow import Schema, fields
+from marshmallow.validate import Regexp
 
 from marketplace.core.events import Event, recorded
+from marketplace.core.sealing_log import head, tail
 from marketplace.web.auth import current_context
 from marketplace.web.fields import Moment
 from marketplace.web.paging import PageArgs, page
@@ -24,6 +26,10 @@ class EventArgs(PageArgs):
 
     subject = fields.UUID(load_default=None, error_messages={"invalid_uuid": "must be an id"})
     actor = fields.UUID(load_default=None, error_messages={"invalid_uuid": "must be an id"})
+    verb = fields.String(
+        load_default=None,
+        validate=Regexp(r"[a-z_]+\.[a-z_]+\Z", error="must be such as lead.opened"),
+    )
 
 
 class ActorSchema(Schema):
@@ -53,6 +59,11 @@ class EventPageSchema(Schema):
 
     items = fields.List(fields.Nested(EventSchema))
     next = fields.String(allow_none=True)
+    sealed = fields.Integer(metadata={"description": "how many events the chain of seals holds"})
+    head = fields.String(
+        metadata={"description": "its end, for `marketplace verify-log --expect`, to be noted"}
+    )
+    unsealed = fields.Integer(metadata={"description": "how many wait to be sealed"})
 
 
 @blp.route("")
@@ -60,10 +71,17 @@ class Events(MethodView):
     @blp.arguments(EventArgs, location="query")
     @blp.response(200, EventPageSchema)
     def get(self, args: dict[str, Any]) -> dict[str, Any]:
-        """What happened, newest first; `subject` and `actor` narrow it down."""
-        rows = recorded(subject_id=args["subject"], actor_id=args["actor"])
+        """What happened, newest first; `subject`, `actor` and `verb` narrow it down."""
+        rows = recorded(subject_id=args["subject"], actor_id=args["actor"], verb=args["verb"])
         with current_context().reading() as session:
             items, following = page(
                 session, rows, Event.id, limit=args["limit"], after=args["after"]
             )
-            return {"items": items, "next": following}
+            end, waits = head(session), tail(session)
+            return {
+                "items": items,
+                "next": following,
+                "sealed": end.seq,
+                "head": str(end),
+                "unsealed": waits.count,
+            }
