@@ -5,7 +5,10 @@ be covered in the other.
 """
 # ruff: noqa: RUF001  # that these letters cannot be told apart is the point
 
+import html
+import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +19,7 @@ _DRAWN_ALIKE = {
     "a": "аАαΑᴀ", "b": "ВΒʙ", "c": "сСϲᴄ", "d": "ԁᴅđð", "e": "еЕεΕᴇ", "f": "ꜰ", "g": "ɡɢ",
     "h": "һНΗħʜ", "i": "іІιΙıɪ", "j": "јЈᴊ", "k": "кКκΚᴋ", "l": "ӏłʟ", "m": "мМΜᴍ", "n": "Νɴ",
     "o": "оОοΟøᴏ", "p": "рРρΡᴘ", "q": "ԛ", "r": "ʀ", "s": "ѕЅꜱ", "t": "тТτΤŧᴛ", "u": "υᴜ",
-    "v": "νѵѴᴠ", "w": "ԝωᴡ", "x": "хХχΧ", "y": "уУγΥʏ", "z": "Ζᴢ",
+    "v": "νѵѴᴠ", "w": "ԝωᴡ", "x": "хХχΧ", "y": "уУγΥʏ", "z": "Ζᴢ", ".": "。․", "@": "﹫",
 }  # fmt: skip
 """Letters of other scripts (and small capitals) that are drawn like Latin ones."""
 
@@ -30,30 +33,62 @@ _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _REGIONAL_INDICATOR_A = 0x1F1E6
 
 
+_ESCAPE = re.compile(
+    r"&(?:#[xX][0-9a-fA-F]{1,6}|#[0-9]{1,7}|[A-Za-z]{2,12});"
+    r"|(?:%[0-9a-fA-F]{2})+|\\u[0-9a-fA-F]{4}"
+)
+"""Characters written as HTML, addresses or programs write them."""
+
+
 @dataclass(frozen=True)
 class Folded:
     """A text as it is compared, and where each of its characters stands in the original."""
 
     text: str
     origin: tuple[int, ...]
+    until: tuple[int, ...]
+    """Where in the original what a character stands for ends."""
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Return where in the original a part of the text stands."""
+        return self.origin[start], max(self.until[start:end])
 
 
 def fold(text: str) -> Folded:
     """Return `text` as it is compared, with the way back."""
     letters: list[str] = []
     origin: list[int] = []
+    until: list[int] = []
     before = ""
-    for index, char in enumerate(text):
+    for char, start, end in _characters(text):
         plain = _plain(char)
         if not plain:
             continue
         if _is_hump(before, char):
-            letters.append(HUMP)
-            origin.append(index)
+            plain = HUMP + plain
         letters += plain
-        origin += [index] * len(plain)
+        origin += [start] * len(plain)
+        until += [end] * len(plain)
         before = char
-    return Folded("".join(letters), tuple(origin))
+    return Folded("".join(letters), tuple(origin), tuple(until))
+
+
+def _characters(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield each character that a reader would make of a text, and where it stands."""
+    done = 0
+    for found in _ESCAPE.finditer(text):
+        yield from ((text[at], at, at + 1) for at in range(done, found.start()))
+        yield from ((char, *found.span()) for char in _unescaped(found.group()))
+        done = found.end()
+    yield from ((text[at], at, at + 1) for at in range(done, len(text)))
+
+
+def _unescaped(escape: str) -> str:
+    if escape[0] == "&":
+        return html.unescape(escape)
+    if escape[0] == "%":
+        return bytes.fromhex(escape.replace("%", "")).decode("utf-8", "replace")
+    return chr(int(escape[2:], 16))
 
 
 def folded(text: str) -> str:

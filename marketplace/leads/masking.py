@@ -7,16 +7,18 @@ costs a question, one that is covered too seldom costs the business its say over
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from marketplace.leads import tells
 from marketplace.leads.folding import HUMP, Folded, fold, folded
+from marketplace.leads.readings import SIGNS, as_digits, as_drawn, drawn, encoded, lettered, spoken
+from marketplace.leads.tells import Span
 from marketplace.providers.rules import LEGAL_SUFFIXES
 
 COVER = "\u2588\u2588\u2588"
-
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,87 +37,73 @@ class Identity:
 
 def mask_text(text: str, identity: Identity) -> str:
     """Return `text` with everything covered that could say whose it is."""
-    plain = fold(text)
-    return _covered(text, plain, [*_anybodys(plain.text), *_known(plain.text, identity)])
+    return _covered(text, [*_anybodys(text), *_known(text, [identity])])
 
 
 def mask_identities(text: str, identities: Iterable[Identity]) -> str:
     """Return `text` with these identities covered, and what tells of nobody else left as it is."""
-    plain = fold(text)
-    spans = [span for identity in identities for span in _known(plain.text, identity)]
-    return _covered(text, plain, spans)
+    return _covered(text, _known(text, identities))
 
 
 def says_how_to_reach(text: str) -> bool:
     """Return whether an address, a web site or a telephone number, whosever, stands in a text."""
-    return any(True for _ in _anybodys(fold(text).text))
+    plain = fold(text)
+    return any(True for _ in (*tells.addresses(plain.text), *tells.numbers(plain.text)))
 
 
 def names_any_of(text: str, identities: Iterable[Identity]) -> bool:
     """Return whether a text holds what could say that it is about one of these."""
-    plain = fold(text).text
-    return any(True for identity in identities for _ in _known(plain, identity))
+    return any(True for _ in _known(text, identities))
 
 
-def _covered(text: str, plain: Folded, spans: Iterable[Span]) -> str:
-    """Cover the spans of the folded text in the original; what touches is covered once."""
+def _covered(text: str, spans: Iterable[Span]) -> str:
+    """Cover these parts of the text; what touches, or has only what is invisible between, once."""
     shown: list[str] = []
     done = 0
-    for start, end in _merged(spans):
-        begin, stop = plain.origin[start], plain.origin[end - 1] + 1
-        if stop <= done:
+    for start, end in sorted(spans):
+        if end <= done:
             continue
-        if begin > done or not shown:
-            shown += [text[done:begin], COVER]
-        done = stop
+        if start > done and (not shown or folded(text[done:start])):
+            shown += [text[done:start], COVER]
+        elif not shown:
+            shown += [text[:start], COVER]
+        done = end
     return "".join([*shown, text[done:]])
 
 
-def _merged(spans: Iterable[Span]) -> list[Span]:
-    merged: list[Span] = []
-    for start, end in sorted(span for span in spans if span[0] < span[1]):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(end, merged[-1][1])
-        else:
-            merged.append((start, end))
-    return merged
+def _anybodys(text: str) -> Iterator[Span]:
+    """Yield where in the text something stands that says who somebody is, or where."""
+    plain = fold(text)
+    is_capital = [text[at].isupper() for at in plain.origin]
+    found = (
+        *tells.addresses(plain.text),
+        *tells.handles(plain.text),
+        *tells.numbers(plain.text),
+        *tells.places(plain.text),
+        *tells.people(plain.text, is_capital),
+    )
+    yield from (plain.span(*each) for each in found)
+    drawn_digits = lettered(plain)
+    for said, pattern, at_most in (
+        (drawn_digits, tells.NUMBER, NEARLY_ALL),
+        (spoken(drawn_digits), tells.SAID_NUMBER, HALF),
+    ):
+        for start, end in tells.numbers(said.text, pattern):
+            begin, stop = said.span(start, end)
+            written = _digits_in(folded(text[begin:stop]))
+            if written <= at_most * _digits_in(said.text[start:end]):
+                yield begin, stop
+    for start, end, inside in encoded(text):
+        if any(True for _ in _anybodys(inside)):
+            yield start, end
 
 
-# What could be anybody's: addresses, web sites, and numbers long enough for a telephone.
-
-_H = f"{HUMP}?"
-_AT = rf"(?:@|[(\[{{<]\s*a{_H}t\s*[)\]}}>])"
-_SAID_DOT = f"d{_H}o{_H}t"
-_DOT = rf"(?:\.|\s+\.\s*|\s*[(\[{{<]\s*{_SAID_DOT}\s*[)\]}}>]\s*|\s+{_SAID_DOT}\s+)"
-_LABEL = rf"[\w{HUMP}\-]+"
-_ADDRESSES = (
-    re.compile(r"[^\s@]*@[^\s@]+"),
-    re.compile(rf"(?<![^\s,;(\[{{<])[^\s@,;(\[{{<]+\s*{_AT}\s*{_LABEL}(?:{_DOT}{_LABEL})+"),
-    re.compile(rf"(?<!\S)[^\s@,;:]+\s+a{_H}t\s+{_LABEL}(?:\s+{_SAID_DOT}\s+{_LABEL})+"),
-    re.compile(rf"h[\s{HUMP}]?t[\s{HUMP}]?t[\s{HUMP}]?p[\s{HUMP}]?s?\s*:\s*/\s*/\s*\S+"),
-    re.compile(rf"(?<!\w)w{_H}w{_H}w\s*\.\s*\S+"),
-    re.compile(rf"(?<![\w.\-]){_LABEL}(?:\.{_LABEL})*\.[^\W\d_]{{2,24}}(?![^\W_])(?:[/?#:]\S*)?"),
-)
-_NUMBER = re.compile(r"\+?\(?\d(?:[\s().\-/]{0,4}\d){5,}")
-_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
-_MONTH = r"(?:0?[1-9]|1[0-2])"
-_YEAR = r"(?:19|20)\d\d"
-_STANDARD = "(?:9001|13485|14001|20121|22000|22301|22716|27001|27701|37001|41001|42001|45001|50001)"
-_HARMLESS_NUMBER = re.compile(
-    rf"\d{{6}}|{_DAY}[/.]{_MONTH}[/.]\d\d"
-    rf"|{_YEAR}([-/.]){_MONTH}\1{_DAY}|{_DAY}([-/.]){_MONTH}\2{_YEAR}"
-    rf"|{_MONTH}([-/]){_DAY}\3{_YEAR}|{_YEAR} ?[-/] ?{_YEAR}"
-    rf"|{_STANDARD}(?: ?[/\- ] ?{_STANDARD})+"
-)
-"""Dates, spans of years, amounts of six digits, and standards one after the other."""
+NEARLY_ALL, HALF = 0.98, 0.5
+"""How much of a number may be written in digits for it to be judged as one that is not."""
 
 
-def _anybodys(plain: str) -> Iterator[Span]:
-    for pattern in _ADDRESSES:
-        yield from (found.span() for found in pattern.finditer(plain))
-    for found in _NUMBER.finditer(plain):
-        if not _HARMLESS_NUMBER.fullmatch(found.group().strip("()")):
-            yield found.span()
+def _digits_in(text: str) -> int:
+    return sum(c.isdigit() for c in text)
 
 
 # What is known to be theirs: names, words of names, addresses and numbers, however spaced.
@@ -126,7 +114,8 @@ _COMMON_WORDS = (
     "standard standards services service com org net gov edu http https www "
     "audit audits risk training compliance safety solutions consultant consultants consultancy "
     "advisory assurance partners associates global international national industries business "
-    "info office admin sales contact mail hello enquiries accounts team"
+    "info office admin sales contact mail hello enquiries accounts team "
+    "about home index html php products en de fr"
 )
 _COMMON = frozenset(_COMMON_WORDS.split()) | (LEGAL_SUFFIXES - {"oy", "ab", "as"})
 _SECOND_LEVEL = frozenset({"com", "org", "net", "gov", "edu", "co", "ac", "id", "asn"})
@@ -134,32 +123,99 @@ _WORD = re.compile(r"[^\W_]+")
 
 SHORTEST_ANYWHERE = 6
 """A word from this length on is covered inside longer words as well ..."""
+SHORTEST_INITIALS = 3
+_INITIALS_OF_MANY = "iso ims qms ems sms isms ohs whs ehs hse cad cnc pdf faq asap"
+_COMMON_INITIALS = frozenset(_INITIALS_OF_MANY.split())
 SHORTEST_SPACED = 4
 """... and one from this length on with anything between its letters."""
 LAST_OF_NUMBER = 9
 """How much of the end of a number identifies it: an ABN ends in the ACN, a phone in its own."""
 
 
-def _known(plain: str, identity: Identity) -> Iterator[Span]:
-    for pattern in _patterns(identity):
-        yield from (found.span() for found in pattern.finditer(plain))
+def _known(text: str, identities: Iterable[Identity]) -> Iterator[Span]:
+    """Yield where in the text one of these is named, however it is spelled."""
+    theirs = list(identities)
+    plain = fold(text)
+    said, seen = spoken(lettered(plain)), drawn(plain)
+    digits = as_digits(said.text)
+    for identity in theirs:
+        for pattern in _patterns(identity):
+            yield from (plain.span(*found.span()) for found in pattern.finditer(plain.text))
+        for pattern in _number_patterns(identity, as_digits):
+            yield from (said.span(*found.span()) for found in pattern.finditer(digits))
+        for word in _words(identity):
+            if len(word) >= SHORTEST_SPACED:
+                yield from _drawn_spans(text, seen, word)
+    for start, end, inside in encoded(text):
+        if any(True for _ in _known(inside, theirs)):
+            yield start, end
 
 
-def _patterns(identity: Identity) -> Iterator[re.Pattern[str]]:
+def _drawn_spans(text: str, seen: Folded, word: str) -> Iterator[Span]:
+    """Yield where signs were written for letters of a word, or two letters for one."""
+    pattern = _either_way(as_drawn(word))
+    for found in pattern.finditer(seen.text):
+        begin, stop = seen.span(*found.span())
+        written = folded(text[begin:stop])
+        if any(c in SIGNS and c != "l" for c in written) or "rn" in written or "vv" in written:
+            yield begin, stop
+
+
+@lru_cache(maxsize=64)
+def _patterns(identity: Identity) -> tuple[re.Pattern[str], ...]:
+    return tuple(_all_patterns(identity))
+
+
+def _all_patterns(identity: Identity) -> Iterator[re.Pattern[str]]:
     names = (identity.company_name, identity.contact_name, *identity.others)
     for name in names:
         yield from _name_patterns(_WORD.findall(folded(name)))
+    for word in _words(identity):
+        yield from _word_patterns(word)
+        if len(word) >= SHORTEST_SPACED and not word.isdigit():
+            yield _either_way(word)
+    yield from _initials(identity)
+    yield from _number_patterns(identity)
+
+
+def _words(identity: Identity) -> set[str]:
+    """Return the words that identify it."""
+    names = (identity.company_name, identity.contact_name, *identity.others)
     words = {word for name in names for word in _WORD.findall(folded(name))}
-    words |= _address_words(identity)
-    for word in words:
-        if len(word) >= 2 and word not in _COMMON and not (word.isdigit() and len(word) < 5):
-            yield from _word_patterns(word)
+    return {
+        word
+        for word in words | _address_words(identity)
+        if len(word) >= 2 and word not in _COMMON and not (word.isdigit() and len(word) < 5)
+    }
+
+
+def _initials(identity: Identity) -> Iterator[re.Pattern[str]]:
+    """Yield what a company of several words is called for short, and a person signs with."""
+    company = [
+        word
+        for word in _WORD.findall(folded(identity.company_name))
+        if word not in LEGAL_SUFFIXES and word not in ("and", "of", "the")
+    ]
+    letters = "".join(word[0] for word in company)
+    if len(letters) >= SHORTEST_INITIALS and letters not in _COMMON_INITIALS:
+        yield _spaced(letters, bounded=True)
+    person = "".join(word[0] for word in _WORD.findall(folded(identity.contact_name)))
+    if len(person) >= 2:
+        signed = r"\.\s?".join(map(re.escape, person))
+        yield re.compile(rf"(?<![^\W_]){signed}\.")
+
+
+def _number_patterns(
+    identity: Identity, read: Callable[[str], str] = str
+) -> Iterator[re.Pattern[str]]:
+    """Yield patterns for its numbers, forwards and backwards, in a text that is read like this."""
     for number in (identity.registration_number, identity.contact_phone):
-        compact = "".join(_WORD.findall(folded(number or "")))
+        compact = read("".join(_WORD.findall(folded(number or ""))))
         if compact:
             is_short = len(compact) < SHORTEST_ANYWHERE
-            yield _spaced(compact, bounded=is_short)
-            yield _spaced(compact[-LAST_OF_NUMBER:], bounded=is_short)
+            for letters in (compact, compact[-LAST_OF_NUMBER:]):
+                yield _spaced(letters, bounded=is_short)
+                yield _spaced(letters[::-1], bounded=is_short)
     if identity.contact_phone:
         # As it is dialled inside the country, which is as much as anybody needs.
         compact = re.sub(r"\D", "", folded(identity.contact_phone))
@@ -177,6 +233,8 @@ def _name_patterns(words: list[str]) -> Iterator[re.Pattern[str]]:
         if len(name) >= 2:
             short_word = name.isascii() and len(name) < SHORTEST_ANYWHERE
             yield _spaced(name, bounded=short_word or len(parts) == 1)
+            if len(name) >= SHORTEST_ANYWHERE:
+                yield _spaced(name[::-1], bounded=False)
 
 
 def _word_patterns(word: str) -> Iterator[re.Pattern[str]]:
@@ -192,6 +250,13 @@ def _spaced(letters: str, *, bounded: bool) -> re.Pattern[str]:
     """Return a pattern for these letters with anything but letters and digits in between."""
     loose = r"[\W_]*".join(map(re.escape, letters))
     return re.compile(rf"(?<![^\W_]){loose}(?![^\W_])" if bounded else loose)
+
+
+def _either_way(word: str) -> re.Pattern[str]:
+    """Return a pattern for a word, forwards and backwards."""
+    bounded = len(word) < SHORTEST_ANYWHERE
+    both = "|".join(_spaced(each, bounded=bounded).pattern for each in (word, word[::-1]))
+    return re.compile(both)
 
 
 def _address_words(identity: Identity) -> set[str]:
