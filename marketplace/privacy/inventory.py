@@ -26,7 +26,7 @@ class Whose(StrEnum):
 class Protection(StrEnum):
     """How it is protected."""
 
-    SECRET = "secret"
+    SECRET = "secret"  # nosec B105  # a name, no secret
     """Opens something: kept as a hash or encrypted, shown to nobody, in no export and no log."""
     PERSONAL = "personal"
     """Identifies a person, or a business to those who must not know it: to those who need it."""
