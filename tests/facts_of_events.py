@@ -49,8 +49,8 @@ FACTS = {
     ),
     **dict.fromkeys(
         ("attempt", "consultant", "consultants", "count", "dates", "line", "minutes",
-         "left", "minutes_in_all", "place", "places", "rating", "reasons", "sessions", "size",
-         "standards", "version"),
+         "left", "minutes_in_all", "place", "places", "rating", "reasons", "score",
+         "sessions", "size", "standards", "version"),
         _is_number,
     ),
     **dict.fromkeys(("enabled", "replaced", "verified"), _is_flag),

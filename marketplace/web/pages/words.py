@@ -222,7 +222,7 @@ MESSAGE = {
     "failed": N_("given up"),
     "bounced": N_("came back"),
     "dropped": N_("not accepted"),
-    "suppressed": N_("held back: the address gets no mail"),
+    "suppressed": N_("held back: the address gets no mail, or got as much as strangers may cause"),
 }
 
 TEAM_ROLE = {
