@@ -202,13 +202,12 @@ def forget(tx: Transaction, actor: Actor, certificate: Certificate, *, why: str)
     forget_messages(tx, [certificate.id])
     tx.session.delete(certificate)
     tx.session.flush()
-    consents.withdraw(
-        tx, Whose.LEAD, certificate.lead_id, Agreed.REMINDERS, door=why.replace(" ", "_")
-    )
+    code = why.replace(" ", "_")
+    consents.withdraw(tx, Whose.LEAD, certificate.lead_id, Agreed.REMINDERS, door=code)
     tx.session.flush()
     if tx.session.get_one(Lead, certificate.lead_id).erased_at is not None:
         consents.forget_addresses(tx, [certificate.lead_id])
-    record(tx, actor, "reminders.ended", certificate.lead_id, why=why)
+    record(tx, actor, "reminders.ended", certificate.lead_id, why=code)
 
 
 # What `said_now` returns of one standard.
