@@ -106,7 +106,7 @@ def _take_over(
     for other in others:
         left = [code for code in other.standards if code not in certificate.standards]
         if not left:
-            certificates.forget(tx, actor, other, why="taken over")
+            certificates.forget(tx, actor, other, why="taken_over")
         elif left != other.standards:
             other.standards = left
             other.editions = {code: other.editions[code] for code in left}
@@ -152,7 +152,7 @@ def stop_reminders(ctx: Context, actor: Actor) -> None:
     """Stop the reminders of the business' own request, and forget all that was kept for them."""
     with ctx.transaction() as tx:
         lead = queries.lock_lead(tx.session, actor.own_lead())
-        if not stop(tx, actor, lead.id, why="stopped by its page"):
+        if not stop(tx, actor, lead.id, why="stopped_by_page"):
             raise NotFound("there are no reminders for this request")
 
 
@@ -211,7 +211,7 @@ def stop_by_link(ctx: Context, token: str) -> None:
         certificate = _by_link(tx, token)
         if certificate is not None:
             actor = _business_of(certificate)
-            certificates.forget(tx, actor, certificate, why="stopped by a link")
+            certificates.forget(tx, actor, certificate, why="stopped_by_link")
 
 
 def _by_link(tx: Transaction, token: str) -> Certificate | None:
