@@ -56,6 +56,13 @@ def consents_of_request(ctx: Context, actor: Actor) -> Sequence[Consent]:
         return consents_of(session, [actor.own_lead()])
 
 
+def agreed_with(ctx: Context, actor: Actor, subject_id: UUID) -> Sequence[Consent]:
+    """Return what anybody agreed to and took back, for administrators."""
+    actor.require_admin()
+    with ctx.reading() as session:
+        return consents_of(session, [subject_id])
+
+
 def row_of(row: Base | None, *, but: Iterable[str] = ()) -> Json | None:
     """Return the values of a row by the name of its columns.
 

@@ -251,6 +251,10 @@ class Over:
     done: int = 0
     """How many of them are forgotten now."""
 
+    @property
+    def kept_days(self) -> float:
+        return self.kept / timedelta(days=1)
+
 
 def retention_report(ctx: Context, actor: Actor) -> list[Over]:
     """Return what is over by each rule, and change nothing."""

@@ -17,6 +17,7 @@ from marketplace.insights.quote_cells import Measure
 from marketplace.insights.quote_ranges import quote_ranges
 from marketplace.insights.worklist import waiting_leads
 from marketplace.leads.rules import Outcome
+from marketplace.privacy.retention import retention_report
 from marketplace.providers.rules import ProviderKind
 from marketplace.quotes.rules import QuoteKind
 from marketplace.web.api.commitment_schemas import (
@@ -386,6 +387,30 @@ class QuoteRangesReport(MethodView):
             "items": found.ranges,
             "next": cursor_of(*found.following) if found.following else None,
         }
+
+
+class RetentionSchema(Schema):
+    """What of a rule is over, and waits to be forgotten."""
+
+    rule = fields.String(attribute="rule.name")
+    says = fields.String(attribute="rule.says")
+    kept_days = fields.Float(metadata={"description": "for how many days it is kept"})
+    over = fields.Integer(attribute="count")
+    oldest = Moment(allow_none=True, metadata={"description": "since when the oldest counts"})
+
+
+class RetentionReportSchema(Schema):
+    """What is kept for how long, and what of it is over."""
+
+    items = fields.List(fields.Nested(RetentionSchema))
+
+
+@blp.route("/reports/retention")
+class RetentionReport(MethodView):
+    @blp.response(200, RetentionReportSchema)
+    def get(self) -> dict[str, Any]:
+        """What is over by each rule of retention and not forgotten yet; nothing is changed."""
+        return {"items": retention_report(current_context(), current_actor())}
 
 
 @blp.route("/reports/commitment")

@@ -17,6 +17,7 @@ from marketplace.leads.rules import LIFECYCLE, LeadEvent, LeadState
 from marketplace.matching import explanation
 from marketplace.matching import service as matching
 from marketplace.matching.invitable import Invitable, invitable
+from marketplace.privacy.export import agreed_with
 from marketplace.quotes import comparison, outcome
 from marketplace.web.api.admin_consultants import ConsultantIn
 from marketplace.web.api.admin_leads import ByHandIn, LeadArgs, MatchingArgs, ReasonIn
@@ -98,6 +99,7 @@ def show(lead_id: UUID, form: Filled, *, about: str = "") -> str:
     return render_template(
         "admin_lead.html",
         lead=lead,
+        agreed=agreed_with(ctx, actor, lead_id),
         matching=matching,
         runs=[run for run in matching.runs[:RUNS_SHOWN] if run.id != seen.get("id")],
         providers=provider_names(ctx, actor, ids),

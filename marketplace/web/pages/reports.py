@@ -23,6 +23,7 @@ from marketplace.insights.fairness import Share, fairness
 from marketplace.insights.funnel import Step, funnel_report
 from marketplace.insights.quote_cells import MEASURES, SEVERAL, Measure
 from marketplace.insights.quote_ranges import QuoteRanges, Range, quote_ranges
+from marketplace.privacy.retention import retention_report
 from marketplace.providers.rules import ProviderKind
 from marketplace.quotes.rules import QuoteKind
 from marketplace.web.api.admin_reports import (
@@ -195,6 +196,15 @@ def funnel() -> str:
     """Show how far requests have come."""
     found = funnel_report(current_context(), current_actor())
     return render_template("admin_report_funnel.html", funnel=found, steps=_steps())
+
+
+@pages.get("/retention")
+def retention() -> str:
+    """Show what is kept for how long, and what of it is over and not forgotten yet."""
+    return render_template(
+        "admin_report_retention.html",
+        rules=retention_report(current_context(), current_actor()),
+    )
 
 
 def _steps() -> dict[Step, str]:
