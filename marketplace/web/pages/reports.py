@@ -36,7 +36,7 @@ from marketplace.web.api.admin_reports import (
 )
 from marketplace.web.api.commitment_schemas import FiguresSchema
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.languages import formats
+from marketplace.web.languages import formats, translate
 from marketplace.web.pages.desk import arguments
 from marketplace.web.pages.forms import Filled, typed_from
 from marketplace.web.pages.kept import once_a_minute
@@ -201,10 +201,9 @@ def funnel() -> str:
 @pages.get("/retention")
 def retention() -> str:
     """Show what is kept for how long, and what of it is over and not forgotten yet."""
-    return render_template(
-        "admin_report_retention.html",
-        rules=retention_report(current_context(), current_actor()),
-    )
+    rules = retention_report(current_context(), current_actor())
+    says = {each.rule.name: translate(each.rule.says) for each in rules}
+    return render_template("admin_report_retention.html", rules=rules, says=says)
 
 
 def _steps() -> dict[Step, str]:
