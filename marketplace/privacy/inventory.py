@@ -193,7 +193,7 @@ INVENTORY: Mapping[str, Line] = {
         "events", "actor_kind verb facts request_id", _N, _PLAIN, _STAYS, "the audit log",
     ),
     **_lines("event_seals", "hash", _N, _PLAIN, _STAYS, "the audit log"),
-    **_lines("events", "address", _U, _PERSONAL, _STAYS, "the audit log, which nobody can change"),
+    **_lines("events", "address", _U, _PERSONAL, _STAYS, "the audit log, as a network"),
     **_lines(
         "idempotent_requests", "scope_hash body_hash",
         _N, _SECRET, _DELETED, "`idempotency_window`",
