@@ -54,6 +54,7 @@ class Folded:
         return self.origin[start], max(self.until[start:end])
 
 
+@lru_cache(maxsize=4)
 def fold(text: str) -> Folded:
     """Return `text` as it is compared, with the way back."""
     letters: list[str] = []

@@ -50,9 +50,7 @@ def test_an_honest_note_is_shown_as_it_was_written(note, may_go):
 
 
 @pytest.mark.parametrize(("note", "secrets"), lines("hostile.txt"))
-@pytest.mark.parametrize(
-    "around", ["{}", "We are a business: {}. ISO 9001, 42 people.", "x\n{}\ny"]
-)
+@pytest.mark.parametrize("around", ["{}", "We are a business: {}. ISO 9001, 42 people."])
 def test_nothing_that_identifies_is_left_of_a_hostile_note(note, secrets, around):
     shown = mask_text(around.format(note), ACME)
     assert secrets
