@@ -76,7 +76,7 @@ def test_reminders_reviews_and_applications_are_agreed_to_and_reminders_taken_ba
         (Agreed.SHARING, "page", False),
         (Agreed.REMINDERS, "api", False),
         (Agreed.REVIEW_SHOWN, "page", False),
-        (Agreed.REMINDERS, "stopped_by_its_page", True),
+        (Agreed.REMINDERS, "stopped_by_page", True),
         (Agreed.PROVIDER_TERMS, "page", False),
     ]
 
