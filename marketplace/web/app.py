@@ -33,6 +33,8 @@ def create_app(product: Product) -> Flask:
         API_TITLE="ISO quotes marketplace",
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",
+        # Nothing here is asked for from scripts of other sites, so no browser asks beforehand.
+        PROVIDE_AUTOMATIC_OPTIONS=False,
         MAX_CONTENT_LENGTH=requests.MAX_BODY,
         MAX_FORM_MEMORY_SIZE=requests.MAX_BODY,
         PROPAGATE_EXCEPTIONS=False,

@@ -58,11 +58,10 @@ def bearer() -> str | None:
 
 
 def own_token() -> str:
-    """Return the session token of whoever signed in: the header's, or the cookie's on pages."""
-    token = bearer() or session.get(SESSION_TOKEN)
-    if token is None:
+    """Return the token that let its owner in: that of the header, or on pages of the cookie."""
+    if "token" not in g:
         raise NotSignedIn("please sign in")
-    return str(token)
+    return str(g.token)
 
 
 def actor_of_token(token: str) -> Actor:
@@ -77,6 +76,7 @@ def actor_of_token(token: str) -> Actor:
         actor = accounts.actor_of_api_key(current_context(), token)
     if actor is None:
         raise NotSignedIn("this credential is not known, was revoked or has lapsed")
+    g.token = token
     return actor
 
 
