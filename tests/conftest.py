@@ -238,7 +238,11 @@ LET_GO = "".join(
     f"ALTER TABLE {table} DISABLE TRIGGER USER; GRANT UPDATE, DELETE ON {table} TO CURRENT_USER;"
     for table in APPEND_ONLY
 )
-TAKE_HOLD = LET_GO.replace("DISABLE", "ENABLE").replace("GRANT", "REVOKE").replace(" TO ", " FROM ")
+TAKE_HOLD = "".join(
+    f"ALTER TABLE {table} ENABLE TRIGGER USER; REVOKE UPDATE, DELETE ON {table} FROM CURRENT_USER; "
+    f"GRANT {may} ON {table} TO CURRENT_USER;"
+    for table, may in APPEND_ONLY.items()
+)
 
 
 @contextmanager

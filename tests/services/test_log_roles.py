@@ -47,13 +47,15 @@ def test_the_trigger_holds_the_owner_as_well(installation, ctx, make, table, cha
         )
 
 
-def test_the_product_may_read_and_write_every_other_table(installation, ctx):
+def test_the_product_may_read_and_write_every_other_table(services, ctx):
+    two_roles = services.owner_url != services.database_url
     with ctx.reading() as session:
         for table in Base.metadata.tables:
             rights = [
                 right
                 for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
-                if session.scalar(
+                if (two_roles or table in EXCEPTIONS or right not in ("TRUNCATE", "TRIGGER"))
+                and session.scalar(
                     text("SELECT has_table_privilege(:table, :right)"),
                     {"table": table, "right": right},
                 )
