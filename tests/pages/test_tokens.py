@@ -99,11 +99,23 @@ def test_no_route_takes_a_token_in_its_address_but_to_take_it_out(app):
     """But for what mail programs stop reminders by (RFC 8058), whose look leads on as well."""
     for rule in app.url_map.iter_rules():
         if "token" in rule.arguments and rule.rule != "/reminders/<token>/stop":
-            assert rule.methods <= {"GET", "HEAD", "OPTIONS"}, rule
+            assert rule.methods <= {"GET", "HEAD", "POST"}, rule
             assert rule.endpoint.rpartition(".")[2].startswith("open_"), rule
     known = {rule.rule for rule in app.url_map.iter_rules()}
     for path in LINK_PATHS.values():
         assert f"{path}<token>" in known
+
+
+@pytest.mark.parametrize("purpose", [Purpose.CONFIRM_LEAD, Purpose.SET_PASSWORD])
+def test_a_form_that_was_open_before_tokens_left_addresses_leads_to_its_page_of_now(
+    browser, tokens, purpose
+):
+    path, said = PAGES[purpose]
+    visitor = browser()
+    visitor.open(f"{path}/{tokens[purpose]}")
+    word = dict(visitor.page.form(path).values)["csrf_token"]
+    page = visitor.post(f"{path}/{tokens[purpose]}", [("csrf_token", word)])
+    assert (page.status, page.at, said in page.text) == (200, path, True)
 
 
 @pytest.mark.parametrize("purpose", PAGES)

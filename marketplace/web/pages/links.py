@@ -47,8 +47,9 @@ def ask_for_link() -> Response | tuple[str, int]:
 
 
 @pages.get("/confirm/<token>")
+@pages.post("/confirm/<token>")
 def open_confirmation(token: str) -> Page:
-    """Take the token out of the address."""
+    """Take the token out of the address; of a form too, that was open before they left it."""
     if _to_confirm(token) is None:
         return render_template("link_lapsed.html", what="confirm"), 410
     return tokens.take(Purpose.CONFIRM_LEAD, token, "links.look_before_confirming")

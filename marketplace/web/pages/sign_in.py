@@ -272,8 +272,9 @@ def ask_reset() -> Response | tuple[str, int]:
 
 
 @pages.get("/set-password/<token>")
+@pages.post("/set-password/<token>")
 def open_set_password(token: str) -> Response | tuple[str, int]:
-    """Take the token out of the address."""
+    """Take the token out of the address; of a form too, that was open before they left it."""
     try:
         _let_in_by(token)
     except Gone:
