@@ -1,6 +1,6 @@
 """The second factor: one-time codes of an authenticator, and recovery codes for its loss.
 
-Secrets are sealed, since they have to be read again; recovery codes have 120 random bits, so that
+Secrets are sealed, since they have to be read again; recovery codes have 140 random bits, so that
 their plain hash is enough (ASVS 6.5.2). A code of either sort is good once.
 """
 

@@ -86,8 +86,8 @@ def needs_second_factor(role: Role, *, totp_for_admins: str, totp_for_providers:
 
 CODE_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 """Of recovery codes: no letter that is taken for another one, or for a digit (Crockford's 32)."""
-CODE_LENGTH = 24
-"""Letters of a recovery code: 120 bits, so that a plain hash of it is enough (ASVS 6.5.2)."""
+CODE_LENGTH = 28
+"""Letters of a recovery code: 140 bits, so that a plain hash of it is enough (ASVS 6.5.2)."""
 
 _MISREAD = str.maketrans("oil", "011")
 

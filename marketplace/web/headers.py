@@ -15,7 +15,7 @@ PAGE = (
 
 MAILBOX = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'; frame-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """The development mailbox shows messages as they are, with their own style, in a frame that runs
 no script; nor does the page around it."""

@@ -85,7 +85,7 @@ CHART_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 def chart_answer(content: bytes) -> Response:
     """Return a chart, an SVG file, as a picture for a page."""
     headers = {"Content-Security-Policy": CHART_POLICY}
-    return Response(content, content_type="image/svg+xml", headers=headers)
+    return Response(content, content_type="image/svg+xml; charset=utf-8", headers=headers)
 
 
 def csv_answer(

@@ -26,7 +26,7 @@ def secret_on(page):
 
 
 def codes_on(page):
-    return re.findall(r"<li><code>([0-9a-z-]{29})</code>", page.html)
+    return re.findall(r"<li><code>([0-9a-z-]{34})</code>", page.html)
 
 
 def test_everybody_who_signs_in_finds_their_account_in_the_menu(kim, admin):

@@ -35,6 +35,9 @@ def check_frame(page):
         seen = level
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids)), (page.at, sorted(i for i in ids if ids.count(i) > 1))
+    if page.status == 200 and page.at.startswith(("/portal", "/admin", "/account")):
+        # Whoever is inside gets out from everywhere (ASVS 7.4.4).
+        assert ("form", "/sign-out") in [(tag, each.get("action")) for tag, each in page.elements]
     for _, attributes in page.elements:
         for name in ("aria-describedby", "aria-labelledby", "for"):
             for target in attributes.get(name, "").split():

@@ -56,9 +56,13 @@ def check(answer, *, framed_by="'none'"):
     assert "geolocation=()" in headers["Permissions-Policy"]
     assert headers["Referrer-Policy"] in ("no-referrer", "same-origin", "strict-origin")
     assert headers["Cache-Control"]
-    if headers.get("Content-Type", "").startswith("text/"):
-        assert "charset=utf-8" in headers["Content-Type"]
+    kind = headers.get("Content-Type", "")
+    if kind.startswith("text/") or "xml" in kind:
+        assert "charset=utf-8" in kind
+    if kind.startswith("text/html"):
+        assert policy["base-uri"] == "'none'"
     assert "Content-Type" in headers or not answer.content_length
+    assert "object-src" not in policy  # so it is as `default-src`
     assert "Access-Control-Allow-Origin" not in headers
     for unsafe in ("unsafe-eval", "'unsafe-inline' 'self'", "*"):
         assert unsafe not in headers["Content-Security-Policy"]

@@ -117,7 +117,7 @@ def test_a_chart_says_in_words_what_it_shows(decided, admin, path, shown):
     ]
     assert image["alt"] == shown
     drawn = admin.client.get(image["src"])
-    assert drawn.content_type == "image/svg+xml"
+    assert drawn.content_type == "image/svg+xml; charset=utf-8"
     assert shown in "".join(ElementTree.fromstring(drawn.data).itertext())
 
 

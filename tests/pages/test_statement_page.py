@@ -32,7 +32,7 @@ def test_a_month_is_told_in_words_numbers_and_a_chart(provider, signed_in):
     ]
     assert image["alt"].startswith("Invited 2, with a fair share of 2;")
     drawn = person.client.get(image["src"])
-    assert drawn.content_type == "image/svg+xml"
+    assert drawn.content_type == "image/svg+xml; charset=utf-8"
     assert drawn.headers["Content-Security-Policy"].startswith("default-src 'none'")
     words = [each.text for each in ElementTree.fromstring(drawn.data).iter() if each.text]
     assert "Answered in time" in words

@@ -147,7 +147,7 @@ def test_who_needs_a_second_factor_is_decided_by_role(admins, providers):
     assert rules.needs_second_factor(Role.PROVIDER, **settings) is (providers == "required")
 
 
-CODE = "0123-4567-89ab-cdef-ghjk-mnpq"
+CODE = "0123-4567-89ab-cdef-ghjk-mnpq-rstv"
 
 
 @pytest.mark.parametrize(

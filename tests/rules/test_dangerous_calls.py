@@ -1,0 +1,165 @@
+"""What the code never does, and what it does in few places alone, read off the code itself."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from marketplace.accounts.rules import CODE_LENGTH, CODE_LETTERS
+from marketplace.core.links import new_token
+
+ROOT = Path(__file__).parents[2]
+
+CODE = [*(p for room in ("config", "marketplace", "workers") for p in (ROOT / room).rglob("*.py"))]
+
+SCRIPTS = sorted((ROOT / "marketplace/web/static").glob("*.js"))
+
+NEVER = {
+    "eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput",
+    "pickle.loads", "pickle.load", "marshal.loads", "hashlib.md5", "hashlib.sha1", "hashlib.new",
+    "render_template_string", "ssl._create_unverified_context", "tempfile.mktemp",
+}  # fmt: skip
+"""Runs texts as code, takes objects out of bytes, or is broken."""
+
+NEVER_IMPORTED = {
+    "pickle",
+    "marshal",
+    "shelve",
+    "yaml",
+    "xml",
+    "lxml",
+    "ldap",
+    "telnetlib",
+    "ftplib",
+}
+
+DRAWS = {
+    "marketplace/matching": "the fair turn is drawn from a seed, to be replayed",
+    "marketplace/notifications/delivery.py": "how long to wait before the next try",
+}
+"""Where `random` may be used: where nobody gains by foreseeing it."""
+
+CALLS_OUT = {
+    "marketplace/providers/outward.py": "webhooks, to public addresses alone",
+    "marketplace/providers/calling.py": "by the one above, whose errors it knows",
+    "marketplace/notifications/channels.py": "mail, to the address of the settings",
+    "marketplace/local/doorway.py": "this machine's own site",
+    "marketplace/local/rehearsal.py": "this machine's own site",
+}
+"""Who speaks to another server by HTTP; who adds one, names it in `config/SECURITY.md` too."""
+
+HTTP = {
+    "http.client",
+    "urllib.request",
+    "requests",
+    "httpx",
+    "aiohttp",
+    "sendgrid",
+    "python_http_client",
+}
+
+MARKUP = {
+    "marketplace/web/pages/second_factor.py": 1,
+    "marketplace/web/pages/quoting.py": 1,
+    "marketplace/notifications/wording.py": 1,
+}
+"""How often a text that is not a literal is taken for markup; each line says why it may be."""
+
+
+def name_of(node):
+    """Return the name that is called, with its module where it has one."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return ""
+
+
+@cache
+def trees():
+    """Return every file of the product as it is parsed, with its path."""
+    return [
+        (str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))) for path in CODE
+    ]
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def calls(tree):
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def test_no_text_is_run_and_nothing_insecure_is_called():
+    assert len(CODE) > 300
+    for path, tree in trees():
+        for call in calls(tree):
+            assert name_of(call.func) not in NEVER, (path, call.lineno)
+            for keyword in call.keywords:
+                value = getattr(keyword.value, "value", None)
+                assert (keyword.arg, value) != ("shell", True), (path, call.lineno)
+                assert (keyword.arg, value) != ("verify", False), (path, call.lineno)
+                assert (keyword.arg, value) != ("autoescape", False), (path, call.lineno)
+        parts = {each.partition(".")[0] for each in imported(tree)}
+        assert not parts & NEVER_IMPORTED, path
+        assert "CERT_NONE" not in ast.dump(tree), path
+
+
+def test_what_can_be_foreseen_is_drawn_only_where_nobody_gains_by_it():
+    for path, tree in trees():
+        if any(each.partition(".")[0] == "random" for each in imported(tree)):
+            assert path.startswith(tuple(DRAWS)), path
+
+
+def test_what_opens_doors_holds_as_many_bits_as_is_said():
+    drawn = {new_token("session").removeprefix("session_") for _ in range(1000)}
+    assert len(drawn) == 1000
+    assert {len(each) for each in drawn} == {32}  # of 64 letters: 192 bits
+    assert len(set().union(*drawn)) == 64
+    assert len(set(CODE_LETTERS)) ** CODE_LENGTH >= 2**128
+
+
+def test_other_servers_are_called_by_few_rooms_alone():
+    found = {path for path, tree in trees() if HTTP & {*imported(tree)}}
+    assert found <= set(CALLS_OUT)
+    assert "marketplace/providers/outward.py" in found
+
+
+def test_only_literals_and_few_texts_more_are_taken_for_markup():
+    found = {}
+    for path, tree in trees():
+        for call in calls(tree):
+            literal = all(isinstance(each, ast.Constant) for each in call.args)
+            if name_of(call.func).rpartition(".")[2] == "Markup" and not literal:
+                found[path] = found.get(path, 0) + 1
+    assert found == {path: n for path, n in MARKUP.items() if path in found}
+    templates = [*(ROOT / "marketplace").rglob("*.html")]
+    assert len(templates) > 50
+    for path in templates:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"autoescape\s+false", text), path
+        for expression in re.findall(r"(\S+)\s*\|\s*safe\b", text):
+            assert expression.endswith(("'", '"')), (path, expression)  # a literal
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_writes_text_and_no_markup_and_runs_none(path):
+    script = path.read_text(encoding="utf-8")
+    for never in (
+        "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "srcdoc", "eval(",
+        "new Function", "__proto__", "document.cookie", "indexedDB", 'setTimeout("', "import(",
+    ):  # fmt: skip
+        assert never not in script, never
+    # Messages come in by the one script that looks where they are from, and go to a named site.
+    assert ('"message"' in script) == (path.name == "embed.js")
+    assert not re.search(r"""postMessage\([^;]*["']\*["']""", script)
+    # What was typed is kept by the lead form alone.
+    assert ("Storage" in script) == (path.name == "lead_form.js")
