@@ -62,7 +62,7 @@ _SIGN_IN = Line(
     "sign in",
     "20 per minute; 120 per hour",
     OPEN,
-    "guesses at one account are throttled in PostgreSQL; closed, no provider could answer in time",
+    "guesses at one account are throttled by each process; closed, nobody could answer in time",
 )
 _PASSWORD = Line(
     "set a password",
