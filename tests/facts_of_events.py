@@ -63,7 +63,7 @@ FACTS = {
     **dict.fromkeys(("doubts", "fields"), _are(_is_code)),
     "standard": _is_standard,
     "body": _like(r"[A-Z][A-Za-z0-9\-]{1,20}"),
-    "code": _like(r"[A-Za-z0-9][A-Za-z0-9 /\-.:_]{0,40}"),
+    "code": _like(r"[A-Za-z0-9][A-Za-z0-9 /\-.:_()]{0,40}"),
     "day": _like(r"\d{4}-\d\d-\d\d"),
     "notice": _like(r"[a-z0-9_:\-]{1,60}"),
     "origin": _like(r"https?://[a-z0-9.\-]+(:\d+)?"),

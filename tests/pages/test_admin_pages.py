@@ -123,7 +123,7 @@ def test_history_tells_who_did_what_from_where_and_goes_on_overleaf(admin, in_re
     admin.send("/reject", reason="We could not reach you.")
     page = admin.open(f"/admin/leads/{in_review.id}")
     text = " ".join(page.text.split())
-    assert "It was turned awayAda Okoro, an administrator, from 127.0.0.1" in text
+    assert "It was turned awayAda Okoro, an administrator, from 127.0.0.0/24" in text
     assert "That is final" in text
     assert text.index("It was turned away") < text.index("The form was sent")
 
@@ -324,7 +324,7 @@ def test_a_suspension_is_undone_in_one_press(admin, make):
     assert "Undo" not in page.text
     assert "not possible now" in admin.post(undo.action, undo.values).text
     text = " ".join(page.text.split())
-    assert "Was reinstatedAda Okoro, an administrator, from 127.0.0.1" in text
+    assert "Was reinstatedAda Okoro, an administrator, from 127.0.0.0/24" in text
 
 
 def test_an_accreditation_is_suspended_and_that_undone(admin, make):

@@ -34,6 +34,7 @@ BY_PROGRAMS_ALONE = {
     "is not a field of this form",
     "must be a text or a list of texts",
     "Field may not be null.",
+    "must be a time such as 2026-11-22T09:00:00Z",
 }
 """What no page can send."""
 

@@ -77,13 +77,15 @@ def _to_confirm(token: str) -> Lead | None:
 
 @pages.post("/confirm")
 def confirm() -> Page:
-    """Confirm the form, and open its page in this browser."""
+    """Confirm the form, and open its page in this browser.
+
+    Its token stays, though nothing comes of it any more: whoever goes back is told that all is well.
+    """
     token = tokens.sent()
     try:
         confirmed = service.confirm_lead(current_context(), token)
     except Gone:
         return render_template("link_lapsed.html", what="confirm"), 410
-    tokens.forget(Purpose.CONFIRM_LEAD, token)
     session.pop("receipt", None)
     if confirmed.request_token is None:
         return render_template("superseded.html", reference=confirmed.reference)
@@ -103,7 +105,6 @@ def erase() -> Page:
         reference = erasure.erase_unconfirmed(current_context(), token)
     except Gone:
         return render_template("link_lapsed.html", what="confirm"), 410
-    tokens.forget(Purpose.CONFIRM_LEAD, token)
     session.pop("receipt", None)
     flash(_("The form %(reference)s has been erased. Nobody was shown it.", reference=reference))
     return redirect(url_for("front.form"), 303)
