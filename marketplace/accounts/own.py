@@ -19,11 +19,11 @@ from marketplace.accounts import (
 )
 from marketplace.accounts.email_changes import open_change
 from marketplace.accounts.models import EmailChange, SignIn, User
-from marketplace.accounts.proving import NOT_RIGHT, is_fresh, proven
+from marketplace.accounts.proving import NOT_RIGHT, proven, require_fresh
 from marketplace.accounts.sessions import SignedIn
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
-from marketplace.core.errors import Conflict, FieldError, NotAllowed, NotFound, NotSignedIn
+from marketplace.core.errors import Conflict, FieldError, NotFound, NotSignedIn
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 
@@ -195,8 +195,7 @@ def end_session(
     a moment ago who they are is refused.
     """
     if form is None:
-        if not is_fresh(own_account(ctx, actor, token).session, ctx):
-            raise NotAllowed("sign in anew first, or prove it: POST /api/v1/sessions/proof")
+        require_fresh(ctx, token)
         form = Form({})
     with proven(ctx, actor, token, form, if_long_ago=True) as it:
         if session_id is None:

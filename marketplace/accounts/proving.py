@@ -10,13 +10,14 @@ from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.throttling import NotProven
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
-from marketplace.core.errors import FieldError, Invalid, NotSignedIn
+from marketplace.core.errors import FieldError, Invalid, NotSignedIn, ProofNeeded
 from marketplace.core.forms import Form
 
 NOT_RIGHT = "is not right"
 
 PROOF_LASTS = timedelta(minutes=10)
-"""For how long after a sign-in, or another proof, sessions are ended without being asked again."""
+"""For how long after a sign-in, or another proof, nobody is asked again who ends sessions, or lets
+people and software in and out."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,3 +88,11 @@ def proven(
 def is_fresh(row: SignIn, ctx: Context) -> bool:
     """Return whether whoever holds this session proved a moment ago who they are."""
     return row.proved_at is not None and ctx.clock() - row.proved_at < PROOF_LASTS
+
+
+def require_fresh(ctx: Context, token: str) -> None:
+    """Raise `ProofNeeded` unless whoever holds this session proved a moment ago who they are."""
+    with ctx.reading() as session:
+        row = sessions.session_of(session, token, ctx.policy, now=ctx.clock())
+    if row is None or not is_fresh(row, ctx):
+        raise ProofNeeded("sign in anew first, or prove it: POST /api/v1/sessions/proof")

@@ -33,6 +33,10 @@ class NotAllowed(MarketplaceError):
     """The right person in the wrong role."""
 
 
+class ProofNeeded(NotAllowed):
+    """It is long ago that who asks has proved to be who they are, and this takes a fresh proof."""
+
+
 class TooManyAttempts(MarketplaceError):
     """It was tried in vain too often: the next try has to wait."""
 

@@ -5,7 +5,7 @@ Facts are codes, ids and numbers: no personal content.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -95,6 +95,18 @@ def record_each(tx: Transaction, actor: Actor, verb: str, subjects: Mapping[UUID
         tx.session,
         *(written(tx, actor, verb, each, facts) for each, facts in subjects.items()),
     )
+
+
+def record_once_a_day(tx: Transaction, actor: Actor, verb: str, subject_id: UUID) -> None:
+    """Write down that `actor` did `verb` to the subject, unless they did so this day (in UTC).
+
+    For what shows the log itself: else each look would change what the next one shows. Two at the
+    same moment may both be written down.
+    """
+    midnight = tx.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    done = recorded(subject_id=subject_id, actor_id=actor.id, verb=verb).where(Event.at >= midnight)
+    if tx.session.scalar(select(done.exists())) is not True:
+        record(tx, actor, verb, subject_id)
 
 
 def record_contact_reads(

@@ -35,6 +35,8 @@ class Purpose(StrEnum):
     NOT_OURS = "notours"
     COME_BACK = "back"
     JOIN_TEAM = "join"
+    WITHDRAW = "withdraw"
+    """Takes an application to join back, and has who sent it forgotten."""
     ASK_AGAIN = "again"
     """The form, filled in with what is known of a certificate."""
     REMINDERS = "dates"

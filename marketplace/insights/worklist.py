@@ -20,7 +20,7 @@ from marketplace.invitations.models import Invitation, Miss
 from marketplace.invitations.rules import free_places
 from marketplace.invitations.track_record import Missed
 from marketplace.leads import queries as leads
-from marketplace.leads.contact_reads import note_leads_shown
+from marketplace.leads.contact_reads import note_addresses_shown, note_leads_shown
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
 from marketplace.notifications.mailboxes import OVER_CAP
@@ -183,6 +183,8 @@ def worklist(ctx: Context, actor: Actor, *, only: Kind | None = None) -> Worklis
             stopped=[suppression for (suppression,) in found(Kind.STOPPED)],
         )
     note_leads_shown(ctx, actor, shown.in_review)
+    written_to = (*(each.recipient for each in shown.messages), *(s.address for s in shown.stopped))
+    note_addresses_shown(ctx, actor, written_to)
     return shown
 
 

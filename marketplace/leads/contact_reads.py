@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
@@ -51,3 +51,16 @@ def note_leads_shown(ctx: Context, actor: Actor, leads: Iterable[Lead]) -> None:
     if shown:
         with ctx.transaction() as tx:
             record_contact_reads(tx, actor, shown)
+
+
+def note_addresses_shown(ctx: Context, actor: Actor, addresses: Iterable[str]) -> None:
+    """Write down whose contacts an administrator is shown among these addresses.
+
+    In whatever list they stand: where an address is that of several requests, of each of them.
+    """
+    wanted = {each.strip().lower() for each in addresses}
+    with ctx.reading() as session:
+        found = session.scalars(
+            select(Lead).where(func.lower(Lead.contact_email).in_(wanted), Lead.erased_at.is_(None))
+        ).all()
+    note_leads_shown(ctx, actor, found)

@@ -55,7 +55,10 @@ def forget_message(tx: Transaction, notification_id: UUID) -> None:
         empty(notification)
 
 
-EMPTIED = ("recipient", "recipient_name", "values", "provider_id", "mailbox", "last_error")
+EMPTIED = (
+    "recipient", "recipient_name", "values", "provider_id", "mailbox", "last_error", "path",
+    "occasion",
+)  # fmt: skip
 """What that changes of a message."""
 
 
@@ -65,3 +68,5 @@ def empty(notification: Notification) -> None:
     notification.recipient_name = "erased"
     notification.values = {}
     notification.provider_id = notification.mailbox = notification.last_error = None
+    # Ids, times and marks of devices; what tells it from every other message is `recipient` now.
+    notification.path, notification.occasion = None, ""

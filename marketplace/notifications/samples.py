@@ -356,6 +356,7 @@ SAMPLES: tuple[Sample, ...] = (
             ("password", {}),
             ("second_factor_set_up", {}),
             ("second_factor_removed", {}),
+            ("second_factor_taken_off", {}),
             ("recovery_codes_made", {}),
             ("email", {}),
             ("recovery_code_used", {"left": 9}),
@@ -368,7 +369,12 @@ SAMPLES: tuple[Sample, ...] = (
     ),
     Sample("email_change_new", {"expires_at": _DUE}, link=Purpose.EMAIL_NEW),
     Sample("email_change_taken", {}, path="/sign-in"),
-    Sample("application_received", {**_PROVIDER}),
+    Sample(
+        "factor_taken_off",
+        {"person": "Lee Okafor", "at": "2026-11-23T08:41:00+00:00"},
+        path="/portal/team",
+    ),
+    Sample("application_received", {**_PROVIDER}, link=Purpose.WITHDRAW),
     Sample("application_approved", {**_PROVIDER}, path="/portal"),
     Sample(
         "application_rejected", {**_PROVIDER, "reason": "The registration number is not theirs."}

@@ -24,6 +24,7 @@ LINK_PATHS = {
     Purpose.JOIN_TEAM: "/set-password/",
     Purpose.EMAIL_OLD: "/email-change/",
     Purpose.EMAIL_NEW: "/email-change/",
+    Purpose.WITHDRAW: "/join/withdraw/",
     Purpose.NOT_OURS: "/requests/not-ours/",
     Purpose.COME_BACK: "/come-back/",
     Purpose.ASK_AGAIN: "/requests/again/",

@@ -14,16 +14,17 @@ from marketplace.core.consents import consents_of
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import Json
 from marketplace.core.errors import FieldError, Invalid, NotAllowed, NotSignedIn
-from marketplace.core.events import Event, record
+from marketplace.core.events import Event, record, record_once_a_day
 from marketplace.core.jobs import Job
 from marketplace.core.links import Link
 from marketplace.leads.masking import Identity, mask_identities
-from marketplace.notifications.models import Notification
+from marketplace.notifications.models import Notification, Suppression
+from marketplace.notifications.rules import address_key
 from marketplace.privacy.export import event_of, message_of, row_of
 from marketplace.privacy.leaving import erase_contact
 from marketplace.privacy.people import forget_user
 from marketplace.providers.coverage import hold_provider
-from marketplace.providers.members import keep_an_owner
+from marketplace.providers.members import keep_an_owner, owner_beside
 from marketplace.providers.models import Provider, TeamInvitation
 from marketplace.providers.rules import ProviderEvent, ProviderState
 from marketplace.providers.team import hold_team
@@ -34,10 +35,13 @@ LEFT = "It has left."
 
 
 def account_data(ctx: Context, actor: Actor) -> dict[str, Any]:
-    """Return everything about whoever asks, and of nobody else; that they asked is recorded."""
+    """Return everything about whoever asks, and of nobody else; that they asked is recorded.
+
+    Once a day: it stands among what is handed out, which would be another at each look.
+    """
     with ctx.transaction() as tx:
         me = _me(tx, actor)
-        record(tx, actor, "user.data_exported", me.id)
+        record_once_a_day(tx, actor, "user.data_exported", me.id)
     with ctx.reading() as session:
         written = or_(Notification.subject_id == me.id, Notification.recipient == me.email)
         lists = {
@@ -48,6 +52,13 @@ def account_data(ctx: Context, actor: Actor) -> dict[str, Any]:
             "email_changes": select(EmailChange)
             .where(EmailChange.user_id == me.id)
             .order_by(EmailChange.id),
+            # Of who invited them nothing is said: a name of theirs would be somebody else's.
+            "invitations": select(TeamInvitation)
+            .where(TeamInvitation.email == me.email)
+            .order_by(TeamInvitation.id),
+            "mail_stopped": select(Suppression)
+            .where(Suppression.address == address_key(me.email))
+            .order_by(Suppression.id),
             "api_keys": select(ApiKey).where(ApiKey.made_by == me.id).order_by(ApiKey.id),
         }
         found: Json = {
@@ -56,7 +67,7 @@ def account_data(ctx: Context, actor: Actor) -> dict[str, Any]:
             "consents": [row_of(each) for each in consents_of(session, [me.id])],
         }
         for name, rows in lists.items():
-            found[name] = [row_of(each) for each in session.scalars(rows)]
+            found[name] = [row_of(each, but=["invited_by"]) for each in session.scalars(rows)]
         found["messages"] = [
             message_of(each)
             for each in session.scalars(
@@ -83,7 +94,7 @@ def _as_contact(provider: Provider | None, me: User) -> Json | None:
 def erase_account(ctx: Context, actor: Actor, token: str) -> None:
     """Forget who somebody is that has just proved to be it (`own.prove`); or raise.
 
-    `Conflict` where they are the last owner of a provider that is verified, or the last
+    `Conflict` where they are the last owner of a provider that is or was verified, or the last
     administrator: they hand over first, or the provider leaves. What they did stays under an id.
     """
     with ctx.transaction() as tx:
@@ -102,13 +113,33 @@ def erase_account(ctx: Context, actor: Actor, token: str) -> None:
             administrators.tell(tx, actor, [me], me, "removed")
 
 
+WITH_DEALINGS = (ProviderState.VERIFIED, ProviderState.SUSPENDED)
+"""In which states businesses may hold quotes of a provider, for which somebody has to answer."""
+
+
 def _leave_team(tx: Transaction, actor: Actor, provider: Provider, me: User) -> None:
-    if provider.state is ProviderState.VERIFIED:
+    """Take somebody out of their team, which goes on: an owner remains, and is the contact then.
+
+    Of a provider that nobody ever asked anything, somebody may go with whom it ends.
+    """
+    if provider.state in WITH_DEALINGS:
         keep_an_owner(tx, provider, me)
     keys.let_go_of_keys(tx, actor, me, to=None)
     if provider.contact_email == me.email:
-        erase_contact(tx, actor, provider)
+        _hand_contact_on(tx, actor, provider, me)
     record(tx, actor, "provider.member_removed", provider.id, user=str(me.id))
+
+
+def _hand_contact_on(tx: Transaction, actor: Actor, provider: Provider, me: User) -> None:
+    """Let an owner who stays be written to instead; of a provider without one nobody is known."""
+    heir = owner_beside(tx, provider, me)
+    if heir is None:
+        erase_contact(tx, actor, provider)
+        return
+    provider.contact_name, provider.contact_email = heir.name, heir.email
+    provider.contact_phone = None
+    changed = ["contact_name", "contact_email", "contact_phone"]
+    record(tx, actor, "provider.changed", provider.id, fields=changed)
 
 
 def leave(ctx: Context, actor: Actor, token: str) -> None:

@@ -11,7 +11,7 @@ from marketplace.core.actors import Actor
 from marketplace.core.consents import Consent, consents_of
 from marketplace.core.context import Context
 from marketplace.core.db import Base, Json
-from marketplace.core.events import Event, record
+from marketplace.core.events import Event, record_once_a_day
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.leads import certificates
@@ -26,9 +26,12 @@ from marketplace.quotes.comparison import quotes_of_lead
 
 
 def business_data(ctx: Context, actor: Actor) -> dict[str, Any]:
-    """Return everything about the business' own request; that it was asked for is recorded."""
+    """Return everything about the business' own request; that it was asked for is recorded.
+
+    Once a day: it stands among what is handed out, which would be another at each look.
+    """
     with ctx.transaction() as tx:
-        record(tx, actor, "lead.data_exported", actor.own_lead())
+        record_once_a_day(tx, actor, "lead.data_exported", actor.own_lead())
     with ctx.reading() as session:
         lead = leads.lead_of(session, actor, actor.own_lead())
         held = invitations.invitations_for_lead(session, lead.id)
@@ -136,11 +139,17 @@ def _certificate_id(session: Session, lead: Lead) -> UUID | None:
 
 def message_of(each: Notification) -> Json:
     """Return a message as whoever it went to may have it."""
-    names = (
-        "template", "recipient", "recipient_name", "values", "state", "created_at", "sent_at",
-        "delivered_at",
-    )  # fmt: skip
-    return {name: getattr(each, name) for name in names}
+    told = ("template", "state", "created_at", "sent_at", "delivered_at")
+    return {name: getattr(each, name) for name in (*told, *personal_columns(Notification))}
+
+
+def personal_columns(of: type[Base]) -> list[str]:
+    """Return the columns of a table that are personal by the inventory."""
+    return [
+        column.name
+        for column in of.__table__.columns
+        if (line := INVENTORY.get(f"{of.__tablename__}.{column.name}")) and line.is_personal
+    ]
 
 
 def _events(session: Session, lead: Lead, held: Iterable[Invitation]) -> list[Json]:

@@ -140,11 +140,8 @@ INVENTORY: Mapping[str, Line] = {
         "notifications", "recipient recipient_name mailbox", _U, _PERSONAL, _EMPTIED, "messages",
     ),
     **_lines("notifications", "values last_error", _U, _WRITTEN, _EMPTIED, "messages"),
-    **_lines(
-        "notifications",
-        "template time_zone occasion path",
-        _N, _PLAIN, _STAYS, "the figures",
-    ),
+    **_lines("notifications", "template time_zone", _N, _PLAIN, _STAYS, "the figures"),
+    **_lines("notifications", "occasion path", _N, _PLAIN, _EMPTIED, "messages"),
     **_lines("mailbox_messages", "recipient", _U, _PERSONAL, _DELETED, "messages"),
     **_lines("mailbox_messages", "sealed", _U, _SECRET, _DELETED, "messages"),
     **_lines("mailbox_messages", "template", _N, _PLAIN, _DELETED, "messages"),
@@ -221,6 +218,12 @@ WITHHELD: Mapping[str, str] = {
     "leads.consent": "likewise",
 }
 """Personal columns of a business that its export leaves out by name, and why."""
+
+WITHHELD_FROM_USERS: Mapping[str, str] = {
+    "mailbox_messages.recipient": "the message is handed out, and this copy is for development",
+    "idempotent_requests.answer": "stands under a hash, by which nobody's can be found, for a day",
+}
+"""Personal columns of a user that their export leaves out by name, and why."""
 
 CATALOGUE = frozenset({"accreditation_bodies", "audit_times", "regions", "sectors", "standards"})
 """Tables of reference data: all of them are `PLAIN`, and stay."""

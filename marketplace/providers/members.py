@@ -77,7 +77,7 @@ def remove_member(
             return invitation
         user = colleague(tx, provider, member_id)
         keep_an_owner(tx, provider, user)
-        heir = me if user.id != me.id else _another_owner(tx, provider, me)
+        heir = me if user.id != me.id else owner_beside(tx, provider, me)
         keys.let_go_of_keys(tx, actor, user, to=heir if keep_keys else None)
         accounting.remove_user(tx, user)
         record(tx, actor, "provider.member_removed", provider.id, user=str(user.id))
@@ -90,6 +90,8 @@ def keep_an_owner(tx: Transaction, provider: Provider, user: User) -> None:
         raise Conflict("an owner has to remain who can sign in: make somebody else an owner first")
 
 
-def _another_owner(tx: Transaction, provider: Provider, me: User) -> User:
+def owner_beside(tx: Transaction, provider: Provider, user: User) -> User | None:
+    """Return an owner who can sign in and is somebody else, if there is one. The team is held."""
     members = team_of(tx.session, provider.id).members
-    return next(each for each in members if each.is_owner and each.can_sign_in and each.id != me.id)
+    owners = (each for each in members if each.is_owner and each.can_sign_in)
+    return next((each for each in owners if each.id != user.id), None)

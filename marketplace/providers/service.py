@@ -1,7 +1,7 @@
 """Let providers in, and say whether they may be invited."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from marketplace.accounts import queries as accounts
 from marketplace.accounts import service as accounting
@@ -16,7 +16,8 @@ from marketplace.core.errors import Conflict, FieldError
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
-from marketplace.notifications.service import Recipient, notify
+from marketplace.core.links import Purpose
+from marketplace.notifications.service import LinkTo, Recipient, notify
 from marketplace.providers import intake
 from marketplace.providers.coverage import hold_provider
 from marketplace.providers.models import Provider
@@ -51,12 +52,17 @@ def apply_to_join(ctx: Context, form: Form) -> None:
         contact = values["contact"]
         zone = intake.zone_of(tx.session, provider)
         occasion = str(int(tx.now.timestamp()) // APPLICATION_MAILED_ONCE_IN)
+        email = normal_email(contact["email"])
+        # By the link of the letter whoever applied takes back what is theirs: of somebody who
+        # names a provider that is here already, that is the letter. Both read the same.
+        theirs = provider.id if email == provider.contact_email else uuid5(provider.id, email)
         notify(
             tx,
             "application_received",
-            Recipient(normal_email(contact["email"]), contact["name"], zone),
-            provider.id,
+            Recipient(email, contact["name"], zone),
+            theirs,
             occasion=occasion,
+            link=LinkTo(Purpose.WITHDRAW, theirs, tx.now + tx.policy.applications_kept),
             provider=values["name"],
         )
         tell_admins(

@@ -11,8 +11,8 @@ from typing import cast
 from flask import g, redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
+from marketplace.accounts import proving, sessions
 from marketplace.accounts import service as accounts
-from marketplace.accounts import sessions
 from marketplace.bootstrap import Product
 from marketplace.core.actors import ANYBODY, Actor, Kind, Right
 from marketplace.core.context import Context, Origin
@@ -92,6 +92,8 @@ class Door:
     """... and what every other method takes."""
     routes: Mapping[str, Right] = field(default_factory=dict)
     """What single endpoints take instead, whatever the method."""
+    asks_again: Collection[str] = ()
+    """At which endpoints acting lets somebody in or out: it takes a proof of the last minutes."""
 
     def takes(self, endpoint: str, method: str) -> Right | None:
         """Return the right that a route of this group takes."""
@@ -109,6 +111,9 @@ class Door:
         right = self.takes(request.endpoint or "", request.method)
         if right is not None:
             actor.require(right)
+        is_acting = request.method not in ("GET", "HEAD", "OPTIONS")
+        if is_acting and request.endpoint in self.asks_again:
+            proving.require_fresh(current_context(), own_token())
 
 
 def api_door(door: Door) -> Callable[[], None]:

@@ -4,6 +4,7 @@ It is looked at before any view runs. What a view then fetches it fetches for it
 """
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 from flask import Blueprint as Pages
 from flask import Flask, request
@@ -69,6 +70,7 @@ from marketplace.web.pages import (
     portal_leave,
     portal_profile,
     portal_software,
+    proof,
     provider_desk,
     quoting,
     record,
@@ -107,6 +109,11 @@ ANSWER = Door(_SOFTWARE_TOO, looking=Right.READ, acting=Right.ANSWER)
 MANAGE = Door(_SOFTWARE_TOO, looking=Right.READ, acting=Right.MANAGE)
 
 
+def _proven(door: Door, *endpoints: str) -> Door:
+    """Return the door at which acting there takes a proof of the last ten minutes as well."""
+    return replace(door, asks_again=frozenset(endpoints))
+
+
 def _people(acting: Right, looking: Right = Right.READ, **routes: Right) -> Door:
     """Return a door for a provider's people, and not for their software."""
     return Door(
@@ -121,7 +128,15 @@ API_DOORS: tuple[tuple[Blueprint, Door], ...] = (
     (admin_leads.blp, ADMIN),
     (admin_misses.blp, ADMIN),
     (admin_notifications.blp, ADMIN),
-    (admin_people.blp, ADMIN),
+    (
+        admin_people.blp,
+        _proven(
+            ADMIN,
+            "admin_people.Administrators",
+            "admin_people.OneAdministrator",
+            "admin_people.LostFactor",
+        ),
+    ),
     (admin_reports.blp, ADMIN),
     (admin_reviews.blp, ADMIN),
     (admin_suppressions.blp, ADMIN),
@@ -134,13 +149,14 @@ API_DOORS: tuple[tuple[Blueprint, Door], ...] = (
     (portal_attachments.blp, ANSWER),
     (portal_misses.blp, ANSWER),
     (hooks.blp, ANYBODY),  # signed
-    (portal_api_keys.blp, _people(Right.TEAM, Right.MANAGE)),
+    (portal_api_keys.blp, _proven(_people(Right.TEAM, Right.MANAGE), "API keys.ApiKeys")),
     (portal_messages.blp, ANSWER),
     (portal_provider.blp, MANAGE),
+    (portal_provider.leaving, _people(Right.TEAM, Right.TEAM)),
     (portal_reviews.blp, ANSWER),
     (portal_statement.blp, ANSWER),
-    (portal_team.blp, _people(Right.TEAM)),
-    (portal_webhook.blp, _people(Right.MANAGE, Right.MANAGE)),
+    (portal_team.blp, _proven(_people(Right.TEAM), "team.TheTeam", "team.OneOfTheTeam")),
+    (portal_webhook.blp, _proven(_people(Right.MANAGE, Right.MANAGE), "webhook.OwnWebhook")),
     (provider_applications.blp, ANYBODY),
     (sessions.blp, ANYBODY),
     (sessions.own, PERSON),
@@ -168,6 +184,7 @@ PAGE_DOORS: tuple[tuple[Pages, Door], ...] = (
     (reminders.own, BUSINESS),
     (sign_in.pages, ANYBODY),
     (own_account.pages, PERSON),
+    (proof.pages, PERSON),
     (second_factor.pages, SIGNED_IN),
     (email_change.asking, PERSON),
     (email_change.by_link, ANYBODY),  # by the token in its address
@@ -180,14 +197,29 @@ PAGE_DOORS: tuple[tuple[Pages, Door], ...] = (
     (statement_pages.pages, _people(Right.ANSWER)),
     (
         portal_software.pages,
-        _people(
-            Right.MANAGE,
-            Right.MANAGE,
-            portal_software__make_key=Right.TEAM,
-            portal_software__revoke_key=Right.TEAM,
+        _proven(
+            _people(
+                Right.MANAGE,
+                Right.MANAGE,
+                portal_software__make_key=Right.TEAM,
+                portal_software__revoke_key=Right.TEAM,
+            ),
+            "portal_software.make_key",
+            "portal_software.keep_webhook",
+            "portal_software.delete_webhook",
         ),
     ),
-    (team_pages.pages, _people(Right.TEAM)),
+    (
+        team_pages.pages,
+        _proven(
+            _people(Right.TEAM),
+            "portal_team.invite",
+            "portal_team.again",
+            "portal_team.link",
+            "portal_team.change",
+            "portal_team.remove",
+        ),
+    ),
     (record.pages, _people(Right.ANSWER, record__end_pause=Right.MANAGE)),
     (review_pages.pages, _people(Right.ANSWER)),
     (desk.pages, ADMIN),
@@ -196,7 +228,16 @@ PAGE_DOORS: tuple[tuple[Pages, Door], ...] = (
     (reports.pages, ADMIN),
     (review_desk.pages, ADMIN),
     (embedding_desk.pages, ADMIN),
-    (people_desk.pages, ADMIN),
+    (
+        people_desk.pages,
+        _proven(
+            ADMIN,
+            "people_desk.invite",
+            "people_desk.link",
+            "people_desk.remove",
+            "people_desk.take_factor_off",
+        ),
+    ),
     (docs.pages, ANYBODY),
     (operations.pages, ANYBODY),
 )
@@ -241,6 +282,7 @@ def register(app: Flask, api: Api) -> None:
 
 def _check_names(doors: Iterable[Door], known: Collection[str]) -> None:
     """Refuse to start where a right is asked for at an endpoint that there is not."""
-    unknown = {endpoint for door in doors for endpoint in door.routes} - set(known)
+    named = {each for door in doors for each in (*door.routes, *door.asks_again)}
+    unknown = named - set(known)
     if unknown:
         raise LookupError(f"no such endpoint: {', '.join(sorted(unknown))}")

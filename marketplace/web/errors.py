@@ -18,6 +18,7 @@ from marketplace.core.errors import (
     NotAllowed,
     NotFound,
     NotSignedIn,
+    ProofNeeded,
     TooManyAttempts,
     Unavailable,
 )
@@ -30,6 +31,7 @@ STATUS: dict[type[MarketplaceError], int] = {
     Invalid: 422,
     NotSignedIn: 401,
     NotAllowed: 403,
+    ProofNeeded: 403,
     NotFound: 404,
     Conflict: 409,
     Gone: 410,

@@ -6,15 +6,20 @@ import time
 from contextlib import contextmanager
 from datetime import timedelta
 
+import pyotp
 import pytest
 from sqlalchemy import event
 
-from marketplace.accounts import credentials, passwords
+from marketplace.accounts import credentials, factors, passwords
 from marketplace.accounts.models import User
+from marketplace.accounts.rules import CODE_LENGTH
 from marketplace.core import links
 from marketplace.core.db import db
+from marketplace.core.forms import Form
 from marketplace.core.links import Purpose
 from marketplace.leads import service as leads
+from marketplace.providers import team
+from tests.conftest import Client
 from tests.factories import lead_form
 from tests.people import PASSWORD, a_person, bearer, session_token
 from tests.providers import application
@@ -187,3 +192,86 @@ def test_a_number_is_checked_without_a_look_at_who_has_it(app, client, ctx, make
     assert done.statements == 0
     assert len(answers) == 1, answers
     assert "are right" in answers.pop()
+
+
+def test_a_wrong_code_of_either_sort_is_answered_as_a_wrong_password(
+    app, client, ctx, kim, monkeypatch
+):
+    """Whoever has the password alone learns from no answer that it is right."""
+    with ctx.transaction() as tx:
+        held = tx.session.get_one(User, kim.id)
+        factors.give_secret(held, pyotp.random_base32(), ctx.seal)
+        (code, *_) = factors.make_recovery_codes(tx, held)
+    credentials.is_password("x", None)
+    wrong = "2" * CODE_LENGTH
+    tries = {
+        "password": {"password": "seven noisy herons", "totp": "123456"},
+        "password, with a good code": {"password": "seven noisy herons", "totp": code},
+        "no code": {"password": PASSWORD},
+        "one-time code": {"password": PASSWORD, "totp": "000000"},
+        "recovery code": {"password": PASSWORD, "totp": wrong},
+        "nonsense": {"password": PASSWORD, "totp": "x"},
+    }
+    answers, costs = {}, {}
+    for name, body in tries.items():
+        client.post("/api/v1/sessions", json={"email": kim.email, "password": "x" * 12})
+        ctx.clock.advance(hours=25)  # nobody has to wait
+        with work(app, monkeypatch) as done:
+            answers[name] = told(client.post("/api/v1/sessions", json={"email": kim.email, **body}))
+        costs[name] = (done.hashes, done.statements)
+    assert len(set(map(str, answers.values()))) == 1, answers
+    assert answers["password"][0] == 401
+    assert {hashes for hashes, _ in costs.values()} == {1}, costs
+    statements = [each for _, each in costs.values()]
+    assert max(statements) - min(statements) <= 4, costs
+
+
+@pytest.fixture
+def visitor(app, monkeypatch):
+    """Return what a form of a page answers to somebody new, and what the next page says."""
+    monkeypatch.setitem(app.config, "WTF_CSRF_ENABLED", False)
+
+    def send(path, **values):
+        fresh = Client(app, app.response_class)
+        status, body, headers = told(fresh.post(path, data=values))
+        headers = [(name, each) for name, each in headers if name != "Set-Cookie"]
+        flashed = re.findall(r'<p class="flash.*?</p>', fresh.get("/terms").text)
+        return status, body, headers, flashed
+
+    return send
+
+
+def test_the_link_to_a_request_is_asked_alike_and_takes_as_long_for_anybody(ctx, make, visitor):
+    lead, _ = confirmed(ctx, make, 1)
+    answers = set()
+    for email in (lead.contact_email, "nobody@harbour.example"):
+        begun = time.monotonic()
+        answers.add(str(visitor("/requests/link", email=email)))
+        assert time.monotonic() - begun >= passwords.LIKE_TIME
+    assert len(answers) == 1, answers
+    assert "is on its way to it" in answers.pop()
+
+
+def test_a_link_into_a_team_tells_not_why_it_opens_nothing(app, ctx, make, visitor, monkeypatch):
+    me, tokens = passwords.actor_of(a_person(ctx, provider_id=make.provider().id)), {}
+    for name in ("used", "taken back", "lapsed"):
+        form = Form({"name": "A Colleague", "email": f"{name.replace(' ', '')}@harbour.example"})
+        invitation = team.invite_member(ctx, me, form)
+        with ctx.transaction() as tx:
+            ends = tx.now + timedelta(seconds=1 if name == "lapsed" else 60)
+            tokens[name] = links.mint(tx, Purpose.JOIN_TEAM, invitation.id, expires_at=ends)
+        if name == "used":
+            team.join_team(ctx, Form({"token": tokens[name], "password": "six slow green trams"}))
+        elif name == "taken back":
+            team.withdraw_invitation(ctx, me, invitation.id)
+    ctx.clock.advance(seconds=2)
+    tokens |= {"unknown": links.new_token("join"), "no token": "join_x"}
+    answers, costs = {}, {}
+    for name, token in tokens.items():
+        with work(app, monkeypatch) as done:
+            answers[name] = visitor("/set-password", token=token, password="six slow green trams")
+        costs[name] = (done.hashes, done.statements)
+    assert len(set(map(str, answers.values()))) == 1, answers
+    assert answers["used"][0] == 410
+    assert {hashes for hashes, _ in costs.values()} == {0}, costs
+    assert max(each for _, each in costs.values()) - min(each for _, each in costs.values()) <= 4

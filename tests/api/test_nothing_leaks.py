@@ -63,6 +63,9 @@ OWN = re.compile(
     r'(?<=name="csrf_token" value=")[^"]+|(?<=name="begun" value=")[^"]+|(?<=value="form_)[^"]+'
     r'|(?<=nonce-)[\w+/=-]+|(?<=nonce=")[^"]+'
     r'|(?<="request_id": ")[^"]+'
+    # A second factor is begun with a secret drawn at that moment: sealed, drawn and in letters.
+    r'|(?<=name="set_up" value=")[^"]+|(?<=<p class="secret"><code>)[A-Z2-7 ]+'
+    r'|<svg [^>]*class="qr".*?</svg>'
 )
 """What is another at every look, whoever does what ..."""
 

@@ -76,6 +76,7 @@ def collected(ctx, make, browser, signed_in, admin, clock):
     bodies = [make.provider("certification_body") for _ in range(3)]
     consultant = make.provider()
     make.provider(state="applied")
+    applied = make.provider(state="applied")
     certification = make.matched_lead(service="certification")
     advised = [{"name": "Consulting Number", "ended_on": None}]
     consulting = make.matched_lead(consultants_used=advised)
@@ -97,6 +98,7 @@ def collected(ctx, make, browser, signed_in, admin, clock):
         confirm = links.mint(tx, links.Purpose.CONFIRM_LEAD, lead.id, expires_at=lead.confirm_by)
         paused = pauses.begin_pauses_for_misses(tx, [consultant.id])[consultant.id]
         come_back = links.mint(tx, links.Purpose.COME_BACK, paused, expires_at=lead.confirm_by)
+        withdraw = links.mint(tx, links.Purpose.WITHDRAW, applied.id, expires_at=lead.confirm_by)
         misses.record_misses(tx, [(let_lapse, MissKind.EXPIRED)])
         not_ours = links.mint(tx, links.Purpose.NOT_OURS, lead.id, expires_at=lead.confirm_by)
 
@@ -117,6 +119,7 @@ def collected(ctx, make, browser, signed_in, admin, clock):
         "/requests/outcome/outcome_x",
         f"/requests/confirm/{confirm}", f"/requests/not-ours/{not_ours}",
         "/come-back", "/come-back/back_x", f"/come-back/{come_back}",
+        "/join/withdraw/withdraw_x", f"/join/withdraw/{withdraw}",
     ):  # fmt: skip
         see(anybody.open(path))
     anybody.open("/requests")
@@ -134,6 +137,8 @@ def collected(ctx, make, browser, signed_in, admin, clock):
     )
     anybody.open("/join")
     see(anybody.send("/join"))
+    anybody.open("/join/withdraw")
+    see(anybody.send("/join/withdraw"))
     see(anybody.open("/sign-in"))
     see(anybody.send("/sign-in"))
 

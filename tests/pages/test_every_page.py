@@ -91,7 +91,7 @@ def check_headers(page):
     assert ("unsafe" in policy) == page.at.startswith("/mailbox")
     # Of a link that is no good any more: every other page has an address without a token.
     token = re.search(
-        r"/(confirm|open|outcome|not-ours|set-password|email-change|come-back|again|reminders)/\w+_",
+        r"/(confirm|open|outcome|not-ours|set-password|email-change|come-back|withdraw|again|reminders)/\w+_",
         page.at,
     )
     assert not token or page.status == 410, page.at

@@ -13,6 +13,7 @@ from marketplace.core.events import Event
 from marketplace.insights import casework, search, worklist
 from marketplace.invitations.service import accept_invitation
 from marketplace.leads.contact_reads import contact_reads
+from marketplace.leads.rules import LeadState
 from marketplace.providers.exporting import export_providers
 from marketplace.quotes import inbox, outcome
 from tests.factories import person_of
@@ -86,8 +87,14 @@ def test_an_administrator_that_looks_is_named(ctx, make, look):
 
 
 def test_what_waits_for_a_review_shows_its_contacts_on_the_first_page(ctx, make):
-    shown = worklist.worklist(ctx, ADA)
-    assert [len(reads(ctx, each)) for each in shown.in_review] == []
+    waiting, other = make.lead(), make.lead()
+    with ctx.transaction() as tx:
+        tx.session.merge(waiting).state = LeadState.IN_REVIEW
+    for _ in range(2):
+        shown = worklist.worklist(ctx, ADA)
+        assert [each.id for each in shown.in_review] == [waiting.id]
+    assert [each.by for each in reads(ctx, waiting)] == [Kind.ADMIN]
+    assert reads(ctx, other) == []
 
 
 def test_an_operator_without_a_name_is_one_reader(ctx, make):

@@ -762,6 +762,19 @@ def test_a_last_word_that_is_held_back_is_forgotten_and_never_sent(ctx):
         retry_notification(ctx, OPERATOR, only(ctx).id)
 
 
+def test_of_what_is_forgotten_nothing_is_left_that_was_handed_over(ctx):
+    about, values = new_id(), {"reference": "R-1"}
+    with ctx.transaction() as tx:
+        notify(tx, "data_erased", JO, about, occasion="ab12", path="/portal/record", **values)
+        notify(tx, "data_erased", JO, about, occasion="cd34", path="/portal/record", **values)
+    with ctx.transaction() as tx:
+        forget_messages(tx, [about])
+    for each in outbox(ctx):
+        row = str({name: value for name, value in each.columns.items() if name != "template"})
+        assert all(word not in row for word in (JO.address, JO.name, "R-1", "ab12", "cd34", "/p"))
+        assert (each.path, each.occasion, each.values) == (None, "", {})
+
+
 def test_what_is_forgotten_while_it_waits_in_a_batch_is_not_sent(ctx):
     say(ctx, "R-1", "R-2")
     second = outbox(ctx)[1].subject_id

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
+from marketplace.accounts.email_changes import ask_email_change
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.passwords import actor_of
 from marketplace.accounts.service import sign_in
@@ -20,9 +21,10 @@ from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.invitations.models import Invitation
 from marketplace.matching.service import match_lead
+from marketplace.notifications.suppressions import suppress_address
 from marketplace.privacy.accounts import account_data, erase_account, leave
 from marketplace.privacy.export import business_data
-from marketplace.privacy.inventory import INVENTORY, WITHHELD, personal
+from marketplace.privacy.inventory import INVENTORY, WITHHELD, WITHHELD_FROM_USERS, personal
 from marketplace.privacy.inventory import Whose as Of
 from marketplace.providers import service as providers
 from marketplace.providers import team
@@ -31,7 +33,7 @@ from marketplace.providers.models import Provider
 from marketplace.quotes.models import Quote
 from marketplace.web.files import as_download
 from tests.factories import ADMIN, business_of
-from tests.people import PASSWORD, a_person, an_admin
+from tests.people import PASSWORD, a_person, an_admin, bearer
 from tests.services.road import a_quote, held
 from tests.services.whole_request import a_whole_request, fill
 
@@ -121,6 +123,93 @@ def test_whoever_signs_in_is_given_what_is_kept_of_them_and_of_nobody_else(ctx, 
     assert not {c.partition(".")[2] for c in secrets if c.startswith("users.")} & set(
         given["account"]
     )
+
+
+FOUND_BY = {
+    "users.email", "suppressions.address", "team_invitations.email", "notifications.recipient",
+}  # fmt: skip
+"""By these the rows of a user are found, so that nothing else can be written there."""
+
+
+def test_a_user_is_given_every_column_of_the_inventory_but_what_is_withheld(ctx, make, owner, app):
+    """A new personal column of a user fails this until the export has it."""
+    other, email = make.provider(), owner.email
+    boss = a_person(ctx, "lee@works.example", name="Lee Okafor", provider_id=other.id)
+    form = Form({"name": "Kim Reyes", "email": email})
+    team.invite_member(ctx, actor_of(boss), form)
+    suppress_address(ctx, ADMIN, address=email)
+    token = token_of(ctx, owner)
+    wanted = Form({"email": "new@works.example", "current_password": PASSWORD})
+    ask_email_change(ctx, actor_of(owner), token, wanted)
+    columns = [c for c in personal(Of.USER) if c not in {*WITHHELD_FROM_USERS, *FOUND_BY}]
+    with ctx.transaction() as tx:
+        tx.session.execute(text("UPDATE suppressions SET lifted_at = now(), lifted_because = 'x'"))
+    filled = fill(ctx, [c for c in columns if c != "events.address"])
+    given = account_data(ctx, actor_of(owner))
+    whole = said(app, given)
+    for column, mark in filled.items():
+        assert mark in whole, column
+    assert filled.keys() >= {"sign_ins.device", "notifications.last_error", "users.name"}
+    assert "203.0.113.0/24" in [each["address"] for each in given["events"]]
+    for part in ("account", "mail_stopped", "invitations", "messages"):
+        assert email in str(given[part]), part
+    assert str(boss.id) not in whole
+    assert set(columns) - filled.keys() == {"events.address", "notifications.values"}
+    assert [each["values"] for each in given["messages"] if each["values"]]
+    assert set(WITHHELD_FROM_USERS) <= set(personal(Of.USER))
+
+
+def test_a_look_at_ones_data_is_written_down_once_a_day_so_that_the_next_shows_the_same(
+    ctx, make, owner, clock
+):
+    lead = make.lead()
+    for actor, export in ((actor_of(owner), account_data), (business_of(lead), business_data)):
+        looks = [export(ctx, actor) for _ in range(2)]
+        assert looks[0] == looks[1]
+        clock.advance(days=1)
+        later = export(ctx, actor)["events"]
+        whats = [each["what"] for each in later]
+        assert len([each for each in whats if each.endswith("data_exported")]) == 2
+
+
+def test_the_last_owner_of_a_suspended_provider_hands_over_or_leaves_with_it(ctx, make, owner):
+    providers.suspend_provider(ctx, ADMIN, owner.provider_id, reason="Looked at.")
+    with pytest.raises(Conflict, match="owner has to remain"):
+        erase(ctx, owner)
+    leave(ctx, actor_of(owner), token_of(ctx, owner))
+    gone = make.ask(lambda session: session.get(Provider, owner.provider_id))
+    assert (gone.state, gone.contact_name) == ("suspended", "erased")
+
+
+@pytest.mark.parametrize("state", ["applied", "rejected"])
+def test_who_is_alone_with_a_provider_that_was_never_verified_may_go(ctx, make, state):
+    provider = make.provider(state=state)
+    alone = a_person(ctx, provider.contact_email, provider_id=provider.id)
+    erase(ctx, alone)
+    gone = make.ask(lambda session: session.get(Provider, provider.id))
+    assert gone.contact_name == "erased"
+
+
+def test_the_contact_who_goes_is_followed_by_an_owner_who_stays(ctx, make):
+    provider = make.provider()
+    kim = a_person(ctx, provider.contact_email, provider_id=provider.id)
+    a_person(ctx, "lee@works.example", name="Lee Okafor", provider_id=provider.id)
+    erase(ctx, kim)
+    now = make.ask(lambda session: session.get(Provider, provider.id))
+    assert (now.contact_name, now.contact_email) == ("Lee Okafor", "lee@works.example")
+    assert now.erased_at is None
+    providers.suspend_provider(ctx, ADMIN, provider.id, reason="Looked at.")
+
+
+def test_a_provider_leaves_by_software_of_an_owner_who_proves_it(ctx, make, client):
+    owner = a_person(ctx, provider_id=make.provider().id)
+    head = bearer(token_of(ctx, owner))
+    at = "/api/v1/portal/provider"
+    assert client.delete(at, json={"current_password": "no"}, headers=head).status_code == 422
+    assert client.delete(at, json={"current_password": PASSWORD}, headers=head).status_code == 204
+    gone = make.ask(lambda session: session.get(Provider, owner.provider_id))
+    assert (gone.state, gone.contact_name) == ("suspended", "erased")
+    assert client.get(at, headers=head).status_code == 401
 
 
 def test_a_user_is_forgotten_by_their_password_alone_and_events_keep_the_id(

@@ -35,6 +35,8 @@ class AccountDataSchema(Schema):
     sessions = fields.List(fields.Dict())
     devices = fields.List(fields.Dict())
     email_changes = fields.List(fields.Dict())
+    invitations = fields.List(fields.Dict())
+    mail_stopped = fields.List(fields.Dict())
     api_keys = fields.List(fields.Dict())
     messages = fields.List(fields.Dict())
     events = fields.List(fields.Dict())

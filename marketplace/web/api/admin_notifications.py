@@ -6,6 +6,7 @@ from uuid import UUID
 from flask.views import MethodView
 from marshmallow import Schema, fields
 
+from marketplace.leads.contact_reads import note_addresses_shown
 from marketplace.notifications import queries, service
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationState, Way
@@ -58,10 +59,11 @@ class Notifications(MethodView):
     @blp.response(200, NotificationPageSchema)
     def get(self, args: dict[str, Any]) -> dict[str, Any]:
         """The outbox, newest first, or what of it is in one state."""
-        rows = queries.notifications(args.pop("state"))
-        with current_context().reading() as session:
+        ctx, rows = current_context(), queries.notifications(args.pop("state"))
+        with ctx.reading() as session:
             items, after = page(session, rows, Notification.id, **args)
-            return {"items": items, "next": after}
+        note_addresses_shown(ctx, current_actor(), (each.recipient for each in items))
+        return {"items": items, "next": after}
 
 
 @blp.route("/<uuid:notification_id>/retry")
@@ -70,4 +72,7 @@ class NotificationRetry(MethodView):
     @blp.alt_response(409, description="It was not given up, or its address gets no mail")
     def post(self, notification_id: UUID) -> Notification:
         """Send once more what was given up, or held back from an address that gets mail again."""
-        return service.retry_notification(current_context(), current_actor(), notification_id)
+        ctx, actor = current_context(), current_actor()
+        retried = service.retry_notification(ctx, actor, notification_id)
+        note_addresses_shown(ctx, actor, [retried.recipient])
+        return retried

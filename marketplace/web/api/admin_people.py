@@ -6,11 +6,12 @@ from uuid import UUID
 from flask.views import MethodView
 from marshmallow import Schema, fields
 
-from marketplace.accounts import administrators, queries, sessions
+from marketplace.accounts import administrators, lost_factors, queries, sessions
+from marketplace.accounts.lost_factors import Checked
 from marketplace.accounts.models import User
 from marketplace.core.forms import Form
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import Email, In, Moment, Text, YesNo
+from marketplace.web.fields import Choice, Email, In, Moment, Text, YesNo
 from marketplace.web.idempotency import idempotent
 from marketplace.web.paging import PageArgs, page
 from marketplace.web.requests import Blueprint
@@ -28,6 +29,12 @@ class NewAdministratorSchema(In):
 
     name = Text(at_most=120, required=True)
     email = Email(required=True)
+
+
+class LostFactorSchema(In):
+    """How it was made sure who asks."""
+
+    checked = Choice(Checked, required=True)
 
 
 class AdministratorSchema(Schema):
@@ -84,6 +91,17 @@ class Sessions(MethodView):
     def delete(self, user_id: UUID) -> None:
         """Sign anybody out everywhere: an administrator, or one of a provider's people."""
         sessions.end_sessions_of(current_context(), current_actor(), user_id)
+
+
+@blp.route("/<uuid:user_id>/second-factor/removal")
+class LostFactor(MethodView):
+    @blp.arguments(LostFactorSchema)
+    @blp.response(204)
+    @blp.alt_response(409, description="There is no second factor")
+    def post(self, form: Form, user_id: UUID) -> None:
+        """Take off the second factor of a provider's person who lost it; say how it was checked."""
+        ctx, actor = current_context(), current_actor()
+        lost_factors.take_factor_off(ctx, actor, user_id, **form.accept())
 
 
 def _shown(user: User) -> dict[str, Any]:

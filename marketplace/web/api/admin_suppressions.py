@@ -7,6 +7,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 
 from marketplace.core.forms import Form
+from marketplace.leads.contact_reads import note_addresses_shown
 from marketplace.notifications import suppressions
 from marketplace.notifications.models import Suppression
 from marketplace.notifications.rules import SuppressionReason
@@ -64,7 +65,8 @@ class Suppressions(MethodView):
         with current_context().reading() as session:
             rows = suppressions.suppressions()
             items, after = page(session, rows, Suppression.id, **args)
-            return {"items": items, "next": after}
+        note_addresses_shown(current_context(), current_actor(), (each.address for each in items))
+        return {"items": items, "next": after}
 
     @idempotent
     @blp.arguments(NewSuppressionSchema)
@@ -72,7 +74,7 @@ class Suppressions(MethodView):
     def post(self, form: Form) -> Suppression:
         """Stop mail to an address by hand."""
         ctx, actor = current_context(), current_actor()
-        return suppressions.suppress_address(ctx, actor, **form.accept())
+        return _noted(suppressions.suppress_address(ctx, actor, **form.accept()))
 
 
 @blp.route("/<uuid:suppression_id>/lift")
@@ -83,4 +85,9 @@ class Lift(MethodView):
     def post(self, form: Form, suppression_id: UUID) -> Suppression:
         """Let an address get mail again; what was held back from it can be retried."""
         ctx, actor = current_context(), current_actor()
-        return suppressions.lift_suppression(ctx, actor, suppression_id, **form.accept())
+        return _noted(suppressions.lift_suppression(ctx, actor, suppression_id, **form.accept()))
+
+
+def _noted(shown: Suppression) -> Suppression:
+    note_addresses_shown(current_context(), current_actor(), [shown.address])
+    return shown

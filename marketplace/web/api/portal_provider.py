@@ -10,11 +10,14 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from marketplace.core.files import SentFile
 from marketplace.core.forms import Form
+from marketplace.privacy.accounts import leave
 from marketplace.providers import accreditations, directory, pauses, profile
 from marketplace.providers.accreditations import Shown
 from marketplace.providers.directory import Profile
 from marketplace.providers.evidence import EVIDENCE_AT_MOST, evidence, evidence_of
 from marketplace.providers.models import Pause
+from marketplace.web.api.account import ProvenIn
+from marketplace.web.api.account_data import prove_and
 from marketplace.web.api.provider_schemas import (
     AccreditationSchema,
     ChangedProviderSchema,
@@ -30,6 +33,13 @@ from marketplace.web.requests import MAX_BODY, Blueprint, load, parsed_json, rea
 
 blp = Blueprint(
     "provider", __name__, url_prefix="/api/v1/portal", description="A provider's own data"
+)
+
+leaving = Blueprint(
+    "leaving",
+    __name__,
+    url_prefix="/api/v1/portal/provider",
+    description="A whole provider leaves: an owner says so, and no software",
 )
 
 
@@ -81,6 +91,15 @@ class OwnProvider(MethodView):
         """Change website, contact, coverage or capacity; what is left out stays as it is."""
         profile.update_provider(current_context(), current_actor(), form)
         return own_profile()
+
+
+@leaving.route("")
+class Leaving(MethodView):
+    @leaving.arguments(ProvenIn)
+    @leaving.response(204)
+    def delete(self, form: Form) -> None:
+        """Leave for good, by an owner's password: people, keys, webhook and contact are erased."""
+        prove_and(leave, form)
 
 
 @blp.route("/accreditations")

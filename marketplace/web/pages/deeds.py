@@ -84,6 +84,7 @@ SENTENCES = {
     "miss.upheld": N_("the miss was let stand"),
     "provider.applied": N_("Asked to join"),
     "provider.applied_again": N_("Asked to join again"),
+    "provider.application_withdrawn": N_("Took its application back, and was forgotten"),
     "provider.created": N_("Was entered by an administrator"),
     "provider.imported": N_("Came in with a file, in its line %(line)s"),
     "provider.approved": N_("Was verified"),
@@ -142,6 +143,9 @@ SENTENCES = {
     "user.proved": N_("%(person)s proved once more who they are"),
     "user.sessions_ended": N_("%(person)s was signed out elsewhere, sessions: %(sessions)s"),
     "user.second_factor_set_up": N_("%(person)s set a second factor up"),
+    "user.second_factor_taken_off": N_(
+        "The second factor of %(person)s was taken off, who had lost it"
+    ),
     "user.second_factor_removed": N_("%(person)s removed the second factor"),
     "user.recovery_codes_made": N_("%(person)s has new recovery codes"),
     "user.recovery_code_used": N_("%(person)s used a recovery code; left: %(left)s"),

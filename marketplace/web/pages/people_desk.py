@@ -6,20 +6,22 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from marketplace.accounts import administrators, queries, sessions
+from marketplace.accounts import administrators, lost_factors, queries, sessions
 from marketplace.accounts.models import User
-from marketplace.core.errors import Conflict, Invalid, NotSignedIn
+from marketplace.core.errors import Conflict, Invalid, NotSignedIn, ProofNeeded
 from marketplace.core.texts import N_
-from marketplace.web.api.admin_people import NewAdministratorSchema
+from marketplace.web.api.admin_people import LostFactorSchema, NewAdministratorSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.desk import done
 from marketplace.web.pages.forms import Filled, read
+from marketplace.web.pages.proof import to_proof
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
 pages = Blueprint("people_desk", __name__, url_prefix="/admin/people")
 pages.register_error_handler(NotSignedIn, to_sign_in)
+pages.register_error_handler(ProofNeeded, to_proof)
 
 LABELS = {"": "", "name": N_("The name"), "email": N_("The e-mail address")}
 
@@ -70,6 +72,27 @@ def sign_out(user_id: UUID) -> Response:
         url_for("provider_desk.one", provider_id=provider_id)
         if provider_id
         else url_for("people_desk.all_"),
+    )
+
+
+@pages.post("/<uuid:user_id>/second-factor/remove")
+def take_factor_off(user_id: UUID) -> Response:
+    """Take off the second factor of a provider's person who lost it."""
+    ctx, actor = current_context(), current_actor()
+    with ctx.reading() as reading:
+        user = reading.get(User, user_id)
+    then = url_for("people_desk.all_")
+    if user is not None and user.provider_id is not None:
+        then = url_for("provider_desk.one", provider_id=user.provider_id)
+    try:
+        values = load(LostFactorSchema(), read(LostFactorSchema(), request.form).data).accept()
+    except Invalid:
+        flash(_("Please say how you made sure who asks. Nothing was changed."), "problem")
+        return redirect(then, 303)
+    return done(
+        lambda: lost_factors.take_factor_off(ctx, actor, user_id, **values),
+        _("The second factor is off, they are signed out everywhere, and all of them are told."),
+        then,
     )
 
 

@@ -11,7 +11,14 @@ from werkzeug.wrappers import Response
 from marketplace.accounts import keys, queries
 from marketplace.core import idempotency
 from marketplace.core.actors import Scope
-from marketplace.core.errors import Conflict, FieldError, Invalid, NotFound, NotSignedIn
+from marketplace.core.errors import (
+    Conflict,
+    FieldError,
+    Invalid,
+    NotFound,
+    NotSignedIn,
+    ProofNeeded,
+)
 from marketplace.core.links import new_token
 from marketplace.core.texts import N_
 from marketplace.providers import webhooks
@@ -23,12 +30,14 @@ from marketplace.web.pages.desk import done
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.portal_leave import beginning
+from marketplace.web.pages.proof import to_proof
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import say
 from marketplace.web.requests import load
 
 pages = Blueprint("portal_software", __name__, url_prefix="/portal/software")
 pages.register_error_handler(NotSignedIn, to_sign_in)
+pages.register_error_handler(ProofNeeded, to_proof)
 
 Page = Response | str | tuple[str, int]
 

@@ -10,19 +10,21 @@ from werkzeug.wrappers import Response
 
 from marketplace.accounts import queries
 from marketplace.core.actors import TeamRole
-from marketplace.core.errors import Conflict, Invalid, NotFound, NotSignedIn
+from marketplace.core.errors import Conflict, Invalid, NotFound, NotSignedIn, ProofNeeded
 from marketplace.core.texts import N_
 from marketplace.providers import members, team
 from marketplace.web.api.portal_team import NewMemberSchema, RoleSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile
+from marketplace.web.pages.proof import to_proof
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
 pages = Blueprint("portal_team", __name__, url_prefix="/portal/team")
 pages.register_error_handler(NotSignedIn, to_sign_in)
+pages.register_error_handler(ProofNeeded, to_proof)
 
 
 LABELS = {

@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 from marshmallow import EXCLUDE, Schema
 from werkzeug.wrappers import Response
 
+from marketplace.accounts.lost_factors import Checked
 from marketplace.core.errors import Invalid, NotSignedIn
 from marketplace.insights import history
 from marketplace.insights.worklist import provider_names
@@ -123,6 +124,7 @@ def show(provider_id: UUID, form: Filled, *, about: str = "") -> str:
         ),
         others=provider_names(ctx, actor, related),
         team=people,
+        ways={each: say(each, "checked") for each in Checked},
         past=deeds(past.entries),
         following=cursor(past.following) if past.following else None,
         undo=request.args.get("undo", ""),

@@ -191,6 +191,12 @@ CHECK = {
     "mismatch": N_("found, but not as stated"),
 }
 
+CHECKED = {
+    "called_back": N_("called back, at a number published or known before"),
+    "in_person": N_("met in person"),
+    "document": N_("a letter of the organisation, signed by who may sign for it"),
+}
+
 COMMITMENT = {
     "running": N_("running"),
     "at_risk": N_("at risk: little time is left"),
@@ -269,6 +275,7 @@ SAID: dict[str, dict[str, str]] = {
     "relationship": RELATIONSHIP,
     "message": MESSAGE,
     "check": CHECK,
+    "checked": CHECKED,
     "commitment": COMMITMENT,
     "filter": FILTER,
     "work": {work.value: label for work, label in LABELS.items()},
