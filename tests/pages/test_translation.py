@@ -58,8 +58,6 @@ ENGLISH_FROM_BELOW = (
     r"^.* has as many open invitations as it takes",
     r"^.+ is applied, and only verified providers are invited$",
     r"^.+ is on leave, or its invitations are paused$",
-    # What somebody signed in with, as it is stored.
-    r"^A browser( on [\w ]+)?",
 )
 """What stays English: sentences that are put together where nothing is known of languages."""
 

@@ -79,7 +79,7 @@ def _to_confirm(token: str) -> Lead | None:
 def confirm() -> Page:
     """Confirm the form, and open its page in this browser.
 
-    Its token stays, though nothing comes of it any more: whoever goes back is told that all is well.
+    Its token stays, and opens nothing any more: whoever goes back is told that all is well.
     """
     token = tokens.sent()
     try:

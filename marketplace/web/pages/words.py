@@ -20,6 +20,7 @@ from flask_babel import gettext as _
 from jinja2 import Undefined
 from markupsafe import Markup
 
+from marketplace.accounts.devices import A_PROGRAM
 from marketplace.catalogue.languages import languages
 from marketplace.core.texts import N_
 from marketplace.notifications.wording import told
@@ -425,6 +426,23 @@ def language(code: str) -> str:
     return languages().get(code, code)
 
 
+_SYSTEMS = (N_("an iPhone"), N_("an iPad"), N_("a Mac"))
+
+
+def device(described: str | None) -> str:
+    """Return with what somebody signed in (`accounts/devices.py`), in the reader's language."""
+    if not described or described == A_PROGRAM:
+        return _("A program")
+    if described.startswith("the program "):
+        return _("The program %(name)s", name=described.removeprefix("the program "))
+    browser, _on, system = described.partition(" on ")
+    name = _("A browser") if browser == "a browser" else browser
+    if not system:
+        return name
+    where = translate(system) if system in _SYSTEMS else system
+    return _("%(browser)s on %(system)s", browser=name, system=where)
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "say": say,
     "tone": tone,
@@ -442,5 +460,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "file_size": file_size,
     "language": language,
+    "device": device,
     "translate": translate,
 }
