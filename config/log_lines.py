@@ -23,7 +23,7 @@ _TOKEN = re.compile(r"\b([a-z]+)_[A-Za-z0-9_\-+/=]{32,}")
 
 _BEHIND_TOKEN_PATH = re.compile(
     r"(/(?:confirm|open|outcome|again|reminders|set-password|email-change|not-ours|"
-    r"come-back)/)[^\s/?#\"'\\]+"
+    r"come-back|join/withdraw)/)[^\s/?#\"'\\]+"
 )
 """What stands in the place of a token in a path, whatever it looks like."""
 
