@@ -5,7 +5,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX VIRTU
 export PYTHONNOUSERSITE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint security types contracts tests bench faults fuzz audit sbom fix texts lock set-up
+.PHONY: help run test looks check format lint security types contracts tests bench faults fuzz audit sbom fix texts lock set-up
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -34,6 +34,10 @@ contracts: set-up ## Imports run downwards only
 tests: set-up ## The tests, on servers of their own, file by file on every core
 	@.ci/browser
 	.venv/bin/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+looks: set-up ## Pictures of every page, on a phone and at a desk, in build/screenshots
+	@.ci/browser
+	LOOKS=yes .venv/bin/pytest -n0 tests/browser/test_looks.py
 
 bench: set-up ## Speed, as ratios to floors measured in the same run (`make bench BENCH=--help`)
 	@.venv/bin/python -m tests.bench $(BENCH)
