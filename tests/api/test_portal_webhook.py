@@ -38,6 +38,14 @@ def test_a_webhook_is_made_changed_tried_and_deleted(client, person):
     assert client.delete(HOOK, headers=person).status_code == 404
 
 
+def test_who_has_none_is_told_so_and_the_document_says_that_they_may_be(client, person):
+    paths = client.get("/api/openapi.json").json["paths"]
+    for method, path in (("get", HOOK), ("delete", HOOK), ("post", f"{HOOK}/test")):
+        answer = client.open(path, method=method.upper(), headers=person)
+        assert answer.status_code == 404, (method, path)
+        assert "404" in paths[path][method]["responses"], (method, path)
+
+
 @pytest.mark.parametrize(
     ("url", "detail"),
     [

@@ -23,6 +23,8 @@ blp = Blueprint(
     description="Where a provider's own software is told what happens to its invitations",
 )
 
+NONE = "There is none"
+
 
 class NewWebhookSchema(In):
     """Where to, and whether."""
@@ -81,6 +83,7 @@ def shown() -> dict[str, Any]:
 @blp.route("")
 class OwnWebhook(MethodView):
     @blp.response(200, WebhookSchema)
+    @blp.alt_response(404, description=NONE)
     def get(self) -> dict[str, Any]:
         """Where it leads, whether it is on, and what became of the last messages."""
         return shown()
@@ -97,6 +100,7 @@ class OwnWebhook(MethodView):
         return {**shown(), "secret": kept.secret}
 
     @blp.response(204)
+    @blp.alt_response(404, description=NONE)
     def delete(self) -> None:
         """Tell it nothing more, and forget address and secret."""
         webhooks.delete_webhook(current_context(), current_actor())
@@ -106,6 +110,7 @@ class OwnWebhook(MethodView):
 class Trial(MethodView):
     @idempotent
     @blp.response(202)
+    @blp.alt_response(404, description=NONE)
     @blp.alt_response(409, description="It is switched off")
     def post(self) -> None:
         """Send a message of the type `webhook.test`; what became of it is listed above."""
