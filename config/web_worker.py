@@ -6,6 +6,7 @@ connection that is read is shut at the deadline. What had arrived by then is ans
 ends too early by 400), and the thread is free. How long the product itself takes is not counted.
 """
 
+import errno
 import socket
 import time
 from contextlib import suppress
@@ -63,6 +64,8 @@ def _lose_what_is_torn(reader: Any) -> None:
         try:
             return read(size)
         except ParseException as error:
-            raise OSError("the chunks of this body make no sense") from error
+            # A number by which it is a client's doing, and no error of ours in the log.
+            said = "the chunks of this body make no sense"
+            raise ConnectionResetError(errno.ECONNRESET, said) from error
 
     reader.read = read_or_lose

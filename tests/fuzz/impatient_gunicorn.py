@@ -6,4 +6,4 @@ from config import web_worker
 
 exec((Path(__file__).parents[2] / "config" / "gunicorn.conf.py").read_text())
 
-web_worker.HEADERS_WITHIN, web_worker.BODY_WITHIN = 2.0, 3.0
+web_worker.HEADERS_WITHIN, web_worker.BODY_WITHIN = 1.5, 2.0
