@@ -30,9 +30,11 @@ BY_FORMAT = {
 
 
 class Filler:
-    """Makes bodies by the schemas of one OpenAPI document; free texts come from `text`."""
+    """Makes bodies by the schemas of one OpenAPI document; `text` gives free texts."""
 
-    def __init__(self, spec: Json, id_for: Callable[[str], str], text: Callable[[], str]) -> None:
+    def __init__(
+        self, spec: Json, id_for: Callable[[str], str], text: Callable[[str], str]
+    ) -> None:
         self.schemas = spec["components"]["schemas"]
         self.id_for, self.text = id_for, text
 
@@ -72,7 +74,7 @@ class Filler:
             return "100.00"
         if schema.get("format") in BY_FORMAT:
             return BY_FORMAT[schema["format"]]
-        return self.text()[: schema.get("maxLength", 200)]
+        return self.text(name)[: schema.get("maxLength", 200)]
 
 
 def send_until_taken(send: Callable[[Json], Any], body: Json, marker: str) -> tuple[Any, Json]:

@@ -4,6 +4,8 @@ import gzip
 import io
 import itertools
 import json
+import random
+import re
 import zlib
 from typing import Any
 
@@ -12,7 +14,9 @@ import pytest
 from marketplace.web import openapi
 from marketplace.web.requests import MAX_BODY
 from tests.conftest import Client
-from tests.fuzz.sizes import LONG, draw
+from tests.fuzz.hostile import mutated
+from tests.fuzz.sizes import LONG, draw, is_over, rounds
+from tests.fuzz.world import World, role_of
 
 DEEP = 40_000
 
@@ -98,51 +102,51 @@ def open_forms(app):
     app.config["WTF_CSRF_ENABLED"] = True
 
 
-def role_of(operation: Any, path: str) -> str:
-    schemes = {name for choice in operation["security"] for name in choice}
-    if not schemes:
-        return "nobody"
-    if "requestToken" in schemes:
-        return "business"
-    return "admin" if "/admin/" in path else "owner"
-
-
 def test_no_body_of_any_sort_is_a_fault_of_any_operation(app, world, counted):
     client = Client(app, app.response_class)
     chance = draw("bodies")
     spec = client.get("/api/openapi.json").json
     every = bodies()
     turn = itertools.cycle(every)
-    for path, method, operation in openapi.operations(spec):
-        if "requestBody" not in operation and method == "get":
-            continue
-        role = role_of(operation, path)
-        if not world.is_whole(role):
-            world.renew(role)
-        where = path
-        for parameter in operation.get("parameters", []) + spec["paths"][path].get(
-            "parameters", []
-        ):
-            if parameter.get("in") == "path":
-                name = parameter["name"]
-                segment = path.partition(f"/{{{name}}}")[0].rpartition("/")[2]
-                found = world.somebodys_id(name, segment, role, chance)
-                where = where.replace(f"{{{name}}}", found)
-        some = every if LONG or path.endswith("/leads") else [next(turn)]
-        for what, raw, headers in some:
-            sent = {"Content-Type": "application/json", **headers, **world.headers[role]}
-            answer = client.open(where, method=method.upper(), data=raw, headers=sent)
-            counted["bodies"] += 1
-            assert answer.status_code < 500, (method, path, what, answer.text)
-            if "requestBody" in operation:
-                # An empty object is fine where nothing is required, whatever charset it names.
+    doubted: set[str] = set()
+    for number in rounds(1):
+        for path, method, operation in openapi.operations(spec):
+            if "requestBody" not in operation and method == "get":
+                continue
+            if number and is_over():
+                break
+            role = role_of(operation, path)
+            if role in doubted and not world.is_whole(role):
+                world.renew(role)
+            doubted.discard(role)
+            where = somewhere(world, path, role, chance)
+            takes_one = "requestBody" in operation
+            for what, raw, headers in every if LONG or path.endswith("/leads") else [next(turn)]:
+                # After the first round each is sent with some bytes changed.
+                raw = mutated(raw[:5000], chance) if number else raw
+                sent = {"Content-Type": "application/json", **headers, **world.headers[role]}
+                answer = client.open(where, method=method.upper(), data=raw, headers=sent)
+                counted["bodies"] += 1
+                assert answer.status_code < 500, (method, path, what, raw[:99], answer.text)
                 is_refused = answer.status_code >= 400
-                assert is_refused or raw == b"{}", (method, path, what, answer.status_code)
+                if answer.status_code < 300 or answer.status_code == 401:
+                    doubted.add(role)
                 is_problem = answer.content_type == "application/problem+json"
-                assert is_problem == is_refused, (path, what)
-            else:
+                assert is_problem == is_refused, (method, path, what)
+                # An empty object is fine where nothing is required, whatever charset it names.
+                is_fine = raw.strip() == b"{}" or number or not takes_one
+                assert is_refused or is_fine, (method, path, what, answer.status_code)
                 # What takes no body passes one over, unless it is too large.
-                assert answer.status_code != 422, (path, what)
+                assert takes_one or answer.status_code != 422, (path, what)
+
+
+def somewhere(world: World, path: str, role: str, chance: random.Random) -> str:
+    """Return the path of an operation with ids of things there are."""
+
+    def id_for(found: re.Match[str]) -> str:
+        return f"{found[1]}/{world.somebodys_id(found[2], found[1], role, chance)}"
+
+    return re.sub(r"([^/]+)/\{(\w+)\}", id_for, path)
 
 
 def test_no_form_of_any_sort_is_a_fault_of_any_page_or_upload(app, world, open_forms, counted):

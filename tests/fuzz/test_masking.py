@@ -139,7 +139,7 @@ def spelled(draw, text, styles):
 
 
 def test_nothing_known_of_a_business_is_left_however_it_is_spelled(counted):
-    @generated(60, 6000)
+    @generated(30)
     @given(st.data())
     def hide_and_seek(data):
         identity, name, number = data.draw(businesses())
@@ -170,7 +170,7 @@ STREETS = ("12 {0} {1} Street", "Unit 3, 45-47 {0} Rd, {1} NSW 2300", "{0}strass
 def test_nobody_else_can_be_reached_either(counted):
     """Whom the masker does not know: other people's addresses, handles, streets and numbers."""
 
-    @generated(60, 6000)
+    @generated(30)
     @given(st.data())
     def hide_and_seek(data):
         identity, *_ = data.draw(businesses())
@@ -212,7 +212,7 @@ def test_the_time_grows_with_the_length_of_a_note_and_not_with_its_square(counte
         mask_text(note, identity)
         return time.thread_time() - began
 
-    @generated(12, 600)
+    @generated(6)
     @given(st.lists(st.sampled_from(ATOMS), min_size=1, max_size=3))
     def repeat(atoms):
         unit = "".join(atoms)

@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import (
 from schemathesis.transport.wsgi import WSGITransport
 
 from marketplace.web import openapi
-from tests.fuzz.sizes import LONG, SEED, draw, tries
-from tests.fuzz.world import ROLES, World
+from tests.fuzz.sizes import LONG, SEED, draw, left
+from tests.fuzz.world import ROLES, World, role_of
 
 EXCLUDED = {
     # Of one who reads what another made it takes several identities at once: the roles here, one
@@ -151,10 +151,18 @@ class Campaign:
         with self._listening():
             self._send_plain()
 
+    def roles_for(self, operation: Any) -> tuple[str, ...]:
+        """Return who has to reach it: in the short form whom it is for, and another in turn."""
+        if self.turn in ROLES:
+            return (self.turn,)
+        welcome = role_of(operation.definition.raw, operation.path)
+        number = len(self.reached)
+        return (welcome, [role for role in ROLES if role != welcome][number % 4])
+
     def _send_plain(self) -> None:
         for found in self.schema.get_all_operations():
             operation = found.ok()
-            for role in ROLES if self.turn not in ROLES else (self.turn,):
+            for role in self.roles_for(operation):
                 while not self.reached[operation.label, role]:
                     ids = {
                         parameter.name: str(uuid.UUID(int=self.chance.getrandbits(128)))
@@ -172,11 +180,12 @@ def _configure(config: ProjectConfig) -> None:
     config.update(headers=dict(HEADERS), workers=1, continue_on_failure=True)
     config.seed = SEED
     config.generation.deterministic = not LONG
-    config.generation.max_examples = tries(3, 8)
+    config.generation.max_examples = 50 if LONG else 1
+    config.max_time = int(left()) if LONG else None
     config.generation.no_shrink = True  # the first of each kind is shown as it was sent
     config.phases.examples.enabled = config.phases.coverage.enabled = LONG
     config.phases.stateful.enabled = LONG
-    config.phases.stateful.generation.max_examples = tries(1, 20)
+    config.phases.stateful.generation.max_examples = 20
     config.checks.update(excluded_check_names=sorted(EXCLUDED))
     config.checks.positive_data_acceptance.expected_statuses = ACCEPTANCE
 
@@ -218,9 +227,11 @@ def test_whatever_is_sent_to_any_operation_is_answered_as_documented(
         f"{method.upper()} {path}"
         for path, method, _ in openapi.operations(campaign.schema.raw_schema)
     }
+    assert documented <= {label for label, _ in campaign.reached}
     for role in ROLES if turn not in ROLES else (turn,):
         reached = {label for label, who in campaign.reached if who == role}
-        assert documented <= reached, documented - reached
+        assert len(reached) > len(documented) // 5, (role, reached)
+        assert turn not in ROLES or documented <= reached, documented - reached
         counted[f"inputs as {role}"] += sum(
             n for (_, who), n in campaign.reached.items() if who == role
         )

@@ -93,7 +93,7 @@ def test_every_field_of_every_schema_takes_or_refuses_whatever_json_there_is(cou
     ]
     counted["fields"] = len(names)
 
-    @generated(80, 4000)
+    @generated(40)
     @given(which=st.integers(0, len(names) - 1), values=st.lists(JSON, min_size=6, max_size=6))
     def try_them(which, values):
         for number, value in enumerate(values):
@@ -117,7 +117,7 @@ def test_every_field_of_every_schema_takes_or_refuses_whatever_json_there_is(cou
         try_them()
 
 
-@generated(60, 3000)
+@generated(30)
 @given(
     raw=st.one_of(
         TEXTS,
@@ -142,7 +142,7 @@ SETTING = sorted(
 )  # fmt: skip
 
 
-@generated(60, 3000)
+@generated(30)
 @given(env=st.dictionaries(st.sampled_from(SETTING), TEXTS, max_size=8))
 def test_settings_are_taken_or_all_that_is_wrong_is_named(env):
     given_ = {PREFIX + name: value for name, value in env.items()}
@@ -155,7 +155,7 @@ def test_settings_are_taken_or_all_that_is_wrong_is_named(env):
 COUNTRIES = ["AU", "NZ", "DE", "GB", "US", "FR", "IN", "ZZ", "", "\x00"]
 
 
-@generated(60, 3000)
+@generated(30)
 @given(
     country=st.sampled_from(COUNTRIES),
     number=st.one_of(TEXTS, st.text("0123456789 -./ABNCZ", max_size=24)),
@@ -170,7 +170,7 @@ def test_a_registration_number_is_normal_or_refused_and_normal_for_good(country,
     assert identity.legal_entity(country, number) == identity.legal_entity(country, found)
 
 
-@generated(40, 2000)
+@generated(20)
 @given(body=JSON)
 def test_reports_of_the_mail_service_are_passed_over_or_read(body):
     entries = body if isinstance(body, list) else [body]
@@ -179,7 +179,7 @@ def test_reports_of_the_mail_service_are_passed_over_or_read(body):
     assert all(isinstance(each.at, int) and len(each.code) <= 20 for each in found)
 
 
-@generated(60, 3000)
+@generated(30)
 @given(text=st.one_of(TEXTS, st.text(string.ascii_letters + string.digits + "-_=", max_size=40)))
 def test_a_cursor_is_read_or_refused(text):
     for each in (paging.Cursor(), paging.CursorOf(int, Decimal, str), paging.CursorOf(UUID)):
@@ -187,7 +187,7 @@ def test_a_cursor_is_read_or_refused(text):
         assert refused is None or "cursor" in str(refused)
 
 
-@generated(30, 1500)
+@generated(15)
 @given(
     given_=st.dictionaries(
         st.one_of(
@@ -214,7 +214,7 @@ def ctx_policy(installation):
     return installation.ctx.policy
 
 
-@generated(40, 1000)
+@generated(20)
 @given(phone=TEXTS, country=st.sampled_from(COUNTRIES))
 def test_a_telephone_number_is_possible_or_not(phone, country):
     assert signals._phone_possible(phone, country) in (True, False, None)
@@ -223,7 +223,7 @@ def test_a_telephone_number_is_possible_or_not(phone, country):
 GOOD = a_pdf()
 
 
-@generated(3, 40)
+@generated(2)
 @given(
     places=st.lists(
         st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=12
@@ -263,7 +263,7 @@ CELLS = st.one_of(
 WHOLE = (*COLUMNS, *FURTHER_COLUMNS)
 
 
-@generated(80, 4000)
+@generated(40)
 @given(cells=st.dictionaries(st.sampled_from(WHOLE), CELLS))
 def test_a_row_of_a_file_is_read_or_each_wrong_cell_is_named(reference, cells):
     row = read_row({**CONSULTANT, **cells}, reference)
@@ -274,7 +274,7 @@ def test_a_row_of_a_file_is_read_or_each_wrong_cell_is_named(reference, cells):
     assert all(1 <= len(each.body) <= 60 for each in row.accreditations)
 
 
-@generated(60, 3000)
+@generated(30)
 @given(
     raw=st.one_of(
         st.binary(max_size=200),
@@ -318,7 +318,7 @@ def test_whole_files_are_taken_or_every_bad_row_is_named_and_nothing_is_kept(
     for raw in HOSTILE_FILES if LONG else HOSTILE_FILES[::3]:
         assert take(raw).problems, raw[:40]
 
-    @generated(4, 100)
+    @generated(2)
     @given(
         rows=st.lists(
             st.dictionaries(st.sampled_from(WHOLE), CELLS, min_size=1), min_size=1, max_size=4
@@ -410,7 +410,7 @@ def test_a_header_of_any_content_is_no_fault_and_comes_back_in_none(client, coun
         ("GET", "/embed"),
     ]
 
-    @generated(30, 1500)
+    @generated(15)
     @given(
         name=st.sampled_from(HEADERS),
         value=st.one_of(

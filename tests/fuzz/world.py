@@ -147,6 +147,16 @@ class World:
         return None
 
 
+def role_of(operation: Any, path: str) -> str:
+    """Return a role that an operation of the document is open to."""
+    schemes = {name for choice in operation["security"] for name in choice}
+    if not schemes:
+        return "nobody"
+    if "requestToken" in schemes:
+        return "business"
+    return "admin" if "/admin/" in path else "owner"
+
+
 _WITH_ID = [table for table in Base.metadata.sorted_tables if "id" in table.c]
 
 
