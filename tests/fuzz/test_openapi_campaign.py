@@ -62,6 +62,7 @@ class Campaign:
     def __init__(self, world: World, turn: str) -> None:
         self.world, self.turn = world, turn
         self.chance = draw(f"openapi {turn}")
+        self.called: str | None = None  # whose turn it is, where that was said
         self.role = ROLES[0] if turn not in ROLES else turn
         self.reached: Counter[tuple[str, str]] = Counter()
         self.welcomed: set[str] = set()
@@ -101,7 +102,7 @@ class Campaign:
         """Say whose turn it is, and put ids of things that exist where the library made some up."""
         label = case.operation.label
         if self.turn not in ROLES:
-            self.role = min(ROLES, key=lambda role: self.reached[label, role])
+            self.role = self.called or min(ROLES, key=lambda role: self.reached[label, role])
         if self.role in self.doubted:
             self.doubted.discard(self.role)
             if not self.world.is_whole(self.role):
@@ -163,6 +164,7 @@ class Campaign:
         for found in self.schema.get_all_operations():
             operation = found.ok()
             for role in self.roles_for(operation):
+                self.called = role
                 while not self.reached[operation.label, role]:
                     ids = {
                         parameter.name: str(uuid.UUID(int=self.chance.getrandbits(128)))
