@@ -23,6 +23,7 @@ from sqlalchemy import select
 from werkzeug.routing import UUIDConverter
 
 from marketplace.accounts import keys
+from marketplace.accounts.models import User
 from marketplace.core.actors import Actor, Kind
 from marketplace.core.db import Base
 from marketplace.core.files import SentFile
@@ -237,6 +238,8 @@ def market(make, ctx, spying):
     lead = make.matched_lead(service="certification", headcount=42)
     own, *others = invitations_of(make, lead)
     spy = spying(make.ask(lambda session: session.get(Provider, own.provider_id)))
+    # Somebody else's session, beside those of the spy.
+    session_token(ctx, a_person(ctx, "max@elsewhere.example", provider_id=others[0].provider_id))
     put(ctx, own, "6000.00")
     return lead, own, others, spy
 
@@ -247,6 +250,8 @@ def ids_of_others(make, spy, own):
     theirs = {"provider_id": spy.provider.id, "invitation_id": own.id, "id": own.id}
 
     def found(session):
+        person = select(User.id).where(User.provider_id == spy.provider.id)
+        theirs["user_id"] = session.scalars(person).one()  # whose sessions are its own as well
         for table in tables:
             if table.columns["id"].type.python_type is not UUID:
                 continue

@@ -29,7 +29,7 @@ from marketplace.web.requests import load
 from tests.factories import business_of, lead_form, person_of
 from tests.pages.steps import CONSULTING, FILLED, NEED, fill_in, held_by, open_request
 from tests.pages.test_business_pages import CERTIFICATION
-from tests.people import PASSWORD
+from tests.people import PASSWORD, a_person
 from tests.services.road import a_quote
 
 
@@ -253,6 +253,9 @@ def collected(ctx, make, browser, signed_in, admin, clock):
     see(admin.send("/invitations"))
     for address in (bodies[0].contact_email, certification.contact_email):
         suppressions.suppress_address(ctx, OPERATOR, address=address)
+    lost = a_person(ctx, "lost@works.example", name="Max Stone", provider_id=bodies[0].id)
+    with ctx.transaction() as tx:
+        tx.session.merge(lost).totp_sealed = b"what an administrator may take off"
     see(admin.open(f"/admin/providers/{bodies[0].id}"))
     see(admin.open(f"/admin/leads/{certification.id}"))
     desk = see(admin.open("/admin"))
@@ -332,6 +335,12 @@ def see_account(ctx, clock, person, see):
     totp = pyotp.TOTP(said[1])
     see(person.send("/account/second-factor", code=totp.at(clock.now), current_password=PASSWORD))
     see(person.open("/account"))
+    see(person.open("/account/proof?next=/portal/team"))
+    see(person.send("/account/proof", current_password="wrong"))
+    person.open("/portal/team")
+    clock.advance(minutes=11)
+    see(person.send("/portal/team", name="Max Stone", email="max@works.example"))
+    clock.advance(minutes=-11)
     see(person.open("/account/recovery-codes"))
     see(person.send("/account/recovery-codes"))
     see(person.open("/account/second-factor/remove"))
