@@ -174,7 +174,12 @@ def collected(ctx, make, browser, signed_in, admin, clock):
         see(person.send("/portal/team", name="Lee Okafor", email="lee@works.example"))
         if provider is consultant:
             see(made_to_wait(ctx, person, "/portal/team"))
-            see_account(ctx, clock, person, see)
+            # A colleague: what is changed there ends sessions, with which pictures are asked for.
+            a_person(ctx, "ana@works.example", name="Ana Lind", provider_id=provider.id)
+            colleague = browser()
+            colleague.open("/sign-in")
+            colleague.send("/sign-in", email="ana@works.example", password=PASSWORD)
+            see_account(ctx, clock, colleague, see)
         see(person.open("/portal/accreditations"))
         if provider is not consultant:
             see(person.send("/portal/accreditations"))
