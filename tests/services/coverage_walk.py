@@ -25,7 +25,7 @@ from marketplace.invitations.rules import (
     InvitationState,
 )
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import UNFINISHED, CloseReason
+from marketplace.leads.rules import UNFINISHED, CloseReason, LeadState
 from marketplace.matching import service as matching
 from marketplace.matching import settling, waiting
 from marketplace.providers import profile, service
@@ -165,10 +165,16 @@ class Walk:
             endings.pass_on(tx, lead, held)
 
     def replace(self) -> None:
-        had_accepted = select(Invitation).where(
-            Invitation.accepted_at.is_not(None),
-            Invitation.passed_on_at.is_(None),
-            Invitation.state.in_([*ANSWERABLE, InvitationState.EXPIRED, InvitationState.DECLINED]),
+        ended_or_not = [*ANSWERABLE, InvitationState.EXPIRED, InvitationState.DECLINED]
+        had_accepted = (
+            select(Invitation)
+            .join(Lead)
+            .where(
+                Lead.state == LeadState.OPEN,
+                Invitation.accepted_at.is_not(None),
+                Invitation.passed_on_at.is_(None),
+                Invitation.state.in_(ended_or_not),
+            )
         )
         held = self._one(had_accepted, Invitation.id)
         lead = self.make.ask(lambda session: session.get(Lead, held.lead_id))
