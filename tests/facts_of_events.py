@@ -65,7 +65,7 @@ FACTS = {
     "body": _like(r"[A-Z][A-Za-z0-9\-]{1,20}"),
     "code": _like(r"[A-Za-z0-9][A-Za-z0-9 /\-.:_()]{0,40}"),
     "day": _like(r"\d{4}-\d\d-\d\d"),
-    "notice": _like(r"[a-z0-9_:\-]{1,60}"),
+    "notice": _like(r"-?\d+ before \d{4}-\d\d-\d\d"),
     "origin": _like(r"https?://[a-z0-9.\-]+(:\d+)?"),
     "respond_by": _like(r"\d{4}-\d\d-\d\dT[\d:.+]+"),
     "scopes": _like(r"([a-z_:]+(,|$))*"),

@@ -63,7 +63,7 @@ def test_the_terms_are_read_again_as_they_were_agreed_to(app, ctx, make, browser
 
 
 def test_somebody_erases_their_account_by_the_page_and_is_signed_out(signed_in, make, browser):
-    person = signed_in(make.provider(state="suspended"))
+    person = signed_in(make.provider(state="applied"))
     person.open("/account/data")
     assert person.send("/erase", current_password="not it at all").status == 422
     person.open("/account/data")

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select
 
-from marketplace.accounts import administrators, passwords, queries, service
+from marketplace.accounts import administrators, passwords, queries, service, sessions
 from marketplace.core.actors import OPERATOR
 from marketplace.core.errors import Conflict, Invalid, NotAllowed, NotFound, NotSignedIn
 from marketplace.core.events import Event
@@ -62,7 +62,7 @@ def test_one_removed_is_out_at_once_and_starts_afresh_when_invited_again(ctx, ad
     bo = an_admin(ctx, BO["email"])
     token = session_token(ctx, bo)
     administrators.remove_admin(ctx, acting(ada), bo.id)
-    assert service.actor_of_session(ctx, token) is None
+    assert sessions.actor_of_session(ctx, token) is None
     assert there(ctx) == [ada.email]
     with pytest.raises(NotFound):
         administrators.remove_admin(ctx, acting(ada), bo.id)

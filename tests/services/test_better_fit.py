@@ -69,7 +69,7 @@ def test_where_nothing_is_asked_for_what_is_said_makes_no_difference(ctx, make):
 def test_the_language_is_told_to_the_provider_at_once_and_to_the_business_as_sent(ctx, make):
     make.provider()
     lead = make.matched_lead(language="de")
-    seen = brief.lead_for(lead, sees_contact=False)
+    seen = brief.lead_for(lead, sees_contact=False, sees_notes=True)
     assert (seen["masked"], seen["language"]) == (True, "de")
     assert comparison.request_page(ctx, business_of(lead))["lead"]["language"] == "de"
 

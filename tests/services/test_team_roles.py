@@ -7,7 +7,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import select
 
-from marketplace.accounts import keys, passwords, service
+from marketplace.accounts import keys, passwords, service, sessions
 from marketplace.accounts.models import User
 from marketplace.core.actors import RIGHTS_OF, Actor, Kind, Right, TeamRole
 from marketplace.core.errors import Conflict, Invalid, NotAllowed, NotFound, NotSignedIn
@@ -120,7 +120,7 @@ def test_the_last_owner_who_can_sign_in_is_neither_removed_nor_demoted(ctx, harb
 def test_another_role_ends_sessions_is_told_by_mail_and_recorded(ctx, harbour, kim, lee):
     token = session_token(ctx, lee)
     give(ctx, acting(kim), lee, "member")
-    assert service.actor_of_session(ctx, token) is None
+    assert sessions.actor_of_session(ctx, token) is None
     give(ctx, acting(kim), lee, "member")  # what is so already is no change
     with ctx.reading() as session:
         mails = session.scalars(select(Notification).order_by(Notification.id)).all()
@@ -131,7 +131,7 @@ def test_another_role_ends_sessions_is_told_by_mail_and_recorded(ctx, harbour, k
             select(Event.facts).where(Event.verb == "provider.member_role_changed")
         ).all()
     assert facts == [{"user": str(lee.id), "was": "owner", "role": "member"}]
-    again = service.actor_of_session(ctx, session_token(ctx, lee))
+    again = sessions.actor_of_session(ctx, session_token(ctx, lee))
     assert again.rights == RIGHTS_OF[TeamRole.MEMBER]
 
 
