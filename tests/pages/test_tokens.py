@@ -180,6 +180,8 @@ def test_neither_a_line_of_the_log_nor_another_address_holds_a_token(browser, to
     before = root.handlers, root.level
     monkeypatch.setattr("sys.stderr", written)
     ours.configure("web")
+    # A logger that remembers how it was set up would be deaf to later tests of this process.
+    structlog.configure(cache_logger_on_first_use=False)
     try:
         for purpose, (path, _) in PAGES.items():
             visitor = browser()

@@ -42,6 +42,8 @@ def lines(monkeypatch):
     root = logging.getLogger()
     before = root.handlers, root.level
     ours.configure("web")
+    # A logger that remembers how it was set up would be deaf to later tests of this process.
+    structlog.configure(cache_logger_on_first_use=False)
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     root.handlers, root.level = before
     structlog.reset_defaults()
