@@ -33,9 +33,9 @@ from marketplace.migrations.schema import upgrade
 from marketplace.web.app import create_app
 from tests.factories import Factory
 from tests.facts_of_events import wrong_facts
-from tests.fuzz.summary import pytest_runtest_logreport, pytest_terminal_summary
+from tests.fuzz.summary import counted, pytest_runtest_logreport, pytest_terminal_summary
 
-__all__ = ["pytest_runtest_logreport", "pytest_terminal_summary"]
+__all__ = ["counted", "pytest_runtest_logreport", "pytest_terminal_summary"]
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -51,5 +51,5 @@ class Role:
 
 def own_role(session: Session) -> Role:
     """Return what the role that asks may do."""
-    row = driver(session).execute(_ROLE, [list(LOG), list(_RIGHTS)]).fetchone()
-    return Role(*row)  # type: ignore[misc]  # one's own role is there
+    ((*found,),) = driver(session).execute(_ROLE, [list(LOG), list(_RIGHTS)]).fetchall()
+    return Role(*found)

@@ -101,7 +101,8 @@ def seal_events(ctx: Context) -> int:
     place: str | None = FRONT
     while place is not None and time.monotonic() < ends_at:
         with ctx.transaction() as tx:
-            if not driver(tx.session).execute(_LOCK, [ONE_SEALER]).fetchone()[0]:  # type: ignore[index]
+            ((is_alone,),) = driver(tx.session).execute(_LOCK, [ONE_SEALER]).fetchall()
+            if not is_alone:
                 break
             count, place = _seal_some(tx, place)
             if count:

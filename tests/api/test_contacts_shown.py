@@ -63,7 +63,7 @@ def readers(world):
     return set(world.connection.execute(rows).scalars())
 
 
-def test_every_answer_to_an_administrator_with_a_contact_in_it_is_in_the_log(installation):
+def test_every_answer_to_an_administrator_with_a_contact_in_it_is_in_the_log(installation, counted):
     table, unlogged, shown, tried = read_table(), [], set(), 0
     with a_world(installation) as world:
         planted = plant(world)
@@ -86,7 +86,7 @@ def test_every_answer_to_an_administrator_with_a_contact_in_it_is_in_the_log(ins
                         shown.add((method, rule.rule))
                         if lead_id not in noted:
                             unlogged.append((method, path, answer.status))
-    print(f"{tried} answers, of which {len(shown)} routes hold a contact")  # noqa: T201
+    counted["answers to an administrator"], counted["routes with a contact"] = tried, len(shown)
     assert unlogged == []
     assert {
         ("GET", "/admin"),

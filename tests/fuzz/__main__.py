@@ -6,6 +6,7 @@ import secrets
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 HERE = Path(__file__).parent
@@ -20,7 +21,7 @@ def main() -> int:
     asked = parser.parse_args()
     os.environ["FUZZ_MINUTES"] = str(asked.minutes)
     os.environ["FUZZ_SEED"] = str(asked.seed)
-    print(f"seed {asked.seed}", flush=True)  # noqa: T201 (a command says what it does)
+    click.echo(f"seed {asked.seed}")
     chosen = [str(path) for path in sorted(HERE.glob("test_*.py")) if asked.only in path.stem]
     if not chosen:
         parser.error(f"no campaign has '{asked.only}' in its name")

@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.sizes import MINUTES, allow
-from tests.fuzz.summary import counted
 from tests.fuzz.world import World, catalogue_as_it_was
-
-__all__ = ["counted"]
 
 _begun: dict[Path, float] = {}
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fuzz.sizes import LONG, SEED
 
-KEY = "fuzz"
+KEY = "tried"
 
 _said: list[str] = []
 
@@ -20,7 +20,7 @@ def counted(request: pytest.FixtureRequest) -> Any:
     if tried:
         name = request.node.nodeid.rpartition("/")[2]
         figures = ", ".join(f"{count:,} {what}" for what, count in sorted(tried.items()))
-        request.node.user_properties.append((KEY, f"fuzz: {figures} ({name})"))
+        request.node.user_properties.append((KEY, f"tried: {figures} ({name})"))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -10,6 +10,7 @@ import logging
 import pkgutil
 import random
 import string
+import traceback
 from pathlib import Path
 
 import pytest
@@ -98,8 +99,6 @@ def test_a_traceback_that_a_library_writes_as_text_loses_the_same(lines):
     try:
         raise ValueError("no place for Jo Tran")
     except ValueError:
-        import traceback  # noqa: PLC0415
-
         said = traceback.format_exc()
     logging.getLogger("rq.worker").error("[Job %s]: exception raised (%s)\n%s", "1", "x", said)
     (line,) = lines()

@@ -24,7 +24,7 @@ from marketplace.notifications.mailboxes import (
         " jotran+iso@gmail.com ",
         "jo.tran+9001+a@googlemail.com",
         "j.o.t.r.a.n@googlemail.com",
-        "ｊotran@gmail.com",  # noqa: RUF001  # a wide letter, which mail servers take for a plain one
+        "\uff4aotran@gmail.com",  # a wide letter, which mail servers take for a plain one
     ],
 )
 def test_variants_of_one_mailbox_count_together(address):

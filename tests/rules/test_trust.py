@@ -170,7 +170,7 @@ TEXT = "We offer the cheapest certificates in all of the country, delivered in t
         (TEXT.upper(), True),
         (TEXT.replace(".", "!!!").replace(" ", "  "), True),
         (TEXT.replace("two days", "three days"), True),
-        (TEXT.replace("e", "е").replace("o", "о"), True),  # noqa: RUF001  # Cyrillic look-alikes
+        (TEXT.replace("e", "\u0435").replace("o", "\u043e"), True),  # Cyrillic look-alikes
         (TEXT + " X9f2k", True),
         ("We make steel frames at two sites and need ISO 9001 for a tender by March.", False),
         ("For a tender.", False),
