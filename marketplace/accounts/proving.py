@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 from marketplace.accounts import credentials, factors, rules, sessions, throttling
 from marketplace.accounts.models import SignIn, User
@@ -14,10 +13,6 @@ from marketplace.core.errors import FieldError, Invalid, NotSignedIn, ProofNeede
 from marketplace.core.forms import Form
 
 NOT_RIGHT = "is not right"
-
-PROOF_LASTS = timedelta(minutes=10)
-"""For how long after a sign-in, or another proof, nobody is asked again who ends sessions, or lets
-people and software in and out."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +40,7 @@ def proven(
     """Check `current_password`, and `totp` of who has a second factor; then open a transaction.
 
     Everything that is wrong is named together (`more` included), and then no code is used up. With
-    `if_long_ago` whoever proved it within `PROOF_LASTS` is asked for neither. Wrong ones are
+    `if_long_ago` whoever proved it within `Policy.proof_lasts` is asked for neither. Wrong ones are
     counted, and there is a wait between them as between sign-ins.
     """
     with ctx.reading() as session:
@@ -87,7 +82,7 @@ def proven(
 
 def is_fresh(row: SignIn, ctx: Context) -> bool:
     """Return whether whoever holds this session proved a moment ago who they are."""
-    return row.proved_at is not None and ctx.clock() - row.proved_at < PROOF_LASTS
+    return row.proved_at is not None and ctx.clock() - row.proved_at < ctx.policy.proof_lasts
 
 
 def require_fresh(ctx: Context, token: str) -> None:

@@ -189,6 +189,8 @@ class Policy:
     reminders_wording: str = "2026-11"
     """Which words somebody agrees to who wants reminders."""
 
+    proof_lasts: timedelta = timedelta(minutes=10)
+    """For how long after a sign-in, or another proof of who one is, none is asked for again."""
     session_lifetime: timedelta = timedelta(hours=12)
     """A working day: after this everybody signs in anew ..."""
     session_idle: timedelta = timedelta(hours=2)

@@ -19,10 +19,7 @@ class Seal:
 
     def __init__(self, secrets: Secrets, purpose: str) -> None:
         known = [secrets] if isinstance(secrets, str) else secrets
-        keys = [
-            hashlib.sha256(f"marketplace {purpose}\0{each}".encode()).digest() for each in known
-        ]
-        fernets = [Fernet(base64.urlsafe_b64encode(key)) for key in keys]
+        fernets = [Fernet(_key(each, purpose)) for each in known]
         self._newest, self._all = fernets[0], MultiFernet(fernets)
 
     def close(self, secret: bytes) -> bytes:
