@@ -124,5 +124,61 @@ def test_a_trigger_that_is_off_or_gone_is_seen(installation, ctx):
             "trigger events_are_append_only",
             "trigger event_seals_are_append_only",
             "trigger events_are_to_be_sealed",
+            "trigger consents_are_append_only",
+            "trigger consents_are_not_emptied",
         }
+        owner.rollback()
+
+
+NOTHING = "RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+NOBODYS = (
+    f"CREATE FUNCTION let_it() {NOTHING};"
+    "DROP TRIGGER events_are_append_only ON events;"
+    "CREATE TRIGGER events_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {} "
+    "FOR EACH STATEMENT EXECUTE FUNCTION {}()"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (NOBODYS.format("users", "refuse_change"), "events_are_append_only: missing"),
+        (NOBODYS.format("events", "let_it"), "events_are_append_only: not what"),
+        (f"CREATE OR REPLACE FUNCTION refuse_change() {NOTHING}", "event_seals_are_append_only: n"),
+        (f"CREATE OR REPLACE FUNCTION queue_to_be_sealed() {NOTHING}", "events_are_to_be_sealed: "),
+        (
+            f"CREATE OR REPLACE FUNCTION refuse_change_of_consents() {NOTHING}",
+            "consents_are_append_only: not what",
+        ),
+        (
+            "DROP TRIGGER event_seals_are_append_only ON event_seals;"
+            "CREATE TRIGGER event_seals_are_append_only BEFORE UPDATE OR DELETE ON event_seals"
+            " FOR EACH ROW WHEN (OLD.seq < 0) EXECUTE FUNCTION refuse_change()",
+            "event_seals_are_append_only: not what",
+        ),
+        (
+            f"CREATE FUNCTION swallow() {NOTHING};"
+            "CREATE TRIGGER a BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION swallow()",
+            "trigger a: none of ours",
+        ),
+        ("CREATE RULE b AS ON INSERT TO events DO INSTEAD NOTHING", "rule b of events: none"),
+        ("ALTER TABLE events ENABLE ROW LEVEL SECURITY", "row security of events: none"),
+    ],
+)
+def test_one_that_is_there_by_name_alone_is_seen_and_so_is_what_swallows(
+    installation, ctx, change, says
+):
+    with as_owner(installation.app) as owner, Session(owner) as session:
+        assert [*open_doors(session)] == []
+        owner.exec_driver_sql(change)
+        seen = [*open_doors(session)]
+        assert says in seen[0]
+        owner.rollback()
+
+
+def test_a_right_to_change_a_single_column_is_seen(installation, ctx):
+    with as_owner(installation.app) as owner, Session(owner) as session:
+        settle(owner, session.scalar(text("SELECT current_user")))
+        owner.exec_driver_sql("GRANT UPDATE (facts) ON events TO CURRENT_USER")
+        assert own_role(session).rights == ["events: UPDATE"]
         owner.rollback()
