@@ -53,6 +53,10 @@ CALLED = {
 """Which mails a provider's own software hears of as well, and by which name."""
 
 
+NAMES_THE_CONTACT = ("invitation_won",)
+"""Mails to a provider that say how the business is reached."""
+
+
 @dataclass(frozen=True, repr=False)
 class Holder:
     """Whom mails to a provider go to, and its webhook, if it has one that is switched on."""

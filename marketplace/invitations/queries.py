@@ -87,6 +87,14 @@ def invitations_for_lead(session: Session, lead_id: UUID) -> list[Invitation]:
     return list(session.scalars(_OF_LEAD, {"lead_id": lead_id}))
 
 
+def leads_told_of(session: Session, invitation_ids: Collection[UUID]) -> Sequence[UUID]:
+    """Return the leads of these invitations, but for those of which nothing is left."""
+    rows = select(Lead.id).join(Invitation, Invitation.lead_id == Lead.id)
+    return session.scalars(
+        rows.where(Invitation.id.in_(invitation_ids), Lead.erased_at.is_(None))
+    ).all()
+
+
 _OF_LEAD = (
     select(Invitation)
     .where(Invitation.lead_id == bindparam("lead_id"))

@@ -26,6 +26,8 @@ class Letter:
 
     id: UUID
     template: str
+    subject_id: UUID
+    """What it is about."""
     subject: str
     text: str
     path: str | None
@@ -98,6 +100,7 @@ def _letter(row: Notification, public_url: str, *, now: datetime) -> Letter:
     return Letter(
         row.id,
         row.template,
+        row.subject_id,
         said.subject,
         said.text,
         row.path,

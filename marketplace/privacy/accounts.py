@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 
 from marketplace.accounts import administrators, keys, sessions
 from marketplace.accounts import queries as accounts
@@ -14,9 +14,11 @@ from marketplace.core.consents import consents_of
 from marketplace.core.context import Context, Transaction
 from marketplace.core.db import Json
 from marketplace.core.errors import FieldError, Invalid, NotAllowed, NotSignedIn
-from marketplace.core.events import Event, record, record_once_a_day
+from marketplace.core.events import Event, record, record_contact_reads, record_once_a_day
 from marketplace.core.jobs import Job
 from marketplace.core.links import Link
+from marketplace.invitations.letters import NAMES_THE_CONTACT
+from marketplace.invitations.queries import leads_told_of
 from marketplace.leads.masking import Identity, mask_identities
 from marketplace.notifications.models import Notification, Suppression
 from marketplace.notifications.rules import address_key
@@ -37,13 +39,15 @@ LEFT = "It has left."
 def account_data(ctx: Context, actor: Actor) -> dict[str, Any]:
     """Return everything about whoever asks, and of nobody else; that they asked is recorded.
 
-    Once a day: it stands among what is handed out, which would be another at each look.
+    Once a day: it stands among what is handed out, which would be another at each look. So are the
+    businesses whose contacts stand in the mails that went to them.
     """
     with ctx.transaction() as tx:
         me = _me(tx, actor)
-        record_once_a_day(tx, actor, "user.data_exported", me.id)
-    with ctx.reading() as session:
         written = or_(Notification.subject_id == me.id, Notification.recipient == me.email)
+        record_once_a_day(tx, actor, "user.data_exported", me.id)
+        _note_contacts(tx, actor, me, written)
+    with ctx.reading() as session:
         lists = {
             "sessions": select(SignIn).where(SignIn.user_id == me.id).order_by(SignIn.created_at),
             "devices": select(KnownDevice)
@@ -82,6 +86,15 @@ def account_data(ctx: Context, actor: Actor) -> dict[str, Any]:
         provider = session.get(Provider, me.provider_id) if me.provider_id else None
         found["contact_of_provider"] = _as_contact(provider, me)
         return found
+
+
+def _note_contacts(tx: Transaction, actor: Actor, me: User, written: ColumnElement[bool]) -> None:
+    naming = select(Notification.subject_id).where(
+        written, Notification.template.in_(NAMES_THE_CONTACT)
+    )
+    leads = leads_told_of(tx.session, tx.session.scalars(naming).all())
+    provider = {"provider": str(me.provider_id)} if me.provider_id else {}
+    record_contact_reads(tx, actor, leads, **provider)
 
 
 def _as_contact(provider: Provider | None, me: User) -> Json | None:

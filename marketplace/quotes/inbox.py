@@ -1,6 +1,6 @@
 """What a provider sees of its own: invitations with briefs, and its own quotes. Nobody else's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from marketplace.core.context import Context
 from marketplace.core.events import record_contact_reads
 from marketplace.invitations import brief, extension
 from marketplace.invitations import queries as invitations
+from marketplace.invitations.letters import NAMES_THE_CONTACT
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import CertificationStatus
@@ -61,6 +62,18 @@ def own_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> dict[str,
         }
     _note_reads(ctx, actor, [lead.id] if _names(shown) else [])
     return shown
+
+
+def note_letters_shown(ctx: Context, actor: Actor, letters: Iterable[tuple[str, UUID]]) -> None:
+    """Write down whose contacts stand in letters, each a template and what it is about.
+
+    Before the actor is shown them.
+    """
+    naming = [about for template, about in letters if template in NAMES_THE_CONTACT]
+    if naming:
+        with ctx.reading() as session:
+            leads = invitations.leads_told_of(session, naming)
+        _note_reads(ctx, actor, leads)
 
 
 def _names(shown: Mapping[str, Any]) -> bool:

@@ -6,17 +6,22 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from marketplace.accounts.passwords import actor_of
 from marketplace.core.actors import ANYBODY, OPERATOR, Actor, Kind
 from marketplace.core.context import Origin
 from marketplace.core.db import new_id
-from marketplace.core.events import Event
+from marketplace.core.events import Event, record_contact_reads
 from marketplace.insights import casework, search, worklist
 from marketplace.invitations.service import accept_invitation
 from marketplace.leads.contact_reads import contact_reads
 from marketplace.leads.rules import LeadState
+from marketplace.privacy.accounts import account_data
 from marketplace.providers.exporting import export_providers
+from marketplace.providers.models import Provider
 from marketplace.quotes import inbox, outcome
-from tests.factories import person_of
+from tests.api.doors import provider_door, software_door
+from tests.factories import business_of, person_of
+from tests.people import a_person
 from tests.services.road import a_quote, held
 
 
@@ -57,6 +62,56 @@ def test_a_person_and_a_program_that_see_the_contact_are_named_once_a_day(ctx, a
     inbox.own_invitation(ctx, person, invitation.id)
     assert [each.at for each in reads(ctx, lead)][-1] == clock.now
     assert len(reads(ctx, lead)) == 3
+
+
+def test_several_are_written_in_one_order_whatever_list_they_stand_in(ctx, make):
+    """Else two lists at once, which have some in common, could wait for each other for ever."""
+    leads = sorted(make.lead().id for _ in range(4))
+    with ctx.transaction() as tx:
+        record_contact_reads(tx, ADA, [*reversed(leads), leads[0]])
+    with ctx.reading() as session:
+        rows = select(Event.subject_id).where(Event.verb == "lead.contact_read").order_by(Event.id)
+        assert session.scalars(rows).all() == leads
+
+
+def test_who_reads_the_mail_to_the_one_chosen_in_its_inbox_is_named(
+    ctx, accepted, client, app, make
+):
+    lead, invitation = accepted
+    a_quote(ctx, invitation)
+    provider = make.ask(lambda session: session.get_one(Provider, invitation.provider_id))
+    doors = [provider_door(ctx, provider), software_door(ctx, provider)]
+
+    def shown():
+        answers = [client.get("/api/v1/portal/messages", headers=door) for door in doors]
+        return [lead.contact_email in each.get_data(as_text=True) for each in answers]
+
+    assert shown() == [False, False]
+    assert reads(ctx, lead) == []
+    outcome.choose_provider(ctx, business_of(lead), invitation.id)
+    assert shown() == shown() == [True, True]
+    assert [(each.by, each.door) for each in reads(ctx, lead)] == [
+        (Kind.SYSTEM, "mail"),
+        (Kind.PROVIDER, "api"),
+        (Kind.API_KEY, "api"),
+    ]
+
+
+def test_who_takes_out_what_is_kept_of_them_is_named_where_a_contact_stands_in_it(
+    ctx, accepted, make
+):
+    lead, invitation = accepted
+    provider = make.ask(lambda session: session.get_one(Provider, invitation.provider_id))
+    person = actor_of(a_person(ctx, provider.contact_email, provider_id=provider.id))
+    a_quote(ctx, invitation)
+    account_data(ctx, person)
+    assert reads(ctx, lead) == []
+    outcome.choose_provider(ctx, business_of(lead), invitation.id)
+    taken = account_data(ctx, person)
+    assert lead.contact_email in str(taken["messages"])
+    assert taken == account_data(ctx, person)
+    _, read = reads(ctx, lead)
+    assert (read.by, read.provider_id) == (Kind.PROVIDER, provider.id)
 
 
 def test_many_at_the_same_moment_are_one(ctx, accepted, at_once):

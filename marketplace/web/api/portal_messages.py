@@ -6,6 +6,7 @@ from flask.views import MethodView
 from marshmallow import Schema, fields
 
 from marketplace.notifications import inbox
+from marketplace.quotes.inbox import note_letters_shown
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Moment
 from marketplace.web.paging import PageArgs, cursor
@@ -54,4 +55,7 @@ class Messages(MethodView):
 def own_inbox(args: dict[str, Any]) -> inbox.Inbox:
     """Return a page of the inbox of whoever asks."""
     public_url = current_product().settings.public_url
-    return inbox.own_messages(current_context(), current_actor(), public_url=public_url, **args)
+    ctx, actor = current_context(), current_actor()
+    found = inbox.own_messages(ctx, actor, public_url=public_url, **args)
+    note_letters_shown(ctx, actor, ((each.template, each.subject_id) for each in found.items))
+    return found
