@@ -32,17 +32,22 @@ _ADDRESS = re.compile(r"[^\s@<>\"'()\[\],;:=/\\]+@[^\s@<>\"'()\[\],;:=/\\]+\.[^\
 _NUMBER = re.compile(r"(?<![\w.\-])(?:\+|\(\+?|0|00)\d[\d ()./\-]{6,20}\d(?![\w\-])")
 """A telephone's: with a plus, a bracket or a zero before it."""
 
-_ROW = re.compile(r"(DETAIL:|CONTEXT:|\[parameters:)[^\n]*")
-"""Where PostgreSQL and SQLAlchemy quote the values of a row."""
+_ROW = re.compile(r"(DETAIL:|CONTEXT:|\[parameters:).*", re.DOTALL)
+"""Where PostgreSQL and SQLAlchemy quote the values of a row, which may have lines of their own."""
 
-_CREDENTIALS = re.compile(r"(\w://)[^\s/@]*@")
-"""User and password of a server, in its address."""
+_CREDENTIALS = re.compile(r"(\w://)[^\s\"'<>]*@")
+"""User and password of a server, in its address, whatever signs the password has."""
 
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'\s*File "[^"]*", line \d+, in [\w<>.]+$')
 _TYPE = re.compile(r"([A-Za-z_][\w.]*)(?::|$)")
 
 TEXT_AT_MOST, FRAMES_AT_MOST, ERRORS_AT_MOST = 2_000, 60, 5
+
+
+def holds_a_token(text: str) -> bool:
+    """Return whether something in a text is a token, or looks so."""
+    return _TOKEN.search(text) is not None
 
 
 def mask(text: str) -> str:
@@ -55,20 +60,30 @@ def mask(text: str) -> str:
     return _ROW.sub(r"\1 [masked]", text)
 
 
-def _text(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    said, begins, trace = value[: 10 * TEXT_AT_MOST].partition(_TRACEBACK)
+def bare(text: str) -> str:
+    """Return a text masked, and of a traceback in it the frames and the types of errors alone."""
+    said, begins, trace = text[: 10 * TEXT_AT_MOST].partition(_TRACEBACK)
     frames = "\n".join(_bare(trace)) if begins else ""
     return mask(said)[:TEXT_AT_MOST] + frames
 
 
+def _text(value: Any) -> str | None:
+    return bare(value) if isinstance(value, str) else None
+
+
 def _bare(trace: str) -> Iterator[str]:
-    """Yield the frames of a traceback that a library wrote as text, and the types of errors."""
+    """Yield the frames of a traceback that a library wrote as text, and the types of errors.
+
+    A type stands on the first line behind frames; what follows it is the error's own text, which
+    may have lines of its own.
+    """
+    is_due = False
     for line in trace.splitlines()[: 3 * FRAMES_AT_MOST]:
         if _FRAME.match(line):
+            is_due = True
             yield line.strip()
-        elif (named := _TYPE.match(line)) and line[:1].strip():
+        elif is_due and (named := _TYPE.match(line)):
+            is_due = False
             yield named[1]
 
 

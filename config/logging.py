@@ -7,6 +7,8 @@ can end a line, move a terminal's cursor or turn the direction of writing.
 import logging
 import os
 import sys
+import threading
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -19,6 +21,8 @@ from config.log_lines import declared, frames
 
 LOGGED_LESS = ("alembic", "rq.scheduler", "rq.cron", "urllib3", "flask-limiter")
 """Libraries whose everyday lines say nothing that ours do not."""
+
+log = structlog.get_logger(__name__)
 
 
 def configure(process: str = "marketplace") -> None:
@@ -59,6 +63,25 @@ def configure(process: str = "marketplace") -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def take_over() -> None:
+    """Write what nobody catches, and warnings, as lines like others.
+
+    Python itself would write them as they are, with all that they say.
+    """
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_a_thread
+    logging.captureWarnings(True)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    log.error("fault", exc_info=(kind, error, trace))
+
+
+def _uncaught_in_a_thread(met: threading.ExceptHookArgs) -> None:
+    if met.exc_value is not None and not isinstance(met.exc_value, SystemExit):
+        _uncaught(met.exc_type, met.exc_value, met.exc_traceback)
+
+
 def _unsaid(value: Any) -> str:
     """Say no more of what is no plain value than what it is."""
     return type(value).__name__
@@ -83,6 +106,7 @@ class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
     def setup(self, cfg: Config) -> None:
         super().setup(cfg)
         configure("web")
+        take_over()
         self.error_log.handlers.clear()
         self.error_log.propagate = True
 

@@ -11,6 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 from redis import RedisError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from config.log_lines import frames
 from config.settings import Settings, SettingsError
 from marketplace.accounts.administrators import remove_admin_called
 from marketplace.accounts.service import create_admin
@@ -295,6 +296,10 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(f"Redis cannot be reached: {error}")
     except OSError as error:
         _fail(str(error))
+    except Exception as error:
+        # Its text may be of anybody, or of a password: PostgreSQL quotes the row that it refuses.
+        click.echo(frames((type(error), error, error.__traceback__)), err=True)
+        _fail("this went wrong by a fault of ours; where, and by which error, stands above")
     else:
         sys.exit(code if isinstance(code, int) else 0)
 

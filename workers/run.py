@@ -39,9 +39,11 @@ from rq import Queue, SimpleWorker, worker_registration
 from rq.exceptions import DeserializationError
 from rq.executions import Execution
 from rq.job import Job
+from rq.registry import StartedJobRegistry
 from rq.worker import WorkerStatus
 
 from config import logging
+from config.log_lines import bare
 from config.settings import SettingsError
 from marketplace.core.jobs import QUEUES
 from marketplace.core.processes import BackOff
@@ -123,6 +125,21 @@ class JobWorker(SimpleWorker):
             sys.exit(1)
         return done
 
+    def handle_job_failure(
+        self,
+        job: Job,
+        queue: Queue,
+        started_job_registry: StartedJobRegistry | None = None,
+        exc_string: str = "",
+        execution: Execution | None = None,
+    ) -> None:
+        """Keep in Redis where a job failed and by which errors, as in the log, and no text of any.
+
+        Such a text may be of anybody: PostgreSQL quotes the row that it refuses.
+        """
+        said = bare(exc_string)
+        super().handle_job_failure(job, queue, started_job_registry, said, execution)
+
     def leave(self) -> None:
         """End the thread that listens for commands, which outlives a worker that lost Redis."""
         if self.pubsub_thread:
@@ -193,6 +210,7 @@ def main(arguments: list[str] | None = None) -> None:
     kinds.add_parser("scheduler")
     wanted = parser.parse_args(arguments)
     logging.configure(wanted.kind)
+    logging.take_over()
     try:
         product()
     except SettingsError as error:

@@ -9,6 +9,7 @@ from flask_smorest import Api
 from uuid6 import uuid7
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from config.log_lines import holds_a_token
 from marketplace.bootstrap import Product
 from marketplace.web import (
     access_log,
@@ -65,12 +66,16 @@ def create_app(product: Product) -> Flask:
 
 
 def _number_requests(app: Flask) -> None:
-    """Give every request an id, the caller's own where it sends a decent one."""
+    """Give every request an id, the caller's own where it sends a decent one.
+
+    A token is none: the id stays in the audit log for good.
+    """
 
     @app.before_request
     def begin() -> None:
         sent = request.headers.get("X-Request-Id", "")
-        g.request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid7().hex
+        is_decent = _REQUEST_ID.fullmatch(sent) and not holds_a_token(sent)
+        g.request_id = sent if is_decent else uuid7().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 import structlog
+from sqlalchemy import select
 
+from marketplace.core.events import Event
 from marketplace.core.links import Purpose, new_token
-from tests.people import a_person, bearer, session_token
+from tests.people import PASSWORD, a_person, bearer, session_token
 
 
 @pytest.fixture
@@ -55,6 +57,22 @@ def test_a_path_that_may_hold_a_token_is_not_written(client, requests):
     client.get(f"/requests/confirm/{token}")
     assert len(requests()) == 2
     assert token not in str(requests())
+
+
+@pytest.mark.parametrize("prefix", [Purpose.REQUEST, "session", "key"])
+def test_a_token_is_no_id_of_a_request(ctx, client, requests, make, prefix):
+    """The id goes into lines, jobs, and the audit log, out of which nothing is ever taken."""
+    token = new_token(prefix)
+    person = a_person(ctx)
+    answer = client.post(
+        "/api/v1/sessions",
+        json={"email": person.email, "password": PASSWORD},
+        headers={"X-Request-Id": token},
+    )
+    assert answer.status_code == 201
+    assert answer.headers["X-Request-Id"] != token
+    assert token not in str(requests())
+    assert token not in make.ask(lambda session: session.scalars(select(Event.request_id)).all())
 
 
 def test_who_is_not_let_in_is_noted_by_a_mark_of_the_address_at_both_doors(

@@ -10,7 +10,10 @@ import logging
 import pkgutil
 import random
 import string
+import sys
+import threading
 import traceback
+import warnings
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,17 @@ def lines(monkeypatch):
     yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
     root.handlers, root.level = before
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def taken_over(lines, monkeypatch):
+    for module in (sys, threading):
+        monkeypatch.setattr(module, "excepthook", module.excepthook)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        ours.take_over()
+        yield
+        logging.captureWarnings(False)
 
 
 def test_a_line_is_json_with_its_process_and_the_id_of_its_request(lines):
@@ -106,6 +120,57 @@ def test_a_traceback_that_a_library_writes_as_text_loses_the_same(lines):
     assert "test_logging.py" in line["event"]
     assert "Tran" not in json.dumps(line)
     assert "raise" not in line["event"].partition("(x)")[2]
+
+
+def test_lines_of_an_errors_own_text_are_no_types_of_errors(lines):
+    """Such as a row that PostgreSQL refuses, whose notes have lines."""
+    told = "refused\nDETAIL:  Failing row contains (Mia,\nQuenby\nTran: jo).\nquenby.tran"
+    try:
+        try:
+            raise KeyError(told)
+        except KeyError:
+            raise ValueError(told) from None
+    except ValueError:
+        said = traceback.format_exc()
+    logging.getLogger("rq.worker").error("failed\n%s", f"{said}\nDuring it:\n\n{said}")
+    logging.getLogger("sqlalchemy.pool").warning(told)
+    both = json.dumps(lines())
+    assert both.count("ValueError") == 2
+    for word in ("Mia", "uenby", "Tran"):
+        assert word not in both
+
+
+@pytest.mark.parametrize("where", ["the process", "a thread"])
+def test_what_nobody_catches_is_a_line_like_another(lines, taken_over, where):
+    def go():
+        raise ValueError("no place for Jo Tran")
+
+    if where == "a thread":
+        thread = threading.Thread(target=go)
+        thread.start()
+        thread.join()
+    else:
+        try:
+            go()
+        except ValueError:
+            sys.excepthook(*sys.exc_info())
+    (line,) = lines()
+    assert (line["event"], line["level"]) == ("fault", "error")
+    assert line["exception"].endswith("builtins.ValueError")
+    assert "Tran" not in json.dumps(line)
+
+
+def test_a_warning_is_a_line_like_another(lines, taken_over):
+    warnings.warn("jo@acme.example is odd", stacklevel=1)
+    (line,) = lines()
+    assert line["logger"] == "py.warnings"
+    assert "acme" not in json.dumps(line)
+
+
+@pytest.mark.parametrize("password", ["hidden", "hid/den", "hid@den", "h:i#dden?"])
+def test_the_password_in_an_address_is_masked_whatever_signs_it_has(password):
+    said = mask(f"lost redis://:{password}@cache.example:6379/0, which 'is away'")
+    assert said == "lost redis://[masked]@cache.example:6379/0, which 'is away'"
 
 
 def test_of_an_error_of_the_database_the_code_is_told():

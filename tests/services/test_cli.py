@@ -16,7 +16,9 @@ import pytest
 from click.testing import CliRunner
 from redis import Redis
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 
+from marketplace import cli as cli_module
 from marketplace.accounts import credentials
 from marketplace.accounts import queries as accounts
 from marketplace.cli import cli
@@ -88,6 +90,21 @@ def test_a_database_that_is_away_is_one_line(environment, run):
     assert code == 1
     assert err.count("\n") == 1
     assert "database cannot be reached" in err
+
+
+def test_of_a_fault_of_ours_it_is_said_where_it_came_about_and_no_word_of_it(
+    environment, run, monkeypatch
+):
+    def fail(_):
+        raise IntegrityError("INSERT", {"name": "Jo Tran"}, ValueError("Key (name)=(Jo Tran)"))
+
+    monkeypatch.setattr(cli_module, "seed_catalogue", fail)
+    code, out, err = run("seed-catalogue")
+    assert (code, out) == (1, "")
+    assert "test_cli.py:" in err
+    assert "sqlalchemy.exc.IntegrityError" in err
+    assert err.splitlines()[-1].startswith("marketplace: this went wrong by a fault of ours")
+    assert "Tran" not in err
 
 
 def test_migrating_and_seeding_can_be_repeated(environment, ctx, run):
