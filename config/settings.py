@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import isodate
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 T = TypeVar("T")
 
@@ -167,24 +169,51 @@ def _secrets(raw: str) -> tuple[str, ...]:
     return tuple(_secret(each) for each in several)
 
 
+UNREADABLE = "cannot be read as an address; in a password, %40 stands for @, %2F for /, %23 for #"
+"""Said in place of what libraries say, who repeat what they take for a host or a port: where signs
+of a password were not written so, that is a part of it."""
+
+
+def _parts(raw: str) -> SplitResult:
+    try:
+        parts = urlsplit(raw)
+        _ = parts.port  # read only when it is asked for
+    except ValueError:
+        raise ValueError(UNREADABLE) from None
+    return parts
+
+
 def _database_url(raw: str) -> str:
     scheme, separator, rest = raw.partition("://")
     if not separator or scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
         raise ValueError("must be a postgresql:// address")
-    return f"postgresql+psycopg://{rest}"
+    url = f"postgresql+psycopg://{rest}"
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError(UNREADABLE) from None
+    if rest.count("@") > 1:
+        raise ValueError(UNREADABLE)
+    return url
 
 
 def _redis_url(raw: str) -> str:
-    if urlsplit(raw).scheme not in ("redis", "rediss", "unix"):
+    parts = _parts(raw)
+    if parts.scheme not in ("redis", "rediss", "unix"):
         raise ValueError("must be a redis://, rediss:// or unix:// address")
+    if parts.scheme != "unix" and "@" in raw and "@" not in parts.netloc:
+        raise ValueError(UNREADABLE)
     return raw
 
 
 def _web_address(raw: str) -> str:
-    parts = urlsplit(raw)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    """Read an address; that of https is one in whatever letters."""
+    parts = _parts(raw)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an http:// or https:// address")
-    return raw.rstrip("/")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must be an address without user, question mark and hash sign")
+    return parts._replace(netloc=parts.netloc.lower()).geturl().rstrip("/")
 
 
 def _mail_address(raw: str) -> str:

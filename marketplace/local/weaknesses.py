@@ -5,8 +5,11 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+
+from sqlalchemy import make_url
 
 from config.settings import Settings
 from marketplace.local.connection import FILE, SECRET_FILE
@@ -32,7 +35,10 @@ def is_guessable(secret: str) -> bool:
     often = Counter(secret).values()
     worth = -sum(n * math.log2(n / len(secret)) for n in often)
     repeats = secret in (secret + secret)[1:-1]
-    return repeats or worth < BITS or KNOWN.search(secret) is not None
+    # One sign beside the next, as in 00112233 or ponmlkji: by chance that is every fifth.
+    steps = sum(abs(ord(one) - ord(other)) <= 1 for one, other in pairwise(secret))
+    climbs = steps > len(secret) / 2
+    return repeats or climbs or worth < BITS or KNOWN.search(secret) is not None
 
 
 def weaknesses(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
@@ -53,6 +59,11 @@ def _secrets(settings: Settings) -> Iterator[str]:
     if settings.secret_key in settings.secret_keys_old:
         yield (
             "MARKETPLACE_SECRET_KEYS_OLD holds the secret of now. Set a new MARKETPLACE_SECRET_KEY."
+        )
+    if any(is_guessable(each) for each in settings.secret_keys_old):
+        yield (
+            "A secret in MARKETPLACE_SECRET_KEYS_OLD looks as if it could be guessed, and whoever "
+            "signs with it is believed. Take it out as soon as `marketplace reseal` has run."
         )
 
 
@@ -115,19 +126,32 @@ def _redis(settings: Settings) -> Iterator[str]:
             f"The line to Redis at {parts.hostname} is not encrypted. Use rediss:// in "
             "MARKETPLACE_REDIS_URL, unless the network between is yours alone."
         )
+    asked = {name: each[0].lower() for name, each in parse_qs(parts.query).items()}
+    if parts.scheme == "rediss" and (
+        asked.get("ssl_cert_reqs", "required") != "required"
+        or asked.get("ssl_check_hostname", "true") in ("false", "0", "no", "f", "n")
+    ):
+        yield (
+            f"The line to Redis at {parts.hostname} is encrypted, but nobody checks who answers. "
+            "Take ssl_cert_reqs and ssl_check_hostname out of MARKETPLACE_REDIS_URL."
+        )
 
 
 def _database(settings: Settings) -> Iterator[str]:
-    parts = urlsplit(settings.database_url)
-    asked = parse_qs(parts.query)
-    host = parts.hostname or (asked.get("host") or [""])[0]
+    url = make_url(settings.database_url)
+    asked = {k: v if isinstance(v, str) else v[0] for k, v in url.query.items()}
+    host = url.host or asked.get("hostaddr") or asked.get("host", "")
     if not host or host.startswith("/") or host in LOOPBACK:
         return
-    if (asked.get("sslmode") or ["prefer"])[0] not in ("require", "verify-ca", "verify-full"):
-        yield (
-            f"The line to PostgreSQL at {host} may be unencrypted, and nobody checks who answers. "
-            "Add `?sslmode=verify-full` to MARKETPLACE_DATABASE_URL."
-        )
+    mode = asked.get("sslmode", "prefer")
+    if mode == "verify-full":
+        return
+    is_encrypted = mode in ("require", "verify-ca")
+    how = "is encrypted, but" if is_encrypted else "may be unencrypted, and"
+    yield (
+        f"The line to PostgreSQL at {host} {how} nobody checks who answers. Put "
+        "`?sslmode=verify-full` into MARKETPLACE_DATABASE_URL."
+    )
 
 
 CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (

@@ -2,10 +2,11 @@
 
 from dataclasses import FrozenInstanceError, fields
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
-from config.settings import Settings, SettingsError
+from config.settings import UNREADABLE, Settings, SettingsError
 from marketplace.bootstrap import policy_of
 from marketplace.core.policy import Policy
 
@@ -136,12 +137,71 @@ def test_every_wrong_setting_is_named_at_once():
         ("SECRET_KEY", "x" * 31),
         ("PUBLIC_URL", "ftp://quotes.example"),
         ("PUBLIC_URL", "https://"),
+        ("PUBLIC_URL", "https://:443"),
+        ("PUBLIC_URL", "https://kim@quotes.example"),
+        ("PUBLIC_URL", "https://quotes.example/?a=b"),
+        ("PUBLIC_URL", "https://quotes.example/#a"),
+        ("PUBLIC_URL", "https://[quotes.example"),
         ("DATABASE_URL", "postgresql"),
     ],
 )
 def test_one_wrong_value_is_named_alone(name, value):
     (problem,) = problems(**{name: value})
     assert problem.startswith(f"MARKETPLACE_{name} ")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://:hu[sh]@cache.example",  # what stands in brackets is taken for a host
+        "redis://:hush\u2100@cache.example",  # c/o, which would be another host
+        "redis://:hu/sh@cache.example",
+        "redis://:12/hush@cache.example",
+        "redis://:12#hush@cache.example",
+        "rediss://u:hush?x@cache.example",
+        "redis://cache.example:hush",
+    ],
+)
+def test_a_password_that_tears_an_address_is_not_repeated_by_half(address):
+    (problem,) = problems(REDIS_URL=address)
+    assert problem == f"MARKETPLACE_REDIS_URL {UNREADABLE}"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://u:p@hush@db.example/m",
+        "postgresql://u:p@hu/sh@db.example/m",
+        "postgresql://u:p@hush:1@db.example/m",
+        "postgresql://u:pw@db.example:hush/m",
+        "postgresql://u:p@hush?x@db.example/m",
+    ],
+)
+def test_nor_is_that_of_the_database(address):
+    (problem,) = problems(DATABASE_URL=address)
+    assert problem == f"MARKETPLACE_DATABASE_URL {UNREADABLE}"
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "password"),
+    [
+        ("redis://:p%40%2Fw@cache.example:6380/2", "cache.example", "p%40%2Fw"),
+        ("redis://:p@w@cache.example", "cache.example", "p@w"),
+        ("redis://[2001:db8::1]:6379/0", "2001:db8::1", None),
+    ],
+)
+def test_other_passwords_are_taken_as_they_are(address, host, password):
+    parts = urlsplit(read(REDIS_URL=address).redis_url)
+    assert (parts.hostname, parts.password) == (host, password)
+    assert read(DATABASE_URL="postgresql://u:p/#w@db.example/m").database_url.endswith(
+        "u:p/#w@db.example/m"
+    )
+
+
+@pytest.mark.parametrize("address", ["HTTPS://Quotes.Example", "https://QUOTES.example/"])
+def test_https_is_https_in_whatever_letters(address):
+    """By this the cookies are held to it."""
+    assert read(PUBLIC_URL=address).public_url == "https://quotes.example"
 
 
 def test_a_wrong_value_is_not_repeated_since_it_may_be_a_secret():

@@ -1,5 +1,7 @@
 """Which settings are weak, each in a row, and that a sound installation has none."""
 
+import secrets
+
 import pytest
 
 from config.settings import Settings
@@ -46,6 +48,16 @@ def test_of_a_sound_installation_nothing_is_said():
         ({"SENDGRID_BASE_URL": "http://mail.example"}, "and the key goes there"),
         ({"REDIS_URL": "rediss://cache.example"}, "without a password"),
         ({"REDIS_URL": "redis://:pw@cache.example"}, "Use rediss://"),
+        ({"REDIS_URL": "rediss://:pw@cache.example?ssl_cert_reqs=none"}, "nobody checks who"),
+        ({"REDIS_URL": "rediss://:pw@cache.example?ssl_check_hostname=False"}, "nobody checks who"),
+        ({"SECRET_KEYS_OLD": "x" * 64}, "whoever signs with it is believed"),
+        ({"PUBLIC_URL": "HTTP://Quotes.example"}, "is not encrypted. Serve it by https"),
+        (
+            {"DATABASE_URL": "postgresql://db.example/m?sslmode=require"},
+            "nobody checks who answers",
+        ),
+        ({"DATABASE_URL": "postgresql://db.example/m?sslmode=verify-ca"}, "is encrypted, but"),
+        ({"DATABASE_URL": "postgresql:///m?hostaddr=192.0.2.7"}, "at 192.0.2.7"),
         ({"DATABASE_URL": "postgresql://db.example/m"}, "may be unencrypted"),
         ({"DATABASE_URL": "postgresql://db.example/m?sslmode=prefer"}, "may be unencrypted"),
         ({"DATABASE_URL": "postgresql:///m?host=db.example"}, "at db.example"),
@@ -74,12 +86,18 @@ def test_debugging_is_named(value):
         ("Password-of-our-site-2026-and-more!!", True),
         ("qwertyuiopasdfghjklzxcvbnm1234567890", True),
         ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", True),
+        ("00112233445566778899aabbccddeeff", True),
+        ("zyxwvutsrqponmlkjihgfedcba987654", True),
         ("9f1c0ad27be84e53c6a1f09d3b7e52c84d60a9e17f3b2c58", False),
         ("kN3v_0Zr8qLw5TtYb-1XcJdF7mGhS2uP", False),
     ],
 )
 def test_what_a_person_or_an_example_made_up_is_guessable(secret, guessable):
     assert is_guessable(secret) is guessable
+
+
+def test_what_is_made_as_it_says_never_is():
+    assert not any(is_guessable(secrets.token_hex(32)) for _ in range(500))
 
 
 def test_files_with_secrets_that_others_can_read_are_named(tmp_path):
