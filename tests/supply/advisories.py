@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+SILENCE = "silence"
+
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
@@ -83,7 +85,8 @@ def _new_key() -> ec.EllipticCurvePrivateKey:
 def advisories(known: Mapping[str, Any], folder: Path) -> Iterator[dict[str, str]]:
     """Serve what is known by "name version"; yield the environment that leads to it.
 
-    A value is the list of what is known against a package; what is not in it is not known at all.
+    A value is the list of what is known against a package, or SILENCE where nothing is said of
+    that; what is not in it is not known at all.
     """
     authority = Authority(folder)
 
@@ -103,7 +106,8 @@ def advisories(known: Mapping[str, Any], folder: Path) -> Iterator[dict[str, str
             _, _, name, version, _ = self.path.split("/")
             found = known.get(f"{name} {version}")
             status = 404 if found is None else 200
-            body = json.dumps({"vulnerabilities": found}).encode()
+            said = {} if found == SILENCE else {"vulnerabilities": found}
+            body = json.dumps({"info": {"name": name}, **said}).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -19,7 +19,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from tests.supply.lock import LOCK, Pin, read_lock
+from tests.supply.lock import LOCK, ROOT, Pin, read_lock
 
 EXCUSED = Path(__file__).with_name("excused.toml")
 LONGEST_EXCUSE = timedelta(days=90)
@@ -53,6 +53,10 @@ class Excuse:
     def covers(self, finding: Finding) -> bool:
         return self.package == finding.package and self.id in finding.ids
 
+    def stands(self, finding: Finding, *, today: date) -> bool:
+        """Return whether it holds today: in its time, and as long as there is nothing better."""
+        return self.since <= today <= self.look_again_by and not finding.fixed_in
+
 
 def read_excuses(text: str) -> list[Excuse]:
     """Return the excuses of a file, or raise `ValueError` at one that is not stated in full."""
@@ -78,9 +82,9 @@ def complaints(findings: Iterable[Finding], excuses: Sequence[Excuse], *, today:
     for finding in findings:
         covering = [each for each in excuses if each.covers(finding)]
         used.update(covering)
-        if not any(today <= each.look_again_by for each in covering):
+        if not any(each.stands(finding, today=today) for each in covering):
             mended = " or ".join(finding.fixed_in) or "nothing yet"
-            lapsed = "; its excuse has lapsed" if covering else ""
+            lapsed = "; its excuse does not hold" if covering else ""
             said.append(
                 f"{finding.package} {finding.version}: {', '.join(sorted(finding.ids))}"
                 f" (mended in {mended}{lapsed})"
@@ -139,13 +143,13 @@ def _asked(pins: Iterable[Pin]) -> list[dict[str, Any]]:
             "".join(f"{pin.name}=={pin.version} --hash=sha256:{pin.hashes[0]}\n" for pin in pins)
         )
         command = [
-            *(sys.executable, "-m", "pip_audit", "--requirement", str(wanted)),
+            *(sys.executable, "-m", "tests.supply.strict_pip_audit", "--requirement", str(wanted)),
             *("--disable-pip", "--require-hashes", "--format", "json", "--aliases", "on"),
             # This one says of a package that it does not know it; others call it clean.
             *("--vulnerability-service", "pypi", "--progress-spinner", "off"),
             *("--cache-dir", str(Path(folder) / "cache")),  # an answer of yesterday is none
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     try:
         return list(json.loads(done.stdout)["dependencies"])
     except (ValueError, KeyError):

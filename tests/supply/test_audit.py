@@ -2,12 +2,13 @@
 
 import re
 import socket
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from tests.supply import audit
-from tests.supply.advisories import advisories
+from tests.supply.advisories import SILENCE, advisories
 from tests.supply.audit import (
     EXCUSED,
     FOUND,
@@ -65,7 +66,7 @@ def test_every_pin_is_asked_about_for_whatever_platform_and_an_excused_finding_p
         '[[excused]]\nid = "CVE-2027-1111"\npackage = "beta"\nreason = "Not reached."\n'
         f"since = {today}\nlook_again_by = {today + timedelta(days=1)}\n"
     )
-    known = {"alpha 1.0": [], "beta 1.9": [], "beta 2.0": [FLAW]}
+    known = {"alpha 1.0": [], "beta 1.9": [], "beta 2.0": [{**FLAW, "fixed_in": []}]}
     assert audited(LOCK, known, excused) == (
         SOUND,
         "Nothing is known against any of 3 packages; 1 excused.\n",
@@ -82,6 +83,12 @@ def test_a_package_that_the_service_does_not_know_was_not_audited(audited):
     outcome, said = audited(ALPHA, {"alpha 1.1": []})
     assert outcome == NOT_AUDITED
     assert re.search(r"^alpha 1\.0: .*could not be audited", said, re.MULTILINE)
+
+
+def test_an_answer_without_a_word_of_what_is_known_audits_nothing(audited):
+    outcome, said = audited(LOCK, {"alpha 1.0": [], "beta 1.9": SILENCE, "beta 2.0": []})
+    assert outcome == NOT_AUDITED
+    assert "says nothing of what is known" in said
 
 
 def test_a_service_that_is_away_audits_nothing(tmp_path, monkeypatch, capsys):
@@ -119,8 +126,21 @@ def an_excuse(**changes):
             [an_excuse(look_again_by=TODAY - timedelta(days=1))],
             [
                 "beta 2.0: CVE-2027-1111, PYSEC-2027-1"
-                " (mended in nothing yet; its excuse has lapsed)"
+                " (mended in nothing yet; its excuse does not hold)"
             ],
+        ),
+        (
+            [FINDING],
+            [an_excuse(since=TODAY + timedelta(days=1), look_again_by=TODAY + timedelta(days=91))],
+            [
+                "beta 2.0: CVE-2027-1111, PYSEC-2027-1"
+                " (mended in nothing yet; its excuse does not hold)"
+            ],
+        ),
+        (
+            [replace(FINDING, fixed_in=("2.1",))],
+            [an_excuse()],
+            ["beta 2.0: CVE-2027-1111, PYSEC-2027-1 (mended in 2.1; its excuse does not hold)"],
         ),
         (
             [FINDING],
@@ -133,7 +153,9 @@ def an_excuse(**changes):
         ([], [an_excuse()], ["beta: the excuse for CVE-2027-1111 matches nothing: take it out"]),
     ],
 )
-def test_an_excuse_holds_for_its_finding_up_to_its_day(findings, excuses, said):
+def test_an_excuse_holds_for_its_finding_in_its_time_and_while_nothing_mends_it(
+    findings, excuses, said
+):
     assert complaints(findings, excuses, today=TODAY) == said
 
 

@@ -1,7 +1,11 @@
 """Whatever is installed is pinned by its content, all of it, and comes from wherever one says."""
 
 import re
+import subprocess
+import sys
 import tomllib
+from hashlib import sha256
+from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
@@ -59,6 +63,47 @@ def test_set_up_installs_nothing_that_the_lock_does_not_name():
     assert steps
     for step in steps:
         assert "--require-hashes --requirement requirements.lock" in step or "--no-index" in step
+
+
+NOUGHT = {
+    "nought/__init__.py": "",
+    "nought-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: nought\nVersion: 1\n",
+    "nought-1.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\nRoot-Is-Purelib: true\n",
+    "nought-1.dist-info/RECORD": "",
+}
+
+
+@pytest.mark.parametrize("what", ["the file", "the lock", "nothing"])
+def test_a_file_or_a_hash_that_was_changed_is_not_installed(tmp_path, what):
+    """By the very options of `.ci/set-up`, from a folder in place of an index."""
+    wheel = tmp_path / "nought-1-py3-none-any.whl"
+    with ZipFile(wheel, "w") as packed:
+        for name, text in NOUGHT.items():
+            packed.writestr(name, text)
+    digest = sha256(wheel.read_bytes()).hexdigest()
+    if what == "the file":
+        with ZipFile(wheel, "a") as packed:
+            packed.writestr("nought/more.py", "")
+    if what == "the lock":
+        digest = digest[:-1] + ("0" if digest[-1] != "0" else "1")
+    lock = tmp_path / "lock"
+    lock.write_text(f"nought==1 \\\n    --hash=sha256:{digest}\n")
+    (options,) = re.findall(
+        r"-m pip install (--require-hashes --requirement) requirements\.lock",
+        (ROOT / ".ci" / "set-up").read_text(),
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", *options.split(), str(lock)),
+            *("--no-index", "--find-links", str(tmp_path), "--target", str(tmp_path / "there")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) is (what == "nothing"), done.stderr
+    assert ("DO NOT MATCH THE HASHES" in done.stderr) is (what != "nothing")
+    assert (tmp_path / "there" / "nought").exists() is (what == "nothing")
 
 
 def test_every_locked_package_has_a_licence_that_is_allowed():
