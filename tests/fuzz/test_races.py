@@ -1,5 +1,6 @@
 """Everything that may meet at one request, at the same moment, with delays drawn by chance."""
 
+import itertools
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,9 @@ from threading import Barrier
 import pytest
 from sqlalchemy import select
 
+from marketplace.accounts import administrators
+from marketplace.accounts.passwords import actor_of
+from marketplace.accounts.queries import admins
 from marketplace.core import links
 from marketplace.core.actors import OPERATOR, Actor, Kind
 from marketplace.core.db import db
@@ -22,6 +26,7 @@ from marketplace.invitations.rules import LIVE, DeclineReason, InvitationState
 from marketplace.leads import service as leads
 from marketplace.leads.rules import CloseReason, LeadState
 from marketplace.matching import service as matching
+from marketplace.privacy.accounts import erase_account
 from marketplace.providers import service as providers
 from marketplace.quotes import erasure, outcome
 from marketplace.quotes.models import Quote
@@ -29,7 +34,7 @@ from marketplace.web.api.common import LeadIn
 from marketplace.web.requests import load
 from tests.factories import business_of, lead_form, person_of
 from tests.fuzz.sizes import draw, rounds
-from tests.people import a_person
+from tests.people import a_person, an_admin, session_token
 from tests.services.road import a_quote, again, held
 from tests.services.test_invariants import assert_no_invariant_is_broken
 
@@ -232,6 +237,32 @@ def test_whatever_meets_at_a_request_leaves_it_whole(ctx, make, clock, meet, cou
         check(make, lead)
         # Nobody is left suspended for the next round.
         meet(lambda: providers.reinstate_provider(ctx, OPERATOR, pool[0].id))
+        counted["races"] += 1
+
+
+def test_of_administrators_who_remove_each_other_at_once_somebody_remains(ctx, meet, counted):
+    chance = draw("administrators")
+    for number in rounds(2):
+        there = [an_admin(ctx, f"a{number}{n}@marketplace.example") for n in range(4)]
+        pairs = chance.sample([*itertools.permutations(there, 2)], 8)
+        # At the same moment some of them go by themselves, and an operator lets one go.
+        going = {one.id: session_token(ctx, one) for one in chance.sample(there, 2)}
+        results = meet(
+            *(
+                partial(administrators.remove_admin, ctx, actor_of(one), two.id)
+                for one, two in pairs
+            ),
+            *(
+                partial(erase_account, ctx, Actor(Kind.ADMIN, each), token)
+                for each, token in going.items()
+            ),
+            partial(administrators.remove_admin, ctx, OPERATOR, there[0].id),
+        )
+        with ctx.reading() as session:
+            left = admins(session)
+        assert left, results
+        counted["removals that met"] += len(results)
+        counted["of them refused"] += len(refusals(results))
         counted["races"] += 1
 
 

@@ -8,11 +8,12 @@ from click.testing import CliRunner
 from cryptography.fernet import InvalidToken
 from sqlalchemy import select
 
+from marketplace import sealed
 from marketplace.accounts import passwords
 from marketplace.bootstrap import build, channel_of
 from marketplace.cli import cli
 from marketplace.core.actors import Actor, Kind
-from marketplace.core.db import db
+from marketplace.core.db import db, new_id
 from marketplace.core.forms import Form
 from marketplace.core.sealing import Seal
 from marketplace.leads import service as leads
@@ -128,7 +129,7 @@ def test_what_was_sealed_is_opened_sealed_anew_and_needs_the_old_key_no_more(
     settings = before.extensions["marketplace"].settings
     do_jobs(ctx, channel_of(settings))
 
-    def sealed():
+    def closed():
         return make.ask(lambda session: session.scalars(select(Webhook.sealed_secret)).one())
 
     def subject(app):
@@ -138,9 +139,9 @@ def test_what_was_sealed_is_opened_sealed_anew_and_needs_the_old_key_no_more(
     readable = subject(before)
     assert subject(between) == readable
     assert subject(after) != readable
-    assert Seal([SECOND, FIRST], WEBHOOK).open(sealed()) == secret
+    assert Seal([SECOND, FIRST], WEBHOOK).open(closed()) == secret
     with pytest.raises(InvalidToken):
-        Seal(SECOND, WEBHOOK).open(sealed())
+        Seal(SECOND, WEBHOOK).open(closed())
 
     for name, value in {
         "DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url,
@@ -156,9 +157,67 @@ def test_what_was_sealed_is_opened_sealed_anew_and_needs_the_old_key_no_more(
         assert done.exit_code == 0, done.output
         assert f"secrets of webhooks: 1, sealed anew: {renewed}" in done.output
         assert "needs an old key any more" in done.output
-    assert Seal(SECOND, WEBHOOK).open(sealed()) == secret
+    assert Seal(SECOND, WEBHOOK).open(closed()) == secret
     assert subject(after) == readable
     assert make.ask(lambda session: session.scalars(select(MailboxMessage.id)).all())
+
+
+@pytest.fixture
+def hooks(ctx, make, monkeypatch):
+    """Secrets of seven webhooks, closed with the first key; two are sealed anew at a time."""
+    monkeypatch.setattr(sealed, "AT_ONCE", 2)
+    told = {new_id(): f"secret {number}".encode() for number in range(7)}
+    with ctx.transaction() as tx:
+        for each, secret in told.items():
+            tx.session.add(
+                Webhook(
+                    id=each, provider_id=make.provider().id, url="https://x.example", enabled=True,
+                    sealed_secret=Seal(FIRST, WEBHOOK).close(secret), created_at=tx.now,
+                )
+            )  # fmt: skip
+    return told
+
+
+def opened(make, *keys):
+    """Return which secrets of webhooks these keys open, and what they say."""
+    rows = make.ask(lambda s: s.execute(select(Webhook.id, Webhook.sealed_secret)).all())
+    seal = Seal(keys, WEBHOOK)
+    return {each: seal.open(secret) for each, secret in rows if seal.opens(secret)}
+
+
+def test_reseal_that_breaks_off_has_lost_nothing_and_the_next_goes_on(
+    ctx, make, hooks, monkeypatch
+):
+    before, left = Seal.renewed, iter(range(5))
+
+    def breaks_off(self, closed):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return before(self, closed)
+
+    monkeypatch.setattr(Seal, "renewed", breaks_off)
+    with pytest.raises(KeyboardInterrupt):
+        sealed.reseal(ctx, [SECOND, FIRST])
+    assert opened(make, SECOND, FIRST) == hooks
+    assert len(opened(make, SECOND)) == 4
+    monkeypatch.setattr(Seal, "renewed", before)
+    counts = {each.called: each for each in sealed.reseal(ctx, [SECOND, FIRST])}
+    assert counts["secrets of webhooks"].renewed == 3
+    assert opened(make, SECOND) == hooks
+
+
+def test_reseal_by_several_at_once_and_beside_a_write_seals_each_once(ctx, make, hooks, at_once):
+    *_, written = hooks
+    fresh = Seal([SECOND, FIRST], WEBHOOK).close(b"another")
+
+    def write():
+        with ctx.transaction() as tx:
+            tx.session.get_one(Webhook, written, with_for_update=True).sealed_secret = fresh
+
+    runs = at_once([*[lambda: sealed.reseal(ctx, [SECOND, FIRST])] * 3, write])
+    renewed = sum(each.renewed for counts in runs[:3] for each in counts)
+    assert renewed in (6, 7)
+    assert opened(make, SECOND) == {**hooks, written: b"another"}
 
 
 def test_no_key_opens_what_another_purpose_closed():

@@ -199,6 +199,21 @@ def test_what_is_removed_put_in_or_numbered_anew_is_found(ctx, log, tamper, stat
     assert found(ctx), "the sealer must not heal what was done"
 
 
+def test_events_that_a_dump_brings_along_again_are_sealed_once(ctx, log):
+    """Restored with triggers on, each queues once more, though its seal comes along."""
+    with ctx.transaction() as tx:
+        tx.session.execute(
+            text(
+                "INSERT INTO unsealed_events SELECT event_id FROM event_seals s, (VALUES (1), (2))"
+            )
+        )
+        record(tx, SYSTEM, "lead.opened", uuid.uuid4())
+    assert verify_log(ctx).found == []
+    assert seal_events(ctx) == 1
+    seen = verify_log(ctx)
+    assert (seen.found, seen.events, seen.tail.count) == ([], EVENTS + 1, 0)
+
+
 def test_two_seals_or_events_that_changed_places_are_found(ctx, log, tamper):
     swap = "CASE {0} WHEN %s THEN %s WHEN %s THEN %s ELSE {0} END"
     tamper("ALTER TABLE event_seals DROP CONSTRAINT pk_event_seals")
