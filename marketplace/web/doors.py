@@ -259,6 +259,12 @@ def register(app: Flask, api: Api) -> None:
     checks |= {pages.name: page_door(door) for pages, door in page_doors}
     app.extensions["doors"] = {blueprint.name: door for blueprint, door in API_DOORS}
 
+    # The JSON interface answers to bearer tokens, which no other site's form can send. The form
+    # inside another site has no cookie to be abused: it carries a seal instead. Reminders are
+    # stopped by the token in the address: a mail program has nothing else to send.
+    open_to_others = [embed.pages, reminders.stopping]
+    csrf = guard.Csrf(exempt=[*(blueprint for blueprint, _ in API_DOORS), *open_to_others])
+    app.before_request(csrf.refuse_foreign)
     app.before_request(guard.allow_uploads)
 
     @app.before_request
@@ -268,11 +274,7 @@ def register(app: Flask, api: Api) -> None:
         with limits.refusals_counted():
             return checks[request.blueprint]()
 
-    # The JSON interface answers to bearer tokens, which no other site's form can send. The form
-    # inside another site has no cookie to be abused: it carries a seal instead. Reminders are
-    # stopped by the token in the address: a mail program has nothing else to send.
-    open_to_others = [embed.pages, reminders.stopping]
-    guard.protect(app, exempt=[*(blueprint for blueprint, _ in API_DOORS), *open_to_others])
+    guard.protect(app, csrf)
     for blueprint, _ in API_DOORS:
         api.register_blueprint(blueprint)
     for pages, _ in page_doors:

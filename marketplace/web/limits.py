@@ -31,7 +31,7 @@ from marketplace.web import errors
 from marketplace.web.errors import wants_json
 from marketplace.web.languages import translate
 from marketplace.web.limit_table import AT_THE_DOOR, Line, WithoutRedis, line_of
-from marketplace.web.pages.sign_in import left_form
+from marketplace.web.pages.sign_in import came_from_here, left_form
 from marketplace.web.pages.words import span
 from marketplace.web.product import current_product
 
@@ -162,8 +162,12 @@ def _is_exempt() -> bool:
 
 
 def _kept(status: int, words: str) -> Response:
-    """Return the refusal; a form that was sent comes along, to be sent once more as it was."""
-    if wants_json() or request.method != "POST" or "framed_by" in g:
+    """Return the refusal; a form of ours comes along, to be sent once more as it was.
+
+    Never one of another site, which whoever is asked would send as theirs.
+    """
+    is_ours = g.get("csrf_valid") or came_from_here()
+    if wants_json() or request.method != "POST" or "framed_by" in g or not is_ours:
         return errors.answer(status, words)
     left = left_form()
     if any(SECRET_FIELD.search(name) for name, _ in left.values):

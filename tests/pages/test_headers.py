@@ -266,6 +266,7 @@ ONWARD = [
     "javascript:alert(1)", "data:text/html,x", "http:elsewhere.example", "https:/elsewhere.example",
     "/%0d%0aLocation:%20https://elsewhere.example\r\nX: y", "/portal\r\nX: y", "elsewhere.example",
     "/\u2215elsewhere.example", "?next=//x", "", "/..//elsewhere.example/x", "@elsewhere.example",
+    "//[elsewhere.example", "https://[", "//\u2100elsewhere.example",
 ]  # fmt: skip
 
 
@@ -284,23 +285,29 @@ def test_nobody_is_led_elsewhere_by_signing_in(ctx, browser, onward):
     assert "elsewhere.example" not in page.text or onward.startswith("/..")
 
 
-def test_every_form_of_every_page_is_refused_without_its_word_and_from_another_site(app, client):
+def test_every_form_of_every_page_is_refused_without_its_word_and_from_another_site(app):
     exempt = {"embed.send", "stop_reminders.stop_by_link"}
     elsewhere = (
         {},
         {"Origin": "https://elsewhere.example"},
-        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "https://["},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
     )
     tried = 0
     for rule, path in paths(app):
         if rule.methods & UNSAFE and not path.startswith("/api/") and rule.endpoint not in exempt:
             for said in elsewhere:
-                answer = client.post(path, data={"a": "b"}, headers=said)
+                fresh = Client(app, app.response_class)
+                answer = fresh.post(path, data={"a": "typed there"}, headers=said)
                 # To nobody, what is somebody's is not there: they are led to sign in.
                 assert answer.status_code in (303, 400, 401), (path, said)
                 assert answer.status_code != 303 or "/sign-in" in answer.location
+                # Another site neither puts its form into a page of ours nor signs anybody out.
+                if said:
+                    assert (answer.status_code, answer.headers.get("Set-Cookie")) == (400, None)
+                    assert "typed there" not in answer.text
                 tried += 1
-    assert tried > 150
+    assert tried > 200
 
 
 @pytest.mark.parametrize(
@@ -314,6 +321,20 @@ def test_even_with_its_word_a_form_from_another_site_is_refused(browser, said):
     assert refused.status_code == 400
     ours = {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}
     assert visitor.client.post("/forgot-password", data=values, headers=ours).status_code == 303
+
+
+def test_beyond_https_a_form_says_from_which_page_of_ours_it_comes(encrypted):
+    client = Client(encrypted, encrypted.response_class)
+    page = client.get("/forgot-password", base_url=SITE).text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    for referrer in ("", "https://elsewhere.example/", "https://["):
+        answer = client.post(
+            "/forgot-password",
+            data={"csrf_token": token, "email": "kim@harbour.example"},
+            base_url=SITE,
+            headers={"Referer": referrer},
+        )
+        assert answer.status_code == 400, referrer
 
 
 def test_the_api_takes_no_cookie_for_a_credential(make, signed_in):

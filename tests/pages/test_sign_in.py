@@ -216,8 +216,11 @@ def test_what_another_site_sends_is_never_carried(asking, headers):
     person.open("/portal")
     person.send("/sign-out")
     page = person._at(sent_anew(person, form, headers), form.action)
-    assert page.at == f"/sign-in?next={form.action.removesuffix('/questions')}"
+    # Where the browser says that it is another site's it is refused; else they are led to sign in.
+    led = (200, f"/sign-in?next={form.action.removesuffix('/questions')}")
+    assert (page.status, page.at) in (led, (400, form.action))
     assert "Nothing was sent" in page.text
+    assert "How many shifts?" not in page.html
     assert 'name="left"' not in page.html
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from redis import Redis
 
-from marketplace.web.limit_table import line_of
+from marketplace.web import limits
+from marketplace.web.limit_table import AT_THE_DOOR, line_of
 from tests.pages.steps import held_by
 from tests.people import a_person, bearer, session_token
 
@@ -44,6 +45,16 @@ def test_a_password_that_was_typed_is_in_no_page(throttled, browser):
     assert page.status == 429
     assert "seven noisy herons" not in page.html
     assert "Too many of these came from your address" in " ".join(page.text.split())
+
+
+def test_a_form_of_another_site_is_in_no_page_that_asks_to_wait(throttled, client, monkeypatch):
+    monkeypatch.setattr(limits, "AT_THE_DOOR", replace(AT_THE_DOOR, limits="1 per minute"))
+    ours = {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}
+    for said, is_kept in ((ours, True), ({}, False), ({"Origin": "null"}, False)):
+        for _ in range(2):
+            answer = client.post("/admin/people", data={"name": "Mia typed this"}, headers=said)
+        assert answer.status_code == 429
+        assert ("Mia typed this" in answer.text) == is_kept, said
 
 
 def test_both_doors_say_that_an_answer_comes_before_the_next_look(

@@ -64,12 +64,26 @@ class Csrf(CSRFProtect):
     says of where the form comes from, as far as it says so.
     """
 
-    def protect(self, apply_exemptions: bool = False) -> None:
-        is_exempt = apply_exemptions and (not request.endpoint or self._is_exempt())
+    def __init__(self, exempt: Iterable[Blueprint]) -> None:
+        super().__init__()
+        for blueprint in exempt:
+            self.exempt(blueprint)
+
+    def refuse_foreign(self) -> None:
+        """Refuse what another site's page sent, before anything else looks at it.
+
+        Its browser's cookies stay away from it, so it is nobody's: whatever answered it as nobody's
+        would put its form into a page of ours, or another session into that browser.
+        """
         is_unsafe = request.method in current_app.config["WTF_CSRF_METHODS"]
-        if is_unsafe and not is_exempt and came_from_elsewhere():
+        if is_unsafe and request.endpoint and not self._is_exempt() and came_from_elsewhere():
             self._error_response("The form comes from another site.")
-        super().protect(apply_exemptions)
+
+    def protect(self, apply_exemptions: bool = False) -> None:
+        try:
+            super().protect(apply_exemptions)
+        except ValueError:  # it takes the header apart
+            self._error_response("The referrer is no address.")
 
     def _error_response(self, reason: str) -> NoReturn:
         log.warning("forged_form", why=re.sub(r"\W+", "_", reason.lower()).strip("_"))
@@ -83,16 +97,12 @@ def allow_uploads() -> None:
         request.max_content_length = limit
 
 
-def protect(app: Flask, exempt: Iterable[Blueprint]) -> None:
-    """Protect every page's forms; `exempt` answer to bearer tokens and signatures instead."""
+def protect(app: Flask, csrf: Csrf) -> None:
+    """Protect every page's forms; what is exempt answers to tokens and signatures instead."""
     # As long as the browser's session: a form may be left open overnight.
     app.config["WTF_CSRF_TIME_LIMIT"] = None
     settings = app.extensions["marketplace"].settings
     app.config["WTF_CSRF_SECRET_KEY"] = [*reversed(settings.secret_keys)]
-    csrf = Csrf()
-
-    for blueprint in exempt:
-        csrf.exempt(blueprint)
     csrf.init_app(app)
     app.jinja_env.filters.update(words.FILTERS)
     app.jinja_env.globals["field_id"] = field_id

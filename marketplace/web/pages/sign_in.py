@@ -139,10 +139,9 @@ def _form(filled: Filled, left: str | None = None) -> str:
 
 def local(address: str) -> str | None:
     """Return the address if it is a path of this site, and nothing that leads elsewhere."""
-    parts = urlsplit(address)
-    is_path = address.startswith("/") and not address.startswith(("//", "/\\"))
+    is_path = address.startswith("/") and not address.startswith("//")
     clean = all(33 <= ord(c) < 127 and c != "\\" for c in address)
-    return address if is_path and clean and not parts.scheme and not parts.netloc else None
+    return address if is_path and clean else None
 
 
 def to_sign_in(error: NotSignedIn) -> Response | tuple[str, int]:
@@ -222,7 +221,8 @@ def came_from_elsewhere() -> bool:
         return True
     origin = request.headers.get("Origin", "null")
     ours = {urlsplit(each).netloc for each in (request.host_url, product().settings.public_url)}
-    return origin != "null" and urlsplit(origin).netloc not in ours
+    # Whoever invents one may write anything there, which is taken apart by nothing that minds.
+    return origin != "null" and origin.partition("://")[2] not in ours
 
 
 def unsealed(left: str) -> Left | None:
