@@ -77,9 +77,7 @@ def download(file: Kept) -> Response:
         conditional=False,
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = (
-        "sandbox; default-src 'none'; frame-ancestors 'none'"
-    )
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response.headers["Cache-Control"] = PRIVATE
     return response
 

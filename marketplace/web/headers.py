@@ -9,21 +9,23 @@ from marketplace.web.files import PRIVATE
 
 PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "form-action 'self'"
 )
 """Scripts, styles and pictures are files of ours, and nothing stands in the page itself."""
 
 MAILBOX = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'; frame-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "form-action 'self'"
 )
 """The development mailbox shows messages as they are, with their own style, in a frame that runs
 no script; nor does the page around it."""
 
-NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+NO_PAGE = "default-src 'none'"
 """Whatever is not a page loads nothing, even where a browser takes it for one."""
 
-NOT_FRAMED = "frame-ancestors 'none'"
+NEVER = ("object-src", "base-uri", "frame-ancestors")
+"""What every policy forbids by name: `default-src` says nothing of the last two, and of the first
+who looks wants to read it."""
 
 NO_FEATURES = ", ".join(
     f"{feature}=()"
@@ -96,9 +98,10 @@ def _policy(response: Response) -> str:
         is_mailbox = request.blueprint in ("mailbox", "gallery")
         page = MAILBOX if is_mailbox else PAGE
         said = page if response.mimetype == "text/html" else NO_PAGE
-    elif "frame-ancestors" not in said:
-        said = f"{said}; {NOT_FRAMED}"
-    return said.replace(NOT_FRAMED, f"frame-ancestors {g.framed_by}") if "framed_by" in g else said
+    never = dict.fromkeys(NEVER, "'none'")
+    if "framed_by" in g:
+        never["frame-ancestors"] = g.framed_by
+    return "; ".join([said, *(f"{name} {value}" for name, value in never.items())])
 
 
 def _told() -> str:

@@ -59,10 +59,8 @@ def check(answer, *, framed_by="'none'"):
     kind = headers.get("Content-Type", "")
     if kind.startswith("text/") or "xml" in kind:
         assert "charset=utf-8" in kind
-    if kind.startswith("text/html"):
-        assert policy["base-uri"] == "'none'"
+    assert policy["object-src"] == policy["base-uri"] == "'none'"
     assert "Content-Type" in headers or not answer.content_length
-    assert "object-src" not in policy  # so it is as `default-src`
     assert "Access-Control-Allow-Origin" not in headers
     for unsafe in ("unsafe-eval", "'unsafe-inline' 'self'", "*"):
         assert unsafe not in headers["Content-Security-Policy"]
@@ -107,7 +105,8 @@ def test_what_is_no_page_loads_nothing(ctx, client):
     head = bearer(session_token(ctx, a_person(ctx)))
     for path in ("/api/v1/catalogue", "/api/v1/nothing", "/healthz", "/mailbox/messages"):
         policy = client.get(path, headers=head).headers["Content-Security-Policy"]
-        assert policy == "default-src 'none'; frame-ancestors 'none'", path
+        never = "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+        assert policy == f"default-src 'none'; {never}", path
 
 
 def test_a_fault_is_answered_with_the_headers_too(app, client, monkeypatch):

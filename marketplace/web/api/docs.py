@@ -14,7 +14,7 @@ pages = Blueprint("docs", __name__, url_prefix="/api")
 
 STATIC = Path(__file__).parent.parent / "static"
 
-POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+POLICY = "default-src 'none'; style-src 'self'"
 
 DEEPEST = 4
 """How many levels of a body are unfolded on the page."""
