@@ -152,10 +152,9 @@ def _as_shown_to(
     others = [known for each, known in invited.items() if each != invitation.provider_id]
 
     def shown(text: str) -> str:
-        without_others = mask_identities(text, others)
         if sees_contact:
-            return without_others
-        return mask_text(without_others, lead.identity)
+            return mask_identities(text, others)
+        return mask_text(text, lead.identity, *others)
 
     # Its own words as they are: covering a name that was guessed would say that the guess is right.
     is_own = question.invitation_id == invitation.id

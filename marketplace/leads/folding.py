@@ -16,10 +16,11 @@ HUMP = "\x01"
 """Stands where a capital follows a small letter, or a digit a letter: a word may begin there."""
 
 _DRAWN_ALIKE = {
-    "a": "аАαΑᴀ", "b": "ВΒʙ", "c": "сСϲᴄ", "d": "ԁᴅđð", "e": "еЕεΕᴇ", "f": "ꜰ", "g": "ɡɢ",
-    "h": "һНΗħʜ", "i": "іІιΙıɪ", "j": "јЈᴊ", "k": "кКκΚᴋ", "l": "ӏłʟ", "m": "мМΜᴍ", "n": "Νɴ",
-    "o": "оОοΟøᴏ", "p": "рРρΡᴘ", "q": "ԛ", "r": "ʀ", "s": "ѕЅꜱ", "t": "тТτΤŧᴛ", "u": "υᴜ",
-    "v": "νѵѴᴠ", "w": "ԝωᴡ", "x": "хХχΧ", "y": "уУγΥʏ", "z": "Ζᴢ", ".": "。․", "@": "﹫",
+    "a": "аАαΑᴀɑᎪꓮᗩ", "b": "ВΒʙᏴꓐᗷЬь", "c": "сСϲᴄᏟꓚᑕ", "d": "ԁᴅđðᎠꓓᗪ", "e": "еЕεΕᴇᎬꓰ℮ҽ",
+    "f": "ꜰꓝᖴ", "g": "ɡɢᏀꓖ", "h": "һНΗħʜᎻꓧᕼհ", "i": "іІιΙıɪᎥꓲ", "j": "јЈᴊᎫꓙ", "k": "кКκΚᴋᏦꓗ",
+    "l": "ӏłʟᏞꓡᒪ", "m": "мМΜᴍᎷꓟᗰ", "n": "Νɴꓠᑎո", "o": "оОοΟøᴏꓳօ", "p": "рРρΡᴘᏢꓑᑭ", "q": "ԛ",
+    "r": "ʀᏒꓣᖇ", "s": "ѕЅꜱᏚꓢᔕ", "t": "тТτΤŧᴛᎢꓔ", "u": "υᴜꓴᑌս", "v": "νѵѴᴠᏙꓦᐯ", "w": "ԝωᴡᎳꓪᗯ",
+    "x": "хХχΧꓫ᙭", "y": "уУγΥʏꓬᎩ", "z": "ΖᴢᏃꓜ", ".": "。․", "@": "﹫",
 }  # fmt: skip
 """Letters of other scripts (and small capitals) that are drawn like Latin ones."""
 
@@ -30,12 +31,16 @@ _LOOK_ALIKES = str.maketrans(
 _INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols that show nothing; other invisible characters are known by their category."""
 
-_REGIONAL_INDICATOR_A = 0x1F1E6
+_ALPHABETS = (0x1F1E6, 0x1F150, 0x1F170)
+"""Where letters begin that Unicode does not decompose: of flags, and white in black signs."""
+
+_MARKS = frozenset("\u2122\u2120")
+"""Of trade and service: they stand behind a name, and are none of its letters."""
 
 
 _ESCAPE = re.compile(
-    r"&(?:#[xX][0-9a-fA-F]{1,6}|#[0-9]{1,7}|[A-Za-z]{2,12});"
-    r"|(?:%[0-9a-fA-F]{2})+|\\u[0-9a-fA-F]{4}"
+    r"&(?:#[xX][0-9a-fA-F]{1,6};|#[0-9]{1,7};|#[0-9]{2,3}|[A-Za-z]{2,12};)"
+    r"|(?:%[0-9a-fA-F]{2})+|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|[Uu]\+[0-9a-fA-F]{4}"
 )
 """Characters written as HTML, addresses or programs write them."""
 
@@ -106,15 +111,21 @@ def _is_hump(before: str, char: str) -> bool:
 @lru_cache(maxsize=4096)
 def _plain(char: str) -> str:
     """Return what is left of one character: nothing, one, or (as of `\u00df`) several."""
-    if 0 <= ord(char) - _REGIONAL_INDICATOR_A < 26:
-        return chr(ord("a") + ord(char) - _REGIONAL_INDICATOR_A)
+    if char in _MARKS:
+        return char
+    for first in _ALPHABETS:
+        if 0 <= ord(char) - first < 26:
+            return chr(ord("a") + ord(char) - first)
     decomposed = unicodedata.normalize("NFKD", char).translate(_LOOK_ALIKES).casefold()
     return "".join(
-        _digit(each)
+        _sign(each)
         for each in unicodedata.normalize("NFKD", decomposed).translate(_LOOK_ALIKES)
         if unicodedata.category(each) not in ("Cf", "Mn", "Me") and each not in _INVISIBLE
     )
 
 
-def _digit(char: str) -> str:
+def _sign(char: str) -> str:
+    """Return a digit of any script as ours, and a dash of any length as a hyphen."""
+    if unicodedata.category(char) == "Pd" or char == "\u2212":
+        return "-"
     return str(unicodedata.digit(char, char)) if char.isdigit() else char

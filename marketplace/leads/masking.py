@@ -7,12 +7,12 @@ costs a question, one that is covered too seldom costs the business its say over
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from marketplace.leads import tells
+from marketplace.leads import firms, tells
 from marketplace.leads.folding import HUMP, Folded, fold, folded
 from marketplace.leads.readings import SIGNS, as_digits, as_drawn, drawn, encoded, lettered, spoken
 from marketplace.leads.tells import Span
@@ -35,9 +35,12 @@ class Identity:
     """Names of others that would give it away, such as its consultants."""
 
 
-def mask_text(text: str, identity: Identity) -> str:
-    """Return `text` with everything covered that could say whose it is."""
-    return _covered(text, [*_anybodys(text), *_known(text, [identity])])
+def mask_text(text: str, identity: Identity, *others: Identity) -> str:
+    """Return `text` with everything covered that could say whose it is, or name these others.
+
+    All of it at once: what is covered for the one could hide from the other half of an address.
+    """
+    return _covered(text, [*_anybodys(text), *_known(text, [identity, *others])])
 
 
 def mask_identities(text: str, identities: Iterable[Identity]) -> str:
@@ -80,7 +83,10 @@ def _anybodys(text: str) -> Iterator[Span]:
         *tells.handles(plain.text),
         *tells.numbers(plain.text),
         *tells.places(plain.text),
+        *tells.joined(plain.text),
         *tells.people(plain.text, is_capital),
+        *firms.firms(plain.text, is_capital),
+        *firms.registered(plain.text),
     )
     yield from (plain.span(*each) for each in found)
     drawn_digits = lettered(plain)
@@ -108,7 +114,7 @@ def _digits_in(text: str) -> int:
 
 # What is known to be theirs: names, words of names, addresses and numbers, however spaced.
 
-_COMMON_WORDS = (
+COMMON_WORDS = (
     "and the for of our your with from at in on to by an as is it we us co group holdings "
     "company australia iso certification consulting quality management system systems "
     "standard standards services service com org net gov edu http https www "
@@ -117,13 +123,21 @@ _COMMON_WORDS = (
     "info office admin sales contact mail hello enquiries accounts team "
     "about home index html php products en de fr"
 )
-_COMMON = frozenset(_COMMON_WORDS.split()) | (LEGAL_SUFFIXES - {"oy", "ab", "as"})
+_SHORT_FORMS = frozenset(form for form in LEGAL_SUFFIXES if len(form) < 5)
+_COMMON = frozenset(COMMON_WORDS.split()) | (_SHORT_FORMS - {"oy", "ab", "as"})
+"""What any note could hold. A longer legal form is left too, but only where it stands as one."""
+_OFTEN_ADDED = (
+    "s|group|holdings|team|hq|au|aus|oz|nz|uk|usa|co|corp|inc|ltd|pty|tech|works|shop|store|online|"
+    "industries|services|solutions|consulting|systems|engineering|australia"
+)
+"""With what a short word of a name is run together in what a business is called."""
 _SECOND_LEVEL = frozenset({"com", "org", "net", "gov", "edu", "co", "ac", "id", "asn"})
 _WORD = re.compile(r"[^\W_]+")
 
 SHORTEST_ANYWHERE = 6
 """A word from this length on is covered inside longer words as well ..."""
 SHORTEST_INITIALS = 3
+_JOINING = frozenset({"and", "of", "the"})
 _INITIALS_OF_MANY = "iso ims qms ems sms isms ohs whs ehs hse cad cnc pdf faq asap"
 _COMMON_INITIALS = frozenset(_INITIALS_OF_MANY.split())
 SHORTEST_SPACED = 4
@@ -167,9 +181,10 @@ def _patterns(identity: Identity) -> tuple[re.Pattern[str], ...]:
 
 
 def _all_patterns(identity: Identity) -> Iterator[re.Pattern[str]]:
-    names = (identity.company_name, identity.contact_name, *identity.others)
-    for name in names:
+    for name in _names(identity):
         yield from _name_patterns(_WORD.findall(folded(name)))
+    company = _distinctive(identity.company_name)
+    yield from (_run_together(word, company) for word in company if len(word) >= SHORTEST_SPACED)
     for word in _words(identity):
         yield from _word_patterns(word)
         if len(word) >= SHORTEST_SPACED and not word.isdigit():
@@ -180,25 +195,37 @@ def _all_patterns(identity: Identity) -> Iterator[re.Pattern[str]]:
 
 def _words(identity: Identity) -> set[str]:
     """Return the words that identify it."""
-    names = (identity.company_name, identity.contact_name, *identity.others)
-    words = {word for name in names for word in _WORD.findall(folded(name))}
-    return {
-        word
-        for word in words | _address_words(identity)
-        if len(word) >= 2 and word not in _COMMON and not (word.isdigit() and len(word) < 5)
-    }
+    words = {word for name in _names(identity) for word in _distinctive(name)}
+    return words | {word for word in _address_words(identity) if _is_distinctive(word)}
+
+
+def _names(identity: Identity) -> tuple[str, ...]:
+    return (identity.company_name, identity.contact_name, *identity.others)
+
+
+def _distinctive(name: str) -> list[str]:
+    """Return the words of a name that tell it from others, so without its legal form."""
+    return [word for word in _without_form(_WORD.findall(folded(name))) if _is_distinctive(word)]
+
+
+def _is_distinctive(word: str) -> bool:
+    return len(word) >= 2 and word not in _COMMON and not (word.isdigit() and len(word) < 5)
+
+
+def _without_form(words: Sequence[str]) -> list[str]:
+    short = list(words)
+    while len(short) > 1 and short[-1] in LEGAL_SUFFIXES:
+        short.pop()
+    return short
 
 
 def _initials(identity: Identity) -> Iterator[re.Pattern[str]]:
     """Yield what a company of several words is called for short, and a person signs with."""
-    company = [
-        word
-        for word in _WORD.findall(folded(identity.company_name))
-        if word not in LEGAL_SUFFIXES and word not in ("and", "of", "the")
-    ]
-    letters = "".join(word[0] for word in company)
-    if len(letters) >= SHORTEST_INITIALS and letters not in _COMMON_INITIALS:
-        yield _spaced(letters, bounded=True)
+    named = [w for w in _WORD.findall(folded(identity.company_name)) if w not in _JOINING]
+    of_all, of_name = ("".join(word[0] for word in of) for of in (named, _without_form(named)))
+    for letters in {of_all, of_name}:
+        if len(letters) >= SHORTEST_INITIALS and letters not in _COMMON_INITIALS:
+            yield _spaced(letters, bounded=True)
     person = "".join(word[0] for word in _WORD.findall(folded(identity.contact_name)))
     if len(person) >= 2:
         signed = r"\.\s?".join(map(re.escape, person))
@@ -225,10 +252,7 @@ def _number_patterns(
 
 def _name_patterns(words: list[str]) -> Iterator[re.Pattern[str]]:
     """Cover a name as a whole, with and without its legal form, common words or not."""
-    short = list(words)
-    while len(short) > 1 and short[-1] in LEGAL_SUFFIXES:
-        short.pop()
-    for parts in (words, short):
+    for parts in (words, _without_form(words)):
         name = "".join(parts)
         if len(name) >= 2:
             short_word = name.isascii() and len(name) < SHORTEST_ANYWHERE
@@ -242,8 +266,20 @@ def _word_patterns(word: str) -> Iterator[re.Pattern[str]]:
         yield re.compile(f"{HUMP}?".join(map(re.escape, word)))
     if len(word) >= SHORTEST_SPACED:
         yield _spaced(word, bounded=True)
-    else:
-        yield re.compile(rf"(?<![^\W_]){f'{HUMP}?'.join(map(re.escape, word))}(?![^\W_])")
+        return
+    yield re.compile(rf"(?<![^\W_]){f'{HUMP}?'.join(map(re.escape, word))}(?![^\W_])")
+    if len(word) >= SHORTEST_INITIALS and word.isascii():
+        yield re.compile(rf"(?<![^\W_]){'[._/ -]'.join(map(re.escape, word))}(?![^\W_])")
+
+
+def _run_together(word: str, company: Sequence[str]) -> re.Pattern[str]:
+    """Return a pattern for a word of a company's name with what is often put behind it.
+
+    That is some ending, or the beginning of another of its words.
+    """
+    others = "|".join(f"{other[:3]}[^\\W_]*" for other in company if other != word)
+    behind = "|".join(filter(None, (_OFTEN_ADDED, others)))
+    return re.compile(rf"(?<![^\W_]){re.escape(word)}{HUMP}?(?:{behind})(?![^\W_])")
 
 
 def _spaced(letters: str, *, bounded: bool) -> re.Pattern[str]:

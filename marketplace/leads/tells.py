@@ -15,28 +15,36 @@ Span = tuple[int, int]
 # Addresses on the Internet.
 
 _H = f"{HUMP}?"
-_SAID_AT = rf"(?:a{_H}t|arroba|chiocciola)"
-_AT = rf"(?:@|[(\[{{<]\s*(?:a|{_SAID_AT})\s*[)\]}}>]|[-_*~|]{_SAID_AT}[-_*~|])"
+_SAID_AT = rf"(?:[a@]{_H}t|arroba|chiocciola)"
+_BESIDE = r"[-_*~|/\\\"'`\u2018\u2019\u201c\u201d\xab\xbb]"
+_AT = rf"(?:@t(?![^\W_])|@|[(\[{{<]\s*(?:a|{_SAID_AT})\s*[)\]}}>]|{_BESIDE}{_SAID_AT}{_BESIDE})"
 _SAID_DOT = rf"(?:d{_H}[o0]{_H}t|punkt|punto|ponto|period)"
 _OPEN, _CLOSE = r"[(\[{<]", r"[)\]}>]"
-_WRITTEN_DOT = rf"(?:\.|\s*{_OPEN}\s*(?:\.|{_SAID_DOT})\s*{_CLOSE}\s*)"
+_WRITTEN_DOT = (
+    rf"(?:[.\xb7\u2022\u2027\u30fb]|\s*(?:{_OPEN}\s*(?:\.|{_SAID_DOT})\s*{_CLOSE}"
+    rf"|{_BESIDE}{_SAID_DOT}{_BESIDE})\s*)"
+)
 _DOT = rf"(?:{_WRITTEN_DOT}|\s+\.\s*|\s+{_SAID_DOT}\s+)"
 _LABEL = rf"[\w{HUMP}\-]+"
 _WEB = re.compile(
     rf"(?<!\w)h[\s{HUMP}]?[tx][\s{HUMP}]?[tx][\s{HUMP}]?p[\s{HUMP}]?s?\s*:\s*/\s*/\s*\S+"
-    rf"|(?<!\w)w{_H}w{_H}w\s*\.\s*\S+"
+    rf"|(?<!\w)w{_H}w{_H}w(?:\s*\.\s*|\s+)\S+"
 )
+_MAILBOXES = "gmail|googlemail|hotmail|yahoo|icloud|protonmail|bigpond|gmx"
 _MAIL = (
     re.compile(rf"(?<![^\s,;(\[{{<])[^\s@,;(\[{{<]+\s*{_AT}\s*{_LABEL}(?:{_DOT}{_LABEL})+"),
     re.compile(
         rf"(?<!\S)[^\s@,;:]+\s+{_SAID_AT}\s+{_LABEL}(?:(?:\s+{_SAID_DOT}\s+|\.){_LABEL})*"
         rf"(?:\s+{_SAID_DOT}\s+|\.)[^\W\d_]{{2,24}}(?![^\W_])"
     ),
+    re.compile(rf"(?<!\S)[^\s@,;:]+\s+{_SAID_AT}\s+(?:{_MAILBOXES})(?![^\W_])"),
 )
 _DOMAIN = re.compile(
     rf"(?<![\w.\-{HUMP}]){_LABEL}(?:{_WRITTEN_DOT}{_LABEL})*{_WRITTEN_DOT}"
     rf"[^\W\d_]{{2,24}}(?![^\W_])(?:[/?#:]\S*)?"
     rf"|(?<![\w.\-{HUMP}]){_LABEL}(?:\s+{_SAID_DOT}\s+{_LABEL})+(?:\s*/\S*)?"
+    rf"|(?<![\w.\-{HUMP}])(?:[^\W_]|[{HUMP}\-])+[\s,_]{{1,2}}com(?:[\s,._]{{1,2}}[a-z]{{2}})?(?![^\W_])"
+    rf"|(?<![\w.\-{HUMP}])(?:[^\W_]|{HUMP})+-{_SAID_DOT}-[^\W\d_]{{2,24}}(?:-{_SAID_DOT}-[a-z]{{2}})?(?![^\W_])"
 )
 _TOKEN = re.compile(r"\S+")
 
@@ -60,8 +68,8 @@ def _with_neighbour(plain: str, start: int, end: int) -> Span:
 
 
 _NETWORK = (
-    "linkedin|instagram|insta|facebook|fb|twitter|tiktok|telegram|whatsapp|wechat|weixin|skype|"
-    "viber|youtube|xing|threads|mastodon|bluesky|discord|snapchat|line id"
+    rf"linked{_H}in|instagram|insta|face{_H}book|fb|twitter|tik{_H}tok|telegram|whats{_H}app|we{_H}chat|"
+    rf"weixin|skype|viber|you{_H}tube|xing|threads|mastodon|bluesky|discord|snap{_H}chat|line id"
 )
 _HANDLES = (
     re.compile(rf"(?<!\S)[^\s,;:()]+\s+on\s+(?:{_NETWORK})(?![^\W_])"),
@@ -69,6 +77,7 @@ _HANDLES = (
         rf"(?<![^\W_])(?:{_NETWORK})(?:\s+(?:id|handle|name|account|page|user))?\s*(?:is|[:=/#-]+)\s*\S+"
     ),
     re.compile(rf"(?<![^\W_])(?:{_NETWORK})\s+(?=[^\s]*[\d_.])[^\s,;:()]+"),
+    re.compile(rf"(?<![^\W_])(?:{_NETWORK})\s+(?:as|under|by)\s+(?!the\s|an?\s|it\s)[^\s,;:()]+"),
 )
 
 
@@ -80,28 +89,72 @@ def handles(plain: str) -> Iterator[Span]:
 
 # Numbers long enough for a telephone or a register.
 
-NUMBER = re.compile(r"\+?\(?\d(?:(?:[\s().\-/_*|~]{0,4}|,)\d){5,}")
-SAID_NUMBER = re.compile(r"\d(?:[\s().,\-/_*|~]{0,4}\d){5,}")
+_BETWEEN = r"\s().\-/_*|~\xb7\u2022\u2027"
+NUMBER = re.compile(rf"\+?\(?\d(?:(?:[{_BETWEEN}]{{0,4}}|[,:+'\u2019=])\d){{5,}}")
+SAID_NUMBER = re.compile(rf"\d(?:[,{_BETWEEN}]{{0,4}}\d){{5,}}")
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _MONTH = r"(?:0?[1-9]|1[0-2])"
 _YEAR = r"(?:19|20)\d\d"
 _TIME = r"(?:[01]?\d|2[0-4])[:.][0-5]\d"
+_QUARTER = r"(?:[01]\d|2[0-4])(?:00|15|30|45)"
 _STANDARD = "(?:9001|13485|14001|20121|22000|22301|22716|27001|27701|37001|41001|42001|45001|50001)"
+_CLAUSE = r"(?:[4-9]|10)(?:\.\d){1,3}"
+_SUM = r"\d{1,3}(?:,\d{3})+(?:\.\d\d?)?"
+_ROUND = r"[1-9]\d{0,3}00"
 _HARMLESS_NUMBER = re.compile(
-    rf"\d{{6}}|{_DAY}[/.]{_MONTH}[/.]\d\d"
+    rf"\d{{6}}|{_DAY}[-/.]{_MONTH}[-/.]\d\d|{_DAY} {_MONTH} {_YEAR}"
+    rf"|{_YEAR} ?[-/] ?\d\d|{_MONTH}[-/.]{_YEAR}|{_YEAR}/\d{{2,4}}"
+    rf"|[1-9]\d\d ?- ?[1-9]\d\d|{_ROUND} ?- ?{_ROUND}|{_SUM} ?- ?{_SUM}"
+    rf"|[1-9]\d? ?/ ?[1-9]\d? ?/ ?[1-9]\d?|24/7/365"
+    rf"|{_QUARTER} ?- ?{_QUARTER}|{_CLAUSE}(?:[ /]{_CLAUSE})+"
     rf"|\d{{1,3}}(?:,\d{{3}})+(?:\.\d\d?)?|\d{{1,3}}(?:[ .]\d{{3}})?[ .]000"
     rf"|{_YEAR}([-/.]){_MONTH}\1{_DAY}|{_DAY}([-/.]){_MONTH}\2{_YEAR}"
     rf"|{_MONTH}([-/]){_DAY}\3{_YEAR}|{_YEAR} ?[-/,] ?{_YEAR}(?: ?[-/,] ?{_YEAR})*"
     rf"|{_TIME} ?- ?{_TIME}"
-    rf"|{_STANDARD}(?::{_YEAR})?(?: ?[/,\- ] ?{_STANDARD}(?::{_YEAR})?)*"
+    rf"|{_STANDARD}(?::{_YEAR})?(?: ?[/,+\- ] ?{_STANDARD}(?::{_YEAR})?)*"
+    rf"|[1-9]\d{{3,4}}(?:-\d{{1,2}})?:{_YEAR}"
 )
-"""Dates, spans of years and hours, sums of money, and standards one after the other."""
+"""Dates, spans, years and hours, sums of money, clauses, and standards one after the other."""
+_HARMLESS_AFTER = (
+    (
+        re.compile(
+            r"(?<![^\W_])(?:iso|iec|en|din|bs|as|nzs|astm|ansi|iatf|ohsas|fssc|asme|api|nist|ts|tr|pas|"
+            rf"sae|ul|nf|uni|une|jis|csa)[\s/:\-{HUMP}]{{0,3}}\Z"
+        ),
+        re.compile(rf"[1-9]\d{{2,4}}(?:-\d{{1,2}}){{0,2}}(?:[ :/\-]{_YEAR})?"),
+    ),
+    (
+        re.compile(
+            r"(?<![^\W_])(?:post\s?codes?|nace|anzsic)(?:\s(?:of|for|codes?|sites?)){0,3}:?\s{0,2}\Z"
+        ),
+        re.compile(r"\d{4}(?:[ /-]{1,3}\d{4}){0,9}|\d\d\.\d{1,2}(?:[ /]\d\d\.\d{1,2}){0,9}"),
+    ),
+)
+"""What is no number of anybody's where that stands before it: parts of standards, post codes."""
+MOST_BEFORE = 30
 
 
 def numbers(plain: str, pattern: re.Pattern[str] = NUMBER) -> Iterator[Span]:
     """Yield whatever could be a telephone number or a number in a register."""
     for found in pattern.finditer(plain):
-        if not _HARMLESS_NUMBER.fullmatch(found.group().strip("()").replace(HUMP, "")):
+        said = found.group().strip("()").replace(HUMP, "")
+        if not (_HARMLESS_NUMBER.fullmatch(said) or _is_harmless_there(plain, found.start(), said)):
+            yield found.span()
+
+
+def _is_harmless_there(plain: str, start: int, said: str) -> bool:
+    before = plain[max(0, start - MOST_BEFORE) : start]
+    return any(cue.search(before) and form.fullmatch(said) for cue, form in _HARMLESS_AFTER)
+
+
+_SAID_DIGIT = "zero|oh|nought|one|two|three|four|five|six|seven|eight|nine"
+_JOINED = re.compile(rf"(?<![^\W_])(?:(?:{_SAID_DIGIT}|\d){_H}){{6,}}(?![^\W_])")
+
+
+def joined(plain: str) -> Iterator[Span]:
+    """Yield numbers said in words without a space between, or by turns in words and digits."""
+    for found in _JOINED.finditer(plain):
+        if not found.group().isdigit():
             yield found.span()
 
 
@@ -120,7 +173,7 @@ _NO_STREET = (
     "years|year|hours|hour|auditors|audits|standards|products|lines|all|we|our|under|any|more|"
     "their|your|it|as|from|into|out|first|take|takes|place|no|not|must"
 )
-_STATE = "nsw|vic|qld|tas|act|n\\.s\\.w\\.?|queensland|victoria|tasmania"
+_STATE = "nsw|vic|qld|tas|n\\.s\\.w\\.?|queensland|victoria|tasmania"
 _HOUSE = rf"\d{{1,5}}(?:{_H}[a-z])?(?:\s?[-/]\s?\d{{1,5}}(?:{_H}[a-z])?)?"
 _PART = (
     r"(?:(?:unit|suite|level|lvl|floor|shop|lot|building|bldg|ste|apt|office)\.?\s{0,2}"
@@ -145,7 +198,16 @@ _PLACES = (
     re.compile(r"(?<![^\W_])(?:g\W?)?p\W{0,2}o\W{0,2}\s?box\W{0,3}\d+" + f"(?:{_TOWN})?"),
     re.compile(r"(?<![^\W_])(?:locked|private|mail)\s+bag\W{0,3}\d+" + f"(?:{_TOWN})?"),
     re.compile(r"(?<![^\W_])postfach\W{0,3}[\d ]+"),
-    re.compile(rf"(?<![^\W_]){_NAME}(?:\s{_NAME})?{_GAP}(?:{_STATE}){_GAP}\d{{4}}(?!\d)"),
+    re.compile(
+        rf"(?<![^\W_])(?:(?!(?:{_NO_STREET})(?![^\W_])){_NAME}\s){{0,1}}"
+        rf"(?!(?:{_NO_STREET})(?![^\W_])){_NAME}{_GAP}"
+        rf"(?:(?:{_STATE}){_GAP}\d{{4}}|act{_GAP}(?:02|2[69])\d\d)(?!\d)"
+    ),
+    re.compile(
+        rf"(?<![^\W_])(?!(?:{_NO_STREET})(?![^\W_])){_NAME}\s{{1,2}}(?:street|road|avenue|highway|"
+        rf"boulevard|esplanade|parade)\s{{1,2}}{_HOUSE}(?![^\W_])"
+        rf"|(?<![^\W_])corner\sof\s{_NAME}(?:\s{_NAME})?\sand\s{_NAME}(?:\s(?:{_KINDS_OF_STREET})(?![^\W_]))?"
+    ),
     re.compile(rf"(?<![^\W_]){_NAME}(?:\s{_NAME})?,\s?[a-z]{{2}}\s\d{{5}}(?:-\d{{4}})?(?!\d)"),
     re.compile(  # of Britain and of Canada
         rf"(?<![^\W_])[a-z]{{1,2}}{_H}\d{_H}[a-z\d]?{_H}\s?\d{_H}[a-z]{{2}}(?![^\W_])"
@@ -169,6 +231,8 @@ _TITLED = re.compile(
 _CUED = re.compile(
     rf"(?<![^\W_])(?:ask(?:ing)?\sfor|speak\s(?:to|with)|talk\s(?:to|with)|attn|attention|"
     rf"names?\s(?:is|are)|contact(?:\s(?:person|name|is))?|call|ring|"
+    rf"trad(?:e|es|ed|ing)\sas|t/a|d/b/a|dba|doing\sbusiness\sas|formerly|previously|known\sas|"
+    rf"(?:subsidiary|division|branch|part|member)\sof|owned\sby|parent(?:\scompany)?\sis|"
     rf"reach|email|e-mail|phone|see|meet|c/o|care\s+of|signed|regards|cheers|"
     rf"sincerely|yours|thanks|thank\s+you|gr(?:ue|u)sse|cordialement|saludos|"
     rf"(?:manager|director|owner|founder|ceo|coo|cfo|representative|supervisor|lead|officer),?(?:\s+is)?)"
@@ -179,6 +243,7 @@ _INTRODUCED = re.compile(
 )
 _OTHER_WORDS = (
     "the a an our your us me my we you it this that these those all any more some each every "
+    "ohsas nzs iatf fssc brc brcgs gmp gdp iaf nata jas-anz european "
     "no not and or for from to of in on at by with as is are be please iso iec haccp en din "
     "as/nzs cb details quotes quote help information someone somebody anyone anybody "
     "everybody both either monday tuesday wednesday thursday friday saturday sunday january "

@@ -206,6 +206,26 @@ def test_a_name_of_common_words_only_is_covered_as_a_whole_and_its_words_are_not
     assert mask_text("a quality system of management", identity) == "a quality system of management"
 
 
+def test_a_word_of_a_name_that_could_be_a_legal_form_is_left_only_where_it_is_one():
+    first = Identity("Private Label Foods Pty Ltd", "Al Ode", "al@plf.example")
+    assert mask_text("Our Private etavirp is", first) == f"Our {COVER} {COVER} is"
+    last = Identity("Harbour Foods Private Limited", "Al Ode", "al@foods.example")
+    assert mask_text("a private firm, of limited size", last) == "a private firm, of limited size"
+    assert COVER in mask_text("Foods Private", last)
+
+
+def test_what_is_covered_for_one_hides_no_half_of_an_address_from_the_other():
+    other = Identity("Dot Quality Ltd", "Kim Reyes", "kim@dq.example")
+    shown = mask_text("Write to msmith at works dot net today", ACME, other)
+    assert shown == f"Write to {COVER} today"
+
+
+@pytest.mark.parametrize("told", ["B.H.P.", "b h p", "B-H-P", "BHP"])
+def test_a_short_word_of_a_name_is_found_with_something_between_its_letters(told):
+    identity = Identity("BHP Steel Works Ltd", "Al Ode", "al@x.example")
+    assert re.sub(r"[\W_]", "", mask_text(f"we, {told}, say", identity)) == "wesay"
+
+
 def test_a_name_in_another_script_is_covered_inside_a_sentence_without_spaces():
     identity = Identity("株式会社アクメ", "田中太郎", "t@acme.example")
     shown = mask_text("私たちは株式会社アクメの工場で田中太郎が担当です", identity)
