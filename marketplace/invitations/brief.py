@@ -19,7 +19,10 @@ def summary(
     invitation: Invitation, lead: Lead, stands: Window, *, now: datetime, policy: Policy
 ) -> dict[str, Any]:
     """Return an invitation for its holder's list, with its window as it stands."""
-    sees_contact = invitation.sees_contact(lead, now=now, policy=policy)
+    sees_contact = invitation.sees_contact(
+        lead, now=now, policy=policy, respond_by=stands.respond_by
+    )
+    until = invitation.contact_until(lead, now=now, policy=policy)
     return {
         "id": invitation.id,
         "state": invitation.state,
@@ -34,7 +37,7 @@ def summary(
         "quoted_at": invitation.quoted_at,
         "released_at": invitation.released_at,
         "ended_at": invitation.ended_at,
-        "contact_until": invitation.contact_until(policy) if sees_contact else None,
+        "contact_until": until if sees_contact else None,
         "decline_reason": invitation.decline_reason,
         "decline_comment": invitation.decline_comment,
         "lead": lead_for(lead, sees_contact=sees_contact, sees_notes=invitation.notes_are_visible),
@@ -90,7 +93,9 @@ def full(
     policy: Policy,
 ) -> dict[str, Any]:
     """Return an invitation for its holder's page: the brief and the thread of questions."""
-    sees_contact = invitation.sees_contact(lead, now=now, policy=policy)
+    sees_contact = invitation.sees_contact(
+        lead, now=now, policy=policy, respond_by=stands.respond_by
+    )
     return {
         **summary(invitation, lead, stands, now=now, policy=policy),
         "questions": thread_for(session, lead, invitation, sees_contact=sees_contact),

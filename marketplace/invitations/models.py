@@ -106,22 +106,40 @@ class Invitation(Base):
     def is_live(self) -> bool:
         return self.state in rules.LIVE
 
-    def contact_until(self, policy: Policy) -> datetime | None:
+    def contact_until(self, lead: Lead, *, now: datetime, policy: Policy) -> datetime | None:
         """When its holder, who was not chosen, stops seeing who the business was."""
+        state, ended_at = self._by_now(lead, now, self.respond_by)
         return rules.contact_until(
-            self.state,
+            state,
             accepted=self.accepted_at is not None,
-            ended_at=self.ended_at,
+            ended_at=ended_at,
             kept_for=policy.contact_seen_after_loss,
         )
 
-    def sees_contact(self, lead: Lead, *, now: datetime, policy: Policy) -> bool:
-        """Whether its holder may see at `now` who the business of its request is."""
+    def sees_contact(
+        self, lead: Lead, *, now: datetime, policy: Policy, respond_by: datetime | None = None
+    ) -> bool:
+        """Whether its holder may see at `now` who the business of its request is.
+
+        `respond_by`: where that is known to be later than is written down.
+        """
+        state, _ = self._by_now(lead, now, respond_by or self.respond_by)
         return rules.contact_is_visible(
-            self.state,
+            state,
             accepted=self.accepted_at is not None,
             is_erased=lead.erased_at is not None,
-            until=self.contact_until(policy),
+            until=self.contact_until(lead, now=now, policy=policy),
+            now=now,
+        )
+
+    def _by_now(
+        self, lead: Lead, now: datetime, respond_by: datetime
+    ) -> tuple[InvitationState, datetime | None]:
+        return rules.by_now(
+            self.state,
+            self.ended_at,
+            respond_by=respond_by,
+            request_ends_at=lead.expires_at,
             now=now,
         )
 

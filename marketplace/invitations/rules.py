@@ -242,6 +242,29 @@ def all_have_quoted(states: Collection[InvitationState]) -> bool:
     return len(live) > 1 and all(state is InvitationState.QUOTED for state in live)
 
 
+def by_now(
+    state: InvitationState,
+    ended_at: datetime | None,
+    *,
+    respond_by: datetime,
+    request_ends_at: datetime | None,
+    now: datetime,
+) -> tuple[InvitationState, datetime | None]:
+    """Return how an invitation that was accepted stands at `now`, and since when it has ended.
+
+    Whether or not a sweep has met its deadline, or that of its request, yet.
+    """
+    is_over = request_ends_at is not None and request_ends_at <= now
+    lapses_first = request_ends_at is None or respond_by < request_ends_at
+    if state is InvitationState.ACCEPTED and respond_by <= now and lapses_first:
+        return InvitationState.EXPIRED, respond_by
+    if state in ANSWERED_YES and is_over:
+        return InvitationState.LOST, request_ends_at
+    if state is InvitationState.LOST and is_over and ended_at is not None:
+        return state, min(ended_at, request_ends_at or ended_at)
+    return state, ended_at
+
+
 def contact_until(
     state: InvitationState, *, accepted: bool, ended_at: datetime | None, kept_for: timedelta
 ) -> datetime | None:

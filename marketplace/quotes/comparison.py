@@ -271,7 +271,8 @@ def _contact_seen_until(
 ) -> datetime | None:
     """Return until when one that was not chosen still sees the contact, if any does."""
     seeing = [each for each in held if each.sees_contact(lead, now=now, policy=policy)]
-    return max(filter(None, (each.contact_until(policy) for each in seeing)), default=None)
+    until = (each.contact_until(lead, now=now, policy=policy) for each in seeing)
+    return max(filter(None, until), default=None)
 
 
 def _chosen(session: Session, lead: Lead, held: Sequence[Invitation]) -> dict[str, Any] | None:

@@ -157,6 +157,34 @@ def test_who_accepted_and_was_not_chosen_sees_the_contact_for_thirty_days_and_th
     assert chosen.sees_contact(lead, now=ends, policy=ctx.policy)
 
 
+def test_who_accepted_and_lets_the_time_pass_sees_it_no_longer_though_no_worker_runs(
+    ctx, make, read
+):
+    make.provider()
+    lead = make.matched_lead(notes="Ask Quenby at Zzyzx.", contact={
+        "name": "Quenby Zzyzx", "email": "q@zzyzx.example"})  # fmt: skip
+    (held,) = invitations_of(make, lead)
+    invitations.accept_invitation(ctx, person_of(held.provider_id), held.id)
+    ctx.clock.now = held.respond_by - INSTANT
+    assert telling(read(held))
+    ctx.clock.now = held.respond_by
+    assert not telling(read(held))
+
+
+def test_thirty_days_count_from_the_end_of_the_request_though_no_worker_has_met_it(ctx, make, read):
+    make.provider()
+    lead = make.matched_lead(contact={"name": "Quenby Zzyzx", "email": "q@zzyzx.example"})
+    (held,) = invitations_of(make, lead)
+    quotes.put_quote(ctx, person_of(held.provider_id), held.id, load(QuoteIn(), QUOTE))
+    ends = make.ask(lambda session: session.get_one(Lead, lead.id)).expires_at
+    ctx.clock.now = ends + KEPT - INSTANT
+    assert telling(read(held))
+    ctx.clock.now = ends + KEPT
+    assert not telling(read(held))
+    assert outcome.expire_due_leads(ctx) == 1
+    assert not telling(read(held))
+
+
 def test_once_the_business_has_had_its_data_erased_nobody_sees_it_any_longer(ctx, lost, read):
     lead, chosen, loser, _ = lost
     erasure.erase_request(ctx, business_of(lead))

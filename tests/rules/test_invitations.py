@@ -20,6 +20,7 @@ from marketplace.invitations.rules import (
     MissKind,
     after,
     all_have_quoted,
+    by_now,
     contact_is_visible,
     contact_until,
     due_event,
@@ -387,3 +388,32 @@ def test_a_miss_counts_for_a_window_unless_it_was_struck_or_its_provider_has_com
 def test_a_miss_is_dated_by_the_moment_that_was_let_pass(kind, open_within, moment):
     found = lapsed_at(kind, open_by=DEADLINE + open_within, respond_by=DEADLINE)
     assert found == DEADLINE + moment
+
+
+@pytest.mark.parametrize(
+    ("state", "ended_at", "request_ends_at", "now", "stands"),
+    [
+        ("accepted", None, None, DEADLINE - TICK, ("accepted", None)),
+        ("accepted", None, None, DEADLINE, ("expired", DEADLINE)),
+        ("accepted", None, DEADLINE + HOUR, DEADLINE, ("expired", DEADLINE)),
+        ("accepted", None, DEADLINE, DEADLINE, ("lost", DEADLINE)),
+        ("accepted", None, DEADLINE - HOUR, DEADLINE + HOUR, ("lost", DEADLINE - HOUR)),
+        ("quoted", None, DEADLINE + HOUR, DEADLINE + HOUR - TICK, ("quoted", None)),
+        ("quoted", None, DEADLINE + HOUR, DEADLINE + HOUR, ("lost", DEADLINE + HOUR)),
+        ("lost", DEADLINE + 9 * HOUR, DEADLINE, DEADLINE + 9 * HOUR, ("lost", DEADLINE)),
+        ("lost", DEADLINE, DEADLINE + HOUR, DEADLINE + 9 * HOUR, ("lost", DEADLINE)),
+        ("won", DEADLINE, DEADLINE + HOUR, DEADLINE + 9 * HOUR, ("won", DEADLINE)),
+        ("opened", None, DEADLINE, DEADLINE + HOUR, ("opened", None)),
+    ],
+)
+def test_how_one_that_accepted_stands_by_now_depends_on_no_sweep(
+    state, ended_at, request_ends_at, now, stands
+):
+    found = by_now(
+        InvitationState(state),
+        ended_at,
+        respond_by=DEADLINE,
+        request_ends_at=request_ends_at,
+        now=now,
+    )
+    assert found == stands
