@@ -72,6 +72,20 @@ def lock_business(session: Session, business_key: str) -> None:
     )
 
 
+def set_aside_for(session: Session, lead: Lead) -> Sequence[Lead]:
+    """Return the forms that the contact of a request sent while that, or another of theirs, ran."""
+    return session.scalars(
+        select(Lead)
+        .where(
+            Lead.business_key == lead.business_key,
+            func.lower(Lead.contact_email) == lead.contact_email.lower(),
+            one_of(Lead.state, LeadState.SUPERSEDED),
+            Lead.erased_at.is_(None),
+        )
+        .order_by(Lead.id)
+    ).all()
+
+
 def unfinished_of_business(session: Session, business_key: str) -> Lead | None:
     """Return the one request of this business that is not finished, if there is one."""
     return session.scalar(

@@ -124,6 +124,8 @@ def give_up(tx: Transaction, notification: Notification, detail: str) -> None:
     """Fail the message, visibly: an administrator can retry it."""
     move(tx, notification, NotificationEvent.GIVE_UP, SYSTEM, attempt=notification.attempts)
     notification.last_error = detail
+    if notification.is_last_word:
+        empty(notification)  # whoever asked to be forgotten is, though nothing reaches them
     log.error(
         "notification_failed",
         notification=str(notification.id),

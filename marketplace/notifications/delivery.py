@@ -279,6 +279,8 @@ def _record_failure(tx: Transaction, claim: Claim, attempt: Attempt) -> None:
     facts = {"attempt": claim.attempt, "outcome": attempt.outcome}
     move(tx, notification, event, SYSTEM, **facts)
     if event is NotificationEvent.SUPPRESS:
+        if notification.is_last_word:
+            empty(notification)
         return
     # spreads retries, guards nothing
     wait = rules.wait_after(claim.attempt, jitter=random.random())  # nosec B311

@@ -39,6 +39,7 @@ def business_data(ctx: Context, actor: Actor) -> dict[str, Any]:
         return {
             "exported_at": ctx.clock(),
             "request": row_of(lead),
+            "set_aside": [row_of(each) for each in leads.set_aside_for(session, lead)],
             "commitment": row_of(session.get(Commitment, lead.id)),
             "consents": [row_of(each) for each in consents_of(session, [lead.id])],
             "reminders": _reminders(session, lead),
@@ -124,8 +125,9 @@ def _invitations(
 
 def _messages(session: Session, lead: Lead, held: Iterable[Invitation]) -> list[Json]:
     """Return what was written to the business: what it said, where it went, whether it came."""
+    set_aside = [each.id for each in leads.set_aside_for(session, lead)]
     rows = select(Notification).where(
-        Notification.subject_id.in_([lead.id, *(each.id for each in held)])
+        Notification.subject_id.in_([lead.id, *set_aside, *(each.id for each in held)])
         | (Notification.subject_id == _certificate_id(session, lead)),
         Notification.recipient == lead.contact_email,
     )

@@ -221,7 +221,7 @@ WITHHELD: Mapping[str, str] = {
 
 WITHHELD_FROM_USERS: Mapping[str, str] = {
     "mailbox_messages.recipient": "the message is handed out, and this copy is for development",
-    "idempotent_requests.answer": "stands under a hash, by which nobody's can be found, for a day",
+    "idempotent_requests.answer": "sealed by the token and the key of whoever sent it, for a day",
 }
 """Personal columns of a user that their export leaves out by name, and why."""
 

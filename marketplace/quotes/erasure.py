@@ -35,6 +35,7 @@ ERASED = "erased"
 def erase_request(ctx: Context, actor: Actor) -> None:
     """Close the business' own request, if it runs, and erase what identifies a person.
 
+    With it go forms of the same contact that were set aside: no link of theirs opens those.
     Providers that saw the contact have it in their own files by then; they are told of the closure.
     Every link to the request stops working. One last message says so, and is forgotten once sent.
     """
@@ -59,9 +60,12 @@ def erase_request(ctx: Context, actor: Actor) -> None:
         )
         suppressions.forget_bounces(tx, lead.contact_email)
         reminders.erase(tx, actor, lead.id)
-        _erase(tx, lead)
-        consents.withdraw_all(tx, Whose.LEAD, lead.id)
-        record(tx, actor, "lead.erased", lead.id)
+        for each in leads.lock_leads(
+            tx.session, [each.id for each in leads.set_aside_for(tx.session, lead)]
+        ).values():
+            forgetting.forget_messages(tx, [each.id])
+            _erase_at_will(tx, actor, each)
+        _erase_at_will(tx, actor, lead)
 
 
 def erase_unconfirmed(ctx: Context, token: str) -> str:
@@ -76,10 +80,15 @@ def erase_unconfirmed(ctx: Context, token: str) -> str:
         if lead.state is not LeadState.AWAITING_CONFIRMATION:
             raise Gone("this link was used or has lapsed")
         forgetting.forget_messages(tx, [lead.id])
-        _erase(tx, lead)
-        consents.withdraw_all(tx, Whose.LEAD, lead.id)
-        record(tx, Actor(Kind.BUSINESS, id=lead.id, lead_id=lead.id), "lead.erased", lead.id)
+        _erase_at_will(tx, Actor(Kind.BUSINESS, id=lead.id, lead_id=lead.id), lead)
         return lead.reference
+
+
+def _erase_at_will(tx: Transaction, actor: Actor, lead: Lead) -> None:
+    """Erase a request because its business says so, which takes its consents back. It is locked."""
+    _erase(tx, lead)
+    consents.withdraw_all(tx, Whose.LEAD, lead.id)
+    record(tx, actor, "lead.erased", lead.id)
 
 
 def forget_in_time(tx: Transaction, lead_id: UUID) -> None:

@@ -207,3 +207,20 @@ def test_no_stored_answer_holds_what_opens_a_door(ctx, send, make):
     rows = make.ask(lambda session: session.scalars(select(IdempotentRequest.answer)).all())
     assert rows
     assert not any(re.search(rb"(request|confirm|session|key)_[\w-]{20}", row) for row in rows)
+
+
+def test_a_kept_answer_says_nothing_to_who_reads_the_database(ctx, make, send):
+    make.provider()
+    lead = make.matched_lead()
+    door = business_door(ctx, lead)
+    (invitation,) = held(make, lead)
+    a_quote(ctx, invitation)
+    body = {"invitation_id": str(invitation.id), "rating": 4, "comment": "Quillon says so."}
+    first = send("/request/reviews", body, who=door)
+    kept = make.ask(lambda session: session.scalars(select(IdempotentRequest.answer)).all())
+    assert "Quillon" in first.text
+    assert all(b"Quillon" not in each for each in kept)
+    assert send("/request/reviews", body, who=door).data == first.data
+    with ctx.transaction() as tx:  # as it was kept before
+        tx.session.scalars(select(IdempotentRequest)).one().answer = first.data
+    assert send("/request/reviews", body, who=door).data == first.data

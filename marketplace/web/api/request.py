@@ -447,6 +447,9 @@ class PersonalDataSchema(Schema):
 
     exported_at = Moment()
     request = fields.Dict()
+    set_aside = fields.List(
+        fields.Dict(), metadata={"description": "forms that you sent while a request of yours ran"}
+    )
     commitment = fields.Dict(allow_none=True)
     consents = fields.List(fields.Dict())
     reminders = fields.Dict(allow_none=True)
