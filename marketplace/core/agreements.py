@@ -74,6 +74,21 @@ WORDINGS: Mapping[tuple[Agreed, str], Wording] = {
         "terms/providers-2026-11.html",
         "9d533b5884e0412e8e7b84bb312fa496ac734e675d272dfbe34badd2372d4e24",
     ),
+    (Agreed.SHARING, "2026-12"): Wording(
+        _SHARING,
+        "terms/2026-12.html",
+        "426f0114cbc16841170aa741fbe096ba49569b3c05f2a775346fba875f8b2283",
+    ),
+    (Agreed.REVIEW_SHOWN, "2026-12"): Wording(
+        _REVIEW,
+        "terms/2026-12.html",
+        "e3210da5d57f8db901eb0ed0ea3f44aba9a8233514337007a0f078540c7d12e8",
+    ),
+    (Agreed.PROVIDER_TERMS, "2026-12"): Wording(
+        _PROVIDER,
+        "terms/providers-2026-12.html",
+        "77400d7cb8716925df215e31ad30f35f390dc4607ec6545b3aca49574c32a6e1",
+    ),
 }
 """Every version that anybody was ever shown."""
 
@@ -105,6 +120,7 @@ def numbers_in(policy: Policy) -> dict[str, Any]:
         "calendar": policy.calendar.value,
         "lead_review": policy.lead_review,
         "lead_lifetime_days": policy.lead_lifetime.days,
+        "contact_seen_after_loss_days": policy.contact_seen_after_loss.days,
     }
 
 
@@ -112,6 +128,8 @@ def as_agreed(policy: Policy, numbers: Mapping[str, Any]) -> Policy:
     """Return the policy with the numbers that somebody read; those of today where none are kept."""
     if not numbers:
         return policy
+    # What an earlier version did not fill in was not kept with it, and is not shown by it.
+    seen = numbers.get("contact_seen_after_loss_days", policy.contact_seen_after_loss.days)
     return replace(
         policy,
         places=numbers["places"],
@@ -120,4 +138,5 @@ def as_agreed(policy: Policy, numbers: Mapping[str, Any]) -> Policy:
         calendar=CalendarKind(numbers["calendar"]),
         lead_review=numbers["lead_review"],
         lead_lifetime=timedelta(days=numbers["lead_lifetime_days"]),
+        contact_seen_after_loss=timedelta(days=seen),
     )

@@ -310,6 +310,6 @@ class Policy:
     rate_limits: bool = True
     totp_for_admins: str = "required"
     totp_for_providers: str = "optional"
-    terms_version: str = "2026-11"
-    provider_terms_version: str = "2026-11"
+    terms_version: str = "2026-12"
+    provider_terms_version: str = "2026-12"
     """Which terms whoever joins as a provider, or its team, agrees to (`core/agreements.py`)."""

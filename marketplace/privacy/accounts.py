@@ -25,6 +25,7 @@ from marketplace.notifications.rules import address_key
 from marketplace.privacy.export import event_of, message_of, row_of
 from marketplace.privacy.leaving import erase_contact
 from marketplace.privacy.people import forget_user
+from marketplace.providers import service as providers
 from marketplace.providers.coverage import hold_provider
 from marketplace.providers.members import keep_an_owner, owner_beside
 from marketplace.providers.models import Provider, TeamInvitation
@@ -153,6 +154,8 @@ def _hand_contact_on(tx: Transaction, actor: Actor, provider: Provider, me: User
     provider.contact_phone = None
     changed = ["contact_name", "contact_email", "contact_phone"]
     record(tx, actor, "provider.changed", provider.id, fields=changed)
+    tx.session.flush()
+    providers.tell(tx, provider, "contact_handed_on")
 
 
 def leave(ctx: Context, actor: Actor, token: str) -> None:

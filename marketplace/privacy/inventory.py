@@ -182,7 +182,10 @@ INVENTORY: Mapping[str, Line] = {
         _P, _COMMERCIAL, _STAYS, "the provider",
     ),
     **_lines("accreditation_checks", "source", _P, _COMMERCIAL, _STAYS, "the provider"),
-    **_lines("evidence_files", "name media_type content", _P, _COMMERCIAL, _STAYS, "the provider"),
+    **_lines(
+        "evidence_files", "name media_type content",
+        _P, _COMMERCIAL, _DELETED, "rejected_applications",
+    ),
     **_lines("webhooks", "url switched_off_because", _P, _COMMERCIAL, _STAYS, "the provider"),
     **_lines("webhooks", "sealed_secret", _P, _SECRET, _STAYS, "the provider"),
     # What the product needs for itself.

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from sqlalchemy import delete, select
+
 from marketplace.core import consents
 from marketplace.core.actors import SYSTEM, Actor
 from marketplace.core.consents import Whose
@@ -11,7 +13,7 @@ from marketplace.notifications.forgetting import forget_messages, forget_reader
 from marketplace.notifications.suppressions import forget_bounces
 from marketplace.privacy.people import ERASED
 from marketplace.providers.coverage import hold_provider
-from marketplace.providers.models import Provider
+from marketplace.providers.models import Accreditation, EvidenceFile, Provider
 from marketplace.providers.rules import ProviderState
 
 
@@ -23,7 +25,11 @@ def forget_contact(tx: Transaction, provider_id: UUID) -> None:
 
 
 def erase_contact(tx: Transaction, actor: Actor, provider: Provider) -> None:
-    """Erase what names a provider's contact, and what was written to them. Held."""
+    """Erase what names a provider's contact, and what was written to them. Held.
+
+    Of one that was never let in the files go as well that it sent to be: they prove nothing to
+    anybody any more, and may name anybody.
+    """
     if provider.erased_at is not None:
         return
     forget_messages(tx, [provider.id])
@@ -34,4 +40,10 @@ def erase_contact(tx: Transaction, actor: Actor, provider: Provider) -> None:
     provider.contact_email = f"{provider.id}@{ERASED}.invalid"
     provider.state_reason = None
     provider.erased_at = tx.now
+    if provider.state in NEVER_LET_IN:
+        claimed = select(Accreditation.id).where(Accreditation.provider_id == provider.id)
+        tx.session.execute(delete(EvidenceFile).where(EvidenceFile.accreditation_id.in_(claimed)))
     record(tx, actor, "provider.contact_erased", provider.id)
+
+
+NEVER_LET_IN = (ProviderState.APPLIED, ProviderState.REJECTED)

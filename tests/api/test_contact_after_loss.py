@@ -208,4 +208,6 @@ def test_both_sides_are_told_until_when(ctx, lost, client, make, browser):
     own, theirs = business_door(ctx, lead), provider_door(ctx, provider)
     assert said(f"/portal/invitations/{loser.id}", theirs)["contact_until"] is None
     assert said("/request", own)["contact_seen_until"] is None
-    assert "for 30 days after the end of your request" in browser().open("/privacy").text
+    for page in ("/privacy", "/terms"):
+        assert "for 30 days after the end of your request" in browser().open(page).text
+    assert "for 30 days after the end of the request" in browser().open("/terms/providers").text

@@ -48,8 +48,12 @@ def test_the_numbers_that_were_read_can_be_read_again():
         calendar=CalendarKind.BUSINESS_DAYS,
         lead_review="always",
         lead_lifetime=timedelta(days=10),
+        contact_seen_after_loss=timedelta(days=20),
     )
     changed = replace(Policy(), bench_size=7)
     again = as_agreed(changed, numbers_in(agreed_to))
     assert again == replace(agreed_to, bench_size=7)
     assert as_agreed(changed, {}) == changed
+    before_2026_12 = numbers_in(agreed_to)
+    del before_2026_12["contact_seen_after_loss_days"]
+    assert as_agreed(changed, before_2026_12).contact_seen_after_loss == timedelta(days=30)

@@ -1,17 +1,23 @@
 """Whoever applied and was not let in takes that back by the link of the first mail."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select, text
 
 from marketplace.core import links
-from marketplace.core.db import Base
+from marketplace.core.actors import OPERATOR
+from marketplace.core.db import Base, new_id
 from marketplace.core.errors import Conflict, Gone
 from marketplace.core.forms import Form
 from marketplace.core.links import Purpose
 from marketplace.notifications.models import Notification
 from marketplace.privacy.applicants import withdraw_application
+from marketplace.privacy.retention import apply_retention
 from marketplace.providers import service
-from marketplace.providers.models import Provider
+from marketplace.providers.models import AccreditationCheck, EvidenceFile, Provider
+from marketplace.providers.rules import AccreditationState, CheckResult
 from marketplace.web.api.provider_schemas import NewProviderSchema
 from marketplace.web.requests import load
 from tests.factories import ADMIN
@@ -75,6 +81,46 @@ def test_an_applicant_is_forgotten_whether_or_not_it_was_turned_away(ctx, make, 
         withdraw(ctx, token)
     apply(ctx)  # it may come again
     assert len(make.ask(lambda session: session.scalars(select(Provider)).all())) == 2
+
+
+@pytest.fixture
+def applied(ctx, make):
+    """Return an application, with an accreditation that it claims and a file as its proof."""
+    apply(ctx)
+    one = make.ask(lambda session: session.scalars(select(Provider)).one())
+    held = make.accreditation(one, state=AccreditationState.CLAIMED, certificate_number="Z-77")
+    with ctx.transaction() as tx:
+        tx.session.add(
+            EvidenceFile(
+                id=new_id(), accreditation_id=held.id, name="zephyrine.pdf",
+                media_type="application/pdf", content=b"%PDF zephyrine", uploaded_at=tx.now,
+            )
+        )  # fmt: skip
+        tx.session.add(
+            AccreditationCheck(
+                id=new_id(), accreditation_id=held.id, result=CheckResult.NOT_FOUND,
+                checked_on=tx.now.date(), source="https://register.example/zephyrine",
+                recorded_at=tx.now,
+            )
+        )  # fmt: skip
+    return one
+
+
+def test_with_an_application_goes_what_it_claimed_and_the_files_that_came_with_it(
+    ctx, make, applied
+):
+    assert {"accreditations", "evidence_files"} <= {*named(make, "z-77"), *named(make, "zephyrine")}
+    (token,) = links_of(ctx)
+    withdraw(ctx, token)
+    assert [*named(make, "z-77"), *named(make, "zephyrine"), *named(make, b"zephyrine".hex())] == []
+
+
+def test_the_files_of_who_was_turned_away_go_with_the_contact(ctx, make, applied):
+    service.reject_provider(ctx, ADMIN, applied.id, reason="Not found in the register.")
+    soon = replace(ctx, policy=replace(ctx.policy, applications_kept=timedelta(0)))
+    apply_retention(soon, OPERATOR)
+    assert "evidence_files" not in named(make, "zephyrine")
+    assert "accreditations" in named(make, "z-77")
 
 
 def test_who_was_verified_meanwhile_signs_in_and_leaves_there(ctx, make):

@@ -21,6 +21,7 @@ from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
 from marketplace.invitations.models import Invitation
 from marketplace.matching.service import match_lead
+from marketplace.notifications.models import Notification
 from marketplace.notifications.suppressions import suppress_address
 from marketplace.privacy.accounts import account_data, erase_account, leave
 from marketplace.privacy.export import business_data
@@ -197,6 +198,8 @@ def test_the_contact_who_goes_is_followed_by_an_owner_who_stays(ctx, make):
     erase(ctx, kim)
     now = make.ask(lambda session: session.get(Provider, provider.id))
     assert (now.contact_name, now.contact_email) == ("Lee Okafor", "lee@works.example")
+    told = select(Notification.recipient).where(Notification.template == "contact_handed_on")
+    assert make.ask(lambda session: session.scalars(told).all()) == ["lee@works.example"]
     assert now.erased_at is None
     providers.suspend_provider(ctx, ADMIN, provider.id, reason="Looked at.")
 
