@@ -24,8 +24,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def normal_email(email: str) -> str:
-    """Return the form by which an address is told from another: nobody has two by case alone."""
-    return email.strip().casefold()
+    """Return the form by which an address is told from another: nobody has two by case alone.
+
+    It is also where mail goes, so not `casefold`: that makes another mailbox of one with a sharp s,
+    and of one whose domain ends in a Greek sigma.
+    """
+    return email.strip().lower()
 
 
 def normal_password(password: str) -> str:

@@ -115,7 +115,7 @@ def mailbox(session: Session, *, to: str | None = None) -> list[MailboxMessage]:
     """Return what the development mailbox holds (for one address), the newest first."""
     rows = select(MailboxMessage)
     if to is not None:
-        rows = rows.where(MailboxMessage.recipient.in_({to.strip(), to.strip().casefold()}))
+        rows = rows.where(MailboxMessage.recipient.in_({to.strip(), to.strip().lower()}))
     newest_first = rows.order_by(MailboxMessage.sent_at.desc(), MailboxMessage.id.desc())
     return list(session.scalars(newest_first.limit(MAILBOX_AT_MOST)))
 

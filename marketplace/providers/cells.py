@@ -225,7 +225,7 @@ def _email(text: str) -> str:
         checked = validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise ValueError(f"must be an e-mail address: {error}") from None
-    return checked.normalized.casefold()
+    return checked.normalized.lower()
 
 
 def _website(text: str) -> str:

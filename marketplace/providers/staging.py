@@ -194,7 +194,7 @@ def _related(rows: Sequence[tuple[int, Row]]) -> Iterator[tuple[Any, ...]]:
     for line, row in rows:
         for value in row.related_to:
             entity, number = _as_number(row.values.get("country"), value)
-            email = value.casefold() if "@" in value else None
+            email = value.lower() if "@" in value else None
             yield (line, value, entity, number, name_key(value) or None, email)
 
 

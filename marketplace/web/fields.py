@@ -195,7 +195,7 @@ class Email(Text):
             )
         except EmailNotValidError as error:
             raise ValidationError(Told("must be an e-mail address: %(why)s", why=error)) from None
-        # Not `casefold`: that makes another domain of one with a sharp s.
+        # Not `casefold`: see `accounts.rules.normal_email`.
         return checked.normalized.lower()
 
 

@@ -139,6 +139,18 @@ def test_nobody_has_two_addresses_by_case_or_spaces(one, other):
     assert rules.normal_email(one) == rules.normal_email(other)
 
 
+@pytest.mark.parametrize(
+    "email",
+    [
+        "jo@stra\u00dfe.example",
+        "jo@\u03ba\u03cc\u03c3\u03bc\u03bf\u03c2.example",
+        "\u017fam@acme.example",
+    ],
+)
+def test_an_address_stays_that_of_its_own_mailbox(email):
+    assert rules.normal_email(email) == email
+
+
 @pytest.mark.parametrize("admins", ["required", "optional"])
 @pytest.mark.parametrize("providers", ["required", "optional"])
 def test_who_needs_a_second_factor_is_decided_by_role(admins, providers):
