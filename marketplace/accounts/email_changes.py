@@ -122,7 +122,7 @@ def confirm_email_change(ctx: Context, form: Form) -> bool:
             raise Gone("this link was used or has lapsed") from None
         change.done_at = tx.now
         passwords.end_sessions(tx, user)
-        links.void(tx, Purpose.SET_PASSWORD, user.id)
+        passwords.end_links(tx, user)
         record(tx, actor, "user.email_changed", user.id)
         notices.tell_owner(tx, user, "email")
         return True

@@ -18,7 +18,7 @@ from marketplace.core.errors import Gone, Invalid
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.links import Purpose
-from marketplace.notifications.service import LinkTo, notify
+from marketplace.notifications.service import LinkTo, let_links_lapse, notify
 
 LIKE_TIME = 0.15
 """Seconds that asking for a link takes at least, whether or not anybody is written to."""
@@ -109,8 +109,10 @@ def set_password(ctx: Context, form: Form) -> None:
     )
     hashed = credentials.hash_password(password)
     with ctx.transaction() as tx:
-        used = links.use(tx, Purpose.SET_PASSWORD, str(token), once=False)
-        user = queries.lock_user(tx.session, used.subject_id)
+        user = queries.lock_user(tx.session, user.id)  # before links, always
+        if user.disabled_at is not None:
+            raise Gone("this link was used or has lapsed")
+        links.use(tx, Purpose.SET_PASSWORD, str(token), once=False)
         is_first = user.password_hash is None
         replace_password(tx, actor_of(user), user, hashed)
         if not is_first:
@@ -120,13 +122,14 @@ def set_password(ctx: Context, form: Form) -> None:
 
 
 def replace_password(tx: Transaction, actor: Actor, user: User, hashed: str) -> None:
-    """Store another password's hash and end every session of its user."""
+    """Store another password's hash, end every session of its user, and every link to set one."""
     user.password_hash, user.password_is_exact = hashed, True
     end_sessions(tx, user)
     record(tx, actor, "user.password_set", user.id)
 
 
 def end_sessions(tx: Transaction, user: User, *, but: SignIn | None = None) -> int:
+    end_links(tx, user)
     """End every session of a user at once, but perhaps for one; return how many that were."""
     running = update(SignIn).where(SignIn.user_id == user.id, SignIn.ended_at.is_(None))
     if but is not None:
@@ -139,6 +142,12 @@ def checked_password(password: str, *, email: str, name: str) -> str:
     """Return the hash of a new password, or raise `Invalid`."""
     password = rules.normal_password(password)
     problems = strength.password_problems(password, email=email, name=name)
+def end_links(tx: Transaction, user: User) -> None:
+    """Let no link set a user's password that was asked for until now, sent or not. Locked."""
+    let_links_lapse(tx, Purpose.SET_PASSWORD, user.id)
+    links.void(tx, Purpose.SET_PASSWORD, user.id)
+
+
     if problems:
         raise Invalid(problems)
     return credentials.hash_password(password)

@@ -234,9 +234,10 @@ def _forget_credentials(tx: Transaction, user: User) -> None:
 
 
 def remove_user(tx: Transaction, user: User) -> None:
-    """Let a user in no more, and end every session of theirs at once. Locked."""
+    """Let a user in no more, and end every session and link of theirs at once. Locked."""
     user.disabled_at = tx.now
     passwords.end_sessions(tx, user)
+    passwords.end_links(tx, user)
 
 
 def _insert(tx: Transaction, *, actor: Actor, **values: Any) -> User | None:

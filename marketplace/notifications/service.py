@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from marketplace.core.actors import Actor
@@ -148,6 +149,27 @@ def _row(tx: Transaction, message: Message) -> dict[str, Any]:
         "channel": message.channel,
         "mailbox": caps.mailbox_to_count(tx, message.template, message.to.address, message.channel),
     }
+
+
+def let_links_lapse(tx: Transaction, purpose: Purpose, subject_id: UUID) -> None:
+    """Let no letter about this subject bring a link for this purpose any more, that has not yet.
+
+    A link is minted when its letter goes out, so what ends links has to end those of letters that
+    wait. Called before `links.void`: of a letter that goes out meanwhile, that finds the link.
+    """
+    waiting = tx.session.scalars(
+        select(Notification.id)
+        .where(
+            Notification.subject_id == subject_id,
+            Notification.link_purpose == purpose,
+            Notification.link_expires_at > tx.now,
+        )
+        .order_by(Notification.id)
+        .with_for_update()
+    ).all()
+    tx.session.execute(
+        update(Notification).where(Notification.id.in_(waiting)).values(link_expires_at=tx.now)
+    )
 
 
 PAST = {

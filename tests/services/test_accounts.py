@@ -10,7 +10,7 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from marketplace.accounts import credentials, passwords, queries, service, sessions
+from marketplace.accounts import credentials, own, passwords, queries, service, sessions
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.rules import Role
 from marketplace.core import links
@@ -18,6 +18,8 @@ from marketplace.core.errors import Conflict, Gone, Invalid, NotSignedIn
 from marketplace.core.events import Event
 from marketplace.core.forms import Form
 from marketplace.core.links import Purpose, token_hash
+from marketplace.notifications.channels import MailboxChannel
+from marketplace.notifications.delivery import deliver_due_notifications
 from marketplace.notifications.models import Notification
 from tests.conftest import STRONG
 from tests.people import PASSWORD, a_person, a_provider, an_admin, session_token
@@ -251,6 +253,21 @@ def test_a_new_password_ends_every_session_and_uses_every_link_up(ctx):
     for used in (link, earlier):
         with pytest.raises(Gone):
             passwords.set_password(ctx, Form({"token": used, "password": PASSWORD}))
+
+
+def test_no_link_that_was_asked_for_before_outlives_another_password(ctx):
+    user = a_person(ctx)
+    link, token = password_link(ctx, user), session_token(ctx, user)
+    passwords.ask_password_reset(ctx, Form({"email": user.email}))
+    form = Form({"current_password": PASSWORD, "password": NEW_PASSWORD})
+    own.change_password(ctx, sessions.actor_of_session(ctx, token), token, form)
+    with pytest.raises(Gone):
+        passwords.set_password(ctx, Form({"token": link, "password": PASSWORD}))
+    channel = MailboxChannel(secrets="a secret", public_url="https://quotes.example")
+    assert deliver_due_notifications(ctx, channel) == 1
+    with ctx.reading() as session:
+        ends = {each.template: each.state for each in session.scalars(select(Notification))}
+    assert ends == {"password_reset": "failed", "account_changed": "sent"}
 
 
 def test_a_later_link_sets_the_password_again(ctx):

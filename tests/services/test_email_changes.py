@@ -11,7 +11,9 @@ from marketplace.accounts.models import EmailChange, User
 from marketplace.core.errors import Gone, Invalid, NotSignedIn
 from marketplace.core.events import Event
 from marketplace.core.forms import Form
-from marketplace.core.links import Purpose, mint
+from marketplace.core.links import Link, Purpose, mint
+from marketplace.notifications.channels import MailboxChannel
+from marketplace.notifications.delivery import deliver_due_notifications
 from marketplace.notifications.models import Notification
 from tests.people import PASSWORD, a_person, session_token
 
@@ -80,6 +82,19 @@ def test_it_counts_once_both_addresses_have_confirmed_it_and_not_before(ctx, kim
     with pytest.raises(NotSignedIn):
         session_token(ctx, kim)
     assert service.sign_in(ctx, Form({"email": NEW, "password": PASSWORD}))
+
+
+def test_no_link_is_mailed_to_the_address_of_before_once_it_has_changed(ctx, kim):
+    ask(ctx, kim)
+    passwords.ask_password_reset(ctx, Form({"email": OLD}))  # and the mail waits
+    for side in email_changes.SIDES:
+        confirm(ctx, link(ctx, kim, side))
+    deliver_due_notifications(
+        ctx, MailboxChannel(secrets="a secret", public_url="https://quotes.example")
+    )
+    with ctx.reading() as session:
+        made = session.scalars(select(Link).where(Link.purpose == Purpose.SET_PASSWORD)).all()
+    assert made == []
 
 
 @pytest.mark.parametrize("confirmed_before", [False, True])
