@@ -1,6 +1,8 @@
 """What people do to their own account: password, second factor, sessions."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,7 +21,7 @@ from marketplace.accounts import (
 )
 from marketplace.accounts.email_changes import open_change
 from marketplace.accounts.models import EmailChange, SignIn, User
-from marketplace.accounts.proving import NOT_RIGHT, proven, require_fresh
+from marketplace.accounts.proving import NOT_RIGHT, forget_proof, proven, require_fresh
 from marketplace.accounts.sessions import SignedIn
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
@@ -125,7 +127,7 @@ def _secret_begun(ctx: Context, user_id: UUID, sealed: str) -> str | None:
 
 @dataclass(frozen=True, repr=False)
 class FactorSet:
-    """A second factor that counts from now on, with the codes for its loss, told once."""
+    """The codes for the loss of a second factor, told once, and the session as it goes on."""
 
     codes: list[str]
     signed_in: SignedIn
@@ -172,45 +174,54 @@ def remove_second_factor(ctx: Context, actor: Actor, token: str, form: Form) -> 
         return sessions.renewed(it.tx, it.session, it.user)
 
 
-def renew_recovery_codes(ctx: Context, actor: Actor, token: str, form: Form) -> list[str]:
-    """Make the recovery codes anew; earlier ones are good no more."""
+def renew_recovery_codes(ctx: Context, actor: Actor, token: str, form: Form) -> FactorSet:
+    """Make the recovery codes anew; earlier ones are good no more, and other sessions end."""
     if not own_account(ctx, actor, token).has_second_factor:
         raise Conflict("there is no second factor")
     with proven(ctx, actor, token, form) as it:
         notices.tell_owner(it.tx, it.user, "recovery_codes_made")
-        return factors.make_recovery_codes(it.tx, it.user)
+        codes = factors.make_recovery_codes(it.tx, it.user)
+        return FactorSet(codes, sessions.renewed(it.tx, it.session, it.user))
 
 
-def prove(ctx: Context, actor: Actor, token: str, form: Form) -> None:
-    """Prove once more who one is: for some minutes sessions can be ended without that."""
+def prove(ctx: Context, actor: Actor, token: str, form: Form) -> SignedIn:
+    """Prove once more who one is: with another token, nobody is asked for some minutes."""
     with proven(ctx, actor, token, form) as it:
         record(it.tx, actor, "user.proved", it.user.id)
+        return sessions.proved(it.tx, it.session, it.user)
 
 
-def end_session(
-    ctx: Context, actor: Actor, token: str, form: Form | None, *, session_id: UUID | None
-) -> int:
+@contextmanager
+def proved_for(ctx: Context, actor: Actor, token: str, form: Form) -> Iterator[None]:
+    """Prove once more who one is for what happens inside, and for nothing after it."""
+    with proven(ctx, actor, token, form) as it:
+        record(it.tx, actor, "user.proved", it.user.id)
+        it.session.proved_at = it.tx.now
+    try:
+        yield
+    finally:
+        forget_proof(ctx, token)
+
+
+def end_session(ctx: Context, actor: Actor, token: str, *, session_id: UUID | None) -> int:
     """End one other session of one's own, or all others; return how many.
 
-    One's present session ends by signing out. Without a `form` that proves it, who has not proved
-    a moment ago who they are is refused.
+    One's present session ends by signing out. Who has not proved a moment ago who they are is
+    refused.
     """
-    if form is None:
-        require_fresh(ctx, token)
-        form = Form({})
-    with proven(ctx, actor, token, form, if_long_ago=True) as it:
+    require_fresh(ctx, token)
+    with ctx.transaction() as tx:
+        user, own = sessions.locked_person(tx, actor), sessions.own_session(tx, actor, token)
         if session_id is None:
-            ended = passwords.end_sessions(it.tx, it.user, but=it.session)
+            ended = passwords.end_sessions(tx, user, but=own)
         else:
             found = [
                 each
-                for each in sessions.running_sessions(
-                    it.tx.session, it.user.id, it.tx.policy, now=it.tx.now
-                )
+                for each in sessions.running_sessions(tx.session, user.id, tx.policy, now=tx.now)
                 if each.id == session_id
             ]
             if not found:
                 raise NotFound("there is no such session")
-            found[0].ended_at, ended = it.tx.now, 1
-        record(it.tx, actor, "user.sessions_ended", it.user.id, sessions=ended)
+            found[0].ended_at, ended = tx.now, 1
+        record(tx, actor, "user.sessions_ended", user.id, sessions=ended)
         return ended

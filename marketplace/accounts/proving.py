@@ -11,6 +11,7 @@ from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import FieldError, Invalid, NotSignedIn, ProofNeeded
 from marketplace.core.forms import Form
+from marketplace.core.links import token_hash
 
 NOT_RIGHT = "is not right"
 
@@ -35,26 +36,22 @@ def proven(
     form: Form,
     *,
     more: Sequence[FieldError] = (),
-    if_long_ago: bool = False,
 ) -> Iterator[Proven]:
     """Check `current_password`, and `totp` of who has a second factor; then open a transaction.
 
-    Everything that is wrong is named together (`more` included), and then no code is used up. With
-    `if_long_ago` whoever proved it within `Policy.proof_lasts` is asked for neither. Wrong ones are
-    counted, and there is a wait between them as between sign-ins.
+    Everything that is wrong is named together (`more` included), and then no code is used up. Wrong
+    ones are counted, and there is a wait between them as between sign-ins: for each session by
+    itself, so that whoever guesses at one that was left open keeps its owner at another from
+    nothing.
+
+    It is proved for what follows, and for nothing later: only with another token does a proof last
+    (`sessions.renewed`, `sessions.proved`), or whoever has stolen the one of now would have it too.
     """
     with ctx.reading() as session:
         row = sessions.session_of(session, token, ctx.policy, now=ctx.clock())
         user = None if row is None else session.get(User, row.user_id)
     if row is None or user is None or user.id != actor.id or user.password_hash is None:
         raise NotSignedIn("please sign in")
-    if if_long_ago and is_fresh(row, ctx):
-        form.accept(more)
-        with ctx.transaction() as tx:
-            yield Proven(
-                tx, sessions.locked_person(tx, actor), sessions.own_session(tx, actor, token)
-            )
-        return
     problems = [*form.problems, *more]
     given = form.values.get("current_password")
     if not form.is_sound("current_password"):
@@ -75,14 +72,20 @@ def proven(
             code = form.values.get("totp")
             if locked.has_second_factor and not factors.use_code(tx, locked, code, ctx.seal):
                 raise NotProven([FieldError("/totp", NOT_RIGHT)])
-            own = sessions.own_session(tx, actor, token)
-            own.proved_at = tx.now
-            yield Proven(tx, locked, own)
+            yield Proven(tx, locked, sessions.own_session(tx, actor, token))
 
 
 def is_fresh(row: SignIn, ctx: Context) -> bool:
     """Return whether whoever holds this session proved a moment ago who they are."""
     return row.proved_at is not None and ctx.clock() - row.proved_at < ctx.policy.proof_lasts
+
+
+def forget_proof(ctx: Context, token: str) -> None:
+    """Let whoever holds this session be asked again, the next time that it matters."""
+    with ctx.transaction() as tx:
+        row = tx.session.get(SignIn, token_hash(token), with_for_update=True)
+        if row is not None:
+            row.proved_at = None
 
 
 def require_fresh(ctx: Context, token: str) -> None:

@@ -61,8 +61,16 @@ def begin_session(tx: Transaction, user: User, device: Device | None) -> SignedI
 def renewed(tx: Transaction, row: SignIn, user: User) -> SignedIn:
     """Give a session another token, and end every other one of its user: their rights changed."""
     passwords.end_sessions(tx, user, but=row)
+    return proved(tx, row, user)
+
+
+def proved(tx: Transaction, row: SignIn, user: User) -> SignedIn:
+    """Give a session whose owner proved who they are another token (ASVS 7.2.4): that is theirs.
+
+    Whoever holds the one of before is out, instead of being taken for who gave the password.
+    """
     token = links.new_token("session")
-    row.token_hash = links.token_hash(token)
+    row.token_hash, row.proved_at = links.token_hash(token), tx.now
     return SignedIn(token, row.expires_at, user, _is_unfinished(user, tx.policy))
 
 

@@ -106,7 +106,7 @@ def _as_contact(provider: Provider | None, me: User) -> Json | None:
 
 
 def erase_account(ctx: Context, actor: Actor, token: str) -> None:
-    """Forget who somebody is that has just proved to be it (`own.prove`); or raise.
+    """Forget who somebody is that has just proved to be it (`own.proved_for`); or raise.
 
     `Conflict` where they are the last owner of a provider that is or was verified, or the last
     administrator: they hand over first, or the provider leaves. What they did stays under an id.

@@ -180,8 +180,13 @@ def test_a_recovery_code_signs_in_once_and_its_owner_is_told(ctx, armed):
 
 
 def test_codes_that_are_made_anew_take_the_place_of_all(ctx, armed):
-    fresh = own.renew_recovery_codes(ctx, armed.me, armed.token, armed.proof(armed.code()))
+    elsewhere = sign_in(ctx, armed.user, armed.code()).token
+    made = own.renew_recovery_codes(ctx, armed.me, armed.token, armed.proof(armed.code()))
+    fresh = made.codes
     assert not set(fresh) & set(armed.codes)
+    assert sessions.actor_of_session(ctx, elsewhere) is None
+    assert sessions.actor_of_session(ctx, armed.token) is None
+    assert sessions.actor_of_session(ctx, made.signed_in.token).id == armed.user.id
     with pytest.raises(NotSignedIn):
         sign_in(ctx, armed.user, armed.codes[0])
     assert sign_in(ctx, armed.user, fresh[0])
@@ -289,7 +294,8 @@ def test_the_command_line_gives_an_administrator_another_and_ends_what_runs(ctx,
 
 
 def test_every_change_of_it_leaves_an_event_without_its_secret(ctx, armed):
-    own.renew_recovery_codes(ctx, armed.me, armed.token, armed.proof(armed.code()))
+    made = own.renew_recovery_codes(ctx, armed.me, armed.token, armed.proof(armed.code()))
+    armed.token = made.signed_in.token
     sign_in(ctx, armed.user, armed.code())
     own.remove_second_factor(ctx, armed.me, armed.token, armed.proof(armed.code()))
     with ctx.reading() as session:

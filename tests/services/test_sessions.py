@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from marketplace.accounts import devices, own, passwords, service, sessions
+from marketplace.accounts import devices, email_changes, own, passwords, service, sessions
 from marketplace.accounts.models import SignIn
 from marketplace.core.actors import Actor, Kind
 from marketplace.core.context import Origin
-from marketplace.core.errors import Invalid, NotAllowed, NotFound, NotSignedIn
+from marketplace.core.errors import Conflict, Invalid, NotAllowed, NotFound, NotSignedIn
 from marketplace.core.events import Event
 from marketplace.core.forms import Form
 from marketplace.core.policy import Policy
@@ -126,11 +126,11 @@ def test_one_session_or_all_others_are_ended_by_their_owner(ctx, three):
     _user, tokens = three
     me = actor(ctx, tokens[2])
     second = sessions.own_sessions(ctx, me)[1]
-    assert own.end_session(ctx, me, tokens[2], None, session_id=second.id) == 1
+    assert own.end_session(ctx, me, tokens[2], session_id=second.id) == 1
     assert running(ctx, tokens) == [True, False, True]
     with pytest.raises(NotFound):
-        own.end_session(ctx, me, tokens[2], None, session_id=second.id)
-    assert own.end_session(ctx, me, tokens[2], None, session_id=None) == 1
+        own.end_session(ctx, me, tokens[2], session_id=second.id)
+    assert own.end_session(ctx, me, tokens[2], session_id=None) == 1
     assert running(ctx, tokens) == [False, False, True]
 
 
@@ -139,9 +139,9 @@ def test_nobody_ends_the_session_of_another(ctx, three):
     theirs = sessions.own_sessions(ctx, actor(ctx, tokens[0]))[0]
     stranger = session_token(ctx, a_person(ctx, "lee@wattle.example"))
     with pytest.raises(NotFound):
-        own.end_session(ctx, actor(ctx, stranger), stranger, None, session_id=theirs.id)
+        own.end_session(ctx, actor(ctx, stranger), stranger, session_id=theirs.id)
     with pytest.raises(NotSignedIn):
-        own.end_session(ctx, actor(ctx, tokens[0]), stranger, None, session_id=theirs.id)
+        own.end_session(ctx, actor(ctx, tokens[0]), stranger, session_id=theirs.id)
     assert running(ctx, tokens) == [True] * 3
 
 
@@ -150,13 +150,30 @@ def test_ten_minutes_after_signing_in_it_has_to_be_proved_again(ctx, three, cloc
     me = actor(ctx, tokens[0])
     clock.advance(minutes=10)
     with pytest.raises(NotAllowed, match="proof"):
-        own.end_session(ctx, me, tokens[0], None, session_id=None)
+        own.end_session(ctx, me, tokens[0], session_id=None)
     with pytest.raises(Invalid):
-        own.end_session(ctx, me, tokens[0], Form({"current_password": "no"}), session_id=None)
+        own.prove(ctx, me, tokens[0], Form({"current_password": "no"}))
     assert running(ctx, tokens) == [True] * 3
-    own.prove(ctx, me, tokens[0], Form({"current_password": PASSWORD}))
-    own.end_session(ctx, me, tokens[0], None, session_id=None)
+    tokens[0] = own.prove(ctx, me, tokens[0], Form({"current_password": PASSWORD})).token
+    own.end_session(ctx, me, tokens[0], session_id=None)
     assert running(ctx, tokens) == [True, False, False]
+
+
+def test_whoever_stole_a_token_is_not_taken_for_who_gave_the_password(ctx, three, clock):
+    _user, tokens = three
+    stolen, me = tokens[0], actor(ctx, tokens[0])
+    clock.advance(minutes=10)
+    email = {"email": "kim.reyes@harbour.example", "current_password": PASSWORD}
+    email_changes.ask_email_change(ctx, me, stolen, Form(email))
+    with pytest.raises(NotAllowed, match="proof"):
+        own.end_session(ctx, me, stolen, session_id=None)
+    with pytest.raises(Conflict), own.proved_for(ctx, me, stolen, Form({**email})):
+        raise Conflict("you are the last one")
+    with pytest.raises(NotAllowed, match="proof"):
+        own.end_session(ctx, me, stolen, session_id=None)
+    proved = own.prove(ctx, me, stolen, Form({"current_password": PASSWORD}))
+    assert running(ctx, [stolen, proved.token, *tokens[1:]]) == [False, True, True, True]
+    assert own.end_session(ctx, me, proved.token, session_id=None) == 2
 
 
 def test_an_administrator_signs_somebody_out_everywhere_and_nobody_else_does(ctx, three):

@@ -197,9 +197,9 @@ class Removal(MethodView):
 @blp.route("/recovery-codes")
 class RecoveryCodes(MethodView):
     @blp.arguments(ProvenIn)
-    @blp.response(200, RecoveryCodesSchema)
+    @blp.response(200, FactorSetSchema)
     @blp.alt_response(409, description="There is no second factor")
     def post(self, form: Form) -> dict[str, Any]:
-        """Make the recovery codes anew; earlier ones are good no more."""
-        codes = own.renew_recovery_codes(current_context(), current_actor(), own_token(), form)
-        return {"recovery_codes": codes}
+        """Make the recovery codes anew: every other session ends, and this one has a new token."""
+        made = own.renew_recovery_codes(current_context(), current_actor(), own_token(), form)
+        return {"recovery_codes": made.codes, "session": made.signed_in}

@@ -63,5 +63,5 @@ class Account(MethodView):
 def prove_and(act: Callable[[Context, Actor, str], None], form: Form) -> None:
     """Do what takes a proof just given: by the password, and by a code where there is one."""
     ctx, actor, token = current_context(), current_actor(), own_token()
-    own.prove(ctx, actor, token, form)
-    act(ctx, actor, token)
+    with own.proved_for(ctx, actor, token, form):
+        act(ctx, actor, token)

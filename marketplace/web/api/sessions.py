@@ -124,7 +124,7 @@ class OwnSessions(MethodView):
 
         Within ten minutes of signing in, or of `POST /sessions/proof`; later that is refused.
         """
-        end(None, None)
+        end(None)
 
 
 @own.route("/<uuid:session_id>")
@@ -132,16 +132,16 @@ class OneSession(MethodView):
     @own.response(204)
     def delete(self, session_id: UUID) -> None:
         """End another session of one's own; see there about when."""
-        end(None, session_id)
+        end(session_id)
 
 
 @own.route("/proof")
 class Proof(MethodView):
     @own.arguments(ProofSchema)
-    @own.response(204)
-    def post(self, form: Form) -> None:
-        """Prove once more who one is, to end sessions for the next ten minutes."""
-        account.prove(current_context(), current_actor(), own_token(), form)
+    @own.response(200, SessionSchema)
+    def post(self, form: Form) -> SignedIn:
+        """Prove once more who one is, for ten minutes: this session has a new token from now on."""
+        return account.prove(current_context(), current_actor(), own_token(), form)
 
 
 def running() -> list[dict[str, Any]]:
@@ -153,11 +153,9 @@ def running() -> list[dict[str, Any]]:
     ]
 
 
-def end(form: Form | None, session_id: UUID | None) -> None:
+def end(session_id: UUID | None) -> None:
     """End one session of whoever asks, or all but theirs."""
-    account.end_session(
-        current_context(), current_actor(), own_token(), form, session_id=session_id
-    )
+    account.end_session(current_context(), current_actor(), own_token(), session_id=session_id)
 
 
 @leaving.route("/current")

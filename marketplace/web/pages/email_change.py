@@ -1,6 +1,6 @@
 """Another address to sign in by: asked for when signed in, answered by the links in mails."""
 
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
@@ -13,7 +13,7 @@ from marketplace.web.auth import current_actor, current_context, own_token
 from marketplace.web.pages import tokens
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.own_account import own_account
-from marketplace.web.pages.sign_in import to_sign_in, wait_a_while
+from marketplace.web.pages.sign_in import leave, to_sign_in, wait_a_while
 from marketplace.web.requests import load
 
 asking = Blueprint("email_change", __name__, url_prefix="/account/email")
@@ -105,7 +105,7 @@ def confirm() -> Page:
         return _lapsed()
     tokens.forget(Purpose.EMAIL_NEW, token)
     if is_done:
-        session.clear()
+        leave()
         flash(_("Your address is changed. Please sign in with the new one."))
         return redirect(url_for("sign_in.form"), 303)
     return render_template("email_change_half.html")
@@ -121,7 +121,7 @@ def stop() -> Page:
         )
     except (Gone, Invalid):
         return _lapsed()
-    session.clear()
+    leave()
     flash(_("It is stopped, and your account is signed out everywhere. Set a new password now."))
     return redirect(url_for("sign_in.forgot"), 303)
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
@@ -69,9 +69,13 @@ def end_one(session_id: UUID) -> Page:
 
 
 def _end(session_id: UUID | None) -> Page:
+    ctx = current_context()
     sent = read(ProofSchema(), request.form)
     try:
-        end(load(ProofSchema(), sent.data), session_id)
+        if not proving.is_fresh(own_account().session, ctx):
+            form = load(ProofSchema(), sent.data)
+            keep(own.prove(ctx, current_actor(), own_token(), form))
+        end(session_id)
     except Invalid as refused:
         return show(Filled(LABELS).wrong(refused.errors)), 422
     except TooManyAttempts as refused:
@@ -106,7 +110,7 @@ def change_password() -> Page:
 
 def keep(renewed: SignedIn) -> None:
     """Keep the new token of this browser's session."""
-    session[SESSION_TOKEN] = renewed.token
+    session[SESSION_TOKEN] = g.token = renewed.token
 
 
 def _password(form: Filled) -> str:
@@ -119,7 +123,7 @@ def renew_codes() -> Page:
     ctx, actor, token = current_context(), current_actor(), own_token()
     sent = read(ProvenIn(), request.form)
     try:
-        codes = own.renew_recovery_codes(ctx, actor, token, load(ProvenIn(), sent.data))
+        made = own.renew_recovery_codes(ctx, actor, token, load(ProvenIn(), sent.data))
     except Invalid as refused:
         return _codes(Filled(LABELS).wrong(refused.errors)), 422
     except TooManyAttempts as refused:
@@ -127,7 +131,8 @@ def renew_codes() -> Page:
     except Conflict as refused:
         flash(sentence(refused), "problem")
         return redirect(url_for("own_account.own_page"), 303)
-    return render_template("recovery_codes.html", codes=codes)
+    keep(made.signed_in)
+    return render_template("recovery_codes.html", codes=made.codes)
 
 
 @pages.get("/recovery-codes")

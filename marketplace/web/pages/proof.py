@@ -9,7 +9,7 @@ from marketplace.core.texts import N_
 from marketplace.web.api.account import ProvenIn
 from marketplace.web.auth import current_actor, current_context, own_token
 from marketplace.web.pages.forms import Filled, read
-from marketplace.web.pages.own_account import own_account
+from marketplace.web.pages.own_account import keep, own_account
 from marketplace.web.pages.sign_in import (
     local,
     page_of_form,
@@ -40,7 +40,9 @@ def prove() -> Page:
     sent = read(ProvenIn(), request.form)
     onward, left = request.form.get("next", ""), request.form.get("left", "")
     try:
-        own.prove(current_context(), current_actor(), own_token(), load(ProvenIn(), sent.data))
+        keep(
+            own.prove(current_context(), current_actor(), own_token(), load(ProvenIn(), sent.data))
+        )
     except Invalid as refused:
         return _show(Filled(LABELS).wrong(refused.errors), onward, left), 422
     except TooManyAttempts as refused:

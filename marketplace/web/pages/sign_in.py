@@ -88,7 +88,7 @@ def sign_in() -> Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
     # A fresh session: nothing that was put into this browser's cookie before stays.
     onward = local(request.form.get("next", "")) or url_for(HOME[begun.user.role])
     left = unsealed(request.form.get("left", ""))
-    session.clear()
+    leave()
     session[SESSION_TOKEN] = begun.token
     session["role"] = str(begun.user.role)
     session["kind"] = _kind_of(begun.user)
@@ -247,10 +247,6 @@ def sign_out() -> Response:
         actor = sessions.actor_of_session(ctx, token) or ANYBODY
         sessions.sign_out(ctx, actor, token)
     session.clear()
-    flash(_("You are signed out."))
-    answer = redirect(url_for("sign_in.form"), 303)
-    answer.headers["Clear-Site-Data"] = LEFT_BEHIND
-    return answer
 
 
 @pages.get("/forgot-password")
@@ -262,6 +258,15 @@ def forgot() -> str:
 def ask_reset() -> Response | tuple[str, int]:
     """Mail a link, if anybody signs in with the address; the page never tells whether."""
     sent = read(NewPasswordResetSchema(), request.form)
+    leave()
+    flash(_("You are signed out."))
+    answer = redirect(url_for("sign_in.form"), 303)
+    answer.headers["Clear-Site-Data"] = LEFT_BEHIND
+    return answer
+
+
+def leave() -> None:
+    """End the session of this browser, if it has one, and forget all else that it brought along."""
     try:
         passwords.ask_password_reset(current_context(), load(NewPasswordResetSchema(), sent.data))
     except Invalid as refused:
@@ -306,7 +311,7 @@ def set_password() -> Response | str | tuple[str, int]:
         return _new_password(token, Filled(LABELS).wrong(refused.errors)), 422
     except Gone:
         return _lapsed(token)
-    session.clear()
+    leave()
     flash(_("Your password is set. Please sign in with it."))
     return redirect(url_for("sign_in.form"), 303)
 
