@@ -60,26 +60,36 @@ def mark_of(user_id: UUID, device: Device) -> bytes:
     return token_hash(f"{user_id} {device.mark}")
 
 
-def note_device(tx: Transaction, user: User, device: Device) -> None:
-    """Remember what a user signed in with; tell them if it is new, but for their first. Locked."""
+def remember_device(tx: Transaction, user: User, device: Device) -> bool:
+    """Remember what a user signs in with; return whether it is new. Locked."""
     mark = mark_of(user.id, device)
     known = tx.session.get(KnownDevice, (user.id, mark))
     if known is not None:
         known.last_used_at = tx.now
-        return
-    others = select(KnownDevice.user_id).where(KnownDevice.user_id == user.id).limit(1)
-    is_first = tx.session.scalar(others) is None
+        return False
     tx.session.add(
         KnownDevice(user_id=user.id, mark_hash=mark, first_used_at=tx.now, last_used_at=tx.now)
     )
-    if not is_first:
-        notify(
-            tx,
-            "signed_in_elsewhere",
-            notices.owner(tx, user),
-            user.id,
-            occasion=mark.hex(),
-            path="/forgot-password",
-            device=device.described,
-            at=tx.now,
-        )
+    return True
+
+
+def note_device(tx: Transaction, user: User, device: Device) -> None:
+    """Remember what a user signed in with; tell them if it is new, but for their first. Locked."""
+    if not remember_device(tx, user, device):
+        return
+    mark = mark_of(user.id, device)
+    others = select(KnownDevice.user_id).where(
+        KnownDevice.user_id == user.id, KnownDevice.mark_hash != mark
+    )
+    if tx.session.scalar(others.limit(1)) is None:
+        return
+    notify(
+        tx,
+        "signed_in_elsewhere",
+        notices.owner(tx, user),
+        user.id,
+        occasion=mark.hex(),
+        path="/forgot-password",
+        device=device.described,
+        at=tx.now,
+    )

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import update
 
 from marketplace.accounts import credentials, notices, queries, rules, strength, throttling
+from marketplace.accounts.devices import Device, remember_device
 from marketplace.accounts.models import SignIn, User
 from marketplace.accounts.rules import Role
 from marketplace.core import links
@@ -89,10 +90,11 @@ def mail_link(
     )
 
 
-def set_password(ctx: Context, form: Form) -> None:
+def set_password(ctx: Context, form: Form, device: Device | None = None) -> None:
     """Use a set-password link up, and end every session of its user; or raise `Gone`.
 
-    A password that is refused uses nothing up.
+    A password that is refused uses nothing up. The `device` is known from then on: whoever reads
+    the mail is the owner, and signs in from there next, whoever guesses elsewhere meanwhile.
     """
     token, password = form.values.get("token"), form.values.get("password")
     if token is None or password is None:
@@ -117,6 +119,8 @@ def set_password(ctx: Context, form: Form) -> None:
         replace_password(tx, actor_of(user), user, hashed)
         if not is_first:
             notices.tell_owner(tx, user, "password")
+        if device is not None:
+            remember_device(tx, user, device)
     with ctx.reading() as session:
         throttling.forgive(ctx, session, user)
 

@@ -58,7 +58,7 @@ def proven(
         raise Invalid(problems)
     if given is None:
         raise Invalid([*problems, FieldError("/current_password", "is required")])
-    with throttling.attempt(ctx, f"proof {user.id}"):
+    with throttling.attempt(ctx, f"proof {row.id or user.id}"):
         if not credentials.is_password(
             rules.normal_password(str(given)), user.password_hash, is_exact=user.password_is_exact
         ):

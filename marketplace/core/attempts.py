@@ -80,7 +80,7 @@ class Attempts:
             if count:
                 self._memory[name] = (count - 1, last_at)
 
-        self._either(lambda: self._redis.hincrby(name, "n", -1), remember)
+        self._either(lambda: self._redis.eval(_TAKE_BACK, 1, name), remember)
 
     def forget(self, key: str) -> None:
         """Count from nothing again."""
@@ -99,6 +99,12 @@ class Attempts:
                 return answer
         with self._lock:
             return remember()
+
+
+_TAKE_BACK = """
+if redis.call('hexists', KEYS[1], 'n') == 1 then redis.call('hincrby', KEYS[1], 'n', -1) end
+"""
+"""What was forgotten meanwhile is not begun anew: it would count as less than nothing for ever."""
 
 
 def _name(key: str) -> str:

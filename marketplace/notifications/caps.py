@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     Text,
     Uuid,
+    and_,
     any_,
     bindparam,
     func,
@@ -27,7 +28,13 @@ from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Transaction
 from marketplace.core.direct import Direct
 from marketplace.core.events import record_each
-from marketplace.notifications.mailboxes import OVER_CAP, asked_by, mailbox_of, templates_of
+from marketplace.notifications.mailboxes import (
+    HOURLY,
+    OVER_CAP,
+    asked_by,
+    mailbox_of,
+    templates_of,
+)
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationState, Way
 
@@ -53,7 +60,10 @@ _HOLD_BACK = Direct(
     update(_mails)
     .where(
         _mails.c.id == bindparam("its_id", type_=Uuid()),
-        or_(_as_many("an_hour_ago", "per_hour"), _as_many("a_day_ago", "per_day")),
+        or_(
+            _as_many("an_hour_ago", "per_hour"),
+            and_(_as_many("a_day_ago", "per_day"), _as_many("an_hour_ago", "anyway")),
+        ),
     )
     .values(state=NotificationState.SUPPRESSED, last_error=OVER_CAP)
     .returning(_mails.c.id)
@@ -88,6 +98,7 @@ def hold_back(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
             "per_hour": tx.policy.mails_asked_per_hour,
             "a_day_ago": tx.now - DAY,
             "per_day": tx.policy.mails_asked_per_day,
+            "anyway": 1 if asked in HOURLY else 0,
         }
         held = {each.id: {"reason": "cap"} for each in _HOLD_BACK.rows(tx.session, values)}
         record_each(tx, SYSTEM, "notification.suppressed", held)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from marketplace.accounts import credentials, passwords, queries, strength
 from marketplace.accounts import rules as signing_in
 from marketplace.accounts import service as accounting
+from marketplace.accounts.devices import Device, remember_device
 from marketplace.accounts.models import User
 from marketplace.core import consents, links
 from marketplace.core.actors import Actor, Kind, Right, TeamRole
@@ -199,10 +200,10 @@ def inviting(session: Session, invitation: TeamInvitation) -> str:
     return session.get_one(Provider, invitation.provider_id).name
 
 
-def join_team(ctx: Context, form: Form) -> None:
+def join_team(ctx: Context, form: Form, device: Device | None = None) -> None:
     """Take an invitation up by choosing a password; or raise `Gone`, or `Conflict`.
 
-    A password that is refused uses nothing up.
+    A password that is refused uses nothing up. The `device` is known from then on.
     """
     values = form.accept()
     token, password = values["token"], signing_in.normal_password(values["password"])
@@ -227,6 +228,8 @@ def join_team(ctx: Context, form: Form) -> None:
             raise Conflict("this address signs in for another organisation by now")
         me = passwords.actor_of(user)
         passwords.replace_password(tx, me, user, hashed)
+        if device is not None:
+            remember_device(tx, user, device)
         tx.session.delete(current)
         consents.agree(tx, Whose.USER, user.id, Agreed.PROVIDER_TERMS)
         record(tx, me, "provider.member_joined", provider.id, user=str(user.id))

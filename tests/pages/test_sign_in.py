@@ -3,7 +3,10 @@
 import random
 
 import pytest
+from sqlalchemy import select
 
+from marketplace.accounts import devices, sessions
+from marketplace.accounts.models import KnownDevice
 from tests.pages.browser import Browser
 from tests.pages.steps import held_by
 from tests.people import PASSWORD, a_person
@@ -96,6 +99,32 @@ def test_a_session_that_was_ended_elsewhere_leads_to_the_sign_in_page(ctx, make,
     other.open("/portal")
     other.send("/sign-out")
     assert provider.open("/portal").at == "/sign-in?next=/portal"
+
+
+def test_signing_in_again_ends_what_this_browser_was_signed_in_by(ctx, browser):
+    person = a_person(ctx)
+    visitor = browser()
+    tokens = []
+    for _ in range(2):
+        visitor.open("/sign-in")
+        visitor.send("/sign-in", email=person.email, password=PASSWORD)
+        with visitor.client.session_transaction() as session:
+            tokens.append(session["sign_in"])
+    who = [sessions.actor_of_session(ctx, each) for each in tokens]
+    assert [each is not None for each in who] == [False, True]
+
+
+def test_whoever_sets_a_password_by_the_link_is_known_in_that_browser(ctx, browser, link_to):
+    person = a_person(ctx)
+    visitor = browser()
+    visitor.open("/forgot-password")
+    visitor.send("forgot-password", email=person.email)
+    visitor.open(link_to(person.email, "set-password"))
+    visitor.send("set-password", password="a slow green tram")
+    mine = devices.browser(visitor.client.get_cookie("device").value, "")
+    with ctx.reading() as session:
+        known = session.scalars(select(KnownDevice.mark_hash)).all()
+    assert known == [devices.mark_of(person.id, mine)]
 
 
 def test_a_browser_that_is_new_is_told_of_and_one_that_comes_back_is_not(ctx, browser, link_to):

@@ -90,6 +90,19 @@ def test_fifty_resets_mail_four_links_and_forms_do_not_use_them_up(
     assert templates.count("confirm_request") == 4
 
 
+def test_whoever_fills_the_day_up_keeps_no_owner_from_a_link_that_is_good(
+    capped, make, clock, ctx, monkeypatch
+):
+    monkeypatch.setattr(passwords, "LIKE_TIME", 0.0)
+    a_person(ctx, VICTIM)
+    for _ in range(12 * 6):
+        passwords.ask_password_reset(capped, Form({"email": VICTIM}))
+        sent = [each for each in mails(make) if each.template == "password_reset"]
+        assert max(each.link_expires_at for each in sent) > clock.now
+        clock.advance(minutes=10)
+    assert 10 < len(sent) <= 4 * 2 + 2 + 10
+
+
 def test_what_is_owed_to_whoever_confirmed_is_never_held_back(capped, make):
     receipts = [send_form(capped, n) for n in range(8)]
     lead = make.lead_called(receipts[-1].reference)

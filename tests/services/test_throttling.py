@@ -140,6 +140,44 @@ def test_a_session_does_not_help_to_guess_its_owners_password(throttled, clock):
     assert guess(PASSWORD).user.id == user.id
 
 
+def test_a_new_password_by_the_link_makes_this_browser_known_whoever_goes_on_guessing(throttled):
+    user, mine = a_person(throttled), devices.browser("new", FIREFOX)
+    with throttled.transaction() as tx:
+        link = links.mint(
+            tx, links.Purpose.SET_PASSWORD, user.id, expires_at=tx.now + timedelta(hours=1)
+        )
+    new = "a slow green tram"
+    passwords.set_password(throttled, Form({"token": link, "password": new}), mine)
+    for _ in range(9):
+        knock(throttled, user.email)
+    assert knock(throttled, user.email, new) == 60
+    assert knock(throttled, user.email, new, mine) == "in"
+
+
+def test_whoever_guesses_at_a_session_left_open_keeps_its_owner_from_nothing(throttled):
+    user = a_person(throttled)
+    left_open, mine = session_token(throttled, user), session_token(throttled, user)
+
+    def guess(token, current):
+        me = sessions.actor_of_session(throttled, token)
+        return own.prove(throttled, me, token, Form({"current_password": current}))
+
+    for _ in range(5):
+        with pytest.raises(Invalid):
+            guess(left_open, "not the password")
+    with pytest.raises(TooManyAttempts):
+        guess(left_open, PASSWORD)
+    assert guess(mine, PASSWORD).user.id == user.id
+
+
+def test_a_count_that_was_forgotten_meanwhile_is_not_taken_back(installation):
+    attempts = Attempts(installation.redis)
+    attempts.add("kim", now=datetime(2026, 11, 23, tzinfo=UTC), forget_after=timedelta(1))
+    attempts.forget("kim")
+    attempts.take_back("kim")
+    assert list(installation.redis.scan_iter("attempts:*")) == []
+
+
 def test_without_limits_nothing_waits(ctx):
     assert [knock(ctx, "nobody@harbour.example") for _ in range(8)] == ["wrong"] * 8
 

@@ -179,4 +179,5 @@ class PasswordResets(MethodView):
     @blp.alt_response(410, description="The link was used or has lapsed")
     def put(self, form: Form) -> None:
         """Set a new password by the token of a link; every session of its user ends."""
-        passwords.set_password(current_context(), form)
+        device = devices.program(request.headers.get("User-Agent", ""))
+        passwords.set_password(current_context(), form, device)

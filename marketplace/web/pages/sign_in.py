@@ -9,6 +9,7 @@ from flask import (
     Blueprint,
     current_app,
     flash,
+    g,
     make_response,
     redirect,
     render_template,
@@ -72,12 +73,10 @@ def sign_in() -> Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
     sent = read(NewSessionSchema(), request.form)
     typed = {"email": sent.typed.get("email", [])}
     filled = Filled(LABELS, typed)
-    token = (cookies.read(DEVICE) or "")[:100] or links.new_token("device")
-    device = devices.browser(token, request.headers.get("User-Agent", ""))
     try:
         form = load(NewSessionSchema(), sent.data)
         with watched_sign_in(form):
-            begun = service.sign_in(current_context(), form, device)
+            begun = service.sign_in(current_context(), form, _device())
     except Invalid as refused:
         return _form(filled.wrong(refused.errors)), 422
     except TooManyAttempts as refused:
@@ -97,9 +96,21 @@ def sign_in() -> Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
         if left is None
         else make_response(render_template("go_on.html", left=left, onward=onward))
     )
+    return _known_again(answer)
+
+
+def _device() -> devices.Device:
+    """Return this browser, which is given a name of its own where it has none yet."""
+    if "device" not in g:
+        g.device = (cookies.read(DEVICE) or "")[:100] or links.new_token("device")
+    return devices.browser(g.device, request.headers.get("User-Agent", ""))
+
+
+def _known_again(answer: Response) -> Response:
+    """Let this browser say its name the next time."""
     answer.set_cookie(
         cookies.called(DEVICE),
-        token,
+        g.device,
         max_age=A_YEAR,
         secure=current_app.config["SESSION_COOKIE_SECURE"],
         httponly=True,
@@ -306,14 +317,14 @@ def set_password() -> Response | str | tuple[str, int]:
     sent = {"token": token, "password": request.form.get("password", "")}
     act = team.join_team if _is_invitation(token) else passwords.set_password
     try:
-        act(current_context(), load(PasswordSchema(), sent))
+        act(current_context(), load(PasswordSchema(), sent), _device())
     except Invalid as refused:
         return _new_password(token, Filled(LABELS).wrong(refused.errors)), 422
     except Gone:
         return _lapsed(token)
     leave()
     flash(_("Your password is set. Please sign in with it."))
-    return redirect(url_for("sign_in.form"), 303)
+    return _known_again(redirect(url_for("sign_in.form"), 303))
 
 
 def _is_invitation(token: str) -> bool:
