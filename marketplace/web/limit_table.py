@@ -36,6 +36,9 @@ class Line:
     without_redis: WithoutRedis
     why: str
     """Why it is open or closed without Redis; of what is not counted at all, why not."""
+    by_person: bool = False
+    """Whether each of a provider's people is counted alone: no colleague, and no software of theirs
+    that runs wild or was stolen, keeps an owner from shutting it out."""
 
     @property
     def is_exempt(self) -> bool:
@@ -69,6 +72,14 @@ _PASSWORD = Line(
     "20 per minute; 120 per hour",
     OPEN,
     "the link holds 128 random bits; what it costs, one slow hash, is bounded by the threads",
+    by_person=True,
+)
+_SHUT = Line(
+    "shutting out",
+    "60 per minute",
+    OPEN,
+    "a key or a session that somebody has stolen must end at once",
+    by_person=True,
 )
 _LINK_ASKED = Line(
     "links asked for",
@@ -157,7 +168,7 @@ WRITES = Line(
 )
 """Everything that changes something and has no line of its own."""
 
-READS = Line("reads", "600 per minute", OPEN, "pages must show")
+READS = Line("reads", "600 per minute", OPEN, "pages must show", by_person=True)
 """Everything else."""
 
 AT_THE_DOOR = Line(
@@ -195,12 +206,29 @@ LIMITS: Mapping[tuple[str, str], Line] = {
     ("POST", "/account/proof"): _PASSWORD,
     ("PUT", "/api/v1/account/second-factor"): _PASSWORD,
     ("POST", "/account/second-factor"): _PASSWORD,
+    ("POST", "/api/v1/account/second-factor/removal"): _PASSWORD,
+    ("POST", "/account/second-factor/remove"): _PASSWORD,
+    ("POST", "/api/v1/account/recovery-codes"): _PASSWORD,
+    ("POST", "/account/recovery-codes"): _PASSWORD,
+    ("POST", "/account/sessions/end"): _PASSWORD,
+    ("POST", "/account/sessions/<uuid:session_id>/end"): _PASSWORD,
+    ("DELETE", "/api/v1/account"): _PASSWORD,
+    ("POST", "/account/data/erase"): _PASSWORD,
+    ("DELETE", "/api/v1/portal/provider"): _PASSWORD,
+    ("POST", "/account/data/leave"): _PASSWORD,
     ("POST", "/account/email"): _INVITE,
     ("POST", "/api/v1/account/email-change"): _INVITE,
     ("POST", "/email-change"): _CONFIRM,
     ("POST", "/email-change/stop"): _CONFIRM,
     ("POST", "/api/v1/email-changes/confirmations"): _CONFIRM,
     ("POST", "/api/v1/email-changes/refusals"): _CONFIRM,
+    ("DELETE", "/api/v1/sessions"): _SHUT,
+    ("DELETE", "/api/v1/sessions/<uuid:session_id>"): _SHUT,
+    ("DELETE", "/api/v1/sessions/current"): _SHUT,
+    ("DELETE", "/api/v1/portal/api-keys/<uuid:key_id>"): _SHUT,
+    ("POST", "/portal/software/keys/<uuid:key_id>/revoke"): _SHUT,
+    ("DELETE", "/api/v1/portal/team/<uuid:member_id>"): _SHUT,
+    ("POST", "/portal/team/<uuid:user_id>/remove"): _SHUT,
     ("POST", "/join"): _JOIN,
     ("POST", "/join/withdraw"): _CONFIRM,
     ("POST", "/api/v1/provider-applications/withdrawals"): _CONFIRM,

@@ -2,8 +2,9 @@
 
 Counted in Redis, so for all processes together: one round trip for each limit of a line. Whoever is
 known is counted as the party that it is, whatever address it comes from: a business by its request,
-an administrator as a person, and a provider as one, with all of its people and keys. Everybody else
-is an address. `RATE_LIMITS=off` stops every one of them.
+an administrator as a person, and a provider as one, with all of its people and keys; but for what
+its people need to shut one of these out. Everybody else is an address. `RATE_LIMITS=off` stops
+every one of them.
 """
 
 import re
@@ -134,7 +135,8 @@ def party() -> str:
     actor = g.get("actor")
     if actor is None or actor.kind is Kind.ANYBODY:
         return sender()
-    if actor.provider_id is not None:
+    is_alone = actor.kind is Kind.PROVIDER and _line().by_person
+    if actor.provider_id is not None and not is_alone:
         return f"provider {actor.provider_id}"
     return f"{actor.kind} {actor.id}"
 

@@ -12,10 +12,13 @@ import pytest
 from flask import Flask
 from redis import Redis
 
+from marketplace.accounts import keys
 from marketplace.bootstrap import build
+from marketplace.core.actors import Actor, Kind
 from marketplace.core.db import db
+from marketplace.core.forms import Form
 from marketplace.local.redis import EmbeddedRedis
-from marketplace.web import limits
+from marketplace.web import limit_table, limits
 from marketplace.web.app import create_app
 from marketplace.web.limit_table import AT_THE_DOOR, LIMITS, READS, SAFE, WRITES, line_of
 from tests.conftest import Client, settings_for
@@ -137,6 +140,28 @@ def test_a_provider_is_one_party_from_however_many_addresses_and_people(app, cli
     assert try_webhook(tokens[1], "203.0.113.2") == 429
     # Another one behind the very same address goes on.
     assert {try_webhook(stranger, "203.0.113.1")} == answers
+
+
+def test_no_software_that_was_stolen_keeps_an_owner_from_revoking_it(
+    app, client, ctx, make, monkeypatch
+):
+    throttled(app)
+    for name in ("READS", "WRITES"):
+        line = replace(getattr(limit_table, name), limits="3 per minute")
+        monkeypatch.setattr(limit_table, name, line)
+    kim = a_person(ctx, provider_id=make.provider().id)
+    me = Actor(Kind.PROVIDER, id=kim.id, provider_id=kim.provider_id)
+    stolen = keys.make_api_key(ctx, me, Form({"name": "CRM"}))
+    owner, thief = bearer(session_token(ctx, kim)), bearer(stolen.secret)
+    for method in ("GET", "PATCH"):
+        answers = [
+            client.open(PROFILE, method=method, json={}, headers=thief).status_code
+            for _ in range(4)
+        ]
+        assert answers[-1] == 429
+    path = f"/api/v1/portal/api-keys/{stolen.key.id}"
+    assert client.get("/api/v1/portal/api-keys", headers=owner).status_code == 200
+    assert client.delete(path, headers=owner).status_code == 204
 
 
 def test_whoever_is_refused_at_a_door_is_counted_by_address(app, client):
