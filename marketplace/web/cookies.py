@@ -33,8 +33,8 @@ def called(name: str) -> str:
 
 
 def read(name: str) -> str | None:
-    """Return the value of a cookie, under its name or the one that it had before."""
-    return request.cookies.get(called(name)) or request.cookies.get(name)
+    """Return the value of a cookie; behind https under the name that no other host can set."""
+    return request.cookies.get(called(name))
 
 
 class Sessions(SecureCookieSessionInterface):

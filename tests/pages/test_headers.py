@@ -137,9 +137,9 @@ def test_behind_tls_browsers_are_to_come_by_https_alone_for_two_years(encrypted)
         assert said == "max-age=63072000; includeSubDomains"
 
 
-def in_over_https(encrypted, ctx):
+def in_over_https(encrypted, ctx, client=None):
     """Sign somebody in over https and return their client and the answer."""
-    client = Client(encrypted, encrypted.response_class)
+    client = client or Client(encrypted, encrypted.response_class)
     person = a_person(ctx, "kim@quotes.example")
     page = client.get("/sign-in", base_url=SITE).text
     token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
@@ -187,6 +187,13 @@ def test_whoever_is_signed_in_stays_so_as_the_cookie_changes_its_name(encrypted,
     neighbour = Client(encrypted, encrypted.response_class)
     neighbour.set_cookie("marketplace", kept.value, domain="quotes.example", secure=True)
     assert "Sign out" not in neighbour.get("/sign-in", base_url=SITE).text
+
+
+def test_no_neighbour_makes_a_browser_known_that_is_its_own(encrypted, ctx):
+    client = Client(encrypted, encrypted.response_class)
+    client.set_cookie("device", "planted", domain="quotes.example", secure=True)
+    _, answer = in_over_https(encrypted, ctx, client)
+    assert "planted" not in str(answer.headers.getlist("Set-Cookie"))
 
 
 def test_whoever_signs_out_leaves_nothing_behind(make, signed_in):
