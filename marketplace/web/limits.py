@@ -7,7 +7,6 @@ its people need to shut one of these out. Everybody else is an address. `RATE_LI
 every one of them.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,9 +42,6 @@ REFUSED_PARTY = "too many of these came in your name: please wait a moment and t
 
 REDIS_PATIENCE = 1
 """Seconds to wait for Redis before counting in memory."""
-
-SECRET_FIELD = re.compile(r"password|totp|code|secret|token", re.IGNORECASE)
-"""Fields of a form that no page shows again."""
 
 
 class NotCounted(Unavailable):
@@ -172,7 +168,7 @@ def _kept(status: int, words: str) -> Response:
     if wants_json() or request.method != "POST" or "framed_by" in g or not is_ours:
         return errors.answer(status, words)
     left = left_form()
-    if any(SECRET_FIELD.search(name) for name, _ in left.values):
+    if left.has_secrets:
         return errors.answer(status, words)
     page = render_template(
         "wait.html", left=left, words=translate(words), title=translate(errors.TITLE[status][1])

@@ -259,3 +259,17 @@ def test_a_password_is_never_carried(asking):
     answer = person.client.post("/sign-in", data=values, headers=HERE)
     assert answer.status_code == 400
     assert PASSWORD not in answer.text
+
+
+def test_a_password_that_was_typed_as_the_session_lapsed_is_not_carried(asking, clock):
+    person, _, email = asking
+    person.open("/account/password")
+    clock.advance(hours=13)
+    page = person.send("/account/password", current_password=PASSWORD, password="a slow green tram")
+    assert page.at == "/sign-in?next=/account/password"
+    assert 'name="left"' not in page.html
+    person.send("/sign-in", email=email, password=PASSWORD)
+    values = {"current_password": PASSWORD, "password": "a slow green tram", "csrf_token": "old"}
+    answer = person.client.post("/account/password", data=values, headers=HERE)
+    assert answer.status_code == 400
+    assert PASSWORD not in answer.text

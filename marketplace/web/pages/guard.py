@@ -114,8 +114,9 @@ def protect(app: Flask, csrf: Csrf) -> None:
         """Refuse it; but whoever signed in anew behind an open form may send it after a look."""
         actor = g.get("actor")
         if actor and actor.kind in (Kind.ADMIN, Kind.PROVIDER) and came_from_here():
-            onward = page_of_form() or url_for("sign_in.form")
-            return render_template("go_on.html", left=left_form(), onward=onward), 400
+            left, onward = left_form(), page_of_form() or url_for("sign_in.form")
+            if not left.has_secrets:
+                return render_template("go_on.html", left=left, onward=onward), 400
         return errors.page(400, N_("Please load the page again"), FORGED), 400
 
 

@@ -189,6 +189,14 @@ class Left:
     values: list[tuple[str, str]]
     had_file: bool
 
+    @property
+    def has_secrets(self) -> bool:
+        """Return whether something was typed that no page may hold."""
+        return not SECRET_FIELDS.isdisjoint(name for name, _ in self.values)
+
+
+SECRET_FIELDS = frozenset({"password", "current_password", "totp", "code", "set_up", "token"})
+"""Fields of forms that no page shows again, nor keeps for later."""
 
 LEFT_AT_MOST = MAX_BODY // 2
 """Characters of a form that still fit into another one."""
@@ -204,6 +212,8 @@ def sealed_form() -> str | None:
         if not came_from_here():
             return None
     left = left_form()
+    if left.has_secrets:
+        return None
     sealed = _seal().dumps([left.path, left.values, left.had_file])
     return str(sealed) if len(sealed) <= LEFT_AT_MOST else None
 
