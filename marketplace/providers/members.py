@@ -67,7 +67,8 @@ def remove_member(
 
     The keys that they answer for are revoked, since they may know them; or, where `keep_keys` says
     that the provider's software goes on with them, whoever removes them answers for the keys. Of
-    somebody who is only invited it takes the invitation back.
+    somebody who is only invited it takes the invitation back. Whom they invited and who has not
+    come yet is not let in by that any more: it may be themselves, by another address.
     """
     with ctx.transaction() as tx:
         provider, me = hold_team(tx, actor)
@@ -79,6 +80,9 @@ def remove_member(
         keep_an_owner(tx, provider, user)
         heir = me if user.id != me.id else owner_beside(tx, provider, me)
         keys.let_go_of_keys(tx, actor, user, to=heir if keep_keys else None)
+        for each in team_of(tx.session, provider.id).invited:
+            if each.invited_by == user.id:
+                withdraw(tx, actor, each)
         accounting.remove_user(tx, user)
         record(tx, actor, "provider.member_removed", provider.id, user=str(user.id))
         return user

@@ -208,6 +208,17 @@ def test_the_keys_of_who_is_removed_go_with_them_unless_they_are_kept(ctx, kim, 
     assert rights_of_key(ctx, gone) is None
 
 
+def test_whom_somebody_invited_who_is_removed_since_does_not_come_by_that(ctx, kim, lee):
+    invited = [
+        team.invite_member(
+            ctx, acting(who), Form({"name": "Max Ode", "email": email, "role": TeamRole.OWNER})
+        )
+        for who, email in ((lee, "lee@home.example"), (kim, "max@harbour.example"))
+    ]
+    members.remove_member(ctx, acting(kim), lee.id)
+    assert [each.id for each in team.own_team(ctx, acting(kim)).invited] == [invited[1].id]
+
+
 def test_a_kept_key_is_answered_for_by_who_kept_it(ctx, harbour, kim, lee):
     sam = a_person(ctx, "sam@harbour.example", provider_id=harbour.id)
     kept = a_key(ctx, lee)

@@ -119,7 +119,10 @@ class OneOfTheTeam(MethodView):
     @blp.arguments(RemovalArgs, location="query")
     @blp.response(204)
     def delete(self, args: dict[str, Any], member_id: UUID) -> None:
-        """Remove somebody, or take an invitation back; their keys go with them unless kept."""
+        """Remove somebody, or take an invitation back.
+
+        Their keys go with them unless kept, and so do the invitations that they made.
+        """
         members.remove_member(current_context(), current_actor(), member_id, **args)
 
 
