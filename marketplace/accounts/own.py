@@ -80,9 +80,9 @@ def change_password(ctx: Context, actor: Actor, token: str, form: Form) -> Signe
     hashed = credentials.hash_password(wanted)
     with proven(ctx, actor, token, form, more=problems) as it:
         it.user.password_hash, it.user.password_is_exact = hashed, True
+        passwords.end_links(it.tx, it.user)
         record(it.tx, actor, "user.password_set", it.user.id)
         notices.tell_owner(it.tx, it.user, "password")
-        passwords.end_links(it.tx, it.user)
         return sessions.renewed(it.tx, it.session, it.user)
 
 

@@ -129,11 +129,11 @@ def replace_password(tx: Transaction, actor: Actor, user: User, hashed: str) -> 
     """Store another password's hash, end every session of its user, and every link to set one."""
     user.password_hash, user.password_is_exact = hashed, True
     end_sessions(tx, user)
+    end_links(tx, user)
     record(tx, actor, "user.password_set", user.id)
 
 
 def end_sessions(tx: Transaction, user: User, *, but: SignIn | None = None) -> int:
-    end_links(tx, user)
     """End every session of a user at once, but perhaps for one; return how many that were."""
     running = update(SignIn).where(SignIn.user_id == user.id, SignIn.ended_at.is_(None))
     if but is not None:
@@ -142,16 +142,16 @@ def end_sessions(tx: Transaction, user: User, *, but: SignIn | None = None) -> i
     return len(ended.all())
 
 
-def checked_password(password: str, *, email: str, name: str) -> str:
-    """Return the hash of a new password, or raise `Invalid`."""
-    password = rules.normal_password(password)
-    problems = strength.password_problems(password, email=email, name=name)
 def end_links(tx: Transaction, user: User) -> None:
     """Let no link set a user's password that was asked for until now, sent or not. Locked."""
     let_links_lapse(tx, Purpose.SET_PASSWORD, user.id)
     links.void(tx, Purpose.SET_PASSWORD, user.id)
 
 
+def checked_password(password: str, *, email: str, name: str) -> str:
+    """Return the hash of a new password, or raise `Invalid`."""
+    password = rules.normal_password(password)
+    problems = strength.password_problems(password, email=email, name=name)
     if problems:
         raise Invalid(problems)
     return credentials.hash_password(password)

@@ -262,6 +262,15 @@ def _seal() -> URLSafeTimedSerializer:
 @pages.post("/sign-out")
 def sign_out() -> Response:
     """End the session; ended already is fine."""
+    leave()
+    flash(_("You are signed out."))
+    answer = redirect(url_for("sign_in.form"), 303)
+    answer.headers["Clear-Site-Data"] = LEFT_BEHIND
+    return answer
+
+
+def leave() -> None:
+    """End the session of this browser, if it has one, and forget all else that it brought along."""
     token = session.pop(SESSION_TOKEN, None)
     if token is not None:
         ctx = current_context()
@@ -279,15 +288,6 @@ def forgot() -> str:
 def ask_reset() -> Response | tuple[str, int]:
     """Mail a link, if anybody signs in with the address; the page never tells whether."""
     sent = read(NewPasswordResetSchema(), request.form)
-    leave()
-    flash(_("You are signed out."))
-    answer = redirect(url_for("sign_in.form"), 303)
-    answer.headers["Clear-Site-Data"] = LEFT_BEHIND
-    return answer
-
-
-def leave() -> None:
-    """End the session of this browser, if it has one, and forget all else that it brought along."""
     try:
         passwords.ask_password_reset(current_context(), load(NewPasswordResetSchema(), sent.data))
     except Invalid as refused:
