@@ -194,7 +194,9 @@ def uphold_miss(ctx: Context, actor: Actor, invitation_id: UUID, *, reason: str)
     with ctx.transaction() as tx:
         miss = _miss_of(tx.session, actor, invitation_id)
         lead, invitation = lock_miss(tx, miss)
+        reason = lead.unnamed(reason)
         miss.uphold(reason, by=actor.id, now=tx.now)
+        _forget_objection_of_erased(lead, miss)
         record(tx, actor, "miss.upheld", miss.invitation_id, provider=str(miss.provider_id))
         tell_holder(tx, "miss_upheld", invitation, reference=lead.reference, reason=reason)
         return track_record.shown(tx.session, [miss], tx.policy)[0]
@@ -205,7 +207,9 @@ def strike(tx: Transaction, actor: Actor, invitation_id: UUID, reason: str) -> M
     miss = _miss_of(tx.session, actor, invitation_id)
     lead, invitation = lock_miss(tx, miss)
     coverage.lock_rows(tx.session, [miss.provider_id])
+    reason = lead.unnamed(reason)  # its provider reads that, and may never have accepted
     miss.strike(reason, by=actor.id, now=tx.now)
+    _forget_objection_of_erased(lead, miss)
     record(tx, actor, "miss.struck", miss.invitation_id, provider=str(miss.provider_id))
     is_back = _end_pause_if_fewer(tx, actor, miss.provider_id)
     tell_holder(
@@ -217,6 +221,12 @@ def strike(tx: Transaction, actor: Actor, invitation_id: UUID, reason: str) -> M
         is_back=is_back,
     )
     return miss
+
+
+def _forget_objection_of_erased(lead: Lead, miss: Miss) -> None:
+    """Forget what was said after the business had itself erased, once that has been decided."""
+    if lead.erased_at is not None:
+        miss.objection = None
 
 
 def _end_pause_if_fewer(tx: Transaction, actor: Actor, provider_id: UUID) -> bool:

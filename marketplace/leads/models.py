@@ -12,7 +12,7 @@ from marketplace.core.db import Base, Id, Json, Words, words_of
 from marketplace.core.errors import Conflict
 from marketplace.leads import cycle, rules
 from marketplace.leads.cycle import ReminderEvent, ReminderState
-from marketplace.leads.masking import Identity
+from marketplace.leads.masking import Identity, mask_identities
 from marketplace.leads.rules import (
     CertificationStatus,
     LeadEvent,
@@ -212,6 +212,10 @@ class Lead(Base):
             registration_number=self.registration_number,
             others=tuple(each["name"] for each in self.consultants_used),
         )
+
+    def unnamed(self, text: str) -> str:
+        """Return a text for those who may not know whose the request is, without who that is."""
+        return text if self.erased_at is not None else mask_identities(text, [self.identity])
 
     def has_expired(self, now: datetime) -> bool:
         """Return whether its time has run out, swept or not."""

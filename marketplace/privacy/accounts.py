@@ -121,10 +121,18 @@ def erase_account(ctx: Context, actor: Actor, token: str) -> None:
             me = _me(tx, actor)
             _leave_team(tx, actor, provider, me)
         _require_proof(ctx, tx, actor, token)
+        _forget_invitations_of(tx, me)
         forget_user(tx, actor, me, verb="user.erased")
         if me.role is Role.ADMIN:
             tx.session.flush()
             administrators.tell(tx, actor, [me], me, "removed")
+
+
+def _forget_invitations_of(tx: Transaction, me: User) -> None:
+    """Forget that other teams have asked somebody in who wants to be known nowhere."""
+    asked = select(TeamInvitation.id).where(TeamInvitation.email == me.email)
+    tx.session.execute(delete(Link).where(Link.subject_id.in_(asked)))
+    tx.session.execute(delete(TeamInvitation).where(TeamInvitation.email == me.email))
 
 
 WITH_DEALINGS = (ProviderState.VERIFIED, ProviderState.SUSPENDED)

@@ -23,6 +23,7 @@ from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.events import record
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.letters import holders
+from marketplace.invitations.models import Invitation
 from marketplace.leads import queries as leads
 from marketplace.leads import service as leading
 from marketplace.leads.masking import Identity
@@ -128,6 +129,10 @@ def reply_to_review(ctx: Context, actor: Actor, review_id: UUID, *, text: str) -
     with ctx.transaction() as tx:
         lead, review, reply = _lock_shown(tx, actor, review_id)
         doubts = _doubts(tx, lead, review.provider_id, text)
+        invitation = tx.session.get_one(Invitation, review.invitation_id)
+        if invitation.accepted_at is None and Doubt.PERSON not in doubts:
+            # It does not know who wrote: a name that it guessed must not be told by what shows.
+            doubts.append(Doubt.PERSON)
         if reply is None:
             reply = ReviewReply(
                 review_id=review.id,
@@ -174,7 +179,8 @@ def _lock(tx: Transaction, review_id: UUID) -> tuple[Lead, Review, ReviewReply |
 def report_review(ctx: Context, actor: Actor, review_id: UUID, *, reason: str) -> Review:
     """Ask, as the provider it is about, for a review to be looked at; it shows meanwhile."""
     with ctx.transaction() as tx:
-        _, review, _ = _lock_shown(tx, actor, review_id)
+        lead, review, _ = _lock_shown(tx, actor, review_id)
+        lead.require_not_erased()
         review.be_reported(reason, now=tx.now)
         record(tx, actor, "review.reported", review.invitation_id)
         _ask_admins(tx, review, Part.REVIEW, review)
@@ -223,6 +229,7 @@ def _decide(
         decided: Moderated | None = reply if part is Part.REPLY else review
         if decided is None:
             raise NotFound("no such reply")
+        reason = lead.unnamed(reason)  # both sides read that
         is_known = decided.is_shown or decided.decided_at is not None
         decided.decide(event, reason, by=actor.id, now=tx.now)
         record(
@@ -233,7 +240,16 @@ def _decide(
             provider=str(review.provider_id),
         )
         _tell_both(tx, lead, review, decided, part, reason, is_known=is_known)
+        if lead.erased_at is not None:
+            _forget_why(decided)
         return review
+
+
+def _forget_why(decided: Moderated) -> None:
+    """Forget what was said of one who had itself erased before, but for what shows."""
+    decided.report = decided.decision_reason = None
+    if isinstance(decided, ReviewReply) and not decided.is_shown:
+        decided.text = None
 
 
 def _tell_both(

@@ -260,6 +260,21 @@ def test_whom_the_business_replaces_before_a_sweep_has_come_is_told_as_well(ctx,
     assert [each.values["misses"] for each in letters(make, "invitation_expired")] == [1]
 
 
+def test_a_reason_that_names_the_business_is_covered_before_its_provider_reads_it(
+    ctx, let_lapse, make
+):
+    one, two = let_lapse(2)
+    lead = make.ask(lambda session: session.get(Lead, one.lead_id))
+    strike(ctx, one, f"{lead.company_name} had it closed.")
+    (mail,) = letters(make, "miss_struck")
+    assert mail.values["reason"] == "\u2588\u2588\u2588 had it closed."
+    lead = make.ask(lambda session: session.get(Lead, two.lead_id))
+    erasure.erase_request(ctx, business_of(lead))
+    object_to(ctx, two, f"{lead.company_name} had it closed.")
+    misses.uphold_miss(ctx, ADMIN, two.id, reason="It ran on.")
+    assert {each.invitation_id: each.objection for each in all_misses(make)}[two.id] is None
+
+
 # Too many: paused, and the ways back.
 
 

@@ -249,6 +249,14 @@ def everything_of(make):
     )
 
 
+def test_whoever_goes_is_forgotten_by_other_teams_that_asked_them_in(ctx, make, owner):
+    a_person(ctx, "lee@works.example", name="Lee Okafor", provider_id=owner.provider_id)
+    boss = a_person(ctx, "max@elsewhere.example", provider_id=make.provider().id)
+    team.invite_member(ctx, actor_of(boss), Form({"name": "Kim Reyes", "email": owner.email}))
+    erase(ctx, owner)
+    assert not [row for row in everything_of(make) if "kim@harbour" in row]
+
+
 def test_the_last_owner_of_a_verified_provider_hands_over_first(ctx, owner):
     other = a_person(ctx, "lee@works.example", name="Lee Okafor", provider_id=owner.provider_id)
     change_role(ctx, actor_of(owner), other.id, role=TeamRole.MEMBER)

@@ -9,6 +9,7 @@ from marketplace.core.errors import Conflict, NotAllowed, NotFound
 from marketplace.core.events import Event
 from marketplace.core.identity import legal_entity
 from marketplace.insights.worklist import Kind, worklist
+from marketplace.invitations import questions
 from marketplace.leads.rules import CloseReason
 from marketplace.notifications.models import Notification
 from marketplace.providers.models import Provider
@@ -331,6 +332,39 @@ def test_a_reply_that_may_name_the_business_is_read_first(ctx, make, given):
     assert reply_of(make, review).state is ReviewState.SHOWN
     assert waiting(ctx) == []
     assert len(mails(make, "review_replied")) == 1
+
+
+def test_who_never_accepted_cannot_try_out_names_in_a_reply(ctx, make, provider):
+    """Shown at once or read first would tell whether a name that was guessed is the one."""
+    lead = make.matched_lead()
+    (invitation,) = held(make, lead)
+    questions.ask_question(ctx, person_of(provider.id), invitation.id, text="How many shifts?")
+    review = reviews.review_provider(
+        ctx, business_of(lead), invitation.id, rating=4, comment="Quick."
+    )
+    for guess in ("Thank you, Bolt Works.", f"Thank you, {lead.company_name}."):
+        reply_to(ctx, review, guess)
+        reply = reply_of(make, review)
+        assert (reply.state, reply.doubts) == (ReviewState.QUEUED, ["person"])
+
+
+def test_a_reason_that_names_the_business_is_covered_before_the_provider_reads_it(ctx, make, given):
+    lead, review = given()
+    hide(ctx, review, reason=f"{lead.company_name} asked for it.")
+    assert again(make, review).decision_reason == "\u2588\u2588\u2588 asked for it."
+    (mail,) = mails(make, "review_of_you_decided")
+    assert lead.company_name not in str(mail.values)
+
+
+def test_of_one_who_was_erased_nothing_is_kept_that_was_said_afterwards(ctx, make, given):
+    lead, review = given()
+    erasure.erase_request(ctx, business_of(lead))
+    with pytest.raises(Conflict, match="erased"):
+        report(ctx, review, f"It is {lead.company_name} again.")
+    reply_to(ctx, review, f"{lead.company_name} never paid.")
+    hide(ctx, review, Part.REPLY, reason=f"It names {lead.company_name}.")
+    reply = reply_of(make, review)
+    assert (reply.state, reply.text, reply.decision_reason) == (ReviewState.HIDDEN, None, None)
 
 
 def test_however_often_a_doubtful_reply_is_put_otherwise_administrators_are_asked_once(
