@@ -94,19 +94,19 @@ def unfinished_of_business(session: Session, business_key: str) -> Lead | None:
 
 
 def lead_of_request_token(
-    session: Session, token: str, *, now: datetime, lives_on: timedelta
+    session: Session, token: str, *, now: datetime, lives_on: timedelta | None
 ) -> UUID | None:
-    """Return the lead that a request token opens, until `lives_on` after it was finished."""
+    """Return the lead that a request token opens, until `lives_on` after it was finished.
+
+    None: for as long as anybody is named in it.
+    """
     link = _request_link(session, token, now=now)
     if link is None:
         return None
-    return session.scalar(
-        select(Lead.id).where(
-            Lead.id == link.subject_id,
-            Lead.erased_at.is_(None),
-            or_(Lead.finished_at.is_(None), Lead.finished_at + lives_on > now),
-        )
-    )
+    opens = select(Lead.id).where(Lead.id == link.subject_id, Lead.erased_at.is_(None))
+    if lives_on is not None:
+        opens = opens.where(or_(Lead.finished_at.is_(None), Lead.finished_at + lives_on > now))
+    return session.scalar(opens)
 
 
 def running_request(session: Session, token: str | None, *, now: datetime) -> str | None:
@@ -128,7 +128,10 @@ def _request_link(session: Session, token: str, *, now: datetime) -> Link | None
 def leads_of_contact(
     session: Session, email: str, *, now: datetime, lives_on: timedelta
 ) -> Sequence[Lead]:
-    """Return the requests of this address that run, or else the latest whose page still opens."""
+    """Return the requests of this address that run, or else the latest whose page still opens.
+
+    Where there is none either: the latest few in which it is named, which open that much alone.
+    """
     theirs = (
         select(Lead)
         .where(func.lower(Lead.contact_email) == email.strip().lower(), Lead.erased_at.is_(None))
@@ -139,7 +142,12 @@ def leads_of_contact(
         return running
     seen = (LeadState.AWARDED, LeadState.CLOSED, LeadState.EXPIRED, LeadState.REJECTED)
     ended = theirs.where(one_of(Lead.state, *seen), Lead.finished_at + lives_on > now)
-    return session.scalars(ended.limit(1)).all()
+    named = theirs.where(Lead.finished_at.is_not(None))
+    return session.scalars(ended.limit(1)).all() or session.scalars(named.limit(LATE_LINKS)).all()
+
+
+LATE_LINKS = 3
+"""To how many requests that ended long ago a link is mailed at once."""
 
 
 def lead_to_confirm(session: Session, token: str, *, now: datetime) -> Lead | None:

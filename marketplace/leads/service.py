@@ -220,14 +220,18 @@ def ask_for_link(ctx: Context, form: Form) -> None:
                 occasion=asked_now(tx),
                 link=request_link(tx, lead),
                 reference=lead.reference,
+                is_late=lead.finished_at is not None and lead.finished_at + lives_on <= tx.now,
             )
             record(tx, ANYBODY, "lead.link_asked", lead.id)
 
 
-def actor_of_request_token(ctx: Context, token: str) -> Actor | None:
-    """Return the business whose request this token opens, while it is good."""
+def actor_of_request_token(ctx: Context, token: str, *, of_own_data: bool = False) -> Actor | None:
+    """Return the business whose request this token opens, while it is good.
+
+    `of_own_data`: for what is kept of it, which it has or has erased as long as there is anything.
+    """
     with ctx.reading() as session:
-        lives_on = ctx.policy.request_link_lives_on
+        lives_on = None if of_own_data else ctx.policy.request_link_lives_on
         lead_id = queries.lead_of_request_token(session, token, now=ctx.clock(), lives_on=lives_on)
     if lead_id is None:
         return None

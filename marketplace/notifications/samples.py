@@ -73,7 +73,10 @@ SAMPLES: tuple[Sample, ...] = (
         {"company": "Acme Fabrication Pty Ltd"},
         link=Purpose.NOT_OURS,
     ),
-    _business("request_link"),
+    *(
+        _business("request_link", case, is_late=is_late)
+        for case, is_late in (("in time", False), ("late", True))
+    ),
     _business("request_in_review"),
     Sample(
         "request_rejected",

@@ -64,12 +64,12 @@ def own_token() -> str:
     return str(g.token)
 
 
-def actor_of_token(token: str) -> Actor:
+def actor_of_token(token: str, *, of_own_data: bool = False) -> Actor:
     """Return whom a token stands for, or raise `NotSignedIn`."""
     prefix = token.partition("_")[0]
     actor: Actor | None = None
     if prefix in ("request", "outcome"):
-        actor = leads.actor_of_request_token(current_context(), token)
+        actor = leads.actor_of_request_token(current_context(), token, of_own_data=of_own_data)
     elif prefix == "session":
         actor = sessions.actor_of_session(current_context(), token)
     elif prefix == "key":
@@ -94,6 +94,8 @@ class Door:
     """What single endpoints take instead, whatever the method."""
     asks_again: Collection[str] = ()
     """At which endpoints acting lets somebody in or out: it takes a proof of the last minutes."""
+    of_own_data: Collection[str] = ()
+    """Endpoints that a business is let in to as long as it is named, however long ago it asked."""
 
     def takes(self, endpoint: str, method: str) -> Right | None:
         """Return the right that a route of this group takes."""
@@ -125,7 +127,7 @@ def api_door(door: Door) -> Callable[[], None]:
         token = bearer()
         if token is None:
             raise NotSignedIn("send a bearer token in the Authorization header")
-        g.actor = actor_of_token(token)
+        g.actor = actor_of_token(token, of_own_data=request.endpoint in door.of_own_data)
         if door.is_shut_to(g.actor):
             raise NotAllowed(
                 "a second factor is required: set it up at /api/v1/account/second-factor first"
@@ -149,7 +151,7 @@ def page_door(door: Door) -> Callable[[], Response | None]:
         if token is None:
             raise NotSignedIn("please sign in, or open the link from your e-mail")
         try:
-            g.actor = actor_of_token(token)
+            g.actor = actor_of_token(token, of_own_data=request.endpoint in door.of_own_data)
         except NotSignedIn:
             session.pop(cookie, None)
             raise

@@ -95,7 +95,19 @@ from marketplace.web.pages import (
 from marketplace.web.requests import Blueprint
 
 ANYBODY = Door(None)
-BUSINESS = Door(frozenset({Kind.BUSINESS}))
+BUSINESS = Door(
+    frozenset({Kind.BUSINESS}),
+    of_own_data=frozenset(
+        {
+            "request.PersonalData",
+            "own_request.look_at_personal_data",
+            "own_request.fetch_personal_data",
+            "own_request.agreed_terms",
+            "own_request.look_before_erasing",
+            "own_request.erase",
+        }
+    ),
+)
 ADMIN = Door(frozenset({Kind.ADMIN}))
 PERSON = Door(frozenset({Kind.PROVIDER, Kind.ADMIN}))
 """Whoever signed in, whatever their role: what is their own."""

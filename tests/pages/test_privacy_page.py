@@ -4,7 +4,9 @@ from dataclasses import fields, replace
 from datetime import timedelta
 
 from marketplace.invitations import service as invitations
-from tests.factories import person_of
+from marketplace.quotes import outcome
+from tests.api.doors import business_door
+from tests.factories import business_of, person_of
 from tests.pages.steps import held_by, open_request
 from tests.people import PASSWORD
 
@@ -47,6 +49,28 @@ def test_a_business_sees_what_it_agreed_to_and_who_saw_its_contact_and_saves_it(
     assert saved.headers["Content-Disposition"].startswith("attachment")
     assert saved.headers["Cache-Control"] == "private, no-store"
     assert saved.json["request"]["contact_email"] == lead.contact_email
+
+
+def test_when_the_page_of_a_request_has_closed_what_is_kept_is_had_and_erased_by_oneself_still(
+    ctx, make, browser, client, clock
+):
+    lead = make.matched_lead()
+    outcome.close_request(ctx, business_of(lead), reason="not_now")
+    clock.advance(days=90)
+    door = business_door(ctx, lead)
+    token = door["Authorization"].removeprefix("Bearer ")
+    at = "/api/v1/request"
+    assert client.get(at, headers=door).status_code == 401
+    given = client.get(f"{at}/personal-data", headers=door)
+    assert given.json["request"]["contact_email"] == lead.contact_email
+    business = browser()
+    assert "Your personal data" in business.open(f"/requests/open/{token}").text
+    assert "Back to the request" not in business.page.text
+    assert "Read the terms" in business.page.text
+    assert "Erase your personal data?" in business.open("/requests/erase").text
+    assert "has been erased" in business.send("/erase").text
+    assert business.open(f"/requests/open/{token}").status == 410
+    assert client.get(f"{at}/personal-data", headers=door).status_code == 401
 
 
 def test_the_terms_are_read_again_as_they_were_agreed_to(app, ctx, make, browser):

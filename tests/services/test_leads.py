@@ -553,9 +553,12 @@ def test_the_link_to_the_latest_that_is_finished_is_mailed_where_nothing_runs(
     clock.advance(days=89)
     ask_for_link(ctx, lead.contact_email)
     assert links_mailed(make) == [lead.id]
+    (mail,) = make.ask(lambda s: s.query(Notification).filter_by(template="request_link").all())
+    assert mail.values["is_late"] is False
     clock.advance(days=1)
     ask_for_link(ctx, lead.contact_email)
-    assert links_mailed(make) == [lead.id]
+    mails = make.ask(lambda s: s.query(Notification).filter_by(template="request_link").all())
+    assert sorted(mail.values["is_late"] for mail in mails) == [False, True]
 
 
 def test_the_requests_of_an_address_are_found_by_an_index(ctx, make):

@@ -113,10 +113,14 @@ def erase() -> Page:
 @pages.get("/open/<token>")
 def open_request(token: str) -> Response | tuple[str, int]:
     """Take the token out of the address and into this browser's session."""
-    if service.actor_of_request_token(current_context(), token) is None:
-        return render_template("link_lapsed.html", what="open"), 410
+    ctx = current_context()
+    leads_to = "own_request.own"
+    if service.actor_of_request_token(ctx, token) is None:
+        if service.actor_of_request_token(ctx, token, of_own_data=True) is None:
+            return render_template("link_lapsed.html", what="open"), 410
+        leads_to = "own_request.look_at_personal_data"
     session[REQUEST_TOKEN] = token
-    return redirect(url_for("own_request.own"), 303)
+    return redirect(url_for(leads_to), 303)
 
 
 @pages.get("/not-ours/<token>")

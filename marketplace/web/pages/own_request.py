@@ -120,6 +120,7 @@ def look_at_personal_data() -> str:
         request_=shown,
         agreed=consents_of_request(ctx, current_actor()),
         policy=ctx.policy,
+        is_closed=shown["open_until"] is not None and shown["open_until"] <= ctx.clock(),
     )
 
 
