@@ -206,8 +206,9 @@ def modest(text: str) -> str:
     Anybody can make the form write to anybody: it must not carry messages of their own.
     """
     bare = re.sub(r"(?i)\b(https?:|www\.)\S*", "", one_line(text))
-    # Mail programs make links of `name.example` as well, but not of `name. example`.
-    bare = re.sub(r"\.(?=\w)", ". ", bare)
+    # Mail programs make links of `name.example` as well, but not of `name. example`; browsers take
+    # the full stops of other scripts for the same.
+    bare = re.sub(r"([.\u3002\uff0e\uff61])(?=\w)", r"\1 ", bare)
     return bare if len(bare) <= 80 else bare[:79] + "…"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from marketplace.core.errors import Conflict
 from marketplace.notifications import rules
+from marketplace.notifications.mailboxes import CAPPED
 from marketplace.notifications.plaintext import plain_text
 from marketplace.notifications.rules import (
     COMMITMENT_LIFECYCLE,
@@ -17,7 +18,16 @@ from marketplace.notifications.rules import (
     SendOutcome,
     SuppressionReason,
 )
-from marketplace.notifications.wording import lines, listing, modest, one_line, plural, told
+from marketplace.notifications.samples import SAMPLE_NOW, SAMPLES
+from marketplace.notifications.wording import (
+    lines,
+    listing,
+    modest,
+    one_line,
+    plural,
+    told,
+    words,
+)
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # 8 pm on a Monday in Sydney
 SYDNEY = "Australia/Sydney"
@@ -140,12 +150,33 @@ def test_a_subject_line_has_no_line_break_whatever_a_value_holds(stranger):
         ("Smith T/A Acme", "Smith T/A Acme"),
         ("Win at https://evil.example/now today", "Win at  today"),
         ("see evil.example now", "see evil. example now"),
+        ("see evil\u3002example, evil\uff0eexample", "see evil\u3002 example, evil\uff0e example"),
         ("WWW.evil.example", ""),
         ("x" * 81, "x" * 79 + "…"),
     ],
 )
 def test_a_stranger_cannot_send_messages_of_their_own_by_the_form(typed, shown):
     assert modest(typed) == shown
+
+
+TYPED = ("company", "provider", "by")
+"""What a stranger calls somebody in what is mailed to whomever they say."""
+
+
+@pytest.mark.parametrize("sample", [each for each in SAMPLES if each.template in CAPPED])
+def test_no_mail_that_anybody_can_cause_carries_an_address_of_theirs(sample):
+    hostile = "Win https://evil.example/x at evil.example"
+    letter = words(
+        sample.template,
+        sample.values | {name: hostile for name in TYPED if name in sample.values},
+        name=hostile,
+        time_zone="UTC",
+        now=SAMPLE_NOW,
+        public_url="https://quotes.example",
+        action_url="https://quotes.example/x",
+    )
+    for said in (letter.subject, letter.text, letter.html):
+        assert "evil.example" not in said
 
 
 def test_what_somebody_wrote_keeps_its_lines_and_loses_its_markup():
