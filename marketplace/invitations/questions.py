@@ -12,7 +12,7 @@ from marketplace.core.context import Context
 from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.events import record
-from marketplace.invitations import extension, queries
+from marketplace.invitations import extension, looks, queries
 from marketplace.invitations import service as invitations
 from marketplace.invitations.letters import tell_holder
 from marketplace.invitations.models import Invitation, Question
@@ -32,6 +32,7 @@ def ask_question(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str) 
         invitations.require_may_answer(tx, lead, invitation)
         invitation.require_answerable(tx.now)
         if invitation.state is InvitationState.SENT:  # whoever asks has read it, by whatever means
+            looks.note_look(tx, invitation)
             invitation.apply(InvitationEvent.OPEN, now=tx.now)
             record(tx, actor, "invitation.opened", invitation.id)
         question = Question(

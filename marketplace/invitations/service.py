@@ -244,6 +244,7 @@ def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: I
         or standing.obstacle_of(tx.session, invitation.id, policy=tx.policy, now=tx.now)
     ):
         return False
+    looks.note_look(tx, invitation)
     invitation.place = free[0]
     invitation.respond_by, invitation.reminders = _deadline(
         tx,

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from marketplace.core.actors import Actor, Kind
 from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict
+from marketplace.invitations import questions
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import DeclineReason, InvitationState
@@ -91,6 +92,30 @@ def test_a_list_says_what_is_needed_and_not_what_was_written_until_it_is_looked_
     assert notes == {first.id: "Two shifts, and a tender in March.", second.id: None}
     # Nor by itself, where nobody has looked.
     assert inbox.own_invitation(ctx, software, second.id)["lead"]["notes"] is None
+
+
+def test_a_question_is_no_way_round_the_limit(strict, make, provider):
+    held, person = invited(make, provider, 5), person_of(provider.id)
+    for each in held[:2]:
+        look(strict, person, each)
+    questions.ask_question(strict, person, held[2].id, text="How many shifts?")
+    with pytest.raises(Conflict, match="accept or decline one of them first"):
+        questions.ask_question(strict, person, held[3].id, text="How many shifts?")
+    assert inbox.own_invitation(strict, person, held[3].id)["lead"]["notes"] is None
+    # Whoever asks under one that was looked at may go on asking.
+    questions.ask_question(strict, person, held[0].id, text="And how many sites?")
+
+
+def test_coming_back_late_is_no_way_round_the_limit(strict, make, provider, clock):
+    held, person = invited(make, provider, 4), person_of(provider.id)
+    for each in held[:3]:
+        look(strict, person, each)
+    clock.now = held[3].open_by
+    with pytest.raises(Conflict, match="accept or decline one of them first"):
+        look(strict, person, held[3])
+    assert inbox.own_invitation(strict, person, held[3].id)["lead"]["notes"] is None
+    invitations.decline_invitation(strict, person, held[0].id, reason=DeclineReason.NO_CAPACITY)
+    assert look(strict, person, held[3])["lead"]["notes"]
 
 
 def test_looks_at_once_do_not_pass_the_limit(strict, make, provider, at_once):
