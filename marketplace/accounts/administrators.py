@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from marketplace.accounts import passwords, queries, rules
 from marketplace.accounts import service as accounting
-from marketplace.accounts.letters import tell_admins
 from marketplace.accounts.models import SignIn, User
 from marketplace.core.actors import OPERATOR, Actor, Kind
 from marketplace.core.context import Context, Transaction
@@ -133,14 +132,5 @@ def _mail_link(tx: Transaction, actor: Actor, there: Sequence[User], user: User)
 
 
 def tell(tx: Transaction, actor: Actor, there: Sequence[User], user: User, what: str) -> None:
-    """Tell the administrators that there are now who has come or gone, and by whom."""
-    tell_admins(
-        tx,
-        "administrators_changed",
-        user.id,
-        path="/admin/people",
-        occasion=f"{what} {tx.now.isoformat()}",
-        what=what,
-        person=user.name,
-        by=_name_of(actor, there),
-    )
+    """Tell the administrators that there are now who has come or gone, and by which of them."""
+    accounting.tell_of_admin(tx, user, what, by=_name_of(actor, there))

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from marketplace.accounts import (
     credentials,
     factors,
+    notices,
     passwords,
     queries,
     rules,
@@ -18,6 +19,7 @@ from marketplace.accounts import (
     throttling,
 )
 from marketplace.accounts.devices import Device, note_device
+from marketplace.accounts.letters import tell_admins
 from marketplace.accounts.models import User
 from marketplace.accounts.rules import Role
 from marketplace.accounts.sessions import SignedIn
@@ -137,17 +139,21 @@ def create_admin(
     """Make an administrator, or let one that exists back in: safe to repeat.
 
     Without a password a set-password link is made. A second factor is set up where one is required
-    and missing, or where `new_totp` asks for another (a lost telephone). An address that signs in
-    for a provider raises `Conflict`.
+    and missing, or where `new_totp` asks for another (a lost telephone). Whoever was there is told
+    of it by mail: the others who has come, and its owner what was changed of an account. An address
+    that signs in for a provider raises `Conflict`.
     """
     email = rules.normal_email(email)
     hashed = None
     if password is not None:
         hashed = passwords.checked_password(password, email=email, name=name)
     with ctx.transaction() as tx:
+        others = queries.admins(tx.session)
         user = admin_called(tx, email, name, actor=OPERATOR)
         token = totp_address = None
         if hashed is not None:
+            if user.password_hash is not None:
+                notices.tell_owner(tx, user, "password")
             passwords.replace_password(tx, OPERATOR, user, hashed)
         else:
             expires_at = tx.now + tx.policy.set_password_within
@@ -155,12 +161,30 @@ def create_admin(
         wanted = sessions.second_factor_is_required(user, tx.policy)
         if new_totp or (wanted and not user.has_second_factor):
             secret = credentials.new_totp_secret()
+            if user.has_second_factor:
+                notices.tell_owner(tx, user, "second_factor_set_up")
             factors.forget(tx, user)
             factors.give_secret(user, secret, ctx.seal)
             totp_address = credentials.provisioning_address(secret, email)
             record(tx, OPERATOR, "user.second_factor_set_up", user.id)
             passwords.end_sessions(tx, user)
+        if others and all(each.id != user.id for each in others):
+            tell_of_admin(tx, user, "invited", by="an operator")
         return AdminMade(user, token, totp_address)
+
+
+def tell_of_admin(tx: Transaction, user: User, what: str, *, by: str) -> None:
+    """Tell the administrators that there are now who has come or gone, and by whom."""
+    tell_admins(
+        tx,
+        "administrators_changed",
+        user.id,
+        path="/admin/people",
+        occasion=f"{what} {tx.now.isoformat()}",
+        what=what,
+        person=user.name,
+        by=by,
+    )
 
 
 def admin_called(tx: Transaction, email: str, name: str, *, actor: Actor) -> User:

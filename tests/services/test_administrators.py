@@ -52,6 +52,18 @@ def test_one_is_invited_by_mail_and_the_others_are_told(ctx, ada):
         administrators.mail_link_again(ctx, acting(ada), ada.id)
 
 
+def test_whom_an_operator_makes_the_others_are_told_of_and_its_owner_of_what_was_changed(ctx, ada):
+    bo = service.create_admin(ctx, **BO, password="a slow green tram", new_totp=True).user
+    assert mails(ctx) == [
+        ("administrators_changed", ada.email),
+        ("administrators_changed", bo.email),
+    ]
+    for changes in ({"password": "seven noisy trams"}, {"new_totp": True}):
+        service.create_admin(ctx, **BO, **changes)
+    assert mails(ctx)[:2] == [("account_changed", bo.email)] * 2
+    assert len(mails(ctx)) == 4
+
+
 def test_an_address_that_signs_in_for_a_provider_is_refused(ctx, ada):
     kim = a_person(ctx)
     with pytest.raises(Conflict, match="signs in for a provider"):
