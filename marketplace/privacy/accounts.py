@@ -27,7 +27,7 @@ from marketplace.privacy.leaving import erase_contact
 from marketplace.privacy.people import forget_user
 from marketplace.providers import service as providers
 from marketplace.providers.coverage import hold_provider
-from marketplace.providers.members import keep_an_owner, owner_beside
+from marketplace.providers.members import hand_contact_on, keep_an_owner, owner_beside
 from marketplace.providers.models import Provider, TeamInvitation
 from marketplace.providers.rules import ProviderEvent, ProviderState
 from marketplace.providers.team import hold_team
@@ -158,10 +158,7 @@ def _hand_contact_on(tx: Transaction, actor: Actor, provider: Provider, me: User
     if heir is None:
         erase_contact(tx, actor, provider)
         return
-    provider.contact_name, provider.contact_email = heir.name, heir.email
-    provider.contact_phone = None
-    changed = ["contact_name", "contact_email", "contact_phone"]
-    record(tx, actor, "provider.changed", provider.id, fields=changed)
+    hand_contact_on(tx, actor, provider, heir)
     tx.session.flush()
     providers.tell(tx, provider, "contact_handed_on")
 

@@ -68,7 +68,8 @@ def remove_member(
     The keys that they answer for are revoked, since they may know them; or, where `keep_keys` says
     that the provider's software goes on with them, whoever removes them answers for the keys. Of
     somebody who is only invited it takes the invitation back. Whom they invited and who has not
-    come yet is not let in by that any more: it may be themselves, by another address.
+    come yet is not let in by that any more: it may be themselves, by another address. Where letters
+    to the provider went to them, they go to an owner who stays: some say who a business is.
     """
     with ctx.transaction() as tx:
         provider, me = hold_team(tx, actor)
@@ -83,9 +84,19 @@ def remove_member(
         for each in team_of(tx.session, provider.id).invited:
             if each.invited_by == user.id:
                 withdraw(tx, actor, each)
+        if provider.contact_email == user.email and heir is not None:
+            hand_contact_on(tx, actor, provider, heir)
         accounting.remove_user(tx, user)
         record(tx, actor, "provider.member_removed", provider.id, user=str(user.id))
         return user
+
+
+def hand_contact_on(tx: Transaction, actor: Actor, provider: Provider, heir: User) -> None:
+    """Let an owner who stays be written to instead of somebody who leaves."""
+    provider.contact_name, provider.contact_email = heir.name, heir.email
+    provider.contact_phone = None
+    changed = ["contact_name", "contact_email", "contact_phone"]
+    record(tx, actor, "provider.changed", provider.id, fields=changed)
 
 
 def keep_an_owner(tx: Transaction, provider: Provider, user: User) -> None:

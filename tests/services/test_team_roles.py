@@ -17,6 +17,7 @@ from marketplace.invitations import service as invitations
 from marketplace.invitations.rules import InvitationState
 from marketplace.notifications.models import Notification
 from marketplace.providers import members, team
+from marketplace.providers.models import Provider
 from tests.pages.steps import held_by
 from tests.people import a_person, session_token
 
@@ -217,6 +218,14 @@ def test_whom_somebody_invited_who_is_removed_since_does_not_come_by_that(ctx, k
     ]
     members.remove_member(ctx, acting(kim), lee.id)
     assert [each.id for each in team.own_team(ctx, acting(kim)).invited] == [invited[1].id]
+
+
+def test_letters_to_a_provider_do_not_go_on_to_who_was_removed(ctx, make, harbour, lee):
+    kim = a_person(ctx, harbour.contact_email, provider_id=harbour.id)
+    members.remove_member(ctx, acting(lee), kim.id)
+    provider = make.ask(lambda session: session.get_one(Provider, harbour.id))
+    assert (provider.contact_name, provider.contact_email) == (lee.name, lee.email)
+    assert provider.contact_phone is None
 
 
 def test_a_kept_key_is_answered_for_by_who_kept_it(ctx, harbour, kim, lee):
