@@ -164,6 +164,21 @@ def test_of_two_links_in_two_tabs_each_does_what_its_page_shows(ctx, make, brows
     assert visitor.open(f"/set-password/{tokens[1]}").status == 200
 
 
+def test_a_computer_that_has_forgotten_a_request_opens_none_of_its_links(browser, tokens):
+    visitor = browser()
+    for purpose, (path, _) in PAGES.items():
+        assert visitor.open(f"{path}/{tokens[purpose]}").status == 200, purpose
+    visitor.open("/requests")
+    form = visitor.page.form("/requests/forget")
+    answer = visitor.client.post("/requests/forget", data=dict(form.values))
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    for purpose, (path, _) in PAGES.items():
+        at = "/requests" if purpose in OWN_PAGE else path
+        assert visitor.open(at).status == (401 if purpose in OWN_PAGE else 400), purpose
+    with visitor.client.session_transaction() as session:
+        assert set(session) <= {"csrf_token"}
+
+
 def test_a_token_in_a_session_opens_only_what_its_own_sort_opens(browser, tokens):
     visitor = browser()
     visitor.open(f"/requests/not-ours/{tokens[Purpose.NOT_OURS]}")

@@ -24,7 +24,7 @@ from marketplace.web.api.request import AnswerIn, ClosureIn, FollowOnIn
 from marketplace.web.auth import REQUEST_TOKEN, current_actor, current_context
 from marketplace.web.files import as_download, download
 from marketplace.web.languages import translate
-from marketplace.web.pages import compared
+from marketplace.web.pages import compared, tokens
 from marketplace.web.pages.choices import choices, names
 from marketplace.web.pages.forms import Filled, read, typed_from
 from marketplace.web.pages.front import terms_page
@@ -32,6 +32,7 @@ from marketplace.web.pages.lead_errors import LABELS as LEAD_LABELS
 from marketplace.web.pages.lead_errors import in_words
 from marketplace.web.pages.lead_form import TIMEFRAMES
 from marketplace.web.pages.paper import comparison_pdf, order_in
+from marketplace.web.pages.sign_in import LEFT_BEHIND
 from marketplace.web.pages.standards import COMMON
 from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
@@ -394,10 +395,23 @@ def _following_on(form: Filled) -> Page:
 @pages.post("/forget")
 def forget() -> Response:
     """Leave the page on a computer that others use; the request and its link stay as they are."""
+    _forget_here()
+    flash(_("This computer has forgotten your request. The link in your e-mail opens it again."))
+    return _left_behind()
+
+
+def _forget_here() -> None:
+    """Drop all that this browser's session opens of the business: page, links, receipt."""
     session.pop(REQUEST_TOKEN, None)
     session.pop("receipt", None)
-    flash(_("This computer has forgotten your request. The link in your e-mail opens it again."))
-    return redirect(url_for("front.form"), 303)
+    tokens.forget_all()
+
+
+def _left_behind() -> Response:
+    """Lead on to the form, and have the browser forget the pages that were shown."""
+    answer = redirect(url_for("front.form"), 303)
+    answer.headers["Clear-Site-Data"] = LEFT_BEHIND
+    return answer
 
 
 @pages.get("/erase")
@@ -409,6 +423,6 @@ def look_before_erasing() -> str:
 def erase() -> Response:
     """Erase what identifies a person; the link stops working with it."""
     erasure.erase_request(current_context(), current_actor())
-    session.pop(REQUEST_TOKEN, None)
+    _forget_here()
     flash(_("Your personal data has been erased, and your request is closed."))
-    return redirect(url_for("front.form"), 303)
+    return _left_behind()

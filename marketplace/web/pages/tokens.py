@@ -42,6 +42,11 @@ def forget(purpose: Purpose, token: str) -> None:
         session[_KEPT] = {name: each for name, each in session[_KEPT].items() if name != purpose}
 
 
+def forget_all() -> None:
+    """Drop every token of a link: whoever comes next to this computer is somebody else."""
+    session.pop(_KEPT, None)
+
+
 def missing() -> tuple[str, int]:
     """Say that the link has to be opened first, in a browser that keeps cookies."""
     return render_template("link_needed.html"), 400
