@@ -5,7 +5,10 @@ import json
 import re
 
 import pytest
+from flask import url_for
 
+from marketplace.core.db import new_id
+from marketplace.web.pages.guard import UPLOADS
 from tests.api.doors import provider_door
 from tests.people import a_person, bearer, session_token
 
@@ -191,3 +194,24 @@ def test_a_fault_says_nothing_about_itself(client, monkeypatch):
     assert_problem(answer, 500, "fault")
     assert "secret detail" not in answer.text
     assert "Traceback" not in answer.text
+
+
+def test_of_what_nobody_sends_no_page_reads_more_than_a_form_has(app, client):
+    part = b'--line\r\nContent-Disposition: form-data; name="f"; filename="f.pdf"\r\n\r\n'
+    for endpoint in UPLOADS:
+        values = {
+            "invitation_id": new_id(),
+            "accreditation_id": new_id(),
+            "attachment_id": new_id(),
+        }
+        with app.test_request_context():
+            path = url_for(endpoint, **values).partition("?")[0]
+        body = io.BytesIO(part + b"x" * (4 * TOO_LARGE) + b"\r\n--line--\r\n")
+        answer = client.post(
+            path,
+            input_stream=body,
+            content_length=len(body.getvalue()),
+            content_type="multipart/form-data; boundary=line",
+            headers={"Origin": "http://localhost"},
+        )
+        assert (answer.status_code, body.tell()) == (303, 0), path

@@ -91,9 +91,12 @@ class Csrf(CSRFProtect):
 
 
 def allow_uploads() -> None:
-    """Let a form that brings a file be larger; before anybody reads it, to refuse it or not."""
+    """Let a form that brings a file be larger; before anybody reads it, to refuse it or not.
+
+    From where somebody has signed in, and even if that has lapsed: nobody else has such a form.
+    """
     limit = UPLOADS.get(request.endpoint or "")
-    if limit is not None and request.mimetype == MULTIPART:
+    if limit is not None and request.mimetype == MULTIPART and "role" in session:
         request.max_content_length = limit
 
 
