@@ -12,7 +12,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 
 SESSION = "marketplace"
 """Signed, and readable for whoever holds it: the credentials of this browser's owner, what its menu
-goes by, and what is said once. Nothing else may be put in."""
+goes by, the receipt of the form that it sent, and what is said once. Nothing else may be put in."""
 
 
 def register(app: Flask, *, is_encrypted: bool) -> None:

@@ -261,6 +261,8 @@ LIMITS: Mapping[tuple[str, str], Line] = {
     ("GET", "/api/v1/portal/invitations"): _INBOX,
     ("GET", "/api/v1/portal/invitations/<uuid:invitation_id>"): _INBOX,
     ("GET", "/admin/search"): _SEARCH,
+    ("GET", "/admin/leads"): _SEARCH,
+    ("GET", "/admin/providers"): _SEARCH,
     ("GET", "/api/v1/admin/leads"): _SEARCH,
     ("GET", "/api/v1/admin/providers"): _SEARCH,
     ("GET", "/admin/reports"): _REPORT,

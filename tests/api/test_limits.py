@@ -72,6 +72,12 @@ CHEAP_ALL_THE_SAME = re.compile(
 """Made once for each process, and kept."""
 
 
+def test_every_list_that_takes_words_is_counted_as_a_search():
+    lists = ("/admin/leads", "/admin/providers")
+    for path in ("/admin/search", *lists, *(f"/api/v1{each}" for each in lists)):
+        assert line_of("GET", path).scope == "searches", path
+
+
 def test_no_two_lines_of_one_scope_disagree():
     by_scope = {}
     for line in LIMITS.values():
