@@ -192,3 +192,16 @@ def test_what_was_asked_for_can_be_taken_back(kim):
     page = kim.send("/account/email/cancel")
     assert "Your address stays as it is" in page.text
     assert "kim.r@harbour.example" not in page.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/password", "/second-factor", "/second-factor/remove", "/recovery-codes", "/proof"],
+)
+def test_what_gives_the_session_another_token_is_sent_once(kim, clock, path):
+    totp = pyotp.TOTP(secret_on(kim.open("/account/second-factor")))
+    kim.send("/account/second-factor", code=totp.at(clock.now), current_password=PASSWORD)
+    page = kim.open(f"/account{path}")
+    assert page.at == f"/account{path}"
+    assert re.search(r"<form [^>]*data-once", page.html)
+    assert "/static/once.js" in page.html

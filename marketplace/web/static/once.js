@@ -1,4 +1,5 @@
-// A form whose answer is shown once is sent once: of a double click the second click does nothing.
+// A form whose answer is shown once, or that gives the session another token, is sent once: of a
+// double click the second click does nothing.
 "use strict";
 
 for (const form of document.querySelectorAll("form[data-once]")) {
