@@ -2,17 +2,12 @@
 
 import io
 import json
-import logging
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-import structlog
 from marshmallow import ValidationError
 from sqlalchemy import select
 
-from config import logging as lines_of_ours
 from config.log_lines import FIELDS
 from marketplace.bootstrap import channel_of
 from marketplace.core.context import Context
@@ -84,21 +79,6 @@ class BothWays:
         self.mailbox.send(ctx, message)
         attempt: Attempt = self.client.send(ctx, message)
         return attempt
-
-
-@pytest.fixture
-def written(monkeypatch) -> Iterator[io.StringIO]:
-    """All that is logged meanwhile, as it is written on a server."""
-    out = io.StringIO()
-    monkeypatch.setattr("sys.stderr", out)
-    root = logging.getLogger()
-    before = root.handlers, root.level
-    lines_of_ours.configure("web")
-    # Or loggers would keep this form for good, and other tests would not hear of them.
-    structlog.configure(cache_logger_on_first_use=False)
-    yield out
-    root.handlers, root.level = before
-    structlog.reset_defaults()
 
 
 def test_whatever_was_put_in_comes_out_as_what_it_is(

@@ -1,13 +1,9 @@
 """Tokens of links leave the address at the first visit, and nobody else hears of them."""
 
-import io
-import logging
 from http.cookies import SimpleCookie
 
 import pytest
-import structlog
 
-from config import logging as ours
 from marketplace.accounts.models import EmailChange
 from marketplace.core import links
 from marketplace.core.db import new_id
@@ -189,28 +185,17 @@ def test_a_token_in_a_session_opens_only_what_its_own_sort_opens(browser, tokens
         assert browser().open(f"{path}/{wrong}").status == 410, purpose
 
 
-def test_neither_a_line_of_the_log_nor_another_address_holds_a_token(browser, tokens, monkeypatch):
-    written = io.StringIO()
-    root = logging.getLogger()
-    before = root.handlers, root.level
-    monkeypatch.setattr("sys.stderr", written)
-    ours.configure("web")
-    # A logger that remembers how it was set up would be deaf to later tests of this process.
-    structlog.configure(cache_logger_on_first_use=False)
-    try:
-        for purpose, (path, _) in PAGES.items():
-            visitor = browser()
-            page = visitor.open(f"{path}/{tokens[purpose]}")
-            addresses = [
-                attributes.get(name, "")
-                for _, attributes in page.elements
-                for name in ("href", "src", "action")
-            ]
-            assert not any(tokens[purpose] in each for each in addresses), purpose
-            visitor.open(f"{path}/{tokens[purpose]}/nowhere?{tokens[purpose]}")
-    finally:
-        root.handlers, root.level = before
-        structlog.reset_defaults()
+def test_neither_a_line_of_the_log_nor_another_address_holds_a_token(browser, tokens, written):
+    for purpose, (path, _) in PAGES.items():
+        visitor = browser()
+        page = visitor.open(f"{path}/{tokens[purpose]}")
+        addresses = [
+            attributes.get(name, "")
+            for _, attributes in page.elements
+            for name in ("href", "src", "action")
+        ]
+        assert not any(tokens[purpose] in each for each in addresses), purpose
+        visitor.open(f"{path}/{tokens[purpose]}/nowhere?{tokens[purpose]}")
     assert '"request"' in written.getvalue()
     for token in tokens.values():
         assert token.partition("_")[2] not in written.getvalue()

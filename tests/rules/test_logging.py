@@ -4,7 +4,6 @@ import ast
 import dataclasses
 import importlib
 import inspect
-import io
 import json
 import logging
 import pkgutil
@@ -23,7 +22,6 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 import marketplace
-from config import logging as ours
 from config.log_lines import FIELDS, declared, frames, mask
 from marketplace.core.db import Base
 from marketplace.core.links import Purpose, new_token
@@ -39,18 +37,9 @@ FREE = ("event", "error", "detail", "reason")
 
 
 @pytest.fixture
-def lines(monkeypatch):
+def lines(written):
     """Return a function that gives the lines written so far."""
-    written = io.StringIO()
-    monkeypatch.setattr("sys.stderr", written)
-    root = logging.getLogger()
-    before = root.handlers, root.level
-    ours.configure("web")
-    # A logger that remembers how it was set up would be deaf to later tests of this process.
-    structlog.configure(cache_logger_on_first_use=False)
-    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
-    root.handlers, root.level = before
-    structlog.reset_defaults()
+    return lambda: [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 @pytest.fixture
@@ -299,18 +288,9 @@ def test_what_can_be_recognized_is_masked_in_free_text(planted, around, field):
         "\ud800",
     ],
 )
-def test_nothing_that_is_said_can_end_a_line_or_move_a_cursor(monkeypatch, hostile):
-    written = io.StringIO()
-    root = logging.getLogger()
-    before = root.handlers, root.level
-    monkeypatch.setattr("sys.stderr", written)
-    ours.configure("web")
-    try:
-        structlog.get_logger("t").info(hostile, reason=hostile, method=hostile)
-        logging.getLogger("rq.worker").warning("%s", hostile)
-    finally:
-        root.handlers, root.level = before
-        structlog.reset_defaults()
+def test_nothing_that_is_said_can_end_a_line_or_move_a_cursor(written, hostile):
+    structlog.get_logger("t").info(hostile, reason=hostile, method=hostile)
+    logging.getLogger("rq.worker").warning("%s", hostile)
     assert written.getvalue().count("\n") == 2
     assert all(32 <= ord(sign) < 127 or sign == "\n" for sign in written.getvalue())
     assert all(json.loads(line)["event"] for line in written.getvalue().splitlines())

@@ -22,7 +22,7 @@ from marketplace.core.events import Event, EventSeal, record, record_each
 from marketplace.core.sealing_log import head, seal_events, tail
 from marketplace.core.verifying import verify_log, wrong_with
 from marketplace.migrations.schema import as_owner
-from tests.conftest import LET_GO, nothing_held
+from tests.conftest import let_go, nothing_held
 
 EVENTS = 12
 
@@ -259,7 +259,7 @@ def test_an_end_that_was_cut_off_is_found_by_one_that_was_noted(ctx, log, tamper
 def test_a_hundred_changes_at_random_are_each_found(log, installation, counted):
     dice = random.Random(7)
     with as_owner(installation.app) as owner:
-        owner.exec_driver_sql(LET_GO)
+        owner.exec_driver_sql(let_go())
         for number in range(100):
             column = dice.choice([*OTHERWISE])
             statement = dice.choice([
