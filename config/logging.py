@@ -110,5 +110,18 @@ class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
         self.error_log.handlers.clear()
         self.error_log.propagate = True
 
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Say of what is no request what is wrong with it, and not what was sent or by whom."""
+        said, found, _ = msg.partition(" from ip=")
+        if found:
+            kind = sys.exc_info()[0]
+            msg, args = "%s: %s", (said, kind.__name__ if kind else "?")
+        super().warning(msg, *args, **kwargs)
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Say where something went wrong, and not at which address: a token may stand there."""
+        said, found, _ = msg.partition(" request %s")
+        super().exception(*((f"{said} request",) if found else (msg, *args)), **kwargs)
+
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
         """Write nothing."""

@@ -103,6 +103,7 @@ def server(services, installation, tmp_path_factory):
             process.wait(timeout=60)
     said = log.read_text()
     assert "Traceback" not in said, said[-4000:]
+    assert "ip=" not in said, said[-4000:]
     assert '"level": "error"' not in said, said[-4000:]
 
 

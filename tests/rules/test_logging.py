@@ -14,9 +14,13 @@ import threading
 import traceback
 import warnings
 from pathlib import Path
+from socket import socketpair
 
 import pytest
 import structlog
+from gunicorn.config import Config
+from gunicorn.http.errors import InvalidHeader, InvalidRequestLine, ParseException
+from gunicorn.workers.base import Worker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
@@ -160,6 +164,32 @@ def test_a_warning_is_a_line_like_another(lines, taken_over):
 def test_the_password_in_an_address_is_masked_whatever_signs_it_has(password):
     said = mask(f"lost redis://:{password}@cache.example:6379/0, which 'is away'")
     assert said == "lost redis://[masked]@cache.example:6379/0, which 'is away'"
+
+
+SENT = "GET /admin/search?q=Jo Tran&t=not-one-of-ours HTTP/1.1"
+
+
+@pytest.mark.parametrize("error", [InvalidRequestLine(SENT), InvalidHeader("Cookie: Jo Tran")])
+def test_the_web_server_says_what_is_wrong_with_a_request_and_not_what_was_sent(
+    lines, monkeypatch, error
+):
+    for name in ("configure", "take_over"):
+        monkeypatch.setattr(ours, name, lambda *_: None)  # that was done
+    settings = Config()
+    worker = Worker(1, 1, [], None, 30, settings, ours.GunicornLogger(settings))
+    here, there = socketpair()
+    with here, there:
+        try:
+            raise error
+        except ParseException as met:
+            worker.handle_error(None, here, ("203.0.113.7", 4711), met)
+        worker.log.exception("Error handling request %s %s", "GET", SENT.split()[1])
+        worker.log.warning("Something %s else", "quite")
+    assert [line["event"] for line in lines()] == [
+        f"Invalid request: {type(error).__name__}",
+        "Error handling request",
+        "Something quite else",
+    ]
 
 
 def test_of_an_error_of_the_database_the_code_is_told():
