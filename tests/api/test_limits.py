@@ -78,6 +78,15 @@ def test_every_list_that_takes_words_is_counted_as_a_search():
         assert line_of("GET", path).scope == "searches", path
 
 
+def test_redis_is_told_nobodys_address(app, client, services):
+    throttled(app)
+    knock(client, "192.0.2.77")
+    with Redis.from_url(services.redis_url) as redis:
+        keys = [key.decode() for key in redis.scan_iter("*limits*")]
+    assert keys
+    assert not [each for each in keys if "192.0.2" in each]
+
+
 def test_no_two_lines_of_one_scope_disagree():
     by_scope = {}
     for line in LIMITS.values():
