@@ -1,7 +1,8 @@
-"""Every answer to an administrator that holds a business' contact leaves a line in the log."""
+"""Every answer to others that holds a business' contact leaves a line in the log."""
 
 from sqlalchemy import select, update
 
+from marketplace.accounts.models import User
 from marketplace.core.actors import OPERATOR
 from marketplace.core.events import Event
 from marketplace.leads.models import Lead
@@ -55,10 +56,10 @@ def plant(world):
     return planted
 
 
-def readers(world):
-    """Return whose contacts were read, as the log has it."""
+def readers(world, kind="admin"):
+    """Return whose contacts were read by somebody of a kind, as the log has it."""
     rows = select(Event.subject_id).where(
-        Event.verb == "lead.contact_read", Event.actor_kind == "admin"
+        Event.verb == "lead.contact_read", Event.actor_kind == kind
     )
     return set(world.connection.execute(rows).scalars())
 
@@ -100,4 +101,51 @@ def test_every_answer_to_an_administrator_with_a_contact_in_it_is_in_the_log(ins
         ("GET", "/api/v1/admin/suppressions"),
         ("POST", "/api/v1/admin/suppressions"),
         ("POST", "/api/v1/admin/suppressions/<uuid:suppression_id>/lift"),
+    } <= shown
+
+
+def plant_with_a_provider(world):
+    """Give the business that chose a provider a contact that is nobody else's, in its mail too."""
+    session = world.ctx.sessions()
+    lead = session.get_one(Lead, world.ids["lead_id"])
+    told = {"contact_name": "Zephyr Quillon", "contact_email": "zephyr@planted.example"}
+    lead.contact_name, lead.contact_email = told.values()
+    (won,) = session.scalars(select(Notification).where(Notification.template == "invitation_won"))
+    won.values = {**won.values, **told}
+    # Whoever has the address of the provider as their own is written to.
+    owner = session.scalars(select(User).where(User.email == "owner@team.example")).one()
+    won.recipient = owner.email
+    session.commit()
+    return [each.encode() for each in told.values()]
+
+
+def test_every_answer_to_a_provider_with_a_contact_in_it_is_in_the_log(installation, counted):
+    table, unlogged, shown, tried = read_table(), [], set(), 0
+    with a_world(installation) as world:
+        marks = plant_with_a_provider(world)
+        for rule, method in declared(world.app):
+            row = table[method, rule.rule]
+            for party, kind in (("owner", "provider"), ("key_read", "api_key")):
+                if row[party] != "+" or row["nobody"] == "+":
+                    continue
+                with world.undone():
+                    token = world.tokens[party][0]
+                    answer = knock(world, token, method, path_to(world, rule))
+                    said, noted = answer.get_data(), readers(world, kind)
+                tried += 1
+                if any(mark in said for mark in marks):
+                    shown.add((party, method, rule.rule))
+                    if world.ids["lead_id"] not in noted:
+                        unlogged.append((party, method, rule.rule, answer.status))
+    counted["answers to a provider"], counted["routes with a contact"] = tried, len(shown)
+    assert unlogged == []
+    api = "/api/v1/portal/"
+    assert {
+        ("owner", "GET", "/portal/invitations/<uuid:invitation_id>"),
+        ("owner", "GET", "/portal/messages"),
+        ("owner", "GET", f"{api}messages"),
+        ("owner", "GET", "/api/v1/account/personal-data"),
+        ("key_read", "GET", f"{api}messages"),
+        ("key_read", "GET", f"{api}invitations"),
+        ("key_read", "GET", f"{api}invitations/<uuid:invitation_id>"),
     } <= shown
