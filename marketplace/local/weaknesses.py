@@ -138,20 +138,22 @@ def _redis(settings: Settings) -> Iterator[str]:
 
 
 def _database(settings: Settings) -> Iterator[str]:
-    url = make_url(settings.database_url)
-    asked = {k: v if isinstance(v, str) else v[0] for k, v in url.query.items()}
-    host = url.host or asked.get("hostaddr") or asked.get("host", "")
-    if not host or host.startswith("/") or host in LOOPBACK:
-        return
-    mode = asked.get("sslmode", "prefer")
-    if mode == "verify-full":
-        return
-    is_encrypted = mode in ("require", "verify-ca")
-    how = "is encrypted, but" if is_encrypted else "may be unencrypted, and"
-    yield (
-        f"The line to PostgreSQL at {host} {how} nobody checks who answers. Put "
-        "`?sslmode=verify-full` into MARKETPLACE_DATABASE_URL."
-    )
+    addresses = {"": settings.database_url, "MIGRATION_": settings.migration_database_url}
+    if settings.migration_database_url == settings.database_url:
+        del addresses["MIGRATION_"]
+    for which, address in addresses.items():
+        url = make_url(address)
+        asked = {k: v if isinstance(v, str) else v[0] for k, v in url.query.items()}
+        host = url.host or asked.get("hostaddr") or asked.get("host", "")
+        mode = asked.get("sslmode", "prefer")
+        if not host or host.startswith("/") or host in LOOPBACK or mode == "verify-full":
+            continue
+        is_encrypted = mode in ("require", "verify-ca")
+        how = "is encrypted, but" if is_encrypted else "may be unencrypted, and"
+        yield (
+            f"The line to PostgreSQL at {host} {how} nobody checks who answers. Put "
+            f"`?sslmode=verify-full` into MARKETPLACE_{which}DATABASE_URL."
+        )
 
 
 CHECKS: tuple[Callable[[Settings], Iterator[str]], ...] = (

@@ -58,6 +58,7 @@ def test_of_a_sound_installation_nothing_is_said():
         ),
         ({"DATABASE_URL": "postgresql://db.example/m?sslmode=verify-ca"}, "is encrypted, but"),
         ({"DATABASE_URL": "postgresql:///m?hostaddr=192.0.2.7"}, "at 192.0.2.7"),
+        ({"MIGRATION_DATABASE_URL": "postgresql://db.example/m"}, "MARKETPLACE_MIGRATION_DATABASE"),
         ({"DATABASE_URL": "postgresql://db.example/m"}, "may be unencrypted"),
         ({"DATABASE_URL": "postgresql://db.example/m?sslmode=prefer"}, "may be unencrypted"),
         ({"DATABASE_URL": "postgresql:///m?host=db.example"}, "at db.example"),

@@ -42,8 +42,7 @@ def files():
         for each in (ROOT / room).rglob("*")
     ]
     for path in paths:
-        is_text = path.suffix in (".py", ".md", ".toml", ".html", ".js", ".csv", ".txt", ".ini", "")
-        if is_text and path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and "__pycache__" not in path.parts:
             yield str(path.relative_to(ROOT)), path.read_text(errors="replace")
 
 
