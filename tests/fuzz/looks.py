@@ -28,6 +28,8 @@ def look_at(address: str, answer: Any) -> str:
     for name, value in answer.headers:
         assert not re.search(r"[\r\n\x00]", value), (address, name, value)
         assert name.lower() != "x-injected"
+        if name == "Set-Cookie":  # packed and signed, so that three letters come by chance
+            value = re.sub(r"^([\w-]+)=[\w.\-]*(?=;)", r"\1=", value)
         if MARK in value:
             kind, options = parse_options_header(value)
             assert kind == "attachment", (address, name, value)
@@ -105,7 +107,8 @@ def look_at_letter(post: dict[str, Any]) -> None:
     for value in (post["subject"], to["email"], to.get("name", ""), *headers.values()):
         assert not re.search(r"[\x00-\x1f\x7f\u2028\u2029\u202e]", value), post
     assert not re.search(r"[<>\"\s,;]", to["email"]), to
-    assert not any(MARK in value for value in headers.values()), headers
+    # In a token they come by chance.
+    assert not any(MARK in re.sub(r"_[\w-]{32}", "", value) for value in headers.values()), headers
     if MARK not in str(post):
         return
     # As it goes out: whoever reads it finds these headers and these parts, and no others.
