@@ -55,9 +55,8 @@ FACTS = {
     ),
     **dict.fromkeys(("enabled", "replaced", "verified"), _is_flag),
     **dict.fromkeys(
-        ("because", "door", "kind", "outcome", "reason", "result", "role", "service", "side",
-         "state",
-         "was", "why"),
+        ("because", "door", "factor", "kind", "outcome", "reason", "result", "role", "service",
+         "side", "state", "was", "why"),
         _is_code,
     ),
     **dict.fromkeys(("doubts", "fields"), _are(_is_code)),

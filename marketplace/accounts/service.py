@@ -82,12 +82,14 @@ def _sign_in(
         user = queries.lock_user(tx.session, user.id)
         if user.password_hash != checked or user.disabled_at is not None:
             raise _refused()
-        code = wanted.get("totp")
-        if user.has_second_factor and not factors.use_code(tx, user, code, ctx.seal):
-            raise _refused()
+        code, factor = wanted.get("totp"), "none"
+        if user.has_second_factor:
+            factor = "code" if rules.recovery_code(code or "") is None else "recovery_code"
+            if not factors.use_code(tx, user, code, ctx.seal):
+                raise _refused()
         user.password_hash = fresh
         begun = sessions.begin_session(tx, user, device)
-        record(tx, passwords.actor_of(user), "user.signed_in", user.id)
+        record(tx, passwords.actor_of(user), "user.signed_in", user.id, factor=factor)
         if device is not None:
             note_device(tx, user, device)
         return begun

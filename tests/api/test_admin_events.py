@@ -33,7 +33,7 @@ def test_who_did_what_to_what_when_and_from_where(client, ctx, head):
         "actor": {"kind": "provider", "id": str(person.id)},
         "verb": "user.signed_in",
         "subject_id": str(person.id),
-        "facts": {},
+        "facts": {"factor": "none"},
         "request_id": "a-request-of-ours",
         "address": "192.0.2.0/24",
     }

@@ -179,6 +179,15 @@ def test_a_recovery_code_signs_in_once_and_its_owner_is_told(ctx, armed):
         sign_in(ctx, armed.user, stranger.codes[0])
 
 
+def test_the_log_says_by_which_second_factor_somebody_signed_in(ctx, armed):
+    sign_in(ctx, armed.user, armed.code())
+    sign_in(ctx, armed.user, armed.codes[0])
+    with ctx.reading() as session:
+        rows = select(Event.facts).where(Event.verb == "user.signed_in").order_by(Event.id)
+        factors_used = [each["factor"] for each in session.scalars(rows)]
+    assert factors_used == ["none", "code", "recovery_code"]
+
+
 def test_codes_that_are_made_anew_take_the_place_of_all(ctx, armed):
     elsewhere = sign_in(ctx, armed.user, armed.code()).token
     made = own.renew_recovery_codes(ctx, armed.me, armed.token, armed.proof(armed.code()))
