@@ -178,7 +178,8 @@ def export_providers_command(output: Path | None, data_dir: Path | None) -> None
     """Write all providers as CSV, to be imported again: to a file or to standard output."""
     with product_for(data_dir) as product:
         if output is not None:
-            with output.open("w", encoding="utf-8", newline="") as file:
+            # Names and addresses of people are in it: for its owner alone.
+            with open(output, "w", encoding="utf-8", newline="", opener=_private) as file:
                 count = export_providers(product.ctx, OPERATOR, file)
             click.echo(f"{count} providers written to {output}.")
             return
@@ -186,6 +187,10 @@ def export_providers_command(output: Path | None, data_dir: Path | None) -> None
         export_providers(product.ctx, OPERATOR, out)
         out.flush()
         out.detach()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
 
 
 @cli.command("check-coverage")

@@ -126,6 +126,7 @@ def test_a_file_is_imported_whole_and_comes_out_again_as_it_went_in(environment,
     assert "0 new, 0 changed, 2 unchanged" in out
     target = path.with_name("out.csv")
     assert run("export-providers", "--output", target)[0] == 0
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
     rows = list(csv.DictReader(io.StringIO(target.read_text())))
     assert {row["name"] for row in rows} == {"Alder Quality", "Birch Cert"}
     assert run("import-providers", target, "--verified")[1].startswith("2 rows: 0 new, 0 changed")
