@@ -14,7 +14,7 @@ from pypdf import PdfReader
 from werkzeug.http import parse_options_header
 
 from tests.fuzz.hostile import FORMULA, MARK, PAYLOADS
-from tests.fuzz.trees import shape, texts
+from tests.fuzz.trees import nodes, shape, texts
 
 RUNS = ("script", "style", "template", "noscript", "iframe", "a comment")
 """Elements in which a text is more than a text."""
@@ -61,8 +61,10 @@ def look_at_page(address: str, html: str) -> None:
     assert with_it == shape(plain), (address, set(with_it) ^ set(shape(plain)))
     for _, element, names in with_it:
         assert not any(MARK in each for each in (element, *names)), (address, element, names)
+    if "srcdoc" in html:
+        look_into_frames(address, html)
     for said in texts(html):
-        if MARK in said.text:
+        if MARK in said.text and (said.element, said.attribute) != ("iframe", "srcdoc"):
             assert said.element not in RUNS, (address, said)
             assert not (said.attribute or "").startswith("on"), (address, said)
             assert said.attribute not in ("style", "srcdoc", "srcset"), (address, said)
@@ -70,6 +72,14 @@ def look_at_page(address: str, html: str) -> None:
                 target = re.sub(r"[\x00-\x20]", "", said.text)
                 assert not re.match(r"(javascript|data|vbscript):", target, re.I), (address, said)
     assert f"{MARK}49" not in html, address
+
+
+def look_into_frames(address: str, html: str) -> None:
+    """Look at what stands in a page as a page of its own, such as a mail: nothing runs in there."""
+    for node in nodes(html):
+        if node.is_element_node and node.tag == "iframe" and "srcdoc" in node.attributes:
+            assert "allow-s" not in (node.attributes["sandbox"] or ""), address
+            look_at_page(address, node.attributes["srcdoc"] or "")
 
 
 def look_at_drawing(address: str, svg: str) -> None:
@@ -121,5 +131,6 @@ def look_at_letter(post: dict[str, Any]) -> None:
     letter.add_alternative(parts["text/html"], subtype="html")
     read = email.parser.BytesParser(policy=email.policy.SMTP).parsebytes(letter.as_bytes())
     assert set(read.keys()) == names | {"MIME-Version", "Content-Type"}, read.keys()
-    assert str(read["Subject"]) == post["subject"]
+    # The library folds a long one right behind its name, and reads that as a blank.
+    assert str(read["Subject"]).split() == post["subject"].split()
     assert [each.get_content_type() for each in read.iter_parts()] == list(parts)
