@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 import marketplace
+from config import logging as ours
 from config.log_lines import FIELDS, declared, frames, mask
 from marketplace.core.db import Base
 from marketplace.core.links import Purpose, new_token
