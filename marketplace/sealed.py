@@ -49,11 +49,15 @@ class Count:
 
 
 def reseal(ctx: Context, secrets: Sequence[str]) -> list[Count]:
-    """Close everything anew that an older key closed; safe at any time, and as often as wanted.
+    """Close everything anew that an older key closed, or none; safe at any time, and as often.
 
     What it says stays the same, so nobody else notices, and it leaves no event.
     """
-    return [_reseal(ctx, each, Seal(secrets, each.purpose)) for each in KEPT]
+    while True:
+        with ctx.transaction() as tx:
+            plain = factors.seal_plain(tx, lambda purpose: Seal(secrets, purpose), AT_ONCE)
+        if plain < AT_ONCE:
+            return [_reseal(ctx, each, Seal(secrets, each.purpose)) for each in KEPT]
 
 
 def _reseal(ctx: Context, kept: Kept, seal: Seal) -> Count:

@@ -45,6 +45,18 @@ def secret_of(user: User, seal_for: SealFor) -> str | None:
     return secret if whose == str(user.id) else None
 
 
+def seal_plain(tx: Transaction, seal_for: SealFor, at_most: int) -> int:
+    """Seal secrets from before migration 0032, so many; return how many there were. Locks them."""
+    plain = select(User).where(User.totp_secret.is_not(None)).order_by(User.id).limit(at_most)
+    users = tx.session.scalars(plain.with_for_update()).all()
+    for user in users:
+        secret, used_step = secret_of(user, seal_for), user.totp_used_step
+        if secret is not None:
+            give_secret(user, secret, seal_for)
+        user.totp_secret, user.totp_used_step = None, used_step
+    return len(users)
+
+
 def use_code(tx: Transaction, user: User, code: str | None, seal_for: SealFor) -> bool:
     """Use a code up, of the authenticator or for its loss; return whether it was good. Locked."""
     recovery = rules.recovery_code(code or "")

@@ -322,6 +322,14 @@ def findings():
     return list(examine(os.environ))
 
 
+def test_doctor_names_secrets_of_authenticators_that_are_not_sealed(environment, ctx):
+    with ctx.transaction() as tx:
+        tx.session.merge(an_admin(ctx)).totp_secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+    assert any("authenticators are kept as they are" in f.text for f in findings())
+    assert CliRunner().invoke(cli, ["reseal"]).exit_code == 0
+    assert not any("authenticators" in f.text for f in findings())
+
+
 def test_doctor_says_whether_old_secrets_are_needed(environment, ctx, make):
     secret = os.environ["MARKETPLACE_SECRET_KEY"]
     with ctx.transaction() as tx:

@@ -151,6 +151,23 @@ def test_a_secret_from_before_they_were_sealed_is_sealed_at_its_next_use(ctx, cl
         sign_in(ctx, user, pyotp.TOTP(PLAIN).at(clock.now))
 
 
+def test_or_by_command_and_a_code_that_was_used_stays_used(ctx, clock, armed):
+    lee = a_person(ctx, "lee@wattle.example")
+    code = pyotp.TOTP(PLAIN).at(clock.now)
+    with ctx.transaction() as tx:
+        kept = tx.session.get_one(User, lee.id)
+        kept.totp_secret, kept.totp_used_step = PLAIN, int(clock.now.timestamp()) // 30
+    before = stored(ctx, armed.user).totp_sealed
+    reseal(ctx, [SECRET])
+    kept = stored(ctx, lee)
+    assert (kept.totp_secret, factors.secret_of(kept, ctx.seal)) == (None, PLAIN)
+    assert stored(ctx, armed.user).totp_sealed == before
+    with pytest.raises(NotSignedIn):
+        sign_in(ctx, lee, code)
+    clock.advance(seconds=60)
+    assert sign_in(ctx, lee, pyotp.TOTP(PLAIN).at(clock.now))
+
+
 def test_one_that_an_older_key_sealed_is_read_and_sealed_anew_by_use_or_by_command(
     ctx, clock, armed
 ):
