@@ -256,6 +256,9 @@ class Policy:
     """How many files a quote may bring."""
     attachments_kept_at_most: int = 25
     """How many files are kept under one invitation, with those of earlier versions of the quote."""
+    evidence_kept_at_most: int = 100
+    """How many files of evidence are kept of one provider, of all its accreditations, earlier ones
+    included: more than it needs in years, and a bound to what it can fill."""
     pdf_look_memory: int = 512 * 1024 * 1024
     """Bytes that looking into a PDF may take ..."""
     pdf_look_seconds: int = 5

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue import queries as catalogue
@@ -85,6 +85,15 @@ def claim_accreditation(
 
 
 def _keep(tx: Transaction, held: Accreditation, evidence: SentFile) -> None:
+    """Keep a file. The provider is held, so that no two of its files are the last one."""
+    kept = tx.session.scalar(
+        select(func.count())
+        .select_from(EvidenceFile)
+        .join(Accreditation, Accreditation.id == EvidenceFile.accreditation_id)
+        .where(Accreditation.provider_id == held.provider_id)
+    )
+    if kept is not None and kept >= tx.policy.evidence_kept_at_most:
+        raise Conflict("so many files were sent already that no other is kept: please write to us")
     tx.session.add(
         EvidenceFile(
             id=new_id(),

@@ -1,6 +1,7 @@
 """A provider's own data over HTTP."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -238,6 +239,19 @@ def test_evidence_is_nobody_elses(client, ctx, head):
     stranger = sign_in(ctx, other, other.contact_email)
     got = client.get(f"{PORTAL}/accreditations/{made['id']}/evidence", headers=stranger)
     assert got.status_code == 404
+
+
+def test_a_provider_has_so_many_files_of_evidence_kept_and_no_more(app, ctx, client, head):
+    product = app.extensions["marketplace"]
+    few = replace(ctx, policy=replace(ctx.policy, evidence_kept_at_most=2))
+    app.extensions["marketplace"] = replace(product, ctx=few)
+    for number in ("S-1", "S-2"):
+        assert upload(client, head, CLAIM | {"certificate_number": number}).status_code == 201
+    refused = upload(client, head, CLAIM | {"certificate_number": "S-3"})
+    assert refused.status_code == 409
+    assert "so many files" in refused.json["detail"]
+    held = client.get(f"{PORTAL}/accreditations", headers=head).json["items"]
+    assert {each["certificate_number"] for each in held} == {"S-1", "S-2"}
 
 
 def test_a_file_may_have_ten_mebibytes_and_not_a_byte_more(client, head):
