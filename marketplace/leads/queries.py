@@ -132,11 +132,7 @@ def leads_of_contact(
 
     Where there is none either: the latest few in which it is named, which open that much alone.
     """
-    theirs = (
-        select(Lead)
-        .where(func.lower(Lead.contact_email) == email.strip().lower(), Lead.erased_at.is_(None))
-        .order_by(Lead.id.desc())
-    )
+    theirs = _of_contact(email)
     running = session.scalars(theirs.where(one_of(Lead.state, *UNFINISHED))).all()
     if running:
         return running
@@ -148,6 +144,20 @@ def leads_of_contact(
 
 LATE_LINKS = 3
 """To how many requests that ended long ago a link is mailed at once."""
+
+
+def latest_to_confirm(session: Session, email: str, *, now: datetime) -> Lead | None:
+    """Return the latest form of this address that can still be confirmed, if there is one."""
+    waiting = Lead.state == LeadState.AWAITING_CONFIRMATION, Lead.confirm_by > now
+    return session.scalars(_of_contact(email).where(*waiting).limit(1)).first()
+
+
+def _of_contact(email: str) -> Select[Lead]:
+    return (
+        select(Lead)
+        .where(func.lower(Lead.contact_email) == email.strip().lower(), Lead.erased_at.is_(None))
+        .order_by(Lead.id.desc())
+    )
 
 
 def lead_to_confirm(session: Session, token: str, *, now: datetime) -> Lead | None:

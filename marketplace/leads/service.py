@@ -52,19 +52,24 @@ def submit_lead(ctx: Context, form: Form, telltale: Telltale | None = None) -> R
             enter(tx, ANYBODY, lead)
             return Receipt(lead.reference, "received", None)
         if not _superseded(tx, ANYBODY, lead):
-            link = LinkTo(Purpose.CONFIRM_LEAD, lead.id, lead.confirm_by)
-            notify(
-                tx,
-                "confirm_request",
-                contact_of(lead),
-                lead.id,
-                link=link,
-                reference=lead.reference,
-                company=lead.company_name,
-                standards=lead.standards,
-                confirm_by=lead.confirm_by,
-            )
+            _ask_to_confirm(tx, lead, "confirm_request")
         return Receipt(lead.reference, LeadState.AWAITING_CONFIRMATION, lead.confirm_by)
+
+
+def _ask_to_confirm(tx: Transaction, lead: Lead, template: str, *, occasion: str = "") -> None:
+    """Mail the link that confirms a form."""
+    notify(
+        tx,
+        template,
+        contact_of(lead),
+        lead.id,
+        occasion=occasion,
+        link=LinkTo(Purpose.CONFIRM_LEAD, lead.id, lead.confirm_by),
+        reference=lead.reference,
+        company=lead.company_name,
+        standards=lead.standards,
+        confirm_by=lead.confirm_by,
+    )
 
 
 def confirm_lead(ctx: Context, token: str) -> Confirmation:
@@ -206,7 +211,8 @@ def report_not_ours(ctx: Context, token: str) -> None:
 def ask_for_link(ctx: Context, form: Form) -> None:
     """Mail the link to the page of a request again, to the address that it was sent from.
 
-    Nobody is told whether there is one.
+    Of the latest form that waits to be confirmed it is the link that does that: so whoever uses up
+    with forms what a mailbox gets keeps nobody from theirs. Nobody is told whether there is one.
     """
     email = form.accept()["email"]
     with like_time(), ctx.transaction() as tx:
@@ -223,6 +229,10 @@ def ask_for_link(ctx: Context, form: Form) -> None:
                 is_late=lead.finished_at is not None and lead.finished_at + lives_on <= tx.now,
             )
             record(tx, ANYBODY, "lead.link_asked", lead.id)
+        waiting = queries.latest_to_confirm(tx.session, email, now=tx.now)
+        if waiting is not None:
+            _ask_to_confirm(tx, waiting, "confirm_request_again", occasion=asked_now(tx))
+            record(tx, ANYBODY, "lead.link_asked", waiting.id)
 
 
 def actor_of_request_token(ctx: Context, token: str, *, of_own_data: bool = False) -> Actor | None:

@@ -14,6 +14,8 @@ class Asked(StrEnum):
 
     FORM = "form"
     """Sends the lead form, or an application."""
+    CONFIRMATION = "confirmation"
+    """Asks for the confirmation of a form again."""
     LINK = "link"
     """Asks for a link that was lost."""
     PASSWORD = "password"  # nosec B105  # a name, no secret
@@ -28,6 +30,7 @@ class Asked(StrEnum):
 
 CAPPED: Mapping[str, Asked] = {
     "confirm_request": Asked.FORM,
+    "confirm_request_again": Asked.CONFIRMATION,
     "request_running": Asked.FORM,
     "request_running_elsewhere": Asked.FORM,
     "application_received": Asked.FORM,
@@ -66,16 +69,28 @@ def templates_of(asked: Asked) -> list[str]:
     return [template for template, each in both.items() if each is asked]
 
 
-_SAME_DOMAIN = {"googlemail.com": "gmail.com"}
+_SAME_DOMAIN = {
+    "googlemail.com": "gmail.com",
+    "me.com": "icloud.com",
+    "mac.com": "icloud.com",
+    "protonmail.com": "proton.me",
+    "pm.me": "proton.me",
+    "ya.ru": "yandex.ru",
+    "yandex.com": "yandex.ru",
+}
+"""Names under which one service has the same mailboxes."""
+
+_LEFT_OUT = str.maketrans("", "", ".-_")
 
 
 def mailbox_of(address: str) -> str:
     """Return what stands for the mailbox of an address: `jo.tran+iso@x.example` is `jotran@x...`.
 
-    Much mail is sorted by what follows a plus, and some services leave dots out. Where neither is
-    so, a few mailboxes count together that are not one: that costs nobody anything.
+    Much mail is sorted by what follows a plus, and some services leave dots, hyphens and
+    underscores out. Where neither is so, a few mailboxes count together that are not one: that
+    costs nobody anything.
     """
     plain = unicodedata.normalize("NFKC", address).strip().casefold()
     local, _, domain = plain.rpartition("@")
-    kept = local.partition("+")[0].replace(".", "") or local
+    kept = local.partition("+")[0].translate(_LEFT_OUT) or local
     return f"{kept}@{_SAME_DOMAIN.get(domain, domain)}"

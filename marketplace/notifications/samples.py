@@ -56,17 +56,17 @@ def _finished(outcome: str, case: str, **place: Any) -> Sample:
     return _provider("invitation_lost", case, outcome=outcome, **known)
 
 
+_TO_CONFIRM: dict[str, Any] = {
+    **_REFERENCE,
+    "company": "Acme Fabrication Pty Ltd",
+    "standards": _STANDARDS,
+    "confirm_by": "2026-11-26T09:00:00+00:00",
+}
+
+
 SAMPLES: tuple[Sample, ...] = (
-    Sample(
-        "confirm_request",
-        {
-            **_REFERENCE,
-            "company": "Acme Fabrication Pty Ltd",
-            "standards": _STANDARDS,
-            "confirm_by": "2026-11-26T09:00:00+00:00",
-        },
-        link=Purpose.CONFIRM_LEAD,
-    ),
+    Sample("confirm_request", _TO_CONFIRM, link=Purpose.CONFIRM_LEAD),
+    Sample("confirm_request_again", _TO_CONFIRM, link=Purpose.CONFIRM_LEAD),
     _business("request_running", sent_reference="R-2M8WT4"),
     Sample(
         "request_running_elsewhere",

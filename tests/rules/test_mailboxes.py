@@ -32,6 +32,19 @@ def test_variants_of_one_mailbox_count_together(address):
 
 
 @pytest.mark.parametrize(
+    ("mailbox", "addresses"),
+    [
+        ("jotran@gmail.com", ["Jo.Tran@gmail.com", "j.o.tran+iso@googlemail.com"]),
+        ("jotran@icloud.com", ["jo.tran@me.com", "jotran+a@mac.com", "JOTRAN@icloud.com"]),
+        ("jotran@proton.me", ["jo-tran@pm.me", "jo_tran@protonmail.com", "jo.tran@proton.me"]),
+        ("jotran@yandex.ru", ["jo-tran@ya.ru", "jo.tran@yandex.com"]),
+    ],
+)
+def test_one_mailbox_of_a_service_with_several_names_is_one(mailbox, addresses):
+    assert {mailbox_of(each) for each in addresses} == {mailbox}
+
+
+@pytest.mark.parametrize(
     ("one", "other"),
     [
         ("jo@harbour.example", "kim@harbour.example"),

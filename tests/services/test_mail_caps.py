@@ -9,6 +9,7 @@ from sqlalchemy import select
 from marketplace.accounts import passwords
 from marketplace.core.context import Origin
 from marketplace.core.forms import Form
+from marketplace.core.links import Purpose
 from marketplace.leads import service as leads
 from marketplace.notifications.mailboxes import OVER_CAP
 from marketplace.notifications.models import Notification
@@ -109,6 +110,40 @@ def test_what_is_owed_to_whoever_confirmed_is_never_held_back(capped, make):
     leads.confirm_lead(capped, token_for(capped, lead))
     owed = {each.template for each in mails(make)} - {"confirm_request"}
     assert owed & {"request_opened", "request_in_review"}
+
+
+def test_whoever_fills_a_mailbox_with_forms_keeps_nobody_from_confirming_their_own(
+    capped, make, clock, ctx, monkeypatch
+):
+    monkeypatch.setattr(passwords, "LIKE_TIME", 0.0)
+    a_person(ctx, VICTIM)
+    for n in range(10):
+        send_form(capped, n)
+    own = make.lead_called(send_form(capped, 11).reference)
+    for _ in range(50):
+        leads.ask_for_link(capped, Form({"email": VICTIM}))
+        clock.advance(seconds=70)
+    again = [each for each in mails(make) if each.template == "confirm_request_again"]
+    assert len(again) == 4
+    assert {(each.link_purpose, each.link_subject_id) for each in again} == {
+        (Purpose.CONFIRM_LEAD, own.id)
+    }
+    # Nor does that use up what a new password takes.
+    passwords.ask_password_reset(capped, Form({"email": VICTIM}))
+    assert "password_reset" in {each.template for each in mails(make)}
+    leads.confirm_lead(capped, token_for(capped, own))
+    leads.ask_for_link(capped, Form({"email": VICTIM}))
+    assert mails(make)[-1].template == "request_link"
+
+
+def test_a_form_that_can_no_longer_be_confirmed_is_not_written_about_again(
+    capped, make, clock, monkeypatch
+):
+    monkeypatch.setattr(passwords, "LIKE_TIME", 0.0)
+    own = make.lead_called(send_form(capped, 1).reference)
+    clock.now = own.confirm_by
+    leads.ask_for_link(capped, Form({"email": VICTIM}))
+    assert [each.template for each in mails(make)] == ["confirm_request"]
 
 
 def test_without_confirmation_the_first_mail_of_a_form_counts_too(capped, make):
