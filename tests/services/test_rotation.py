@@ -6,6 +6,7 @@ import re
 import pytest
 from click.testing import CliRunner
 from cryptography.fernet import InvalidToken
+from flask import Flask
 from sqlalchemy import select
 
 from marketplace import sealed
@@ -20,6 +21,7 @@ from marketplace.leads import service as leads
 from marketplace.notifications.models import MailboxMessage
 from marketplace.providers import webhooks
 from marketplace.providers.webhooks import WEBHOOK, Webhook
+from marketplace.web import cookies
 from marketplace.web.app import create_app
 from tests.conftest import Client, settings_for
 from tests.jobs import do_jobs
@@ -94,6 +96,30 @@ def test_a_cookie_is_signed_anew_once_and_only_if_it_has_to_be(ctx, make, instal
         "Set-Cookie" in visitor.client.get("/portal/profile").headers
     )
     assert "Set-Cookie" not in visitor.client.get("/portal/profile").headers
+
+
+@pytest.mark.parametrize("is_encrypted", [True, False])
+def test_of_a_cookie_of_either_name_it_is_known_which_key_signed_it(is_encrypted):
+    def site(key, *old):
+        app = Flask("site")
+        app.config |= {"SECRET_KEY": key, "SECRET_KEY_FALLBACKS": list(old)}
+        cookies.register(app, is_encrypted=is_encrypted)
+        return app
+
+    def signed_by(app):
+        serializer = app.session_interface.get_signing_serializer(app)
+        return f"{app.config['SESSION_COOKIE_NAME']}={serializer.dumps({'session': 'x'})}"
+
+    def opened(app, cookie):
+        with app.test_request_context("/", headers={"Cookie": cookie}) as request:
+            found = app.session_interface.open_session(app, request.request)
+            return dict(found), found.modified
+
+    before, between, after = site(FIRST), site(SECOND, THIRD, FIRST), site(SECOND)
+    assert opened(between, signed_by(before)) == ({"session": "x"}, True)
+    assert opened(between, signed_by(between)) == ({"session": "x"}, False)
+    assert opened(after, signed_by(between)) == ({"session": "x"}, False)
+    assert opened(after, signed_by(before)) == ({}, False)
 
 
 def test_seals_of_forms_and_links_of_mails_hold(ctx, make, installed):
