@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from sendgrid.helpers.eventwebhook import EventWebhook
 from sqlalchemy import make_url
 
 from config.settings import Settings
@@ -105,10 +107,23 @@ def _mail(settings: Settings) -> Iterator[str]:
             "refused, and nobody learns that an address is no good. Set the key of its signed "
             "Event Webhook."
         )
+    elif settings.sendgrid_webhook_public_key and not _is_key(settings.sendgrid_webhook_public_key):
+        yield (
+            "MARKETPLACE_SENDGRID_WEBHOOK_PUBLIC_KEY is no public key, so every report of the mail "
+            "service is refused. Set the key of its signed Event Webhook, as it is shown there."
+        )
     if settings.sendgrid_base_url.startswith("http://") and not _is_local(
         settings.sendgrid_base_url
     ):
         yield ("MARKETPLACE_SENDGRID_BASE_URL is not encrypted, and the key goes there. Use https.")
+
+
+def _is_key(text: str) -> bool:
+    try:
+        EventWebhook(text)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _redis(settings: Settings) -> Iterator[str]:

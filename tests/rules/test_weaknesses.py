@@ -7,6 +7,7 @@ import pytest
 from config.settings import Settings
 from marketplace.local.connection import write_connection
 from marketplace.local.weaknesses import is_guessable, readable_by_others, weaknesses
+from tests.api.test_hooks import public_key
 
 SOUND = {
     "DATABASE_URL": "postgresql://app:pw@db.example/marketplace?sslmode=verify-full",
@@ -16,7 +17,7 @@ SOUND = {
     "TRUSTED_PROXIES": "1",
     "MAIL_FROM": "quotes@quotes.example",
     "SENDGRID_API_KEY": "SG.invented",
-    "SENDGRID_WEBHOOK_PUBLIC_KEY": "invented",
+    "SENDGRID_WEBHOOK_PUBLIC_KEY": public_key(),
 }
 
 
@@ -45,6 +46,7 @@ def test_of_a_sound_installation_nothing_is_said():
         ({"RATE_LIMITS": "off"}, "who guesses or floods"),
         ({"MAIL_BACKEND": "mailbox"}, "which anybody at https://quotes.example/mailbox can read"),
         ({"SENDGRID_WEBHOOK_PUBLIC_KEY": ""}, "every report of the mail service is refused"),
+        ({"SENDGRID_WEBHOOK_PUBLIC_KEY": "invented"}, "is no public key"),
         ({"SENDGRID_BASE_URL": "http://mail.example"}, "and the key goes there"),
         ({"REDIS_URL": "rediss://cache.example"}, "without a password"),
         ({"REDIS_URL": "redis://:pw@cache.example"}, "Use rediss://"),
