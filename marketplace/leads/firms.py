@@ -12,9 +12,12 @@ from marketplace.leads.tells import NO_NAMES, Span
 
 _FORM = re.compile(
     rf"(?<![^\W_])(?:\(?(?:pty|pte|pvt)\.?\)?[\s{HUMP}]{{0,2}}(?:ltd|limited)"
-    rf"|sdn\.?[\s{HUMP}]{{0,2}}bhd|ltd|limited|gmb{HUMP}?h|inc|incorporated|llc|llp|plc|s\.a\.r\.l)"
+    rf"|sdn\.?[\s{HUMP}]{{0,2}}bhd|ltd|limited|gmb{HUMP}?h|inc|incorporated|llc|llp|plc|s\.a\.r\.l"
+    r"|ag|bv|nv|kg|srl|spa|s\.a)"
     r"(?![^\W_])\.?"
 )
+_ONLY_AS_CAPITALS = frozenset({"ag", "bv", "nv", "kg", "srl", "spa", "s.a"})
+"""Forms that are words or measures in small letters (5 kg)."""
 WORDS_OF_A_NAME = 4
 """How many words before a legal form are taken for the name, if they are written as one."""
 _BEFORE = re.compile(rf"[^\s,;:()]{{1,40}}(?=(?:,?\s{{1,2}}|\s?{HUMP})?\Z)")
@@ -24,15 +27,20 @@ _JOINS = frozenset({"&", "and", "of", "+"})
 def firms(plain: str, is_capital: Sequence[bool]) -> Iterator[Span]:
     """Yield names with the legal form of a firm behind them, as far back as they have capitals."""
     for found in _FORM.finditer(plain):
-        if not is_capital[found.start()] and found.group() == "limited":
+        form = found.group().strip(".")
+        is_written_so = is_capital[found.start()] and (is_capital[found.start() + len(form) - 1])
+        if form in _ONLY_AS_CAPITALS and not is_written_so:
+            continue
+        if form == "limited" and not is_capital[found.start()]:
             continue
         start = end = found.start()
-        for _ in range(WORDS_OF_A_NAME):
+        for number in range(WORDS_OF_A_NAME):
             before = _BEFORE.search(plain, max(0, end - 44), end)
             if before is None:
                 break
             word, end = before.group().strip(f"{HUMP}."), before.start()
-            if is_capital[before.start()] and word not in NO_NAMES:
+            is_name = is_capital[before.start()] or (number == 0 and form[:2] in ("pt", "pv", "gm"))
+            if is_name and word not in NO_NAMES:
                 start = end
             elif word not in _JOINS:
                 break

@@ -102,7 +102,7 @@ def _changed(plain: Folded, changes: Iterable[tuple[int, int, str]]) -> Folded:
     return Folded("".join(letters), tuple(origin), tuple(until))
 
 
-_ENCODED = re.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{8,}={0,2}(?![\w+/=])")
+_ENCODED = re.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{6,}={0,2}(?![\w+/=])")
 
 
 def encoded(text: str) -> Iterator[tuple[int, int, str]]:

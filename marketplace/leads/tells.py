@@ -45,6 +45,8 @@ _DOMAIN = re.compile(
     rf"|(?<![\w.\-{HUMP}]){_LABEL}(?:\s+{_SAID_DOT}\s+{_LABEL})+(?:\s*/\S*)?"
     rf"|(?<![\w.\-{HUMP}])(?:[^\W_]|[{HUMP}\-])+[\s,_]{{1,2}}com(?:[\s,._]{{1,2}}[a-z]{{2}})?(?![^\W_])"
     rf"|(?<![\w.\-{HUMP}])(?:[^\W_]|{HUMP})+-{_SAID_DOT}-[^\W\d_]{{2,24}}(?:-{_SAID_DOT}-[a-z]{{2}})?(?![^\W_])"
+    rf"|(?<![\w.\-{HUMP}])(?:[^\W_]|[{HUMP}\-])+(?:\s{{1,2}}\.\s{{0,2}}(?:[^\W_]|[{HUMP}\-])+){{0,3}}"
+    r"\s{1,2}\.\s{0,2}(?:com|net|org|io|biz|info|au|nz)(?:\s{0,2}\.\s{0,2}[a-z]{2})?(?![^\W_])"
 )
 _TOKEN = re.compile(r"\S+")
 
@@ -68,7 +70,7 @@ def _with_neighbour(plain: str, start: int, end: int) -> Span:
 
 
 _NETWORK = (
-    rf"linked{_H}in|instagram|insta|face{_H}book|fb|twitter|tik{_H}tok|telegram|whats{_H}app|we{_H}chat|"
+    rf"linked{_H}in|instagram|insta|ig|face{_H}book|fb|twitter|tik{_H}tok|telegram|whats{_H}app|we{_H}chat|"
     rf"weixin|skype|viber|you{_H}tube|xing|threads|mastodon|bluesky|discord|snap{_H}chat|line id"
 )
 _HANDLES = (
@@ -112,7 +114,7 @@ _HARMLESS_NUMBER = re.compile(
     rf"|{_MONTH}([-/]){_DAY}\3{_YEAR}|{_YEAR} ?[-/,] ?{_YEAR}(?: ?[-/,] ?{_YEAR})*"
     rf"|{_TIME} ?- ?{_TIME}"
     rf"|{_STANDARD}(?::{_YEAR})?(?: ?[/,+\- ] ?{_STANDARD}(?::{_YEAR})?)*"
-    rf"|[1-9]\d{{3,4}}(?:-\d{{1,2}})?:{_YEAR}"
+    rf"|[1-9]\d{{0,4}}(?:-\d{{1,2}})?:{_YEAR}"
 )
 """Dates, spans, years and hours, sums of money, clauses, and standards one after the other."""
 _HARMLESS_AFTER = (
@@ -195,7 +197,7 @@ _PLACES = (
         rf"|(?<![^\W_])(?:rue|via|calle|rua|plaza|piazza|avenida|corso|viale|chemin)"
         rf"(?:\s{_NAME}){{1,4}}{_GAP}{_HOUSE}(?![^\W_])"
     ),
-    re.compile(r"(?<![^\W_])(?:g\W?)?p\W{0,2}o\W{0,2}\s?box\W{0,3}\d+" + f"(?:{_TOWN})?"),
+    re.compile(r"(?<![^\W_])(?:g\W?)?p\W{0,2}o\W{0,2}\s?box\W{0,3}[a-z]?\W?\d+" + f"(?:{_TOWN})?"),
     re.compile(r"(?<![^\W_])(?:locked|private|mail)\s+bag\W{0,3}\d+" + f"(?:{_TOWN})?"),
     re.compile(r"(?<![^\W_])postfach\W{0,3}[\d ]+"),
     re.compile(
@@ -235,7 +237,8 @@ _CUED = re.compile(
     rf"(?:subsidiary|division|branch|part|member)\sof|owned\sby|parent(?:\scompany)?\sis|"
     rf"reach|email|e-mail|phone|see|meet|c/o|care\s+of|signed|regards|cheers|"
     rf"sincerely|yours|thanks|thank\s+you|gr(?:ue|u)sse|cordialement|saludos|"
-    rf"(?:manager|director|owner|founder|ceo|coo|cfo|representative|supervisor|lead|officer),?(?:\s+is)?)"
+    rf"(?:colleague|boss|assistant|secretary|wife|husband|brother|sister|son|daughter|"
+    rf"manager|director|owner|founder|ceo|coo|cfo|representative|supervisor|lead|officer),?(?:\s+is)?)"
     rf"\s?[:,.!\-]?\s{{1,4}}({_NAME}(?:\s{{1,2}}{_NAME}){{0,2}})"
 )
 _INTRODUCED = re.compile(
