@@ -10,7 +10,7 @@ from marketplace.core.log_guard import LOG, open_doors, own_role
 from marketplace.local.log_findings import ONE_ROLE, log_findings
 from marketplace.migrations.privileges import EXCEPTIONS, settle
 from marketplace.migrations.schema import as_owner
-from tests.conftest import LET_GO
+from tests.conftest import let_go
 
 CHANGES = [
     "UPDATE {} SET {}",
@@ -118,7 +118,7 @@ def test_what_the_next_migration_makes_can_be_used_at_once(installation, ctx):
 
 def test_a_trigger_that_is_off_or_gone_is_seen(installation, ctx):
     with as_owner(installation.app) as owner, Session(owner) as session:
-        owner.exec_driver_sql(LET_GO)
+        owner.exec_driver_sql(let_go())
         owner.exec_driver_sql("DROP TRIGGER event_seals_are_append_only ON event_seals")
         assert {line.partition(":")[0] for line in open_doors(session)} == {
             "trigger events_are_append_only",
