@@ -204,7 +204,8 @@ def test_events_that_a_dump_brings_along_again_are_sealed_once(ctx, log):
     with ctx.transaction() as tx:
         tx.session.execute(
             text(
-                "INSERT INTO unsealed_events SELECT event_id FROM event_seals s, (VALUES (1), (2)) twice"
+                "INSERT INTO unsealed_events"
+                " SELECT event_id FROM event_seals, (VALUES (1), (2)) AS twice"
             )
         )
         record(tx, SYSTEM, "lead.opened", uuid.uuid4())
