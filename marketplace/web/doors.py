@@ -296,7 +296,7 @@ def register(app: Flask, api: Api) -> None:
 
 def _check_names(doors: Iterable[Door], known: Collection[str]) -> None:
     """Refuse to start where a right is asked for at an endpoint that there is not."""
-    named = {each for door in doors for each in (*door.routes, *door.asks_again)}
+    named = {each for door in doors for each in (*door.routes, *door.asks_again, *door.of_own_data)}
     unknown = named - set(known)
     if unknown:
         raise LookupError(f"no such endpoint: {', '.join(sorted(unknown))}")
