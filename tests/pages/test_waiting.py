@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from marketplace.web import limits
-from marketplace.web.limit_table import AT_THE_DOOR, line_of
+from marketplace.web.limit_table import AT_THE_DOOR, LIMITS, READS, line_of
 from tests.pages.steps import held_by
 from tests.people import a_person, bearer, session_token
 
@@ -74,3 +74,17 @@ def test_both_doors_say_that_an_answer_comes_before_the_next_look(
     answer = client.get(f"/api/v1/portal/invitations/{second.id}", headers=bearer(token))
     assert answer.status_code == 409
     assert "accept or decline one of them first" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("path", ["/embed", "/embed.js", "/embed/how", "/terms", "/robots.txt"])
+def test_whoever_looks_too_often_is_told_to_wait_and_not_shown_a_form(
+    throttled, client, monkeypatch, path
+):
+    few = replace(READS, scope=f"looks at {path}", limits="1 per minute")
+    monkeypatch.setitem(LIMITS, ("GET", path), few)
+    client.head(path).close()
+    answer = client.get(path)
+    assert answer.status_code == 429, answer.text
+    assert "Too many of these came from your address" in answer.text
+    assert "What you typed is still here" not in answer.text
+    assert "<textarea" not in answer.text

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from marketplace.core.errors import FieldError, Invalid
 from marketplace.leads.rules import origin_of
 from marketplace.leads.sites import may_embed
+from marketplace.web import errors
 from marketplace.web.auth import current_context, product
 from marketplace.web.pages import lead_form
 from marketplace.web.pages.forms import Filled
@@ -93,8 +94,10 @@ def send() -> str | tuple[str, int]:
 
 
 @pages.errorhandler(429)
-def wait(refused: TooManyRequests) -> tuple[str, int]:
+def wait(refused: TooManyRequests) -> Response | tuple[str, int]:
     """Show the form as it was filled in to whoever has to wait before sending it."""
+    if request.method != "POST":
+        return errors.answer(429, refused.description or "")
     filled = lead_form.to_wait(refused, request.form)
     return show(filled, seal=request.form.get("begun", "")), 429
 

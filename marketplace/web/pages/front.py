@@ -22,6 +22,7 @@ from marketplace.core.policy import Policy
 from marketplace.insights.commitments import PublicFigures, public_figures
 from marketplace.leads import queries
 from marketplace.quotes.rules import FEWEST_FOR_A_STANDING
+from marketplace.web import errors
 from marketplace.web.auth import REQUEST_TOKEN, current_context, product
 from marketplace.web.pages import lead_form
 from marketplace.web.pages.forms import Filled
@@ -56,8 +57,10 @@ def send() -> Response | tuple[str, int]:
 
 
 @pages.errorhandler(429)
-def wait(refused: TooManyRequests) -> tuple[str, int]:
+def wait(refused: TooManyRequests) -> Response | tuple[str, int]:
     """Show the form as it was filled in to whoever has to wait before sending it."""
+    if request.method != "POST":
+        return errors.answer(429, refused.description or "")
     filled = lead_form.to_wait(refused, request.form)
     return show(filled, begun=request.form.get("begun", "")), 429
 
