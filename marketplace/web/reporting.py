@@ -19,8 +19,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 CSV = "text/csv"
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""How a text begins that a spreadsheet may take for something to be run."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a text begins that a spreadsheet may take for something to be run; in some languages it takes
+the wide signs for the narrow ones."""
 
 
 class Format(StrEnum):

@@ -3,14 +3,17 @@
 import csv
 import io
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
+from marshmallow import Schema, fields
 
 from marketplace.core.db import new_id
 from marketplace.invitations import questions
 from marketplace.invitations import service as invitations
 from marketplace.matching import service as matching
 from marketplace.web.paging import cursor, cursor_of
+from marketplace.web.reporting import csv_answer
 from tests.api.bad_values import pointers
 from tests.api.doors import admin_door, business_door, invitations_of, provider_door, software_door
 from tests.factories import ADMIN, person_of
@@ -38,6 +41,16 @@ def table_of(answer):
     assert answer.status_code == 200, answer.json
     assert answer.mimetype == "text/csv"
     return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_no_cell_begins_as_a_formula_does(app, sign):
+    rows = [SimpleNamespace(name=f"{sign}1+1", n=-1)]
+    schema = Schema.from_dict({"name": fields.String(), "n": fields.Integer()})()
+    with app.test_request_context():
+        answer = csv_answer("names", schema, rows, beside={})
+    (row,) = csv.DictReader(io.StringIO(answer.get_data(as_text=True), newline=""))
+    assert row == {"name": f"'{sign}1+1", "n": "-1"}
 
 
 def test_the_coverage_report(get, make):
