@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
+
 from marketplace.core.actors import RIGHTS_OF, Actor, Kind, TeamRole
 from marketplace.core.context import Context
 from marketplace.core.db import new_id
@@ -179,6 +181,22 @@ class Factory:
         ctx = replace(self.ctx, policy=policy)
         receipt = leads.submit_lead(ctx, load(LeadIn(), lead_form(number, **changes)))
         return self.lead_called(receipt.reference)
+
+    def leads_like(self, lead: Lead, number: int) -> list[UUID]:
+        """Write so many requests down as this one is, each of another business; return their ids.
+
+        By one statement: what a form goes through is not what is tried with hundreds.
+        """
+        fresh = {"id": "gen_random_uuid()", "reference": "'R-' || n", "business_key": "'b' || n"}
+        names = [column.name for column in Lead.__table__.columns]
+        columns = ", ".join(f'"{name}"' for name in names)
+        values = ", ".join(fresh.get(name, f'leads."{name}"') for name in names)
+        rows = text(
+            f"INSERT INTO leads ({columns}) SELECT {values} FROM leads,"
+            " generate_series(1, :number) n WHERE leads.id = :id RETURNING id"
+        )
+        with self.ctx.transaction() as tx:
+            return [*tx.session.scalars(rows, {"number": number, "id": lead.id})]
 
     def matched_lead(self, **changes: Any) -> Lead:
         """Make an open lead and let it be matched."""

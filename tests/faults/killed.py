@@ -4,12 +4,13 @@ What to do are the arguments: `match` and the id of a lead, or `seal`.
 
 Reads a number per line: the statement before which to kill, where the one after the last is the
 commit. Answers `killed`, or `done` once there are fewer statements than that. The process forks for
-each, so that only the first pays for starting.
+each, once it has rehearsed: as a worker's, its statements are compiled, and it pays for that once.
 """
 
 import os
 import signal
 import sys
+from contextlib import redirect_stdout, suppress
 from typing import Any
 from uuid import UUID
 
@@ -57,11 +58,33 @@ def killed(*, kill_at: int) -> None:
         work(product().ctx)
 
 
+class Enough(Exception):
+    """Ends a rehearsal."""
+
+
+def rehearse() -> None:
+    """Do the work without its commit, and leave no connection for others to share."""
+
+    def end(_: Any) -> None:
+        raise Enough
+
+    with product().app.app_context():
+        engine = db.engine
+        event.listen(engine, "commit", end)
+        with suppress(Enough):
+            work(product().ctx)
+        event.remove(engine, "commit", end)
+        db.session.remove()
+        engine.dispose()
+
+
 def main() -> None:
+    with redirect_stdout(sys.stderr):  # what it logs is no answer
+        rehearse()
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            sys.stdout = sys.stderr  # what it logs is no answer
+            sys.stdout = sys.stderr
             killed(kill_at=int(line))
             os._exit(0)
         _, status = os.waitpid(pid, 0)

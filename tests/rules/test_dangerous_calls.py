@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -77,46 +78,56 @@ def name_of(node):
     return ""
 
 
+@dataclass(frozen=True)
+class Parsed:
+    """A file of the product, with what is looked at of it; all of it is walked once."""
+
+    path: str
+    text: str
+    calls: list[ast.Call]
+    imported: set[str]
+
+
 @cache
-def trees():
-    """Return every file of the product as it is parsed, with its path."""
-    return [
-        (str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))) for path in CODE
-    ]
+def parsed():
+    """Return every file of the product."""
+    return [_parsed(path) for path in CODE]
 
 
-def imported(tree):
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
+def _parsed(path):
+    text = path.read_text(encoding="utf-8")
+    calls, imported = [], set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call):
+            calls.append(node)
+        elif isinstance(node, ast.Import):
+            imported.update(each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module
-            yield from (f"{node.module}.{each.name}" for each in node.names)
-
-
-def calls(tree):
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+            imported.add(node.module)
+            imported.update(f"{node.module}.{each.name}" for each in node.names)
+    return Parsed(str(path.relative_to(ROOT)), text, calls, imported)
 
 
 def test_no_text_is_run_and_nothing_insecure_is_called():
     assert len(CODE) > 300
-    for path, tree in trees():
-        for call in calls(tree):
+    for each in parsed():
+        path = each.path
+        for call in each.calls:
             assert name_of(call.func) not in NEVER, (path, call.lineno)
             for keyword in call.keywords:
                 value = getattr(keyword.value, "value", None)
                 assert (keyword.arg, value) != ("shell", True), (path, call.lineno)
                 assert (keyword.arg, value) != ("verify", False), (path, call.lineno)
                 assert (keyword.arg, value) != ("autoescape", False), (path, call.lineno)
-        parts = {each.partition(".")[0] for each in imported(tree)}
+        parts = {name.partition(".")[0] for name in each.imported}
         assert not parts & NEVER_IMPORTED, path
-        assert "CERT_NONE" not in ast.dump(tree), path
+        assert "CERT_NONE" not in each.text, path
 
 
 def test_what_can_be_foreseen_is_drawn_only_where_nobody_gains_by_it():
-    for path, tree in trees():
-        if any(each.partition(".")[0] == "random" for each in imported(tree)):
-            assert path.startswith(tuple(DRAWS)), path
+    for each in parsed():
+        if any(name.partition(".")[0] == "random" for name in each.imported):
+            assert each.path.startswith(tuple(DRAWS)), each.path
 
 
 def test_what_opens_doors_holds_as_many_bits_as_is_said():
@@ -128,18 +139,18 @@ def test_what_opens_doors_holds_as_many_bits_as_is_said():
 
 
 def test_other_servers_are_called_by_few_rooms_alone():
-    found = {path for path, tree in trees() if HTTP & {*imported(tree)}}
+    found = {each.path for each in parsed() if HTTP & each.imported}
     assert found <= set(CALLS_OUT)
     assert "marketplace/providers/outward.py" in found
 
 
 def test_only_literals_and_few_texts_more_are_taken_for_markup():
     found = {}
-    for path, tree in trees():
-        for call in calls(tree):
-            literal = all(isinstance(each, ast.Constant) for each in call.args)
+    for each in parsed():
+        for call in each.calls:
+            literal = all(isinstance(given, ast.Constant) for given in call.args)
             if name_of(call.func).rpartition(".")[2] == "Markup" and not literal:
-                found[path] = found.get(path, 0) + 1
+                found[each.path] = found.get(each.path, 0) + 1
     assert found == {path: n for path, n in MARKUP.items() if path in found}
     templates = [*(ROOT / "marketplace").rglob("*.html")]
     assert len(templates) > 50

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text, update
 
+from marketplace.core import sweeps
 from marketplace.core.errors import Conflict, Invalid, NotFound
 from marketplace.core.events import Event
 from marketplace.core.jobs import Job
-from marketplace.core.sweeps import BATCH
+from marketplace.core.sweeps import TOGETHER
 from marketplace.insights.funnel import funnel_report
 from marketplace.invitations import service as invitations
 from marketplace.leads.models import Lead
@@ -400,23 +401,12 @@ def test_the_funnel_says_what_came_of_those_that_opened(ctx, make, clock, quoted
     assert found.stages[-1].n == 1
 
 
-def test_a_sweep_with_more_than_a_batch_to_ask_asks_them_all(ctx, make, clock):
-    lead = make.lead()
-    names = [c.name for c in Lead.__table__.columns]
-    fresh = {"id": "gen_random_uuid()", "reference": "'R-' || n", "business_key": "'b' || n"}
-    columns = ", ".join(f'"{name}"' for name in names)
-    values = ", ".join(fresh.get(name, f'leads."{name}"') for name in names)
-    with ctx.transaction() as tx:
-        tx.session.execute(
-            text(
-                f"INSERT INTO leads ({columns}) SELECT {values} FROM leads,"
-                f" generate_series(1, {BATCH}) n WHERE leads.id = :id"
-            ),
-            {"id": lead.id},
-        )
+def test_a_sweep_with_more_than_a_batch_to_ask_asks_them_all(ctx, make, clock, monkeypatch):
+    monkeypatch.setattr(sweeps, "BATCH", 2 * TOGETHER)
+    make.leads_like(make.lead(), 2 * TOGETHER)
     clock.advance(days=7)
     unhurried = replace(ctx, policy=replace(ctx.policy, sweep_interval=timedelta(minutes=5)))
-    assert asking.ask_for_outcomes(unhurried) == BATCH + 1
+    assert asking.ask_for_outcomes(unhurried) == 2 * TOGETHER + 1
 
 
 def test_whoever_had_its_data_erased_meanwhile_tells_nothing_more(ctx, make, quoted):

@@ -39,8 +39,8 @@ def application(services, secret, *old):
     return app
 
 
-@pytest.fixture
-def installed(services, ctx):
+@pytest.fixture(scope="module")
+def installed(services, installation):
     """The installation before the change, while it goes on, and after the old key is taken out."""
     apps = [
         application(services, FIRST),

@@ -7,8 +7,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from marketplace.core import sweeps
 from marketplace.core.jobs import Job
-from marketplace.core.sweeps import BATCH, TOGETHER, one_by_one, sweep, sweep_together
+from marketplace.core.sweeps import TOGETHER, one_by_one, sweep, sweep_together
 
 ONE, OTHER = uuid4(), uuid4()
 
@@ -51,6 +52,13 @@ def test_one_that_fails_is_passed_over_and_the_others_are_done(ctx):
     assert done == [OTHER, OTHER]
 
 
+@pytest.fixture
+def batch(monkeypatch):
+    """How many are read at once: fewer than on a server, and still several times a few."""
+    monkeypatch.setattr(sweeps, "BATCH", 2 * TOGETHER)
+    return 2 * TOGETHER
+
+
 class Row:
     """What is due, in its order, until it is taken away."""
 
@@ -78,8 +86,8 @@ def sweeping(request, ctx):
     return each_by_itself if request.param is sweep else together
 
 
-def test_everything_due_has_its_turn(sweeping):
-    ids = [uuid4() for _ in range(2 * BATCH + 1)]
+def test_everything_due_has_its_turn(sweeping, batch):
+    ids = [uuid4() for _ in range(2 * batch + 1)]
     rows = Row(ids)
     assert sweeping(rows, lambda _tx, each: rows.ids.remove(each)) == len(ids)
     assert rows.ids == []
@@ -99,8 +107,8 @@ def test_deadlines_wait_for_no_sweep_that_has_much_to_do(ctx, how):
     assert len(rows.ids) == 3 * TOGETHER - done
 
 
-def test_what_is_left_as_it_is_or_fails_keeps_nothing_from_its_turn(sweeping):
-    left = [uuid4() for _ in range(2 * BATCH)]
+def test_what_is_left_as_it_is_or_fails_keeps_nothing_from_its_turn(sweeping, batch):
+    left = [uuid4() for _ in range(2 * batch)]
     poisoned = {uuid4() for _ in range(2)}
     acted_on = [uuid4() for _ in range(3)]
     rows = Row([*left, *poisoned, *acted_on])
