@@ -125,7 +125,7 @@ def _is_staged(problems: list[RowProblem]) -> bool:
 
 
 def _reference(session: Session) -> Reference:
-    regions = {region.code for region in catalogue.regions(session)}
+    regions = catalogue.region_codes(session)
     return Reference(
         standards={each.code: each.editions for each in catalogue.standards(session)},
         countries={code for code in regions if "-" not in code},
