@@ -10,6 +10,7 @@ import click
 import pytest
 
 HERE = Path(__file__).parent
+PLACES = (HERE, HERE.parent / "properties")
 
 
 def main() -> int:
@@ -22,7 +23,8 @@ def main() -> int:
     os.environ["FUZZ_MINUTES"] = str(asked.minutes)
     os.environ["FUZZ_SEED"] = str(asked.seed)
     click.echo(f"seed {asked.seed}")
-    chosen = [str(path) for path in sorted(HERE.glob("test_*.py")) if asked.only in path.stem]
+    campaigns = [path for place in PLACES for path in sorted(place.glob("test_*.py"))]
+    chosen = [str(path) for path in campaigns if asked.only in path.stem]
     if not chosen:
         parser.error(f"no campaign has '{asked.only}' in its name")
     return int(pytest.main([*chosen, "--numprocesses=0", "--quiet"]))

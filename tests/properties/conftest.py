@@ -10,8 +10,11 @@ from sqlalchemy.orm import Session
 from marketplace.bootstrap import Product
 from marketplace.catalogue.models import AccreditationBody
 from marketplace.core.db import db
+from tests.fuzz.conftest import allowance
 from tests.properties.markets import ACCREDITORS, Market
 from tests.properties.product import put_accreditors, put_firms
+
+__all__ = ["allowance"]
 
 Stored = Callable[[Market], AbstractContextManager[Session]]
 

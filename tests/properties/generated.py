@@ -4,11 +4,13 @@ Everybody would be eligible but for its quirks, and quirks lie at the edges of t
 market has some who just may be invited, and some who just may not.
 """
 
+import random
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import strategies as st
 
+from tests.fuzz.sizes import LONG
 from tests.properties.markets import (
     ACCREDITORS,
     BODY,
@@ -102,14 +104,38 @@ class Choices:
         return options[next(self._left) % len(options)]
 
 
-def markets(*, most_firms: int = 12) -> st.SearchStrategy[Market]:
-    """Return markets; the simplest has one firm, which is eligible."""
+MOST_FIRMS, MOST_TIES, MOST_ADVICE = 12, 10, 2
+
+
+def markets(short: int) -> st.SearchStrategy[Market]:
+    """Return markets: so many, or in the long form all that there can be, the simplest first.
+
+    Hypothesis takes its time to draw and goes back to the same again and again, to come upon what
+    is odd: a few that are drawn evenly have more of everything in them.
+    """
+    if not LONG:
+        return st.integers(0, short - 1).map(drawn)
     return st.builds(
         market_of,
         st.binary(min_size=14, max_size=14),
-        st.lists(st.binary(min_size=27, max_size=27), min_size=1, max_size=most_firms),
-        st.lists(st.binary(min_size=4, max_size=4), max_size=10),
-        st.lists(st.binary(min_size=3, max_size=3), max_size=2),
+        st.lists(st.binary(min_size=27, max_size=27), min_size=1, max_size=MOST_FIRMS),
+        st.lists(st.binary(min_size=4, max_size=4), max_size=MOST_TIES),
+        st.lists(st.binary(min_size=3, max_size=3), max_size=MOST_ADVICE),
+    )
+
+
+def drawn(number: int) -> Market:
+    """Return a market of this number, in which everything is as likely as everything else."""
+    draw = random.Random(number)
+
+    def lists(size: int, least: int, most: int) -> list[bytes]:
+        return [draw.randbytes(size) for _ in range(draw.randint(least, most))]
+
+    return market_of(
+        draw.randbytes(14),
+        lists(27, 1, MOST_FIRMS),
+        lists(4, 0, MOST_TIES),
+        lists(3, 0, MOST_ADVICE),
     )
 
 

@@ -4,13 +4,14 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from marketplace.matching import candidates, conditions, shortage
 from marketplace.matching.eligibility import Filter, obstacle
 from marketplace.providers.facts import provider_facts
+from tests.fuzz.sizes import generated
 from tests.properties import oracle
-from tests.properties.generated import market_of, markets
+from tests.properties.generated import drawn, market_of, markets
 from tests.properties.markets import Market, storable
 from tests.properties.product import facts_of, id_of, numbers, wanted_of
 
@@ -27,8 +28,26 @@ def reasons(market: Market) -> dict[int, str | None]:
     return {firm.number: next(iter(oracle.broken(market, firm)), None) for firm in market.firms}
 
 
-@settings(deadline=None, max_examples=4_000)
-@given(markets())
+@pytest.mark.parametrize(
+    ("service", "never"),
+    [
+        (
+            "consulting",
+            {"accreditation"},
+        ),
+        ("certification", set()),
+        ("either", {"kind"}),
+    ],
+)
+def test_few_that_are_drawn_have_every_reason_in_them(service, never):
+    """As many as are matched as a whole: fewer are drawn nowhere."""
+    some = [market for market in map(drawn, range(100)) if market.ask.service == service]
+    found = {reason for market in some for reason in reasons(market).values()}
+    assert found == {None, *Filter} - never
+
+
+@generated(1_000)
+@given(markets(1_000))
 def test_the_rule_finds_who_may_be_invited_and_why_nobody_else(market):
     wanted = wanted_of(market)
     facts, invited = known(market)
@@ -46,8 +65,8 @@ def beginning_at_the_first(market: Market) -> Market:
     return replace(market, firms=(first, *others))
 
 
-@settings(deadline=None, max_examples=1_500)
-@given(market=markets().map(storable).map(beginning_at_the_first))
+@generated(400)
+@given(market=markets(400).map(storable).map(beginning_at_the_first))
 def test_the_database_finds_the_same_and_has_the_facts_as_they_are(stored, market):
     facts, invited = known(market)
     expected = reasons(market)

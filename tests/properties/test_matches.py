@@ -1,16 +1,19 @@
 """Whole matches on generated markets: who is invited, who is not, and what is written down."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.bootstrap import Product
 from marketplace.core.jobs import Job
 from marketplace.matching.service import match_lead
 from tests.conftest import RecordingQueue
+from tests.fuzz.sizes import LONG, generated
 from tests.properties.generated import market_of, markets
 from tests.properties.leads import LEAD, put_lead, told
 from tests.properties.markets import BODY, CONSULTANT, Advice, Market, Tie, storable
@@ -46,8 +49,8 @@ def matched(stored, installation: Product):
     return matched
 
 
-@settings(deadline=None, max_examples=300)
-@given(market=markets().map(storable))
+@generated(100)
+@given(market=markets(100).map(storable))
 def test_a_match_invites_the_right_ones_and_writes_down_why(matched, market):
     outcome = matched(market)
     nobody_loses_an_invitation_without_a_reason(outcome)
@@ -66,15 +69,30 @@ def plain_market(service: str, kinds: Sequence[str], *, now: int = 0, ties=(), a
     return market_of(head, firms, ties, advice)
 
 
-pairs = st.tuples(st.integers(1, 5), st.integers(1, 5))
+Company = tuple[list[str], list[tuple[int, int]]]
+"""Of what kind the firms of a market are, and which of them are related."""
 
 
-@settings(deadline=None, max_examples=200)
-@given(
-    kinds=st.lists(st.sampled_from([CONSULTANT, BODY]), min_size=2, max_size=5),
-    related=st.lists(pairs, max_size=6),
-)
-def test_either_brings_both_kinds_wherever_two_may_stand_together(matched, kinds, related):
+def companies(short: int) -> st.SearchStrategy[Company]:
+    """Return so many companies, drawn evenly; or in the long form all that there can be."""
+    if not LONG:
+        return st.integers(0, short - 1).map(company)
+    kinds = st.lists(st.sampled_from([CONSULTANT, BODY]), min_size=2, max_size=5)
+    pairs = st.tuples(st.integers(1, 5), st.integers(1, 5))
+    return st.tuples(kinds, st.lists(pairs, max_size=6))
+
+
+def company(number: int) -> Company:
+    draw = random.Random(number)
+    kinds = draw.choices([CONSULTANT, BODY], k=draw.randint(2, 5))
+    pairs = [*combinations(range(1, len(kinds) + 1), 2)]
+    return kinds, draw.sample(pairs, draw.randint(0, len(pairs)))
+
+
+@generated(60)
+@given(companies(60))
+def test_either_brings_both_kinds_wherever_two_may_stand_together(matched, kinds_and_related):
+    kinds, related = kinds_and_related
     market = plain_market("either", kinds)
     numbers = range(1, len(kinds) + 1)
     ties = (Tie(one, other, None, None) for one, other in related if one != other)
@@ -82,7 +100,7 @@ def test_either_brings_both_kinds_wherever_two_may_stand_together(matched, kinds
     either_has_both_kinds_where_it_can(matched(replace(market, ties=tuple(among))))
 
 
-@settings(deadline=None, max_examples=200)
+@generated(60)
 @given(
     now=st.integers(0, 6),
     kinds=st.lists(st.sampled_from([BODY, CONSULTANT]), min_size=2, max_size=5),
