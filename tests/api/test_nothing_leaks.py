@@ -37,6 +37,7 @@ from marketplace.providers.models import Provider
 from marketplace.providers.webhooks import Webhook
 from marketplace.quotes import attachments, comparison, drafts, outcome
 from marketplace.quotes import service as quotes
+from marketplace.web import openapi
 from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.doors import DEVELOPMENT_DOORS
 from marketplace.web.paging import cursor
@@ -292,6 +293,7 @@ def assert_same(before, after):
     found = [
         (*key, line)
         for key in before
+        if before[key] != after[key]
         for line in unified_diff(lines(before[key]), lines(after[key]), lineterm="", n=0)
     ]
     assert not found, "\n".join(map(str, found))
@@ -339,6 +341,19 @@ BODIES = (
 )
 """What is sent along: sound for some address each, so that no refusal of the body comes first."""
 
+AT_A_SHUT_DOOR = 4
+"""Of so many ids one knocks where nobody of a provider is let in, whatever the id: in turn."""
+
+
+def bodies_for(rule, method, app):
+    """Return what is sent along there: where a body is read, one of every kind, and else one."""
+    if method == "GET":
+        return (None,)
+    described = openapi.document(app)["paths"].get(openapi.path_of(rule), {})
+    sent = described.get(method.lower(), {}).get("requestBody", {}).get("content", {})
+    is_read = "/api/v1/portal" in rule.rule and "application/json" in sent
+    return BODIES if is_read else BODIES[:1]
+
 
 def test_what_belongs_to_others_is_answered_like_what_does_not_exist(ctx, make, market, work):
     lead, own, others, spy = market
@@ -346,18 +361,20 @@ def test_what_belongs_to_others_is_answered_like_what_does_not_exist(ctx, make, 
     work()
     foreign = ids_of_others(make, spy, own)
     assert {each.id for each in others} <= set(foreign)
-    walked = 0
+    walked = shut = 0
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
         for rule in spy.rules(method, with_ids=True):
             is_api = rule.rule.startswith("/api")
-            bodies = BODIES if "/api/v1/portal" in rule.rule else BODIES[:1]
             who = "session" if is_api else "person"
             # Below what is somebody else's, and below what is its own.
             above = ((), (own.id,)) if sorted(rule.arguments)[1:] == ["invitation_id"] else ((),)
-            for body, over in product(bodies if method != "GET" else (None,), above):
+            for body, over in product(bodies_for(rule, method, spy.app), above):
                 nothing = spy.answer(who, method, spy.address(rule, UNKNOWN, *over), body)
                 assert over or nothing[0] in (303, 401, 403, 404, 422), (rule, nothing)
-                for each in foreign:
+                is_shut = nothing[0] in (401, 403)
+                shut += is_shut
+                some = foreign[shut % AT_A_SHUT_DOOR :: AT_A_SHUT_DOOR]
+                for each in some if is_shut else foreign:
                     path = spy.address(rule, each, *over)
                     status, said, headers, sent = spy.answer(who, method, path, body)
                     said = said.replace(str(each), str(UNKNOWN))
