@@ -260,10 +260,19 @@ def test_what_hides_behind_something_that_we_cannot_read_and_others_pass_over_is
     assert looked(a_pdf(root=stop)) == UNREADABLE
 
 
+def spaces(millions):
+    """Return so many spaces, packed: a million once, and that as often as it takes."""
+    million, checksum, packer = b" " * 1_000_000, 1, zlib.compressobj(9)
+    # After a full flush what comes next is packed by itself.
+    first, other = (packer.compress(million) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    for _ in range(millions):
+        checksum = zlib.adler32(million, checksum)
+    return first + other * (millions - 1) + b"\x03\0" + checksum.to_bytes(4)
+
+
 def bomb(layers):
     """Return a PDF whose table of objects unpacks to more than we have to give."""
-    packer = zlib.compressobj(9)
-    packed = b"".join(packer.compress(b" " * 1_000_000) for _ in range(800)) + packer.flush()
+    packed = spaces(800)
     for _ in range(layers - 1):
         packed = zlib.compress(packed, 9)
     table = b"<< /Type /XRef /Size 9 /W [1 2 1] /Root 2 0 R /Filter [%b] /Length %d >>" % (
