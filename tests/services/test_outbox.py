@@ -380,7 +380,7 @@ def test_a_claim_whose_holder_vanished_lapses_and_is_taken_over(ctx, clock):
 
 
 KILLED = """
-import os, signal
+import os, signal, sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from config.settings import Settings
@@ -393,28 +393,48 @@ class Killer:
         os.kill(os.getpid(), signal.SIGKILL)
 
 product = build(Settings.from_env())
-now = datetime.fromisoformat(os.environ["NOW"])
-with product.app.app_context():
-    deliver_due_notifications(replace(product.ctx, clock=lambda: now), Killer())
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        now = datetime.fromisoformat(line.strip())
+        with product.app.app_context():
+            deliver_due_notifications(replace(product.ctx, clock=lambda: now), Killer())
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
+"""A process that forks a sender at each moment that it is told; so it is started once."""
 
 
-@pytest.fixture
-def kill_a_sender(clock, services):
-    """Let a process of its own claim what is due, and be killed once it has sent the first."""
+@pytest.fixture(scope="module")
+def senders(services):
     env = {
         **os.environ,
-        "NOW": clock.now.isoformat(),
         "MARKETPLACE_DATABASE_URL": services.database_url,
         "MARKETPLACE_REDIS_URL": services.redis_url,
         "MARKETPLACE_SECRET_KEY": SECRET,
         "MARKETPLACE_PUBLIC_URL": "https://quotes.example",
         "MARKETPLACE_MAIL_BACKEND": "mailbox",
     }
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
+        process.stdin.close()
+
+
+@pytest.fixture
+def kill_a_sender(clock, senders):
+    """Let a process of its own claim what is due, and be killed once it has sent the first."""
+    now = clock.now.isoformat()
 
     def kill() -> None:
-        killed = subprocess.run([sys.executable, "-c", KILLED], env=env, check=False, timeout=60)
-        assert killed.returncode == -signal.SIGKILL
+        senders.stdin.write(f"{now}\n")
+        senders.stdin.flush()
+        assert int(senders.stdout.readline()) == -signal.SIGKILL
 
     return kill
 
