@@ -35,7 +35,7 @@ from marketplace.providers.rules import ProviderState
 from marketplace.quotes import outcome
 from tests.factories import ADMIN, business_of, person_of
 from tests.providers import a_provider
-from tests.services.road import a_quote
+from tests.services.road import a_quote, held
 
 COLUMNS = (
     "name,kind,country,registration_number,website,contact_name,email,phone,standards,regions,"
@@ -57,8 +57,8 @@ class Walk:
             self.bring_a_provider_in: 4, self.import_a_file: 3, self.change_capacity: 4,
             self.suspend: 3, self.reinstate: 4, self.send_a_form: 8, self.match: 8,
             self.do_what_was_rung: 12, self.invite_by_hand: 4, self.look: 10, self.accept: 6,
-            self.quote: 10, self.decline: 6, self.release: 6, self.come_back: 6, self.replace: 4,
-            self.choose: 4, self.close: 4, self.sweep: 6, self.let_hours_pass: 6,
+            self.quote: 10, self.compete: 4, self.decline: 6, self.release: 6, self.come_back: 6,
+            self.replace: 4, self.choose: 4, self.close: 4, self.sweep: 6, self.let_hours_pass: 6,
             self.let_days_pass: 2, self.turn_the_month: 2,
         }  # fmt: skip
 
@@ -67,8 +67,12 @@ class Walk:
             self.send_a_form()
 
     def step(self) -> None:
-        """Take a step, and note which it was."""
-        (step,) = self.draw.choices(list(self._steps), weights=list(self._steps.values()))
+        """Take a step, and note which it was; sooner one that has not gone through twice yet."""
+        weights = [
+            weight if self.trail.count(step.__name__) > 1 else 4 * weight
+            for step, weight in self._steps.items()
+        ]
+        (step,) = self.draw.choices(list(self._steps), weights=weights)
         self.trail.append(step.__name__)
         try:
             step()
@@ -149,6 +153,13 @@ class Walk:
 
     def quote(self) -> None:
         a_quote(self.ctx, self._invitation(InvitationState.OPENED, InvitationState.ACCEPTED))
+
+    def compete(self) -> None:
+        """Whoever holds an invitation to one request quotes: one of them will lose."""
+        for each in held(self.make, self._lead()):
+            if each.state in (InvitationState.SENT, InvitationState.OPENED):
+                invitations.look_at_invitation(self.ctx, person_of(each.provider_id), each.id)
+                a_quote(self.ctx, each)
 
     def decline(self) -> None:
         held = self._invitation(*LIVE)
