@@ -114,10 +114,18 @@ def actor_of_session(ctx: Context, token: str) -> Actor | None:
     """
     now = ctx.clock()
     with ctx.reading() as session:
-        row = session_of(session, token, ctx.policy, now=now)
-        user = None if row is None else session.get(User, row.user_id)
-    if row is None or user is None or user.disabled_at is not None:
+        found = session.execute(
+            select(SignIn, User)
+            .join(User, User.id == SignIn.user_id)
+            .where(
+                SignIn.token_hash == links.token_hash(token),
+                runs(ctx.policy, now=now),
+                User.disabled_at.is_(None),
+            )
+        ).one_or_none()
+    if found is None:
         return None
+    row, user = found
     if row.last_used_at is None or now - row.last_used_at >= NOTED_EVERY:
         # Lost in a power cut it costs a minute of somebody's time.
         with ctx.transaction(waits_for_disk=False) as tx:
