@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import Connection, Row, Table, delete, select, update
 
 from marketplace.core.actors import OPERATOR
 from marketplace.core.context import Context
@@ -184,9 +184,9 @@ def table_of(parameter: str, segment: str) -> Table | None:
 def catalogue_as_it_was(app: Flask) -> Iterator[None]:
     """Undo afterwards what administrators changed in the catalogue, which all tests share."""
 
-    def rows(connection: Connection, table: Table) -> dict[tuple[Any, ...], dict[str, Any]]:
-        found = [dict(row) for row in connection.execute(select(table)).mappings()]
-        return {tuple(row[key.name] for key in table.primary_key): row for row in found}
+    def rows(connection: Connection, table: Table) -> dict[tuple[Any, ...], Row[Any]]:
+        key = [table.c.keys().index(column.name) for column in table.primary_key]
+        return {tuple(row[each] for each in key): row for row in connection.execute(select(table))}
 
     tables = [Base.metadata.tables[name] for name in CATALOGUE]
     with app.app_context(), db.engine.begin() as connection:
@@ -195,10 +195,13 @@ def catalogue_as_it_was(app: Flask) -> Iterator[None]:
     with app.app_context(), db.engine.begin() as connection:
         for table, kept in before.items():
             for key, row in rows(connection, table).items():
+                if kept.get(key) == row:
+                    continue
                 same = [
                     column == value for column, value in zip(table.primary_key, key, strict=True)
                 ]
-                if key in kept and row != kept[key]:
-                    connection.execute(update(table).where(*same).values(kept[key]))
-                elif key not in kept:
+                if key in kept:
+                    values = dict(kept[key]._mapping)
+                    connection.execute(update(table).where(*same).values(values))
+                else:
                     connection.execute(delete(table).where(*same))

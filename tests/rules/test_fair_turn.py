@@ -61,6 +61,20 @@ def assert_rounds_say_it_all(bench, choice, clashes):
         assert credit[each] - (each in taken) == pytest.approx(after, abs=1e-8)
 
 
+def assert_nobody_is_there_twice_or_beside_a_relative(choice, places, clashes):
+    assert len({each.provider_id for each in choice.chosen}) == len(choice.chosen) <= places
+    assert not any(are_apart(*pair, clashes) for pair in combinations(choice.chosen, 2))
+
+
+def assert_no_place_is_empty_that_somebody_left_may_take(bench, choice, places, clashes):
+    if len(choice.chosen) == places:
+        return
+    for each in bench:
+        assert each in choice.chosen or any(
+            are_apart(each, taken, clashes) for taken in choice.chosen
+        )
+
+
 def test_the_largest_credit_goes_first_then_the_longest_wait():
     bench = [
         seat(1, credit=0.2, invited_at=NOW),
@@ -202,11 +216,15 @@ runs = (benches(), st.integers(0, 3), st.sampled_from([(), BOTH, {BODY}]), st.in
 
 @settings(max_examples=300, deadline=None)
 @given(*runs)
-def test_credit_is_neither_made_nor_lost(market, places, needed, seed):
+def test_credit_is_whole_nobody_is_taken_twice_and_no_place_is_empty_that_need_not_be(
+    market, places, needed, seed
+):
     bench, clashes = market
     choice = choose(bench, places, needed_kinds=needed, clashes=clashes, seed=seed)
     assert_credit_is_whole(bench, choice)
     assert_rounds_say_it_all(bench, choice, clashes)
+    assert_nobody_is_there_twice_or_beside_a_relative(choice, places, clashes)
+    assert_no_place_is_empty_that_somebody_left_may_take(bench, choice, places, clashes)
 
 
 @settings(max_examples=200, deadline=None)
@@ -221,28 +239,6 @@ def test_the_order_of_the_bench_and_of_its_clashes_does_not_matter(
     shuffling.shuffle(turned)
     one = choose(bench, places, needed_kinds=needed, clashes=clashes, seed=seed)
     assert choose(mixed, places, needed_kinds=needed, clashes=turned, seed=seed) == one
-
-
-@settings(max_examples=300, deadline=None)
-@given(*runs)
-def test_nobody_twice_no_relatives_and_no_more_than_there_are_places(market, places, needed, seed):
-    bench, clashes = market
-    choice = choose(bench, places, needed_kinds=needed, clashes=clashes, seed=seed)
-    assert len({each.provider_id for each in choice.chosen}) == len(choice.chosen) <= places
-    assert not any(are_apart(*pair, clashes) for pair in combinations(choice.chosen, 2))
-
-
-@settings(max_examples=300, deadline=None)
-@given(*runs)
-def test_a_place_stays_empty_only_where_nobody_left_may_take_it(market, places, needed, seed):
-    bench, clashes = market
-    choice = choose(bench, places, needed_kinds=needed, clashes=clashes, seed=seed)
-    if len(choice.chosen) == places:
-        return
-    for each in bench:
-        assert each in choice.chosen or any(
-            are_apart(each, taken, clashes) for taken in choice.chosen
-        )
 
 
 @settings(max_examples=200, deadline=None)
