@@ -157,7 +157,7 @@ def _known(text: str, identities: Iterable[Identity]) -> Iterator[Span]:
             yield from (plain.span(*found.span()) for found in pattern.finditer(plain.text))
         for pattern in _number_patterns(identity, as_digits):
             yield from (said.span(*found.span()) for found in pattern.finditer(digits))
-        for word in _words(identity):
+        for word in _words(identity) | _whole_names(identity):
             if len(word) >= SHORTEST_SPACED:
                 yield from _drawn_spans(text, seen, word)
     for start, end, inside in encoded(text):
@@ -201,6 +201,12 @@ def _words(identity: Identity) -> set[str]:
 
 def _names(identity: Identity) -> tuple[str, ...]:
     return (identity.company_name, identity.contact_name, *identity.others)
+
+
+def _whole_names(identity: Identity) -> set[str]:
+    """Return the names as they are where they are run together, without their legal form."""
+    words = (_without_form(_WORD.findall(folded(name))) for name in _names(identity))
+    return {"".join(each) for each in words if len(each) > 1}
 
 
 def _distinctive(name: str) -> list[str]:

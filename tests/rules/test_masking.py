@@ -214,6 +214,12 @@ def test_a_word_of_a_name_that_could_be_a_legal_form_is_left_only_where_it_is_on
     assert COVER in mask_text("Foods Private", last)
 
 
+@pytest.mark.parametrize("told", ["4cm3b0lt", "tl0b3mc4", "4cm3 b0lt", "Jot4n"])
+def test_names_run_together_with_signs_for_letters_are_found_either_way(told):
+    identity = Identity("Acme Bolt Pty Ltd", "Jo Tan", "info@x.example")
+    assert mask_text(f"we, {told}, say", identity) == f"we, {COVER}, say"
+
+
 def test_what_is_covered_for_one_hides_no_half_of_an_address_from_the_other():
     other = Identity("Dot Quality Ltd", "Kim Reyes", "kim@dq.example")
     shown = mask_text("Write to msmith at works dot net today", ACME, other)
