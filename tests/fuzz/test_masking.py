@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.leads.masking import COMMON_WORDS, COVER, Identity, mask_text
+from marketplace.leads.tells import NO_NAMES
 from tests.fuzz.sizes import generated
 
 NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -33,7 +34,9 @@ words = st.text(string.ascii_lowercase, min_size=5, max_size=9).filter(
     # business called Office Audits these are covered as its name, and not as words. What is drawn
     # is no English by itself, but Hypothesis takes words out of the code that it tries as well.
     lambda word: (
-        len(set(word)) > 3 and not re.search("rn|vv|l", word) and word not in COMMON_WORDS.split()
+        len(set(word)) > 3
+        and not re.search("rn|vv|l", word)
+        and word not in {*COMMON_WORDS.split(), *NO_NAMES}
     )
 )
 digits = st.text(string.digits, min_size=9, max_size=11).filter(lambda n: len(set(n)) > 4)
