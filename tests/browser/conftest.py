@@ -117,7 +117,6 @@ def window(chromium: Browser, site: Site) -> Iterator[Callable[..., Person]]:
 ORDINARY = re.compile(
     r"status of 4\d\d"  # a refusal (401, 404, 409, 422) is an answer
     r"|does not conform to the required format"  # a date that was typed wrong, in a field for dates
-    r"|Blocked script execution in 'about:srcdoc'"  # axe, kept out of letters
 )
 
 
