@@ -23,10 +23,11 @@ BITS = 100
 
 KNOWN = re.compile(
     r"change.?me|password|passwort|secret.?key|your.?secret|insecure|default|qwerty|12345678"
-    r"|abcdefgh|lorem|letmein|marketplace|xxxx|0000",
+    r"|abcdefgh|lorem|letmein|marketplace|xxxxxxxx|00000000",
     re.IGNORECASE,
 )
-"""What stands in secrets that come from examples and from keyboards."""
+"""What stands in secrets that come from examples and from keyboards. Four noughts in a row stand in
+one of a thousand that are drawn."""
 
 PRIVATE = stat.S_IRWXG | stat.S_IRWXO
 """What nobody but its owner may do with a file."""

@@ -232,7 +232,11 @@ def test_a_doubtful_name_is_not_applied_until_it_is_decided_and_then_it_is(
 
 def doubted(make, lead):
     """Return whom a lead's advisers may be, and what administrators were told of it."""
-    told = select(Notification.values).where(Notification.template == "adviser_in_doubt")
+    told = (
+        select(Notification.values)
+        .where(Notification.template == "adviser_in_doubt")
+        .order_by(Notification.id)
+    )
     reasons = [each["reasons"] for each in make.ask(lambda session: session.scalars(told).all())]
     entries = again(make, lead).consultants_used
     return [each.get("resembles", []) for each in entries], reasons

@@ -38,7 +38,8 @@ def send_form(ctx, number, email=VICTIM):
 
 
 def mails(make):
-    rows = make.ask(lambda session: session.scalars(select(Notification)).all())
+    written = select(Notification).order_by(Notification.id)
+    rows = make.ask(lambda session: session.scalars(written).all())
     return [row for row in rows if row.state is not NotificationState.SUPPRESSED]
 
 
