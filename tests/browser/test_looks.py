@@ -6,6 +6,7 @@ import re
 import time
 from pathlib import Path
 from shutil import rmtree
+from types import SimpleNamespace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -27,6 +28,9 @@ RULES = {
     "iframes": False,  # letters are kept in frames where no script runs, axe's neither
 }
 """What a page is asked once: it is the same at every width and in every scheme."""
+
+ALL = {"exclude": []}
+ASK = "([where, rules]) => axe.run(where, rules).then(result => result.violations)"
 
 SEEN_RULES = {
     "runOnly": {"type": "rule", "values": ["color-contrast", "target-size"]},
@@ -95,6 +99,18 @@ def test_every_page_is_accessible_light_stays_in_its_width_and_stands_still(
     assert len(collected) / 10 < len(with_new)
 
 
+BAD = """<!doctype html><html lang="en"><title>Bad</title><main><h1>Bad</h1><input>
+<p style="color: #ccc; width: 2000px">Too faint, and too wide</p></main></html>"""
+
+
+def test_what_is_wrong_with_a_page_is_found(window, site):
+    response = Response(mimetype="text/html")
+    page = SimpleNamespace(html=BAD, response=response, cookie=None, at="/bad")
+    faults, with_new = looked_at({0: page}, window(PHONE), site, RULES)
+    assert {fault[1] for fault in faults} == {"label", "color-contrast", "1618 pixels too wide"}
+    assert with_new == [0]
+
+
 @pytest.mark.parametrize(
     ("about", "middle", "size"),
     [
@@ -131,9 +147,10 @@ def looked_at(pages, person, site, rules=None):
     `rules`: what every page is asked, beside what is asked of every kind of element.
     """
     folder = SCREENSHOTS / str(person.page.viewport_size["width"])
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     person.page.add_init_script(WATCH)
-    axe, faults, kinds, with_new = Axe(), [], {}, []
+    person.page.add_init_script(Axe().axe_script)  # sent and compiled once, not for every page
+    faults, kinds, with_new = [], {}, []
     for number, shown in pages.items():
         weight = show(person.page, site, shown, number)
         name = f"{number:02}-{name_of(shown)}"
@@ -143,14 +160,14 @@ def looked_at(pages, person, site, rules=None):
         if TAKES_PICTURES:
             picture = folder / f"{name}.jpeg"  # half the time of a PNG, and as good to look at
             person.page.screenshot(path=picture, quality=80, full_page=True, animations="disabled")
-        asked = [(None, rules)] if rules else []
+        asked = [(ALL, rules)] if rules else []
         new = new_ones(person.page.evaluate(ELEMENTS), kinds)
         if new:
             with_new.append(number)
             person.page.evaluate(MARK, new)
             asked.append(({"include": [["[data-new]"]]}, SEEN_RULES))
         for where, which in asked:
-            found = axe.run(person.page, context=where, options=which).response["violations"]
+            found = person.page.evaluate(ASK, [where, which])
             faults += [
                 (name, each["id"], [node["html"][:200] for node in each["nodes"]][:3])
                 for each in found
