@@ -96,12 +96,10 @@ def set_password(ctx: Context, form: Form, device: Device | None = None) -> None
     A password that is refused uses nothing up. The `device` is known from then on: whoever reads
     the mail is the owner, and signs in from there next, whoever guesses elsewhere meanwhile.
     """
-    token, password = form.values.get("token"), form.values.get("password")
-    if token is None or password is None:
-        form.accept()
-    password = rules.normal_password(str(password))
+    values = form.accept()
+    token, password = str(values["token"]), rules.normal_password(str(values["password"]))
     with ctx.reading() as session:
-        link = links.link_for(session, Purpose.SET_PASSWORD, str(token), now=ctx.clock())
+        link = links.link_for(session, Purpose.SET_PASSWORD, token, now=ctx.clock())
         user = session.get(User, link.subject_id) if link and link.used_at is None else None
         if user is None or user.disabled_at is not None:
             raise Gone("this link was used or has lapsed")
@@ -114,7 +112,7 @@ def set_password(ctx: Context, form: Form, device: Device | None = None) -> None
         user = queries.lock_user(tx.session, user.id)  # before links, always
         if user.disabled_at is not None:
             raise Gone("this link was used or has lapsed")
-        links.use(tx, Purpose.SET_PASSWORD, str(token), once=False)
+        links.use(tx, Purpose.SET_PASSWORD, token, once=False)
         is_first = user.password_hash is None
         replace_password(tx, actor_of(user), user, hashed)
         if not is_first:

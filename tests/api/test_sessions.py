@@ -120,6 +120,13 @@ def second_factor(client, head, clock):
     return answer, totp
 
 
+def test_what_is_wrong_with_the_form_is_said_before_the_link_is_looked_for(client):
+    form = {"token": "password_invented", "password": "a slow green tram", "admin": True}
+    answer = client.put(RESETS, json=form)
+    assert answer.status_code == 422
+    assert "admin" in answer.text
+
+
 def test_where_one_is_signed_in_is_listed_and_ended(client, ctx, clock):
     user = a_person(ctx)
     tokens = []
