@@ -45,9 +45,17 @@ def secret_of(user: User, seal_for: SealFor) -> str | None:
     return secret if whose == str(user.id) else None
 
 
+_IS_PLAIN = User.totp_secret.is_not(None)
+
+
+def count_plain(session: Session) -> int:
+    """Return how many secrets are kept as they are, from before migration 0032."""
+    return session.scalars(select(func.count()).where(_IS_PLAIN)).one()
+
+
 def seal_plain(tx: Transaction, seal_for: SealFor, at_most: int) -> int:
     """Seal secrets from before migration 0032, so many; return how many there were. Locks them."""
-    plain = select(User).where(User.totp_secret.is_not(None)).order_by(User.id).limit(at_most)
+    plain = select(User).where(_IS_PLAIN).order_by(User.id).limit(at_most)
     users = tx.session.scalars(plain.with_for_update()).all()
     for user in users:
         secret, used_step = secret_of(user, seal_for), user.totp_used_step

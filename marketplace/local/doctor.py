@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from config.settings import Settings, SettingsError
+from marketplace.accounts import factors
 from marketplace.accounts import queries as accounts
-from marketplace.accounts.models import User
 from marketplace.bootstrap import Product, build
 from marketplace.catalogue.models import Standard
 from marketplace.core.db import db
@@ -158,8 +158,7 @@ def _keys(product: Product, session: Session) -> Iterator[Finding]:
             f"{count} {what} were sealed under a secret that is not named. Add it to "
             "MARKETPLACE_SECRET_KEYS_OLD."
         )
-    plain = select(func.count()).where(User.totp_secret.is_not(None))
-    if session.scalars(plain).one():
+    if factors.count_plain(session):
         yield wrong("Secrets of authenticators are kept as they are. Run `marketplace reseal`.")
     if without_old and not lost:
         needed = ", ".join(f"{count} {what}" for what, count in without_old.items())

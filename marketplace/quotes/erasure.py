@@ -60,10 +60,10 @@ def erase_request(ctx: Context, actor: Actor) -> None:
         )
         suppressions.forget_bounces(tx, lead.contact_email)
         reminders.erase(tx, actor, lead.id)
-        for each in leads.lock_leads(
-            tx.session, [each.id for each in leads.set_aside_for(tx.session, lead)]
-        ).values():
-            forgetting.forget_messages(tx, [each.id])
+        set_aside = [each.id for each in leads.set_aside_for(tx.session, lead)]
+        aside = leads.lock_leads(tx.session, set_aside)
+        forgetting.forget_messages(tx, aside)
+        for each in aside.values():
             _erase_at_will(tx, actor, each)
         _erase_at_will(tx, actor, lead)
 
