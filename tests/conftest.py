@@ -58,6 +58,7 @@ credentials._hasher = PasswordHasher(time_cost=1, memory_cost=256, parallelism=1
 
 def log_as_tests_do() -> None:
     """Write lines for people, with plain tracebacks: to draw one with colours takes seconds."""
+    structlog.reset_defaults()  # `configure` keeps what it is not told, as of a server's own lines
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
