@@ -564,7 +564,7 @@ OF_THE_BUSINESS = [
 
 
 @pytest.mark.parametrize(
-    ("path", "good", "wrong"), OF_THE_BUSINESS, ids=lambda each: str(each)[:25]
+    ("path", "good", "wrong"), OF_THE_BUSINESS, ids=[path for path, *_ in OF_THE_BUSINESS]
 )
 def test_each_wrong_value_of_what_a_business_sends_is_named(client, ctx, make, path, good, wrong):
     if path.endswith("follow-on"):
