@@ -5,7 +5,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX VIRTU
 export PYTHONNOUSERSITE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test looks check format lint security types contracts tests bench faults fuzz audit sbom fix texts lock set-up
+.PHONY: help run test looks check format lint security types contracts tests bench faults fuzz upgrade audit sbom fix texts lock set-up
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -44,6 +44,9 @@ bench: set-up ## Speed, as ratios to floors measured in the same run (`make benc
 
 faults: set-up ## Hundreds of leads while everything fails in turn (`make faults FAULTS=--help`)
 	@.venv/bin/python -m tests.faults.campaign $(FAULTS)
+
+upgrade: set-up ## From the version before to this one and back, with leads under way (`make upgrade UPGRADE=--help`)
+	@.venv/bin/python -m tests.upgrades $(UPGRADE)
 
 audit: set-up ## Is anything known against what requirements.lock names? (needs the network)
 	@.venv/bin/python -m tests.supply.audit

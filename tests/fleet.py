@@ -43,6 +43,8 @@ from tests.factories import Factory, lead_form, person_of
 from tests.mail_service import MailService
 from tests.services.road import a_quote
 
+ROOT = Path(__file__).parents[1]
+
 SWEEP = 1.0
 """Seconds between two sweeps."""
 
@@ -83,12 +85,13 @@ class Fleet:
     refused: list[str] = field(default_factory=list)
     """What providers tried too late, and were told."""
 
-    def start(self, name: str, *command: str, log: Path | None = None) -> None:
-        """Start a process under a name; it leads a group of its own."""
+    def start(self, name: str, *command: str, log: Path | None = None, tree: Path = ROOT) -> None:
+        """Start a process under a name; it leads a group of its own. `tree`: of which version."""
         with (log or self.folder / f"{name}.log").open("ab") as output:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", *command],
-                env={**os.environ, **self.environment},
+                cwd=tree,
+                env={**os.environ, **self.environment, "PYTHONPATH": str(tree)},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -205,11 +208,16 @@ def _deeds(manner: Manner) -> Sequence[tuple[float, str]]:
 
 @contextmanager
 def running(
-    folder: Path, *, window: timedelta, settings: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    window: timedelta,
+    settings: Mapping[str, str] | None = None,
+    is_built: bool = True,
 ) -> Iterator[Fleet]:
     """Start servers and a mail service, build the database, and yield what runs on them.
 
     No process of the product runs yet. Everything is ended and removed afterwards.
+    `is_built=False` leaves the database empty: another version is to build it.
     """
     with ExitStack() as stack:
         folder.chmod(0o711)  # root's servers run as somebody else, who has to get through
@@ -234,7 +242,8 @@ def running(
         }
         read = settings_for(Services(database_url, redis_url, postgres.owner_url), **wanted)
         product = build(read)
-        upgrade(product.app)
+        if is_built:
+            upgrade(product.app)
         environment = {
             "no_proxy": "127.0.0.1",
             "MARKETPLACE_DATABASE_URL": database_url,
@@ -246,7 +255,8 @@ def running(
             **{f"MARKETPLACE_{name}": value for name, value in wanted.items()},
         }
         stack.enter_context(product.app.app_context())
-        seed_catalogue(product.ctx)
+        if is_built:
+            seed_catalogue(product.ctx)
         fleet = Fleet(folder, product.ctx, product, environment, postgres, redis, mail)
         stack.callback(_end, fleet)
         yield fleet
