@@ -106,7 +106,21 @@ class Browser:
 
     def __init__(self, client: FlaskClient) -> None:
         self.client = client
-        self.page: Page | None = None
+        self._page: Page | str = "/"
+
+    @property
+    def page(self) -> Page:
+        """What it shows."""
+        return self.open(self._page) if isinstance(self._page, str) else self._page
+
+    @page.setter
+    def page(self, page: Page) -> None:
+        self._page = page
+
+    def about_to_open(self, path: str) -> "Browser":
+        """Be where this path leads as soon as somebody looks."""
+        self._page = path
+        return self
 
     def open(self, path: str) -> Page:
         return self._at(self.client.get(path), path)
@@ -116,7 +130,6 @@ class Browser:
 
         What is `filled` replaces what stood there, what is `ticked` is added.
         """
-        assert self.page is not None
         form = self.page.form(action)
         given = {name.replace("__", "."): value for name, value in filled.items()}
         kept = [(name, value) for name, value in form.values if name not in given]
@@ -134,6 +147,6 @@ class Browser:
             path = response.location
             assert not urlsplit(path).netloc, path
             response = self.client.get(path)
-        self.page = Page(response, path)
-        self.page.cookie = self.client.get_cookie("marketplace")
-        return self.page
+        page = self.page = Page(response, path)
+        page.cookie = self.client.get_cookie("marketplace")
+        return page
