@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from marketplace.core.attempts import Attempts
@@ -25,6 +24,8 @@ from marketplace.core.policy import Policy
 from marketplace.core.sealing import Seal
 
 _DO_NOT_WAIT = "SET LOCAL synchronous_commit TO off"
+_ONE_PICTURE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+"""How the driver begins a transaction of questions: said with its BEGIN, not in another message."""
 
 log = structlog.get_logger(__name__)
 
@@ -128,7 +129,7 @@ class Context:
         """Open a session for questions only: one consistent picture, and no write gets through."""
         session = self.sessions()
         try:
-            session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            session.connection(execution_options=_ONE_PICTURE)
             yield session
             # What was read stays readable. It commits, having written nothing: the driver forgets
             # all it has prepared when a transaction is rolled back.
