@@ -52,6 +52,13 @@ class Consent(Base):
     """From where; once what it proves is erased, its network alone (`network_of`)."""
 
 
+COLUMNS = (
+    "id", "subject_kind", "subject_id", "agreed", "version", "words", "numbers", "is_withdrawal",
+    "at", "door", "address",
+)  # fmt: skip
+"""What `written` returns of a consent."""
+
+
 def agree(
     tx: Transaction,
     whose: Whose,
@@ -121,20 +128,27 @@ def _write(
     door: str | None,
     is_withdrawal: bool,
 ) -> None:
+    row = written(tx, whose, subject_id, agreed, version)
+    row |= {"door": door or tx.origin.door, "is_withdrawal": is_withdrawal}
+    tx.session.add(Consent(**row))
+
+
+def written(
+    tx: Transaction, whose: Whose, subject_id: UUID, agreed: Agreed, version: str | None = None
+) -> Json:
+    """Return the columns of a consent that is given where the change comes from."""
     version = version or agreements.current_version(agreed, tx.policy)
     shown = agreements.WORDINGS.get((agreed, version))
-    tx.session.add(
-        Consent(
-            id=new_id(),
-            subject_kind=whose,
-            subject_id=subject_id,
-            agreed=agreed,
-            version=version,
-            words=shown and shown.digest,
-            numbers=agreements.numbers_in(tx.policy),
-            is_withdrawal=is_withdrawal,
-            at=tx.now,
-            door=door or tx.origin.door,
-            address=tx.origin.address,
-        )
-    )
+    return {
+        "id": new_id(),
+        "subject_kind": whose,
+        "subject_id": subject_id,
+        "agreed": agreed,
+        "version": version,
+        "words": shown and shown.digest,
+        "numbers": agreements.numbers_in(tx.policy),
+        "is_withdrawal": False,
+        "at": tx.now,
+        "door": tx.origin.door,
+        "address": tx.origin.address,
+    }

@@ -3,17 +3,23 @@
 What SQLAlchemy does around a statement takes about as long as PostgreSQL's work on a small one, and
 a match sends seventeen. These few go to psycopg as they are, inside the session's transaction:
 values in and columns out are psycopg's own (an enum is its word, a list an array).
+
+In PostgreSQL's own way of writing, `$1`: psycopg's is taken apart at every call once a statement is
+long, or has many values.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, cast
 
 import psycopg
+from psycopg.raw_cursor import RawCursorMixin
 from psycopg.rows import RowMaker, namedtuple_row
 from psycopg.types.json import Jsonb
-from sqlalchemy import Executable
+from sqlalchemy import Executable, Insert, Table, bindparam, insert
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -36,13 +42,20 @@ class Direct:
         self._made_by: RowMaker[Any] | None = None
 
     @cached_property
-    def _compiled(self) -> tuple[str, dict[str, Any]]:
-        """The SQL, and the values that it brings along itself."""
+    def _compiled(self) -> tuple[str, list[str], dict[str, Any]]:
+        """The SQL, the names of its values in their order, and those that it brings along."""
         statement: Any = self._statement
         dialect: Any = PGDialect_psycopg
         compiled = statement.compile(dialect=dialect(), column_keys=self._columns)
         own = {name: value for name, value in compiled.params.items() if value is not None}
-        return str(compiled), own
+        numbers: dict[str, int] = {}
+
+        def number(found: re.Match[str]) -> str:
+            if found[1] is None:
+                return "%"
+            return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
+
+        return re.sub(r"%\((\w+)\)s|%%", number, str(compiled)), list(numbers), own
 
     def rows(self, session: Session, values: Values) -> list[Any]:
         """Send it and return its rows, as named tuples."""
@@ -60,10 +73,12 @@ class Direct:
 
     def _send(self, session: Session, values: Values | Sequence[Values]) -> psycopg.Cursor[Any]:
         session.flush()  # what the session still holds back comes before
-        cursor: psycopg.Cursor[Any] = driver(session).cursor(row_factory=self._row_maker)
-        sql, own = self._compiled
+        connection = driver(session)
+        factory: Any = connection.cursor_factory
+        cursor = _numbered(factory)(connection, row_factory=self._row_maker)
+        sql, names, own = self._compiled
         each = [values] if isinstance(values, Mapping) else values
-        sent = [own | {name: _as_sent(value) for name, value in one.items()} for one in each]
+        sent = [[_as_sent(one.get(name, own.get(name))) for name in names] for one in each]
         try:
             if len(sent) == 1:
                 cursor.execute(sql, sent[0])
@@ -75,6 +90,36 @@ class Direct:
                 sql, None, error, psycopg.Error, hide_parameters=True
             ) from error
         return cursor
+
+
+def one_row_each(*tables: tuple[Table, Sequence[str]]) -> Insert:
+    """Return the statement that writes one row into each table, named by its columns.
+
+    It takes the columns of each row under the names that `of_row` gives them.
+    """
+    *before, last = (
+        insert(table).values(
+            {each: bindparam(f"{table.name}_{each}", type_=table.c[each].type) for each in columns}
+        )
+        for table, columns in tables
+    )
+    return last.add_cte(*(each.cte(f"row_{number}") for number, each in enumerate(before)))
+
+
+def of_row(table: Table, row: Values) -> dict[str, Any]:
+    """Return the values of a row as `one_row_each` takes them."""
+    return {
+        f"{table.name}_{name}": Jsonb(value)
+        if isinstance(value, list) and isinstance(table.c[name].type, JSONB)
+        else value
+        for name, value in row.items()
+    }
+
+
+@cache
+def _numbered(factory: Any) -> type[psycopg.Cursor[Any]]:
+    """Return the connection's kind of cursor, for statements with numbered values."""
+    return type(f"Numbered{factory.__name__}", (RawCursorMixin, factory), {})
 
 
 def _as_sent(value: Any) -> Any:

@@ -126,11 +126,12 @@ def record_contact_reads(
 
 
 _events: Any = Event.__table__
-_COLUMNS = (
+COLUMNS = (
     "id", "at", "actor_kind", "actor_id", "verb", "subject_id", "facts", "request_id", "address",
 )  # fmt: skip
-_WRITE = Direct(insert(_events), columns=_COLUMNS)
-_WRITE_ONCE = Direct(postgresql.insert(_events).on_conflict_do_nothing(), columns=_COLUMNS)
+"""What `written` returns of an event."""
+_WRITE = Direct(insert(_events), columns=COLUMNS)
+_WRITE_ONCE = Direct(postgresql.insert(_events).on_conflict_do_nothing(), columns=COLUMNS)
 
 
 def recorded_with(change: CTE) -> Insert:
@@ -138,8 +139,8 @@ def recorded_with(change: CTE) -> Insert:
 
     It takes what `written` returns besides the values of the change.
     """
-    values = (bindparam(name, type_=_events.c[name].type) for name in _COLUMNS)
-    return insert(_events).from_select(_COLUMNS, select(*values).select_from(change))
+    values = (bindparam(name, type_=_events.c[name].type) for name in COLUMNS)
+    return insert(_events).from_select(COLUMNS, select(*values).select_from(change))
 
 
 def written(tx: Transaction, actor: Actor, verb: str, subject_id: UUID, facts: Json) -> Json:

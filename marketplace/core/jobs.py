@@ -40,6 +40,12 @@ QUEUE_OF = {
     Job.DELIVER_WEBHOOKS: "webhooks",
 }
 
+DRAINS = frozenset({Job.DELIVER_NOTIFICATIONS, Job.DELIVER_WEBHOOKS})
+"""Jobs that take all there is, each with a queue of its own: one that waits there is enough.
+
+To ring costs a web process as much as a form's row, and to look whether one waits a tenth of that.
+"""
+
 AT_ONCE = {Job.MATCH_LEADS: 50}
 """How many ids one job of a kind takes, where that is more than one.
 
@@ -85,8 +91,14 @@ class RqJobQueue:
         self._queues = {name: Queue(name, connection=redis) for name in QUEUES}
 
     def put(self, job: Job, subject_ids: Sequence[UUID], *, request_id: str) -> None:
-        """Enqueue by name: this side never imports `workers`."""
-        self._queues[QUEUE_OF[job]].enqueue(
+        """Enqueue by name: this side never imports `workers`.
+
+        What looks for all that is due, and waits to be begun, will see what was committed before.
+        """
+        queue = self._queues[QUEUE_OF[job]]
+        if job in DRAINS and queue.count:
+            return
+        queue.enqueue(
             f"workers.jobs.{job}",
             args=tuple(str(each) for each in subject_ids),
             job_timeout=JOB_TIMEOUT,

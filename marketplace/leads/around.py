@@ -6,10 +6,10 @@ that within an hour is known by those.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from typing import Any
 
 from rapidfuzz import fuzz
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from marketplace.core.networks import network_of
@@ -39,31 +39,39 @@ class Around:
     """To the same mailbox, and nobody confirmed them."""
 
 
-def around(
-    session: Session,
-    *,
-    lead_id: UUID | None,
-    business_key: str,
-    email: str,
-    notes: str | None,
-    address: str | None,
-    now: datetime,
-) -> Around:
-    """Return what the latest forms, this one left out, share with it."""
-    rows = session.execute(
-        select(
-            Lead.id,
-            Lead.business_key,
-            Lead.contact_email,
-            Lead.notes,
-            Lead.consent["address"].astext.label("address"),
-            Lead.created_at,
-            Lead.confirmed_at,
-        )
-        .order_by(Lead.id.desc())
-        .limit(LATEST)
-    ).all()
-    others = [row for row in rows if row.id != lead_id and row.created_at > now - SAME_WITHIN]
+NOTHING_SHARED = Around()
+
+
+def before_it(session: Session, lead: Lead) -> Around:
+    """Return what the latest forms shared with this one when it came in."""
+    return _shared(session, lead, _LATEST.where(Lead.id < lead.id), now=lead.created_at)
+
+
+def by_now(session: Session, lead: Lead, *, now: datetime) -> Around:
+    """Return what the latest forms share with this one by now."""
+    return _shared(session, lead, _LATEST, now=now)
+
+
+_LATEST = (
+    select(
+        Lead.id,
+        Lead.business_key,
+        Lead.contact_email,
+        Lead.notes,
+        Lead.consent["address"].astext.label("address"),
+        Lead.created_at,
+        Lead.confirmed_at,
+    )
+    .order_by(Lead.id.desc())
+    .limit(LATEST)
+)
+
+
+def _shared(session: Session, lead: Lead, latest: Select[Any], *, now: datetime) -> Around:
+    email, notes, business_key = lead.contact_email, lead.notes, lead.business_key
+    address = lead.consent.get("address")
+    rows = session.execute(latest).all()
+    others = [row for row in rows if row.id != lead.id and row.created_at > now - SAME_WITHIN]
     text, mailbox, network = fingerprint(notes), mailbox_of(email), network_of(address)
     return Around(
         same_text=sum(
@@ -82,7 +90,7 @@ def around(
         else 0,
         unconfirmed=sum(
             row.created_at > now - MAILBOX_WITHIN
-            and row.confirmed_at is None
+            and (row.confirmed_at is None or row.confirmed_at > now)
             and mailbox_of(row.contact_email) == mailbox
             for row in others
         ),

@@ -93,6 +93,11 @@ def unfinished_of_business(session: Session, business_key: str) -> Lead | None:
     )
 
 
+def is_taken(session: Session, reference: str) -> bool:
+    """Return whether a lead has this reference."""
+    return session.scalar(select(Lead.id).where(Lead.reference == reference)) is not None
+
+
 def lead_of_request_token(
     session: Session, token: str, *, now: datetime, lives_on: timedelta | None
 ) -> UUID | None:

@@ -16,11 +16,12 @@ from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
 from marketplace.leads import intake, queries, rules, trust
 from marketplace.leads.models import Lead
+from marketplace.leads.receiving import asking_to_confirm, receive
 from marketplace.leads.rules import LeadEvent, LeadState, Signals
 from marketplace.leads.signals import Telltale
 from marketplace.notifications import commitment
 from marketplace.notifications.models import Commitment
-from marketplace.notifications.service import LinkTo, Recipient, notify
+from marketplace.notifications.service import LinkTo, Recipient, notify, notify_each
 
 
 @dataclass(frozen=True)
@@ -45,31 +46,19 @@ class Confirmation:
 def submit_lead(ctx: Context, form: Form, telltale: Telltale | None = None) -> Receipt:
     """Take a form in, or raise `Invalid` naming every wrong field."""
     with ctx.transaction() as tx:
-        values = form.accept(intake.problems(tx.session, form, today=tx.now.date()))
-        lead = intake.new_lead(tx, values, telltale or Telltale(), confirmed=False)
+        known = intake.known_to(tx.session, form)
+        values = form.accept(intake.problems(form, known, today=tx.now.date()))
+        columns = intake.columns(tx, values, known, telltale or Telltale(), confirmed=False)
+        is_confirmed_later = tx.policy.lead_confirmation != "off"
+        if is_confirmed_later and (reference := receive(tx, columns)) is not None:
+            return Receipt(reference, LeadState.AWAITING_CONFIRMATION, columns["confirm_by"])
+        lead = intake.new_lead(tx, columns)
         record(tx, ANYBODY, "lead.submitted", lead.id, service=lead.service)
-        if tx.policy.lead_confirmation == "off":
+        if not is_confirmed_later:
             enter(tx, ANYBODY, lead)
             return Receipt(lead.reference, "received", None)
-        if not _superseded(tx, ANYBODY, lead):
-            _ask_to_confirm(tx, lead, "confirm_request")
+        _superseded(tx, ANYBODY, lead)
         return Receipt(lead.reference, LeadState.AWAITING_CONFIRMATION, lead.confirm_by)
-
-
-def _ask_to_confirm(tx: Transaction, lead: Lead, template: str, *, occasion: str = "") -> None:
-    """Mail the link that confirms a form."""
-    notify(
-        tx,
-        template,
-        contact_of(lead),
-        lead.id,
-        occasion=occasion,
-        link=LinkTo(Purpose.CONFIRM_LEAD, lead.id, lead.confirm_by),
-        reference=lead.reference,
-        company=lead.company_name,
-        standards=lead.standards,
-        confirm_by=lead.confirm_by,
-    )
 
 
 def confirm_lead(ctx: Context, token: str) -> Confirmation:
@@ -231,7 +220,10 @@ def ask_for_link(ctx: Context, form: Form) -> None:
             record(tx, ANYBODY, "lead.link_asked", lead.id)
         waiting = queries.latest_to_confirm(tx.session, email, now=tx.now)
         if waiting is not None:
-            _ask_to_confirm(tx, waiting, "confirm_request_again", occasion=asked_now(tx))
+            again = asking_to_confirm(
+                waiting.columns, "confirm_request_again", occasion=asked_now(tx)
+            )
+            notify_each(tx, [again])
             record(tx, ANYBODY, "lead.link_asked", waiting.id)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import phonenumbers
 from disposable_email_domains import blocklist as disposable_domains
 
-from marketplace.leads.around import Around
+from marketplace.leads.around import NOTHING_SHARED, Around
 from marketplace.leads.rules import MAY_NEED_A_BODY, Signals
 from marketplace.leads.trust import oddities
 
@@ -54,7 +54,7 @@ def gather(
     *,
     confirmed: bool,
     in_doubt: Mapping[str, Mapping[UUID, str]],
-    others: Around,
+    others: Around = NOTHING_SHARED,
 ) -> Signals:
     """Return the trust signals of a form that was found to be in order.
 

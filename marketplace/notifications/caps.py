@@ -5,12 +5,14 @@ mail, on however many machines, with or without Redis. What is over the cap is w
 as `suppressed`, with the reason, so that whoever sent the form is answered alike.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     DateTime,
     Integer,
     Text,
@@ -44,27 +46,32 @@ _mails: Any = Notification.__table__
 _others: Any = _mails.alias("others")
 
 
-def _as_many(since: str, at_most: str) -> Any:
-    """Return whether as many as that were written since, to the same mailbox, and not held back."""
+def _as_many(since: str, at_most: str, mailbox: Any) -> Any:
+    """Return whether as many as that were written since, to the mailbox, and not held back."""
     counted = select(func.count()).where(
-        _others.c.mailbox == _mails.c.mailbox,
+        _others.c.mailbox == mailbox,
         _others.c.template == any_(bindparam("templates", type_=ARRAY(Text()))),
         _others.c.created_at > bindparam(since, type_=DateTime(timezone=True)),
         _others.c.state != NotificationState.SUPPRESSED,
-        _others.c.id != _mails.c.id,
+        _others.c.id != bindparam("its_id", type_=Uuid()),
     )
     return counted.scalar_subquery() >= bindparam(at_most, type_=Integer())
 
 
+def _is_over(mailbox: Any) -> ColumnElement[bool]:
+    return or_(
+        _as_many("an_hour_ago", "per_hour", mailbox),
+        and_(_as_many("a_day_ago", "per_day", mailbox), _as_many("an_hour_ago", "anyway", mailbox)),
+    )
+
+
+IS_OVER = _is_over(bindparam("mailbox", type_=Text()))
+"""Whether the mailbox of a message has had enough: of a statement that takes its `counting`."""
+
+
 _HOLD_BACK = Direct(
     update(_mails)
-    .where(
-        _mails.c.id == bindparam("its_id", type_=Uuid()),
-        or_(
-            _as_many("an_hour_ago", "per_hour"),
-            and_(_as_many("a_day_ago", "per_day"), _as_many("an_hour_ago", "anyway")),
-        ),
-    )
+    .where(_mails.c.id == bindparam("its_id", type_=Uuid()), _is_over(_mails.c.mailbox))
     .values(state=NotificationState.SUPPRESSED, last_error=OVER_CAP)
     .returning(_mails.c.id)
 )
@@ -81,24 +88,43 @@ def mailbox_to_count(tx: Transaction, template: str, recipient: str, channel: Wa
 def lock_mailboxes(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Let nobody else write to these mailboxes until the transaction ends."""
     for mailbox in sorted({row["mailbox"] for row in rows if row["mailbox"]}):
-        key = func.hashtextextended(f"mailbox {mailbox}", 0)
+        key = func.hashtextextended(lock_key(mailbox), 0)
         tx.session.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def lock_key(mailbox: str) -> str:
+    """Return by which key a mailbox is locked."""
+    return f"mailbox {mailbox}"
 
 
 def hold_back(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Hold back those of these messages, just written, that are over the cap of their mailbox."""
     for row in rows:
-        asked = row["mailbox"] and asked_by(row["template"], is_confirmed=False)
-        if not asked:
-            continue
-        values = {
-            "its_id": row["id"],
-            "templates": templates_of(asked),
-            "an_hour_ago": tx.now - HOUR,
-            "per_hour": tx.policy.mails_asked_per_hour,
-            "a_day_ago": tx.now - DAY,
-            "per_day": tx.policy.mails_asked_per_day,
-            "anyway": 1 if asked in HOURLY else 0,
-        }
-        held = {each.id: {"reason": "cap"} for each in _HOLD_BACK.rows(tx.session, values)}
-        record_each(tx, SYSTEM, "notification.suppressed", held)
+        if row["mailbox"]:
+            held = _HOLD_BACK.rows(tx.session, counting(tx, row))
+            note_held_back(tx, [each.id for each in held])
+
+
+def counting(tx: Transaction, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of `IS_OVER` for a message; one that is not counted is never over."""
+    asked = asked_by(row["template"], is_confirmed=False) if row["mailbox"] else None
+    return {
+        "its_id": row["id"],
+        "mailbox": row["mailbox"],
+        "templates": templates_of(asked) if asked else [],
+        "an_hour_ago": tx.now - HOUR,
+        "per_hour": tx.policy.mails_asked_per_hour,
+        "a_day_ago": tx.now - DAY,
+        "per_day": tx.policy.mails_asked_per_day,
+        "anyway": 1 if asked in HOURLY else 0,
+    }
+
+
+def held_back(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a message that is over the cap of its mailbox."""
+    return {**row, "state": NotificationState.SUPPRESSED, "last_error": OVER_CAP}
+
+
+def note_held_back(tx: Transaction, ids: Collection[UUID]) -> None:
+    """Write down that these were held back."""
+    record_each(tx, SYSTEM, "notification.suppressed", {each: {"reason": "cap"} for each in ids})

@@ -94,15 +94,13 @@ def notify(
 
 
 _notifications: Any = Notification.__table__
-_WRITE = Direct(
-    insert(_notifications).on_conflict_do_nothing(),
-    columns=(
-        "id", "template", "recipient", "recipient_name", "time_zone", "subject_id", "occasion",
-        "values", "path", "link_purpose", "link_subject_id", "link_expires_at", "state", "attempts",
-        "next_attempt_at", "created_at", "is_last_word", "provider_id", "channel",
-        "mailbox",
-    ),
+COLUMNS = (
+    "id", "template", "recipient", "recipient_name", "time_zone", "subject_id", "occasion",
+    "values", "path", "link_purpose", "link_subject_id", "link_expires_at", "state", "attempts",
+    "next_attempt_at", "created_at", "is_last_word", "provider_id", "channel", "mailbox",
 )  # fmt: skip
+"""What `written` returns of a message."""
+_WRITE = Direct(insert(_notifications).on_conflict_do_nothing(), columns=COLUMNS)
 
 
 JOB_OF = {Way.EMAIL: Job.DELIVER_NOTIFICATIONS, Way.WEBHOOK: Job.DELIVER_WEBHOOKS}
@@ -114,7 +112,7 @@ def notify_each(tx: Transaction, messages: Sequence[Message]) -> None:
 
     What anybody can cause is held back where its mailbox has had enough of it.
     """
-    rows = [_row(tx, message) for message in messages]
+    rows = [written(tx, message) for message in messages]
     caps.lock_mailboxes(tx, rows)
     if _WRITE.run(tx.session, *rows):
         caps.hold_back(tx, rows)
@@ -122,7 +120,8 @@ def notify_each(tx: Transaction, messages: Sequence[Message]) -> None:
             tx.afterwards(JOB_OF[way])
 
 
-def _row(tx: Transaction, message: Message) -> dict[str, Any]:
+def written(tx: Transaction, message: Message) -> dict[str, Any]:
+    """Return the columns of a message that is due at once."""
     link = message.link
     return {
         "id": new_id(),

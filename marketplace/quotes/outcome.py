@@ -253,8 +253,12 @@ def follow_on(ctx: Context, actor: Actor, form: Form, *, terms_shown: str | None
         if terms_shown is not None:
             wanted["consent"] = {**kept["consent"], "terms_version": terms_shown}
         whole = Form(wanted, form.problems)
-        values = whole.accept(intake.problems(tx.session, whole, today=tx.now.date()))
-        lead = intake.new_lead(tx, values, Telltale(), confirmed=True, follows_lead_id=first.id)
+        known = intake.known_to(tx.session, whole)
+        values = whole.accept(intake.problems(whole, known, today=tx.now.date()))
+        lead = intake.new_lead(
+            tx,
+            intake.columns(tx, values, known, Telltale(), confirmed=True, follows_lead_id=first.id),
+        )
         record(tx, actor, "lead.submitted", lead.id, service=lead.service, follows=str(first.id))
         leading.enter(tx, actor, lead)
         return Receipt(lead.reference, lead.state, None)

@@ -159,12 +159,14 @@ def _taken_back(ctx: Context) -> Iterator[Context]:
 
 
 def _replay(connection: psycopg.Connection, recording: Recording) -> None:
-    with connection.cursor() as cursor:
-        for sql, values, many in recording.statements:
-            if many:
-                cursor.executemany(sql, values)
-            else:
-                cursor.execute(sql, values)
-                if cursor.description is not None:
-                    cursor.fetchall()
+    named, numbered = connection.cursor(), psycopg.RawCursor(connection)
+    for sql, values, many in recording.statements:
+        one = values[0] if many else values
+        cursor = numbered if isinstance(one, list) else named
+        if many:
+            cursor.executemany(sql, values)
+        else:
+            cursor.execute(sql, values)
+            if cursor.description is not None:
+                cursor.fetchall()
     connection.commit()

@@ -36,15 +36,35 @@ def templates(make):
 
 def test_the_same_words_from_others_are_held_though_the_first_of_them_looked_fine(ctx, make):
     sent = [send(ctx, make, n, OFFER.format(n), address=f"203.0.113.{n}")[1] for n in range(1, 4)]
-    assert [lead.signals["same_text"] for lead in sent] == [0, 1, 2]
-    # By the time it is confirmed the first is one of three.
-    _, first = confirm(ctx, make, sent[0])
-    assert first.signals["same_text"] == 2
+    # By the time that one is confirmed it is one of three, whichever came first.
+    sent = [confirm(ctx, make, lead)[1] for lead in sent]
+    assert [lead.signals["same_text"] for lead in sent] == [2, 2, 2]
+    first = sent[0]
     assert first.state is LeadState.IN_REVIEW
     assert first.review_reasons == [
         "other businesses sent the same notes, or nearly, within a week",
         "the notes hold a link",
     ]
+
+
+def test_who_waits_with_the_confirmation_hides_nothing_by_it(ctx, make, clock):
+    for n in range(1, 4):
+        send(ctx, make, n, OFFER.format(n))
+        confirmed_later = send(ctx, make, 10 + n, None, email="sam@waits.example")[1]
+    clock.advance(hours=30)
+    _, lead = confirm(ctx, make, confirmed_later)
+    # All within the hour before it came in, and by now long ago.
+    assert lead.signals["from_network"] == 5
+    assert lead.signals["unconfirmed"] == 2
+
+
+def test_what_was_confirmed_since_had_not_been_when_the_form_came_in(ctx, make, clock):
+    _, first = send(ctx, make, 1, None, email="sam@waits.example")
+    clock.advance(minutes=1)
+    _, second = send(ctx, make, 2, None, email="sam@waits.example")
+    clock.advance(minutes=1)
+    confirm(ctx, make, first)
+    assert confirm(ctx, make, second)[1].signals["unconfirmed"] == 1
 
 
 def test_an_honest_form_among_spam_opens(ctx, make):
