@@ -98,6 +98,9 @@ def webhook_channel_of(settings: Settings) -> WebhookChannel:
     )
 
 
+CONNECTIONS_KEPT = 32
+"""How many connections a process keeps, if it ever needed as many: more than it has threads."""
+
 SERVER_OPTIONS = {
     "timezone": "UTC",
     # Compiling a statement that runs for a millisecond costs a hundred.
@@ -134,6 +137,8 @@ def build(
     app.config["MIGRATION_DATABASE_URI"] = settings.migration_database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "pool_pre_ping": True,
+        # A connection over it is closed after each use, with all that was prepared on it.
+        "pool_size": CONNECTIONS_KEPT,
         "hide_parameters": True,  # an error's text goes to the log; what people sent does not
         "connect_args": {
             "connect_timeout": 5,

@@ -10,9 +10,11 @@ long, or has many values.
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 from functools import cache, cached_property
 from typing import Any, cast
+from uuid import UUID
 
 import psycopg
 from psycopg.raw_cursor import RawCursorMixin
@@ -110,7 +112,7 @@ def of_row(table: Table, row: Values) -> dict[str, Any]:
     """Return the values of a row as `one_row_each` takes them."""
     return {
         f"{table.name}_{name}": Jsonb(value)
-        if isinstance(value, list) and isinstance(table.c[name].type, JSONB)
+        if type(value) is list and isinstance(table.c[name].type, JSONB)
         else value
         for name, value in row.items()
     }
@@ -122,7 +124,12 @@ def _numbered(factory: Any) -> type[psycopg.Cursor[Any]]:
     return type(f"Numbered{factory.__name__}", (RawCursorMixin, factory), {})
 
 
+_AS_THEY_ARE = frozenset({str, int, bool, type(None), UUID, datetime, list, bytes})
+
+
 def _as_sent(value: Any) -> Any:
+    if type(value) in _AS_THEY_ARE:
+        return value
     if isinstance(value, Enum):
         return value.value
     return Jsonb(value) if isinstance(value, dict) else value

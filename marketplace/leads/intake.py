@@ -168,7 +168,7 @@ def columns(
             "at": tx.now.isoformat().replace("+00:00", "Z"),
             "address": tx.origin.address,
         },
-        "signals": asdict(facts),
+        "signals": vars(facts),
         "review_reasons": why_held(tx, facts),
         "time_zone": known.zones.get(region) or known.zones.get(country_of(region)) or "UTC",
         "follows_lead_id": follows_lead_id,

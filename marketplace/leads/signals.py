@@ -2,7 +2,7 @@
 
 import importlib.resources
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -79,7 +79,7 @@ def gather(
         consultants_in_doubt={name: list(like.values()) for name, like in in_doubt.items()}
         if values["service"] in MAY_NEED_A_BODY
         else {},
-        **asdict(
+        **vars(
             oddities(
                 company=company["name"],
                 contact=contact["name"],
@@ -89,7 +89,7 @@ def gather(
             )
         ),
         phone_elsewhere=_phone_elsewhere(contact.get("phone"), company["country"]),
-        **asdict(others),
+        **vars(others),
     )
 
 

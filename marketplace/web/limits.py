@@ -66,6 +66,9 @@ def register(app: Flask, product: Product) -> None:
         on_breach=_note_wait,
     )
 
+    # Every view counts for itself, below; what the library does before each is for all the others.
+    app.before_request_funcs[None].remove(limiter._check_request_limit)
+
     def whom() -> str:
         """Return who is counted; or raise `NotCounted` where that may not be in memory alone."""
         in_memory = limiter.limiter.storage is not limiter.storage
