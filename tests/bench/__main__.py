@@ -5,68 +5,46 @@ Servers of our own, as durable as in production, in a folder that is removed aft
 
 import argparse
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from marketplace.bootstrap import ALWAYS_THE_SAME, Product, build
-from marketplace.catalogue.seeding import seed_catalogue
 from marketplace.core.context import Context
-from marketplace.core.db import db
-from marketplace.local.postgres import EmbeddedPostgres
-from marketplace.local.redis import EmbeddedRedis
-from marketplace.migrations.schema import upgrade
+from tests.bench import load
 from tests.bench.deadlines import IDLE, idle_sweeps, sweep_due
+from tests.bench.load import quantile
 from tests.bench.log import time_log
 from tests.bench.mail import time_mail
 from tests.bench.market import grow_market
 from tests.bench.one_match import Timings, time_matches
 from tests.bench.pages import time_pages
+from tests.bench.system import prepared, servers
 from tests.bench.worker import Work, time_worker
 from tests.conftest import RecordingQueue, Services, settings_for
 
 console = Console(width=110)
 
+KINDS = ("match", "worker", "deadlines", "pages", "log", "forms", "road", "processes", "soak")
+
 
 @contextmanager
 def installation() -> Iterator[tuple[Context, str, str]]:
     """Start a fresh PostgreSQL and Redis with the product on them."""
-    with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="marketplace-bench-"))
-        folder.chmod(0o711)
-        stack.callback(shutil.rmtree, folder)
-        postgres = EmbeddedPostgres(folder, durable=True)
-        stack.callback(postgres.remove_data)
-        postgres.start()
+    with servers() as (postgres, redis):
         database_url = postgres.owner_url  # what grows a market switches triggers off meanwhile
-        redis = EmbeddedRedis(folder, durable=False)
-        stack.callback(redis.remove_data)
-        redis_url = redis.start()
-        product = another(database_url, redis_url)
-        upgrade(product.app)
-        with product.app.app_context():
-            seed_catalogue(product.ctx)
-            yield replace(product.ctx, queue=RecordingQueue()), database_url, redis_url
-            db.session.remove()
-            db.engine.dispose()
+        product = another(database_url, redis.url)
+        with prepared(product):
+            yield replace(product.ctx, queue=RecordingQueue()), database_url, redis.url
 
 
 def another(database_url: str, redis_url: str) -> Product:
     """Return the product as a worker has it, with connections of its own."""
     settings = settings_for(Services(database_url, redis_url, database_url))
     return build(settings, server_options=ALWAYS_THE_SAME)
-
-
-def quantile(seconds: list[float], share: float) -> float:
-    """Return a quantile in milliseconds."""
-    ordered = sorted(seconds)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
 
 
 def bench_matches(sizes: list[int], leads: int, *, profile: bool) -> None:
@@ -227,10 +205,16 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="show every statement's share")
     parser.add_argument("--stored", default="10000,100000,1000000", help="invitations")
     parser.add_argument("--due", type=int, default=10_000, help="deadlines due at once")
-    parser.add_argument(
-        "--only", choices=["match", "worker", "deadlines", "pages", "log"], help="one of them"
-    )
+    parser.add_argument("--only", choices=KINDS, help="one of them")
     parser.add_argument("--events", type=int, default=200_000, help="in the audit log")
+    parser.add_argument("--users", type=int, default=8, help="at once, of forms and road")
+    parser.add_argument("--rounds", type=int, default=5, help="of forms, and of one worker and two")
+    parser.add_argument("--seconds", type=float, default=5, help="of each round of forms")
+    parser.add_argument("--walks", type=int, default=150, help="leads down the road")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes on the road")
+    parser.add_argument(
+        "--soak", type=float, default=120, help="seconds of the long run; 3600 for the whole hour"
+    )
     wanted = parser.parse_args()
     if wanted.only in (None, "match"):
         sizes = [int(size) for size in wanted.sizes.split(",")]
@@ -244,6 +228,15 @@ def main() -> None:
         bench_pages(10_000, 10_000)
     if wanted.only in (None, "log"):
         bench_log(wanted.events)
+    if wanted.only in (None, "forms"):
+        load.bench_forms(console, users=wanted.users, rounds=wanted.rounds, seconds=wanted.seconds)
+    if wanted.only in (None, "road"):
+        how = {"users": wanted.users, "workers": wanted.workers}
+        load.bench_road(console, leads=wanted.walks, seconds=300, **how)
+    if wanted.only in (None, "processes"):
+        load.bench_processes(console, leads=300, rounds=wanted.rounds)
+    if wanted.only in (None, "soak"):
+        load.bench_soak(console, users=wanted.users, seconds=wanted.soak, workers=wanted.workers)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Invented leads, open and waiting to be matched, written without the form."""
 
 import random
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -16,13 +18,19 @@ from marketplace.notifications.rules import CommitmentState
 from tests.bench.market import lead_wishes
 
 
-def open_leads(ctx: Context, count: int, *, draw: random.Random) -> list[UUID]:
+def open_leads(
+    ctx: Context,
+    count: int,
+    *,
+    draw: random.Random,
+    wishes: Callable[[random.Random], dict[str, Any]] = lead_wishes,
+) -> list[UUID]:
     """Write `count` open leads with their commitments; return their ids."""
     with ctx.transaction() as tx:
         editions = dict(tx.session.execute(select(Standard.code, Standard.edition)).all())
         leads, promises = [], []
         for _ in range(count):
-            wishes, lead_id = lead_wishes(draw), new_id()
+            wished, lead_id = wishes(draw), new_id()
             leads.append(
                 {
                     "id": lead_id,
@@ -34,7 +42,7 @@ def open_leads(ctx: Context, count: int, *, draw: random.Random) -> list[UUID]:
                     "country": "AU",
                     "contact_name": "Sam Invented",
                     "contact_email": "sam@works.example",
-                    "editions": {code: editions[code] for code in wishes["standards"]},
+                    "editions": {code: editions[code] for code in wished["standards"]},
                     "sites": 1,
                     "certification_status": CertificationStatus.NONE,
                     "consultants_used": [],
@@ -49,7 +57,7 @@ def open_leads(ctx: Context, count: int, *, draw: random.Random) -> list[UUID]:
                     "waiting_since": tx.now,
                     "waiting_reason": "providers are being looked for",
                     "waiting_code": "searching",
-                    **wishes,
+                    **wished,
                 }
             )
             promises.append(

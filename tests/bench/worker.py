@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from redis import Redis
@@ -24,6 +26,10 @@ from marketplace.core.context import Context
 from marketplace.core.jobs import Job, RqJobQueue, in_batches
 from marketplace.invitations.models import Invitation
 from tests.bench.leads import open_leads
+
+DISJOINT = ("AU-NSW", "AU-VIC", "AU-QLD", "AU-WA", "AU-SA", "AU-TAS", "AU-ACT", "AU-NT", "NZ-AUK",
+            "NZ-WGN")  # fmt: skip
+"""Markets that share no provider."""
 
 PATIENCE = 900
 """Seconds after which a batch is given up."""
@@ -40,6 +46,41 @@ class Work:
     """Bytes, after `early` matches ..."""
     resident_late: int
     """... and after all of them."""
+
+
+def time_processes(
+    ctx: Context, redis_url: str, environment: dict[str, str], *, leads: int, rounds: int
+) -> dict[int, list[float]]:
+    """Return leads a second of one worker process and of two, over disjoint markets, in turn."""
+    redis = Redis.from_url(redis_url)
+    queue, rung = Queue("matching", connection=redis), RqJobQueue(redis)
+    draw = random.Random(12)
+    taken: dict[int, list[float]] = {1: [], 2: []}
+
+    def ring(ids: list[UUID]) -> None:
+        for job, some in in_batches((Job.MATCH_LEADS, each) for each in ids):
+            rung.put(job, some, request_id="-")
+
+    for number in range(rounds + 1):
+        for processes, speeds in taken.items():
+            ids = open_leads(ctx, leads, draw=draw, wishes=one_region)
+            with _worker(environment, processes=processes):
+                seconds = drained(queue, partial(ring, ids))
+            if number:  # the first of each warms the servers
+                speeds.append(leads / seconds)
+    return taken
+
+
+def one_region(draw: random.Random) -> dict[str, Any]:
+    """Return a wish that only the providers of one of the ten disjoint markets can fulfil."""
+    return {
+        "service": "consulting",
+        "standards": ["ISO 9001"],
+        "regions": [draw.choice(DISJOINT)],
+        "headcount": 42,
+        "sector": "17",
+        "remote_ok": False,
+    }
 
 
 def time_worker(
@@ -61,13 +102,13 @@ def time_worker(
             queue.enqueue("tests.bench.nothing.nothing", result_ttl=0)
 
     with _worker(environment) as pid:
-        _drained(queue, ring_nothing)  # the first jobs of a process are slower
-        before = 1000 / _drained(queue, ring_nothing)
-        first = _drained(queue, lambda: ring(ids[:early]))
+        drained(queue, ring_nothing)  # the first jobs of a process are slower
+        before = 1000 / drained(queue, ring_nothing)
+        first = drained(queue, lambda: ring(ids[:early]))
         resident_early = _resident(pid)
-        rest = _drained(queue, lambda: ring(ids[early:]))
+        rest = drained(queue, lambda: ring(ids[early:]))
         resident_late = _resident(pid)
-        after = 1000 / _drained(queue, ring_nothing)
+        after = 1000 / drained(queue, ring_nothing)
     with ctx.reading() as session:
         invitations = session.scalar(select(func.count()).select_from(Invitation)) or 0
     return Work(
@@ -80,17 +121,17 @@ def time_worker(
 
 
 @contextmanager
-def _worker(environment: dict[str, str]) -> Iterator[int]:
-    """Run `worker`, and give the process that does the jobs."""
+def _worker(environment: dict[str, str], *, processes: int = 1) -> Iterator[int]:
+    """Run `worker`, and give a process that does the jobs, once all of them are there."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "workers.run", "worker"],
+        [sys.executable, "-m", "workers.run", "worker", "--processes", str(processes)],
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
     )
     try:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         deadline = time.monotonic() + 30
-        while not children.read_text().split():
+        while len(children.read_text().split()) < processes:
             if time.monotonic() > deadline:
                 raise TimeoutError("the worker did not start")
             time.sleep(0.1)
@@ -100,7 +141,7 @@ def _worker(environment: dict[str, str]) -> Iterator[int]:
         process.wait(60)
 
 
-def _drained(queue: Queue, ring: Callable[[], None]) -> float:
+def drained(queue: Queue, ring: Callable[[], None]) -> float:
     """Ring while the queue is held, let go, and return the seconds until it is empty."""
     suspended = "rq:suspended"
     queue.connection.set(suspended, 1)
