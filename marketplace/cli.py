@@ -111,8 +111,12 @@ def scheduler(data_dir: Path | None) -> None:
 def migrate(data_dir: Path | None) -> None:
     """Bring the database into the shape that this version expects."""
     with product_for(data_dir) as product:
-        upgrade(product.app)
-    click.echo("The database is in shape.")
+        is_ours = upgrade(product.app)
+    click.echo(
+        "The database is in shape."
+        if is_ours
+        else "The database is newer than this version, which works with it; it was left as it is."
+    )
 
 
 @cli.command("seed-catalogue")

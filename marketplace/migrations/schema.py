@@ -51,13 +51,18 @@ ONE_MIGRATOR = 815
 log = structlog.get_logger(__name__)
 
 
-def upgrade(app: Flask) -> None:
+def upgrade(app: Flask) -> bool:
     """Run every migration that is missing, and settle who may do what in the database.
 
-    As the role that owns the tables. Safe to call any number of times, and at once.
+    As the role that owns the tables. Safe to call any number of times, and at once. A database that
+    is newer than this code, since that went back a version, is left as it is: who may do what with
+    tables that it does not know is not its to say. Return whether it is for this code to change.
     """
     flask_migrate.Migrate(app, db, directory=FOLDER)
     with app.app_context():
+        with alone(app) as owner:
+            if revision_at(owner) not in {None, *known_revisions()}:
+                return False
         _migrate()
         with db.engine.connect() as connection:
             role = connection.scalars(text("SELECT current_user")).one()
@@ -70,6 +75,7 @@ def upgrade(app: Flask) -> None:
                     "the same database"
                 )
         db.session.remove()
+        return True
 
 
 def _migrate() -> None:
