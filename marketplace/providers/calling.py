@@ -18,6 +18,11 @@ class WebhookChannel:
     """Posts what happened to the address that the provider gave."""
 
     def __init__(self, *, seal: Seal, public_url: str, loopback: bool) -> None:
+        """Call the public internet alone, or with `loopback` this machine alone.
+
+        That is where mails stay in the mailbox: a rehearsal on the data of a real installation
+        must not reach anybody's software either.
+        """
         self.public_url = public_url
         self._seal = seal
         self._loopback = loopback
@@ -29,6 +34,8 @@ class WebhookChannel:
             webhook = session.get(Webhook, webhook_id)
         if webhook is None or not webhook.enabled:
             return Attempt(SendOutcome.UNWANTED, "the webhook is switched off")
+        if self._loopback and not outward.is_here(webhook.url):
+            return Attempt(SendOutcome.UNWANTED, "nothing leaves this installation")
         secret = self._seal.open(webhook.sealed_secret).decode()
         body = message.words.text.encode()
         at = int(ctx.clock().timestamp())

@@ -54,14 +54,20 @@ def problem_with(url: str, *, loopback: bool) -> str | None:
     literal = _address(host)
     if literal is None and not _HOST.fullmatch(host):
         return N_("must name a host such as hooks.acme.example")
-    is_here = host == "localhost" or (literal is not None and literal.is_loopback)
-    if is_here and loopback and parts.scheme in ("http", "https"):
+    if loopback and is_here(url) and parts.scheme in ("http", "https"):
         return None
     if parts.scheme != "https":
         return N_("must begin with https://")
     if host == "localhost" or (literal is not None and not is_outside(host)):
         return N_("must be on the public internet")
     return None
+
+
+def is_here(url: str) -> bool:
+    """Return whether an address names this machine itself."""
+    host = urlsplit(url).hostname or ""
+    literal = _address(host)
+    return host == "localhost" or (literal is not None and literal.is_loopback)
 
 
 def is_outside(address: str) -> bool:

@@ -154,6 +154,20 @@ def test_an_invitation_is_told_by_a_signed_call_that_names_nobody(ctx, make, end
         assert word not in str(endpoint.calls)
 
 
+def test_where_mails_stay_in_the_mailbox_nothing_is_called_elsewhere(ctx, make, call, monkeypatch):
+    """A rehearsal on the data of a real installation has its webhooks, too."""
+    provider = make.provider()
+    hook_up(ctx, provider, "https://hooks.acme.example/")
+    try_webhook(ctx, person_of(provider.id))
+    monkeypatch.setattr(outward, "post", lambda *_, **__: pytest.fail("it was called"))
+    assert call() == 0
+    (row,) = outbox(ctx)
+    assert (row.state, row.last_error) == (
+        NotificationState.SUPPRESSED,
+        "nothing leaves this installation",
+    )
+
+
 def test_a_provider_is_told_by_mail_as_well_and_only_of_its_own(ctx, make, endpoint, call):
     hooked, other = make.provider(), make.provider()
     hook_up(ctx, hooked, endpoint.url)
