@@ -15,6 +15,7 @@ from config.log_lines import frames
 from config.settings import Settings, SettingsError
 from marketplace.accounts.administrators import remove_admin_called
 from marketplace.accounts.service import create_admin
+from marketplace.backup_commands import back_up_command, note_backup_command, restore_command
 from marketplace.catalogue.seeding import seed_catalogue
 from marketplace.console import FILE, environment_for, on_data_dir, product_for, progress_of
 from marketplace.core.actors import OPERATOR
@@ -57,6 +58,9 @@ def cli() -> None:
 cli.add_command(simulate_command)
 cli.add_command(reseal_command)
 cli.add_command(verify_log_command)
+cli.add_command(back_up_command)
+cli.add_command(restore_command)
+cli.add_command(note_backup_command)
 
 
 @cli.command()

@@ -66,6 +66,7 @@ FACTS = {
     "day": _like(r"\d{4}-\d\d-\d\d"),
     "notice": _like(r"-?\d+ before \d{4}-\d\d-\d\d"),
     "origin": _like(r"https?://[a-z0-9.\-]+(:\d+)?"),
+    "as_of": _like(r"\d{4}-\d\d-\d\dT[\d:.+]+"),
     "respond_by": _like(r"\d{4}-\d\d-\d\dT[\d:.+]+"),
     "scopes": _like(r"([a-z_:]+(,|$))*"),
     "wording": _like(r"\d{4}-\d\d(-\d\d)?"),

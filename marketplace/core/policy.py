@@ -306,6 +306,8 @@ class Policy:
 
     seal_within: timedelta = timedelta(hours=1)
     """How long an event may wait for its seal before `verify-log` and `doctor` call that wrong."""
+    back_up_within: timedelta = timedelta(days=2)
+    """How old the last back-up that was noted may be before `doctor` calls that wrong."""
     verify_shows: int = 20
     """How many of the things that are wrong with the log `verify-log` names, a line each."""
 

@@ -19,6 +19,7 @@ from marketplace.catalogue.models import Standard
 from marketplace.core.db import db
 from marketplace.core.errors import Unavailable
 from marketplace.core.pdfs import why_no_pdf
+from marketplace.local.backup_findings import backup_findings
 from marketplace.local.demo.stage import demo_accounts
 from marketplace.local.log_findings import log_findings
 from marketplace.local.weaknesses import readable_by_others, weaknesses
@@ -98,8 +99,9 @@ def _database(product: Product, *, is_up: bool) -> Iterator[Finding]:
     with product.ctx.reading() as session:
         yield _clock(product, session)
         yield from _contents(product, session)
-        found = log_findings(session, product.ctx.policy, product.ctx.clock())
-        yield from (wrong(text) if is_wrong else Finding(text) for text, is_wrong in found)
+        for findings in (log_findings, backup_findings):
+            found = findings(session, product.ctx.policy, product.ctx.clock())
+            yield from (wrong(text) if is_wrong else Finding(text) for text, is_wrong in found)
         yield from _keys(product, session)
     demo = [] if is_up else demo_accounts(product.ctx)
     if demo:

@@ -15,9 +15,11 @@ import pwd
 import shutil
 import signal
 import subprocess  # nosec B404  # fixed commands, no shell
+from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 import psycopg
 from sqlalchemy import URL
@@ -49,7 +51,7 @@ OWNER = "marketplace"
 """Of the database and its tables; the database has its name."""
 PRODUCT = "marketplace_product"
 """Web, workers and scheduler; `marketplace.migrations.privileges` says what it may do."""
-DOOR = "local all all peer map=keeper\n"
+DOOR = "local all,replication all peer map=keeper\n"
 
 OWNER_SETTING = "MARKETPLACE_MIGRATION_DATABASE_URL"
 
@@ -85,6 +87,9 @@ class EmbeddedPostgres(EmbeddedServer):
     # Fast: clients are sent away, data are written out. Immediate: repaired at the next start.
     stop_signals = (signal.SIGINT, signal.SIGQUIT)
 
+    settings: ClassVar[Mapping[str, str]] = SETTINGS
+    """What it is told at its start."""
+
     owner_url = ""
     """Where who owns the tables connects; `url` is for the product."""
 
@@ -105,7 +110,7 @@ class EmbeddedPostgres(EmbeddedServer):
         (data / "postmaster.pid").unlink(missing_ok=True)
         self._socket_folder = sockets.open_socket_folder(place, SOCKET_NAME)
         settings = {
-            **SETTINGS,
+            **self.settings,
             **({} if self.durable else FORGETFUL),
             "unix_socket_directories": str(self._socket_folder),
             "hba_file": str(place.write("pg_hba.conf", DOOR, for_server=True)),

@@ -1,0 +1,164 @@
+"""A base backup and the log behind it: back to the moment before somebody deleted everything."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import URL, text
+
+from marketplace.bootstrap import build
+from marketplace.catalogue.seeding import seed_catalogue
+from marketplace.core.db import db
+from marketplace.core.verifying import verify_log
+from marketplace.invitations.rules import InvitationState
+from marketplace.leads.models import Lead
+from marketplace.local.backup_findings import backup_findings
+from marketplace.local.dumps import _program
+from marketplace.local.places import open_place, remove_place
+from marketplace.local.postgres import MAJOR, SETTINGS, SUPERUSER, EmbeddedPostgres
+from marketplace.matching.service import match_lead
+from marketplace.migrations.schema import upgrade
+from tests.conftest import RecordingQueue, Services, settings_for
+from tests.factories import Factory
+from tests.fleet import wait_until
+from tests.services.road import a_quote, held
+
+
+class Archiving(EmbeddedPostgres):
+    """One that archives its log, as BACKUP.md has it."""
+
+    def __init__(self, data_dir: Path, archive: Path) -> None:
+        super().__init__(data_dir, durable=False)
+        self.settings = {
+            **SETTINGS,
+            "wal_level": "replica",
+            "max_wal_senders": "2",
+            "archive_mode": "on",
+            "archive_command": f"test ! -f {archive}/%f && cp %p {archive}/%f",
+        }
+
+
+class Recovering(EmbeddedPostgres):
+    """One that is made out of a base backup and what was archived."""
+
+    def __init__(self, data_dir: Path, base: Path, archive: Path, until: str) -> None:
+        super().__init__(data_dir, durable=False)
+        self.base = base
+        self.settings = {
+            **SETTINGS,
+            "wal_level": "replica",
+            "max_wal_senders": "2",
+            "restore_command": f"cp {archive}/%f %p",
+            "recovery_target_time": until,
+            "recovery_target_action": "promote",
+        }
+
+    def _make_cluster(self, place, programs, data):
+        shutil.copytree(self.base, data)
+        (data / "recovery.signal").touch()
+        for path in (data, *data.rglob("*")):
+            path.chmod(0o700 if path.is_dir() else 0o600)
+            if place.account:
+                os.chown(path, place.account.uid, place.account.gid)
+
+
+@contextmanager
+def product_on(postgres):
+    product = build(settings_for(Services(postgres.url, "redis://127.0.0.1:9", postgres.owner_url)))
+    with product.app.app_context():
+        try:
+            yield replace(product, ctx=replace(product.ctx, queue=RecordingQueue()))
+        finally:
+            db.session.remove()
+            db.engine.dispose()
+
+
+def superuser(postgres, statement):
+    with psycopg.connect(
+        host=str(postgres._socket_folder), user=SUPERUSER, dbname="marketplace", autocommit=True
+    ) as connection:
+        return connection.execute(statement).fetchone()
+
+
+def run(name, *arguments):
+    program = [_program(name, int(MAJOR)), *arguments]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def found(product):
+    with product.ctx.reading() as session:
+        return [*backup_findings(session, product.ctx.policy, product.ctx.clock())]
+
+
+@pytest.fixture
+def folders():
+    folder = Path(tempfile.mkdtemp(prefix="marketplace-wal-"))
+    folder.chmod(0o711)  # root's servers run as somebody else, who has to get through
+    for name in ("archive", "old", "new"):
+        (folder / name).mkdir()
+        (folder / name).chmod(0o777 if name == "archive" else 0o711)
+    yield folder
+    for name in ("old", "new"):
+        if (folder / name / "postgres.location").exists():
+            remove_place(folder / name, "postgres", open_place(folder / name, "postgres"))
+    shutil.rmtree(folder)
+
+
+def test_everything_is_there_up_to_the_moment_that_was_chosen(folders):
+    archive, base = folders / "archive", folders / "base"
+    old = Archiving(folders / "old", archive)
+    try:
+        old.start()
+        with product_on(old) as product:
+            upgrade(product.app)
+            seed_catalogue(product.ctx)
+            make = Factory(product.ctx)
+            for _ in range(3):
+                make.provider()
+            first = make.matched_lead()
+            door = URL.create(
+                "postgresql", SUPERUSER, port=5432, query={"host": str(old._socket_folder)}
+            )
+            run(
+                "pg_basebackup", f"--dbname={door.render_as_string()}", f"--pgdata={base}",
+                "--checkpoint=fast", "--wal-method=stream", "--no-sync",
+            )  # fmt: skip
+            second = make.lead()  # not matched yet
+            (until,) = superuser(old, "SELECT clock_timestamp()::text")
+            time.sleep(0.01)
+            superuser(old, "UPDATE leads SET company_name = 'gone' RETURNING 1")
+            (damaged,) = superuser(old, "SELECT pg_walfile_name(pg_switch_wal())")
+            wait_until(lambda: (archive / damaged).exists(), "what happened is archived")
+            ((said, is_wrong),) = found(product)
+            assert (said[:35], is_wrong) == ("PostgreSQL archived its log last at", False)
+            archive.chmod(0o555)  # what a full or lost disk does
+            superuser(old, "SELECT pg_switch_wal()")
+            wait_until(lambda: found(product)[0][1], "that it cannot be archived is noticed")
+            assert "cannot archive its log since" in found(product)[0][0]
+    finally:
+        old.stop()
+    new = Recovering(folders / "new", base, archive, until)
+    try:
+        new.start()
+        wait_until(lambda: superuser(new, "SELECT NOT pg_is_in_recovery()")[0], "it is recovered")
+        with product_on(new) as product, product.ctx.reading() as session:
+            assert "gone" not in session.scalars(text("SELECT company_name FROM leads")).all()
+            assert session.get(Lead, second.id) is not None
+        with product_on(new) as product:
+            assert verify_log(product.ctx).found == []
+            make = Factory(product.ctx)
+            match_lead(product.ctx, second.id)
+            for lead in (first, second):
+                place, *_ = held(make, lead)
+                a_quote(product.ctx, place)
+                assert held(make, lead)[0].state is InvitationState.QUOTED
+    finally:
+        new.stop()

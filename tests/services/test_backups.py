@@ -1,0 +1,83 @@
+"""Back-ups are noted in the log, and `doctor` misses the next one."""
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from marketplace.core.backups import last_backup, note_backup
+from marketplace.core.events import Event
+from marketplace.core.policy import Policy
+from marketplace.local import dumps
+from marketplace.local.backup_findings import backup_findings
+from marketplace.local.places import LocalError
+
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+def findings(ctx, now):
+    with ctx.reading() as session:
+        return [*backup_findings(session, ctx.policy, now)]
+
+
+def test_none_is_said_and_is_not_wrong_since_others_may_take_them(ctx):
+    ((said, is_wrong),) = findings(ctx, NOON)
+    assert ("No back-up was noted" in said, is_wrong) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("late", "is_wrong"), [(timedelta(0), False), (timedelta(seconds=1), True)]
+)
+def test_one_that_is_late_is_wrong(ctx, late, is_wrong):
+    note_backup(ctx, as_of=NOON)
+    note_backup(ctx, as_of=NOON - timedelta(days=5))  # an older one that was found
+    ((said, wrong),) = findings(ctx, NOON + Policy.back_up_within + late)
+    assert ("2026-11-30 12:00 UTC" in said, wrong) == (True, is_wrong)
+    with ctx.reading() as session:
+        assert last_backup(session) == NOON
+
+
+def test_the_command_notes_it_by_the_time_that_is_given_or_now(ctx, environment, run):
+    code, said, _ = run("note-backup", "--as-of", "2026-11-30T14:00:00+0200")
+    assert (code, said) == (0, "Noted: there is a back-up of 2026-11-30 12:00:00 UTC.\n")
+    with ctx.reading() as session:
+        assert last_backup(session) == NOON
+        (event,) = session.scalars(select(Event).where(Event.verb == "backup.taken"))
+        assert (event.actor_kind, event.facts) == (
+            "operator",
+            {"as_of": "2026-11-30T12:00:00+00:00"},
+        )
+    assert run("note-backup")[0] == 0
+    with ctx.reading() as session:
+        assert datetime.now(UTC) - last_backup(session) < timedelta(minutes=1)
+    assert run("note-backup", "--as-of", "yesterday")[0] == 2
+
+
+def test_one_that_fails_leaves_nothing_and_notes_nothing(installation, ctx, tmp_path, monkeypatch):
+    monkeypatch.setattr(dumps, "LOCK_PATIENCE", "no time")
+    with pytest.raises(LocalError, match="pg_dump gave up"):
+        dumps.back_up(replace(installation, ctx=ctx), tmp_path / "x.dump")
+    assert [*tmp_path.iterdir()] == []
+    with ctx.reading() as session:
+        assert last_backup(session) is None
+
+
+def test_a_program_is_taken_that_the_server_understands(monkeypatch):
+    monkeypatch.setattr(dumps, "_major_of", lambda program: 20)
+    monkeypatch.setattr(dumps.shutil, "which", lambda name: f"/elsewhere/{name}")
+    assert dumps._program("pg_dump", 14) == dumps._program("pg_dump", 18) != "/elsewhere/pg_dump"
+    assert dumps._program("pg_dump", 19) == "/elsewhere/pg_dump"
+    for there in ("/elsewhere/pg_dump", None):
+        monkeypatch.setattr(dumps.shutil, "which", lambda name, there=there: there)
+        with pytest.raises(LocalError, match="postgresql-client-21"):
+            dumps._program("pg_dump", 21)
+
+
+@pytest.mark.parametrize(("server", "understands"), [(14, b""), (18, dumps.SINCE_17)])
+def test_an_older_server_is_not_told_what_it_does_not_understand(server, understands):
+    before, data = b"SET lock_timeout = 0;\n", b"COPY x;\n" + dumps.SINCE_17 + b"\\.\n"
+    out = io.BytesIO()
+    dumps._hand_on(io.BytesIO(before + dumps.SINCE_17 + data), out, server=server)
+    assert out.getvalue() == before + understands + data
