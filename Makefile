@@ -33,6 +33,7 @@ contracts: set-up ## Imports run downwards only
 
 tests: set-up ## The tests, on servers of their own, file by file on every core
 	@.ci/browser
+	@.ci/deploy-tools
 	.venv/bin/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 looks: set-up ## Pictures of every page, on a phone and at a desk, in build/screenshots

@@ -1,0 +1,1 @@
+"""What is delivered to run it by: every file held to its own tool, and tried."""
