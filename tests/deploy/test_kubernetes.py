@@ -1,0 +1,201 @@
+"""A cluster: by Kubernetes' schemas and kustomize, and by what each pod may, gets and is asked."""
+
+import re
+import shutil
+from base64 import b64decode
+
+import kubernetes_validate
+import pytest
+
+from tests.deploy.files import (
+    DEPLOY,
+    ROOT,
+    documents,
+    is_a_command,
+    option_of,
+    read_env,
+    run,
+    secrets_for,
+    settings_of,
+    tool,
+    without_default,
+)
+
+FOLDER = DEPLOY / "kubernetes"
+VERSIONS = ("1.29", "1.34")
+"""Of Kubernetes: whose schemas everything has to fit."""
+
+
+def in_files():
+    for path in sorted(FOLDER.rglob("*.yaml")):
+        if path.name != "kustomization.yaml":
+            yield from documents(path.read_text())
+
+
+ALL = [*in_files()]
+PODS = {
+    each["metadata"]["labels"]["app.kubernetes.io/component"]: each
+    for each in ALL
+    if each["kind"] in ("Deployment", "Job")
+}
+SPECS = {name: each["spec"]["template"]["spec"] for name, each in PODS.items()}
+NAMES = sorted(SPECS)
+
+
+def of_kind(kind):
+    return {each["metadata"]["name"]: each for each in ALL if each["kind"] == kind}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_manifest_is_one(version):
+    assert len(ALL) > 10
+    for each in ALL:
+        kubernetes_validate.validate(each, version, strict=True)
+
+
+def test_what_is_none_would_be_refused():
+    wrong = {**of_kind("Service")["marketplace-web"], "spec": {"porst": []}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
+
+
+@pytest.mark.parametrize("folder", [FOLDER, FOLDER / "migrate"])
+def test_kustomize_puts_all_of_it_together(folder):
+    made = run(tool("kubectl"), "kustomize", folder)
+    assert made.returncode == 0, made.stderr
+    built = documents(made.stdout)
+    here = {path for path in folder.glob("*.yaml") if path.name != "kustomization.yaml"}
+    assert len(built) == sum(len(documents(path.read_text())) for path in here)
+    images = re.findall(r"image: (.*)", made.stdout)
+    assert {*images} == {"registry.example/marketplace:1"}
+    assert {e["metadata"].get("namespace") for e in built if e["kind"] != "Namespace"} == {
+        "marketplace"
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pod_may_no_more_than_it_needs(name):
+    """What the "restricted" standard of the namespace asks, and a root that nobody writes to."""
+    (container,) = SPECS[name]["containers"]
+    assert SPECS[name]["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 10001,
+        "runAsGroup": 10001,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert "USER 10001:10001" in (DEPLOY / "Dockerfile").read_text()
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert SPECS[name]["automountServiceAccountToken"] is False
+    assert container["resources"].keys() == {"requests", "limits"}
+    assert [each["mountPath"] for each in container["volumeMounts"]] == ["/tmp"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pod_gets_the_settings_and_only_the_job_the_owners(name, tmp_path):
+    drawn = secrets_for(tmp_path / "etc", "postgres.example", "redis.example")
+    given = {
+        "marketplace-settings": of_kind("ConfigMap")["marketplace-settings"]["data"],
+        "marketplace-secrets": drawn["secrets"],
+        "marketplace-migrate": drawn["migrate"],
+    }
+    (container,) = SPECS[name]["containers"]
+    assert "env" not in container
+    sources = [next(iter(each.values()))["name"] for each in container["envFrom"]]
+    assert ("marketplace-migrate" in sources) == (name == "migrate")
+    environment = {key: value for source in sources for key, value in given[source].items()}
+    assert environment.keys() >= without_default()
+    assert settings_of(environment).trusted_proxies == 1
+    assert not of_kind("Secret")  # by reference alone
+
+
+def test_what_is_decided_is_what_settings_env_decides():
+    decided = of_kind("ConfigMap")["marketplace-settings"]["data"]
+    assert decided == read_env((DEPLOY / "settings.env").read_text())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_runs_is_a_command(name):
+    (container,) = SPECS[name]["containers"]
+    if name == "migrate":
+        *shell, script = container["command"]
+        assert shell == ["sh", "-euc"]
+        for each in script.split(" && "):
+            program, *words = each.split()
+            assert program == "marketplace"
+            assert is_a_command(words)
+        assert SPECS[name]["restartPolicy"] == "OnFailure"
+    else:
+        assert is_a_command(container["args"])
+        assert container["args"][0] == name
+
+
+def test_web_is_asked_where_it_answers(installation):
+    (web,) = SPECS["web"]["containers"]
+    (port,) = web["ports"]
+    assert str(port["containerPort"]) == option_of(web["args"], "--port")
+    asked = {kind: web[f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")}
+    assert {kind: each["path"] for kind, each in asked.items()} == {
+        "startup": "/healthz",
+        "readiness": "/readyz",  # and never for liveness: to start anew brings no database back
+        "liveness": "/healthz",
+    }
+    assert {each["port"] for each in asked.values()} == {port["name"]}
+    routes = {rule.rule for rule in installation.app.url_map.iter_rules()}
+    assert {each["path"] for each in asked.values()} <= routes
+    service = of_kind("Service")["marketplace-web"]["spec"]
+    assert service["ports"][0]["targetPort"] == port["name"]
+    assert (
+        service["selector"].items() <= PODS["web"]["spec"]["template"]["metadata"]["labels"].items()
+    )
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "scheduler"])
+def test_a_node_that_is_emptied_takes_one_at_a_time(name):
+    budget = of_kind("PodDisruptionBudget")[f"marketplace-{name}"]["spec"]
+    assert budget["selector"] == PODS[name]["spec"]["selector"]
+    assert budget["maxUnavailable"] == 1
+    scaled = of_kind("HorizontalPodAutoscaler").get(f"marketplace-{name}")
+    least = scaled["spec"]["minReplicas"] if scaled else PODS[name]["spec"]["replicas"]
+    assert least >= 2
+    assert ("replicas" in PODS[name]["spec"]) != bool(scaled)  # or each apply undoes the other
+
+
+def test_all_have_the_time_to_finish():
+    """More than gunicorn lets requests take, and than a job may until it is killed."""
+    units = DEPLOY / "systemd"
+    for name in ("web", "worker", "scheduler"):
+        stop = re.search(
+            r"TimeoutStopSec=(\d+)s", (units / f"marketplace-{name}.service").read_text()
+        )
+        assert SPECS[name]["terminationGracePeriodSeconds"] == int(stop[1])
+
+
+def test_nobody_talks_to_a_pod_but_the_ingress_and_what_gathers_metrics():
+    policies = of_kind("NetworkPolicy")
+    assert policies["marketplace-nobody"]["spec"] == {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+    }
+    opened = [name for name, each in policies.items() if each["spec"].get("ingress")]
+    assert opened == ["marketplace-web"]
+
+
+def test_secrets_are_made_of_the_files_as_the_readme_says(tmp_path):
+    secrets_for(tmp_path / "etc", "postgres.example", "redis.example")
+    readme = (DEPLOY / "README.md").read_text()
+    # the lines of the README, in bash, without a cluster
+    lines = re.findall(r"^kubectl .*create secret generic .*$", readme, flags=re.M)
+    assert len(lines) == 2
+    tool("kubectl")
+    for line, name in zip(lines, ("secrets", "migrate"), strict=True):
+        dry = line.replace("/etc/marketplace", str(tmp_path / "etc"))
+        made = run(shutil.which("bash"), "-c", f"{dry} --dry-run=client --output yaml", cwd=ROOT)
+        assert made.returncode == 0, made.stderr
+        (secret,) = documents(made.stdout)
+        wanted = read_env((tmp_path / "etc" / f"{name}.env").read_text())
+        assert secret["metadata"]["name"] == f"marketplace-{name}"
+        assert {k: b64decode(v).decode() for k, v in secret["data"].items()} == wanted
