@@ -46,7 +46,11 @@ PAUSE = 0.5
 """Seconds between two leads of one who walks: processes start meanwhile, on the same cores."""
 
 PASSWORD = "seven quiet herons"
-PATIENCE = 30.0
+PATIENCE = 60.0
+"""Seconds for whatever people wait for."""
+
+STARTED_WITHIN = 150.0
+"""Seconds: several processes start at once, on a machine that may have much else to do."""
 
 
 class Stumbled(Exception):
@@ -76,6 +80,8 @@ class Road:
     """References of forms that were taken."""
     finished: list[str] = field(default_factory=list)
     """In which phase each lead came to its end."""
+    rest: Signal = field(default_factory=Signal)
+    """While it is set nobody sets out: starting processes takes long enough by itself."""
     _turns: Iterator[int] = field(default_factory=itertools.count)
     _tokens: dict[str, str] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
@@ -262,7 +268,8 @@ def leads_walk(road: Road, *, at_once: int) -> Iterator[Callable[[int], None]]:
     def walk_on() -> None:
         while not (stop.is_set() or stumbled):
             try:
-                road.walk(next(numbers))
+                if not road.rest.is_set():
+                    road.walk(next(numbers))
                 stop.wait(PAUSE)
             except BaseException as error:
                 stumbled.append(error)
@@ -270,7 +277,9 @@ def leads_walk(road: Road, *, at_once: int) -> Iterator[Callable[[int], None]]:
     def wait_for(more: int) -> None:
         target = len(road.finished) + more
         wait_until(
-            lambda: bool(stumbled) or len(road.finished) >= target, f"{more} leads have ended"
+            lambda: bool(stumbled) or len(road.finished) >= target,
+            f"{more} leads have ended",
+            patience=STARTED_WITHIN,
         )
         if stumbled:
             raise stumbled[0]
@@ -300,7 +309,7 @@ def roll(fleet: Fleet, tree: Path, *, leads: int, at_once: int = 1, in_full: boo
     road.doors[BEFORE] = start(fleet, BEFORE, tree, "web", "worker")
     if in_full:
         start(fleet, BEFORE, tree, "scheduler")
-    wait_until(lambda: is_ready(road.doors[BEFORE]), f"{BEFORE} is ready")
+    _await_ready(road.doors[BEFORE], BEFORE)
     road.phase = "1 before"
     with leads_walk(road, at_once=at_once) as until_ended:
         until_ended(leads)
@@ -309,6 +318,8 @@ def roll(fleet: Fleet, tree: Path, *, leads: int, at_once: int = 1, in_full: boo
         road.phase = "3 the version before on the new schema"
         if not is_ready(road.doors[BEFORE]):
             raise Stumbled("the version before is not ready on the new schema")
+        if not in_full:
+            road.rest.set()
         _hand_over(road, BEFORE, NOW, ROOT, until_ended, leads, phase="4")
         if in_full:
             _hand_over(road, NOW, BEFORE, tree, until_ended, leads, phase="6 back:")
@@ -323,7 +334,8 @@ def _hand_over(
     """Let one version come beside the other, then the other leave: workers, web, scheduler."""
     fleet = road.fleet
     port = start(fleet, comes, tree, "worker", "web")
-    wait_until(lambda: is_ready(port), f"{comes} is ready")
+    _await_ready(port, comes)
+    road.rest.clear()
     road.phase = f"{phase} both"
     road.doors[comes] = port
     until_ended(leads)
@@ -336,6 +348,10 @@ def _hand_over(
         start(fleet, comes, tree, "scheduler")
     road.phase = f"{phase} {comes} alone"
     until_ended(leads)
+
+
+def _await_ready(port: int, version: str) -> None:
+    wait_until(lambda: is_ready(port), f"{version} is ready", patience=STARTED_WITHIN)
 
 
 def stop(fleet: Fleet, name: str) -> None:
@@ -367,7 +383,7 @@ def complaints(fleet: Fleet) -> list[str]:
 
 def found_wrong(fleet: Fleet, road: Road, reads: Columns) -> list[str]:
     """Return what is not as it has to be once every lead has ended, a line each."""
-    wait_until(lambda: is_settled(fleet), "nothing is under way any more")
+    wait_until(lambda: is_settled(fleet), "nothing is under way any more", patience=STARTED_WITHIN)
     found = counted(fleet, "upgrade", road.taken, fleet.ctx.clock())
     with fleet.ctx.reading() as session:
         missed = what_it_would_miss(reads, columns_of(session))
