@@ -9,8 +9,9 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import isodate
-from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
+
+from config import servers
 
 T = TypeVar("T")
 
@@ -187,9 +188,8 @@ def _database_url(raw: str) -> str:
     scheme, separator, rest = raw.partition("://")
     if not separator or scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
         raise ValueError("must be a postgresql:// address")
-    url = f"postgresql+psycopg://{rest}"
     try:
-        make_url(url)
+        url = servers.database_url(raw)
     except (ArgumentError, ValueError):
         raise ValueError(UNREADABLE) from None
     if rest.count("@") > 1:
@@ -198,9 +198,21 @@ def _database_url(raw: str) -> str:
 
 
 def _redis_url(raw: str) -> str:
+    if servers.is_sentinel(raw):
+        try:
+            servers.read_sentinel(raw)
+        except ValueError:
+            raise ValueError(
+                "cannot be read: redis+sentinel://:password@host:26379,host:26379/service/0 is "
+                "such an address; in a password, %40 stands for @, %2F for /, %23 for #"
+            ) from None
+        return raw
     parts = _parts(raw)
     if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("must be a redis://, rediss:// or unix:// address")
+        raise ValueError(
+            "must be a redis://, rediss://, redis+sentinel://, rediss+sentinel:// or unix:// "
+            "address"
+        )
     if parts.scheme != "unix" and "@" in raw and "@" not in parts.netloc:
         raise ValueError(UNREADABLE)
     return raw

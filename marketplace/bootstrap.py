@@ -11,6 +11,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config import servers
 from config.settings import Settings
 from marketplace.accounts import models as accounts_models
 from marketplace.catalogue import models as catalogue_models
@@ -42,7 +43,7 @@ TABLES = (
 COUNTING_PATIENCE = 1
 """Seconds to wait for Redis before wrong sign-ins are counted in memory."""
 
-REDIS_PATIENCE = 5
+REDIS_PATIENCE = 2
 """Seconds to wait for Redis before doing without: a job not rung is found by the next sweep."""
 
 
@@ -107,6 +108,7 @@ SERVER_OPTIONS = {
     "jit": "off",
     # Nearly everything is looked up by key, in memory or on a disk without a moving arm.
     "random_page_cost": "1.1",
+    **servers.LINE_FROM_POSTGRES,
 }
 """What every connection asks of PostgreSQL."""
 
@@ -142,12 +144,13 @@ def build(
         "hide_parameters": True,  # an error's text goes to the log; what people sent does not
         "connect_args": {
             "connect_timeout": 5,
+            **servers.line_to(settings.database_url),
             "options": " ".join(f"-c {name}={value}" for name, value in asked_of_server.items()),
         },
         **(engine_options or {}),
     }
     db.init_app(app)
-    redis = Redis.from_url(
+    redis = servers.redis_at(
         settings.redis_url,
         socket_connect_timeout=REDIS_PATIENCE,
         socket_timeout=REDIS_PATIENCE,
@@ -159,7 +162,7 @@ def build(
         policy=policy_of(settings),
         seal=lambda purpose: Seal(settings.secret_keys, purpose),
         attempts=Attempts(
-            Redis.from_url(
+            servers.redis_at(
                 settings.redis_url,
                 socket_connect_timeout=COUNTING_PATIENCE,
                 socket_timeout=COUNTING_PATIENCE,

@@ -8,11 +8,23 @@ from functools import reduce
 from typing import Annotated, Any
 from uuid import UUID
 
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ColumnElement, DateTime, Enum, MetaData, Text, inspect, literal_column
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Engine,
+    Enum,
+    MetaData,
+    Text,
+    inspect,
+    literal_column,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from uuid6 import uuid7
+
+from marketplace.core.primary import follow_primary
 
 Id = Annotated[UUID, mapped_column(primary_key=True)]
 """A version 7 UUID: unique without asking anyone, and ordered by the time it was made."""
@@ -99,5 +111,12 @@ class Base(DeclarativeBase):
     }  # fmt: skip
 
 
+class Database(SQLAlchemy):
+    """Flask-SQLAlchemy's, whose engines follow the primary."""
+
+    def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
+        return follow_primary(super()._make_engine(bind_key, options, app))
+
+
 # `expire_on_commit=False`: what a use case returns can be read after its transaction has ended.
-db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
+db = Database(metadata=Base.metadata, session_options={"expire_on_commit": False})

@@ -17,6 +17,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.raw_cursor import RawCursorMixin
 from psycopg.rows import RowMaker, namedtuple_row
 from psycopg.types.json import Jsonb
@@ -87,6 +88,8 @@ class Direct:
             else:
                 cursor.executemany(sql, sent)
         except psycopg.Error as error:
+            if isinstance(error, ReadOnlySqlTransaction):  # it was the primary: no more use
+                session.connection().invalidate(error)
             # As SQLAlchemy says it, so that nobody has to know who sent it.
             raise DBAPIError.instance(
                 sql, None, error, psycopg.Error, hide_parameters=True

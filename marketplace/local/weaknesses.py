@@ -13,6 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from sendgrid.helpers.eventwebhook import EventWebhook
 from sqlalchemy import make_url
 
+from config.servers import is_sentinel, read_sentinel
 from config.settings import Settings
 from marketplace.local.connection import FILE, SECRET_FILE
 
@@ -129,21 +130,26 @@ def _is_key(text: str) -> bool:
 
 def _redis(settings: Settings) -> Iterator[str]:
     parts = urlsplit(settings.redis_url)
-    if parts.scheme == "unix" or _is_local(settings.redis_url):
+    hosts = {parts.hostname}
+    if is_sentinel(settings.redis_url):
+        hosts = {host for host, _ in read_sentinel(settings.redis_url).sentinels}
+    if parts.scheme == "unix" or hosts <= set(LOOPBACK):
         return
+    scheme = parts.scheme.removesuffix("+sentinel")
+    secure = parts.scheme.replace("redis", "rediss", 1) if scheme == "redis" else parts.scheme
     if not parts.password:
         yield (
             f"Redis at {parts.hostname} is used without a password, so whoever reaches it can give "
             "jobs to the workers. Set one there (`requirepass` or an ACL) and in "
             "MARKETPLACE_REDIS_URL."
         )
-    if parts.scheme == "redis":
+    if scheme == "redis":
         yield (
-            f"The line to Redis at {parts.hostname} is not encrypted. Use rediss:// in "
+            f"The line to Redis at {parts.hostname} is not encrypted. Use {secure}:// in "
             "MARKETPLACE_REDIS_URL, unless the network between is yours alone."
         )
     asked = {name: each[0].lower() for name, each in parse_qs(parts.query).items()}
-    if parts.scheme == "rediss" and (
+    if scheme == "rediss" and (
         asked.get("ssl_cert_reqs", "required") != "required"
         or asked.get("ssl_check_hostname", "true") in ("false", "0", "no", "f", "n")
     ):

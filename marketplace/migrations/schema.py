@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.core.db import db
 from marketplace.core.errors import Conflict
+from marketplace.core.primary import follow_primary
 from marketplace.migrations.privileges import settle
 
 FOLDER = str(Path(__file__).parent)
@@ -124,7 +125,9 @@ def as_owner(app: Flask) -> Iterator[Connection]:
     """Connect as the role that owns the tables, by settings and options like the product's own."""
     url = app.config["MIGRATION_DATABASE_URI"]
     options = app.config["SQLALCHEMY_ENGINE_OPTIONS"]["connect_args"]
-    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options)
+    engine = follow_primary(
+        create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options)
+    )
     with engine.connect() as connection:
         yield connection
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import structlog
 from flask import Flask, Response, json, render_template, request
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
@@ -22,8 +22,11 @@ from marketplace.core.errors import (
     TooManyAttempts,
     Unavailable,
 )
+from marketplace.core.primary import is_passing
 from marketplace.core.texts import N_
+from marketplace.migrations.schema import missing_migrations
 from marketplace.web.languages import translate
+from marketplace.web.product import current_product
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +107,10 @@ def register(app: Flask) -> None:
     @app.errorhandler(PoolTimeout)
     def database_away(error: Exception) -> Response:
         if isinstance(error, DBAPIError) and not is_passing(error):
-            return fault(error)
+            if not is_before_migrations(error):
+                return fault(error)
+            log.warning("database_away", error="it lacks migrations: run `marketplace migrate`")
+            return answer(503, N_("the database is away for a moment: please try again shortly"))
         log.warning("database_away", error=str(getattr(error, "orig", error)).strip())
         return answer(503, N_("the database is away for a moment: please try again shortly"))
 
@@ -119,14 +125,15 @@ def slug_of(error: MarketplaceError) -> str:
     return TITLE[STATUS.get(type(error), 403)][0]
 
 
-def is_passing(error: DBAPIError) -> bool:
-    """Return whether the database was away or asks to try again: nothing is wrong with us."""
-    state = getattr(error.orig, "sqlstate", None)
-    if state is None:
-        # No answer at all; a connection that timed out is a kind of OperationalError.
-        return error.connection_invalidated or isinstance(error, OperationalError)
-    # Connection lost, shutting down, resources, and transactions it gave up on (deadlock).
-    return str(state)[:2] in ("08", "57", "53", "40") or str(state) == "25006"
+def is_before_migrations(error: DBAPIError) -> bool:
+    """Return whether a table or column is not there yet: web may be started before `migrate`."""
+    if getattr(error.orig, "sqlstate", None) not in ("42P01", "42703"):
+        return False
+    try:
+        with current_product().ctx.reading() as session:
+            return missing_migrations(session)
+    except SQLAlchemyError:
+        return False
 
 
 def answer(status: int, detail: str, errors: Sequence[FieldError] | None = None) -> Response:

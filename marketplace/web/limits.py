@@ -25,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from werkzeug.exceptions import TooManyRequests
 
+from config import servers
 from marketplace.bootstrap import Product
 from marketplace.core.actors import Kind
 from marketplace.core.errors import NotAllowed, NotSignedIn, Unavailable
@@ -52,15 +53,17 @@ class NotCounted(Unavailable):
 
 def register(app: Flask, product: Product) -> None:
     """Count before every view. Called once every route is known."""
+    counting = servers.redis_at(
+        product.settings.redis_url,
+        socket_connect_timeout=REDIS_PATIENCE,
+        socket_timeout=REDIS_PATIENCE,
+        retry=Retry(NoBackoff(), 0),
+    )
     limiter = Limiter(
         sender,
         app=app,
-        storage_uri=_storage(product.settings.redis_url),
-        storage_options={
-            "socket_connect_timeout": REDIS_PATIENCE,
-            "socket_timeout": REDIS_PATIENCE,
-            "retry": Retry(NoBackoff(), 0),  # type: ignore[dict-item]  # handed on to redis as is
-        },
+        storage_uri="redis://",  # no more than which kind: the connections are ours
+        storage_options={"connection_pool": counting.connection_pool},  # type: ignore[dict-item]
         in_memory_fallback_enabled=True,
         key_prefix="limits",
         on_breach=_note_wait,
@@ -211,7 +214,3 @@ def _refused() -> str:
 def _note_wait(limit: RequestLimit) -> None:
     log.warning("limit_hit", route=request.url_rule.rule if request.url_rule else None)
     g.wait = max(1, limit.reset_at - int(time.time()))
-
-
-def _storage(redis_url: str) -> str:
-    return f"redis+{redis_url}" if redis_url.startswith("unix:") else redis_url

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
 from marketplace.bootstrap import Product
+from marketplace.core.primary import follow_primary
 from marketplace.core.sealing_log import tail
 from marketplace.insights.counts import counts_by_state
 from marketplace.migrations.schema import missing_migrations
@@ -65,13 +66,15 @@ def readyz() -> tuple[Response, int]:
 
 def _ask_database(running: Product) -> dict[str, str]:
     """Ask over a connection of its own: a pool in full use does not mean that anything is away."""
-    engine = create_engine(
-        running.settings.database_url,
-        poolclass=NullPool,
-        connect_args={
-            "connect_timeout": PATIENCE,
-            "options": f"-c timezone=UTC -c statement_timeout={PATIENCE * 1000}",
-        },
+    engine = follow_primary(
+        create_engine(
+            running.settings.database_url,
+            poolclass=NullPool,
+            connect_args={
+                "connect_timeout": PATIENCE,
+                "options": f"-c timezone=UTC -c statement_timeout={PATIENCE * 1000}",
+            },
+        )
     )
     with Session(engine) as session:
         missing = missing_migrations(session)

@@ -52,6 +52,8 @@ def test_of_a_sound_installation_nothing_is_said():
         ({"REDIS_URL": "redis://:pw@cache.example"}, "Use rediss://"),
         ({"REDIS_URL": "rediss://:pw@cache.example?ssl_cert_reqs=none"}, "nobody checks who"),
         ({"REDIS_URL": "rediss://:pw@cache.example?ssl_check_hostname=False"}, "nobody checks who"),
+        ({"REDIS_URL": "redis+sentinel://:pw@a.example,b.example/m"}, "Use rediss+sentinel://"),
+        ({"REDIS_URL": "rediss+sentinel://127.0.0.1,b.example/m"}, "without a password"),
         ({"SECRET_KEYS_OLD": "x" * 64}, "whoever signs with it is believed"),
         ({"PUBLIC_URL": "HTTP://Quotes.example"}, "is not encrypted. Serve it by https"),
         (
