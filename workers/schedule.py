@@ -10,11 +10,12 @@ from datetime import timedelta
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
+from rq import Queue
 from rq.cron import CronJob, CronScheduler
 from rq.exceptions import SchedulerNotFound
 from rq.utils import now
 
-from marketplace.core.jobs import JOB_TIMEOUT
+from marketplace.core.jobs import JOB_TIMEOUT, MOST_WAITING, QUEUES, TICKS_BEYOND
 from marketplace.core.policy import Policy
 from workers import jobs
 
@@ -40,6 +41,15 @@ SWEEPS = (
 )
 
 
+def full_queues(redis: Redis) -> set[str]:
+    """Return the queues in which so much waits that the clock had better ring no more."""
+    with redis.pipeline(transaction=False) as lengths:
+        for name in QUEUES:
+            lengths.llen(Queue.redis_queue_namespace_prefix + name)
+        found = zip(QUEUES, lengths.execute(), strict=True)
+    return {name for name, length in found if length >= MOST_WAITING[name] + TICKS_BEYOND}
+
+
 class Scheduler(CronScheduler):
     """RQ's scheduler, for clocks that are put back and for a Redis that goes away.
 
@@ -51,6 +61,11 @@ class Scheduler(CronScheduler):
         for job in self.get_jobs():
             if job.latest_enqueue_time and job.latest_enqueue_time > now():
                 job.latest_enqueue_time = None
+        due = [job for job in self.get_jobs() if job.should_run()]
+        full = full_queues(self.connection) if due else set()
+        for job in due:
+            if job.queue_name in full:  # whoever comes to empty it has enough to do
+                job.set_enqueue_time(now())
         return super().enqueue_jobs()
 
     def register_death(self, pipeline: Pipeline | None = None) -> None:

@@ -4,13 +4,23 @@ A job carries ids and nothing else, runs late, twice or beside another, and has 
 losing every one of them costs time and nothing else.
 """
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
+from threading import Lock
 from typing import Protocol
 from uuid import UUID
 
-from redis import Redis
+import structlog
+from redis import Redis, RedisError
 from rq import Queue
+from rq.job import Job as RqJob
+from rq.utils import utcparse
+
+log = structlog.get_logger(__name__)
 
 
 class Job(StrEnum):
@@ -53,6 +63,30 @@ What RQ does around a job takes a quarter of the time of a match, and what asks 
 asks for many: a sweep, an import, a provider whose calendar opens.
 """
 
+MOST_WAITING = {
+    "deadlines": 1_000, "matching": 2_000, "sweeps": 1_000, "mail": 100, "webhooks": 100,
+}  # fmt: skip
+"""How many jobs a queue holds at most that transactions rang.
+
+The rows that they are about hold all that there is to do, and a sweep behind each finds it: what a
+queue holds beyond what its workers do between two sweeps costs memory and hastens nothing. Those
+for mail and webhooks name nothing and drain whatever is due, so a few for each worker are plenty.
+"""
+
+TICKS_BEYOND = 1_000
+"""How many more a queue holds before the clock rings no more in it.
+
+By so much more, a queue that is full of what was rung keeps no sweep out. What nobody takes while
+no worker runs lapses and leaves its id there, and those would pile up by themselves.
+"""
+
+HELD_UP, LEFT_ALONE = 0.5, 5.0
+"""Seconds after which whoever rings was held up by a Redis that says nothing, and for how long it
+is then left alone."""
+
+LOOKED_AT = 20
+"""How many at the head of a queue are looked at for the oldest: the first may have lapsed."""
+
 JOB_TIMEOUT = 60
 """Seconds after which RQ stops a job; the sweeps ring again."""
 
@@ -84,28 +118,115 @@ class JobQueue(Protocol):
         ...
 
 
-class RqJobQueue:
-    """Jobs on Redis, for whichever RQ worker is free first."""
+class QueueAway(Exception):
+    """Redis did not answer a moment ago, and is left alone for a while."""
 
-    def __init__(self, redis: Redis) -> None:
+
+class RqJobQueue:
+    """Jobs on Redis, for whichever RQ worker is free first.
+
+    Whoever rings has committed already and holds a request or a job up, so a Redis that says
+    nothing is asked by one at a time, and not again for `LEFT_ALONE` seconds. A queue that nobody
+    empties stops growing at its `MOST_WAITING`.
+    """
+
+    def __init__(self, redis: Redis, *, most_waiting: Mapping[str, int] | None = None) -> None:
+        """`most_waiting`: other bounds than the usual ones, by name of queue."""
+        self._redis = redis
         self._queues = {name: Queue(name, connection=redis) for name in QUEUES}
+        self._most = {**MOST_WAITING, **(most_waiting or {})}
+        self._is_long: set[str] = set()
+        self._away_until = 0.0
+        self._lock = Lock()
 
     def put(self, job: Job, subject_ids: Sequence[UUID], *, request_id: str) -> None:
         """Enqueue by name: this side never imports `workers`.
 
         What looks for all that is due, and waits to be begun, will see what was committed before.
+        Leaves a job to the sweep behind it where too many wait already; raises `QueueAway`, or what
+        Redis says, where it cannot be reached.
         """
+        self._take_turn()
+        began = time.monotonic()
         queue = self._queues[QUEUE_OF[job]]
-        if job in DRAINS and queue.count:
+        try:
+            if job in DRAINS and queue.count:
+                self._away_until = 0.0
+                return
+            if queue.name in self._is_long and self._is_full(queue):
+                log.info("left_to_the_sweep", job=job, subjects=len(subject_ids))
+                self._away_until = 0.0
+                return
+            with self._redis.pipeline() as together:
+                queue.enqueue(
+                    f"workers.jobs.{job}",
+                    args=tuple(str(each) for each in subject_ids),
+                    job_timeout=JOB_TIMEOUT,
+                    result_ttl=0,
+                    failure_ttl=86_400,
+                    meta={"request_id": request_id},
+                    pipeline=together,
+                )
+                together.llen(queue.key)
+                *_, length = together.execute()
+        except RedisError:
+            ended = time.monotonic()
+            # Where it says at once that it is not there, asking again costs nobody anything.
+            self._away_until = ended + LEFT_ALONE if ended - began >= HELD_UP else 0.0
+            raise
+        self._away_until = 0.0
+        if length >= self._most[queue.name]:
+            self._is_long.add(queue.name)
+
+    def _take_turn(self) -> None:
+        """Raise `QueueAway` while Redis is left alone; who asks it after that is alone with it."""
+        if not self._away_until:
             return
-        queue.enqueue(
-            f"workers.jobs.{job}",
-            args=tuple(str(each) for each in subject_ids),
-            job_timeout=JOB_TIMEOUT,
-            result_ttl=0,
-            failure_ttl=86_400,
-            meta={"request_id": request_id},
-        )
+        with self._lock:
+            now = time.monotonic()
+            if now < self._away_until:
+                raise QueueAway("Redis did not answer a moment ago")
+            self._away_until = now + LEFT_ALONE
+
+    def _is_full(self, queue: Queue) -> bool:
+        if queue.count >= self._most[queue.name]:
+            return True
+        self._is_long.discard(queue.name)
+        return False
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What waits in one queue."""
+
+    waiting: int
+    """How many; ticks of the clock that nobody took and that have lapsed count along."""
+    oldest: timedelta
+    """For how long the first of them has waited; nothing where none does."""
+
+
+def backlog(redis: Redis, now: datetime) -> dict[str, Backlog]:
+    """Return what waits in every queue, in two round trips, however much that is.
+
+    Raises what Redis says where it cannot be reached.
+    """
+    with redis.pipeline(transaction=False) as lengths:
+        for name in QUEUES:
+            lengths.llen(Queue.redis_queue_namespace_prefix + name)
+            lengths.lrange(Queue.redis_queue_namespace_prefix + name, 0, LOOKED_AT - 1)
+        counted = lengths.execute()
+    heads = dict(zip(QUEUES, counted[1::2], strict=True))
+    with redis.pipeline(transaction=False) as since:
+        for ids in heads.values():
+            for each in ids:
+                since.hget(RqJob.redis_job_namespace_prefix + each.decode(), "enqueued_at")
+        times = iter(since.execute())
+    found = {}
+    for name, length in zip(QUEUES, counted[::2], strict=True):
+        moments = [utcparse(each.decode()) for each in islice(times, len(heads[name])) if each]
+        age = max((now - each for each in moments), default=timedelta(0))
+        found[name] = Backlog(length, max(age, timedelta(0)))
+    return found
 
 
 class HeldBack:
