@@ -20,6 +20,7 @@ from marketplace.catalogue.seeding import seed_catalogue
 from marketplace.console import FILE, environment_for, on_data_dir, product_for, progress_of
 from marketplace.core.actors import OPERATOR
 from marketplace.core.errors import MarketplaceError
+from marketplace.core.jobs import QUEUES
 from marketplace.local.commands import (
     environment_of,
     scheduler_command,
@@ -41,6 +42,21 @@ from marketplace.simulate_command import simulate_command
 
 COUNT = click.IntRange(1, 256)
 PORT = click.IntRange(0, 65535)
+
+
+class QueueNames(click.ParamType[tuple[str, ...]]):
+    """Names of queues with commas between them."""
+
+    name = "names"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(each.strip() for each in str(value).split(",")))
+        for each in names:
+            if each not in QUEUES:
+                self.fail(f"there is no queue {each!r}, but {', '.join(QUEUES)}", param, ctx)
+        return names
 
 
 def become(command: list[str], data_dir: Path | None) -> NoReturn:
@@ -97,10 +113,17 @@ def web(host: str, port: int, processes: int, threads: int, data_dir: Path | Non
 
 @cli.command()
 @click.option("--processes", type=COUNT, default=1, show_default=True)
+@click.option(
+    "--queues",
+    type=QueueNames(),
+    default=",".join(QUEUES),
+    show_default=True,
+    help="Serve these alone: the first before every job, the others in turn.",
+)
 @on_data_dir
-def worker(processes: int, data_dir: Path | None) -> None:
+def worker(processes: int, queues: tuple[str, ...], data_dir: Path | None) -> None:
     """Take jobs off the queues; asked to stop, finish the one at hand."""
-    become(worker_command(processes), data_dir)
+    become(worker_command(processes, queues), data_dir)
 
 
 @cli.command()

@@ -1,7 +1,9 @@
 """The processes of the RQ door: `python -m workers.run worker|scheduler`.
 
-Both outlive Redis: they try again, ever later, until it is back. Asked to stop, a worker finishes
-its job first.
+Both start in any order with what they need, and outlive it: they say once what they wait for, try
+again, ever later, until it is there, and say so. A worker takes no job while PostgreSQL is away or
+has not been migrated, and hands the one back that it could not do for that. Asked to stop, it
+finishes its job first; asked again, it hands that back.
 
 A worker process takes one job after another itself (RQ's `SimpleWorker`), where RQ's default forks
 for each. Leads per second are what counts here: measured side by side, a job that does nothing
@@ -24,12 +26,14 @@ stop one job does nothing.
 """
 
 import argparse
+import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from functools import partial
 from types import FrameType
+from typing import Any
 
 import structlog
 from redis import Redis
@@ -42,8 +46,9 @@ from rq.job import Job
 from rq.registry import StartedJobRegistry
 from rq.worker import WorkerStatus
 
-from config import logging
 from config.log_lines import bare
+from config.logging import configure, take_over
+from config.servers import redis_at
 from config.settings import SettingsError
 from marketplace.core.jobs import QUEUES
 from marketplace.core.processes import BackOff
@@ -51,26 +56,31 @@ from workers.context import connections_in_use, product
 from workers.limits import Deadline, TimeLimit
 from workers.schedule import scheduler
 from workers.supervision import stop_at_once_on_signals, supervise
+from workers.waiting import OnceAMinute, Waiting, is_away, why_no_database
 
 WORKER_TTL = 60
 """Seconds after which a worker that says nothing is taken off the list; RQ adds as many."""
 
-REDIS_PATIENCE = 5
+PATIENCE = 5
 """Seconds to wait for a connection, and the longest pause between two attempts at one."""
+
+HANDED_BACK_AT_MOST = 3
+"""How often a job is handed back: one that ends its own connection each time is then left alone."""
 
 log = structlog.get_logger(__name__)
 
 
 class JobWorker(SimpleWorker):
-    """RQ's worker without a process per job, that does not give up on Redis."""
+    """RQ's worker without a process per job, that gives up neither on Redis nor on PostgreSQL."""
 
-    max_connection_wait_time = float(REDIS_PATIENCE)
+    max_connection_wait_time = float(PATIENCE)
     death_penalty_class = TimeLimit
 
-    def __init__(self, redis: Redis, deadline: Deadline) -> None:
-        super().__init__(QUEUES, connection=redis, worker_ttl=WORKER_TTL, log_job_description=False)
+    def __init__(self, redis: Redis, deadline: Deadline, queues: Sequence[str] = QUEUES) -> None:
+        super().__init__(queues, connection=redis, worker_ttl=WORKER_TTL, log_job_description=False)
         self.deadline = deadline
         self.stop_asked = False
+        self.database_is_there = False
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         self.stop_asked = True
@@ -78,6 +88,24 @@ class JobWorker(SimpleWorker):
 
     def set_shutdown_requested_date(self) -> None:
         """Leave no note in Redis: the signal may have come in the middle of a command to it."""
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Wait for a job, as soon as PostgreSQL is there to do one with."""
+        if not self.database_is_there:
+            self.set_state(WorkerStatus.IDLE)  # a signal ends the wait
+            self._await_database()
+            self.database_is_there = True
+        return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+
+    def _await_database(self) -> None:
+        waiting = Waiting("postgresql", longest=PATIENCE)
+        while (reason := why_no_database()) is not None:
+            wait = waiting.because(reason)
+            self.heartbeat()
+            time.sleep(wait)
+        waiting.is_over()
 
     def reorder_queues(self, reference_queue: Queue) -> None:
         """Be busy from here on, where RQ has a job in hand: a signal no longer drops it.
@@ -125,6 +153,15 @@ class JobWorker(SimpleWorker):
             sys.exit(1)
         return done
 
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Write down what went wrong, in a line where nothing did but that the database is away."""
+        error = exc_info[1]
+        if is_away(error):
+            said = str(getattr(error, "orig", error)).strip()
+            log.warning("database_away", error=said, job=_name_of(job))
+        else:
+            super().handle_exception(job, *exc_info)
+
     def handle_job_failure(
         self,
         job: Job,
@@ -133,12 +170,19 @@ class JobWorker(SimpleWorker):
         exc_string: str = "",
         execution: Execution | None = None,
     ) -> None:
-        """Keep in Redis where a job failed and by which errors, as in the log, and no text of any.
+        """Hand a job back that is not to blame; else keep in Redis where it failed.
 
-        Such a text may be of anybody: PostgreSQL quotes the row that it refuses.
+        By which errors, as in the log, and no text of any: such a text may be of anybody.
+        PostgreSQL quotes the row that it refuses.
         """
-        said = bare(exc_string)
-        super().handle_job_failure(job, queue, started_job_registry, said, execution)
+        error = sys.exc_info()[1]
+        self.database_is_there = self.database_is_there and not is_away(error)
+        handed_back = job.meta.get("handed_back", 0)
+        if (is_away(error) or isinstance(error, SystemExit)) and handed_back < HANDED_BACK_AT_MOST:
+            job.meta["handed_back"] = handed_back + 1
+            job.retries_left, job.enqueue_at_front_on_retry = 1, True
+            log.info("job_handed_back", job=_name_of(job))
+        super().handle_job_failure(job, queue, started_job_registry, bare(exc_string), execution)
 
     def leave(self) -> None:
         """End the thread that listens for commands, which outlives a worker that lost Redis."""
@@ -153,9 +197,9 @@ def _name_of(job: Job) -> str:
         return "unreadable"
 
 
-def work_once(deadline: Deadline, redis: Redis) -> bool:
+def work_once(deadline: Deadline, queues: Sequence[str], redis: Redis) -> bool:
     """Take jobs until asked to stop, and return True; False: Redis went away."""
-    worker = JobWorker(redis, deadline)
+    worker = JobWorker(redis, deadline, queues)
     try:
         worker.work(logging_level="WARNING")
     except RedisError:
@@ -175,42 +219,55 @@ def schedule_once(redis: Redis) -> bool:
 
 def run_until_stopped(what: str, once: Callable[[Redis], bool]) -> None:
     """Run `once` again and again, until it says that it was asked to stop."""
-    back_off = BackOff(longest=REDIS_PATIENCE)
+    back_off = BackOff(longest=PATIENCE)
+    waiting = Waiting("redis", longest=PATIENCE)
     while True:
         stop_at_once_on_signals()
         back_off.started()
-        reason = "ended"
-        redis = Redis.from_url(
+        redis = redis_at(
             product().settings.redis_url,
-            socket_connect_timeout=REDIS_PATIENCE,
+            socket_connect_timeout=PATIENCE,
             health_check_interval=30,
         )
         try:
+            redis.ping()
+            waiting.is_over()
             if once(redis):
                 return
+            wait = back_off.ended()
+            log.warning("started_again", what=what, reason="ended", wait=wait)
         except RedisError as error:
-            reason = str(error)
+            wait = waiting.because(str(error))
         finally:
             stop_at_once_on_signals()
             redis.close()
-        wait = back_off.ended()
-        log.warning("started_again", what=what, reason=reason, wait=wait)
         time.sleep(wait)
 
 
-def work(deadline: Deadline) -> None:
+def work(queues: Sequence[str], deadline: Deadline) -> None:
     """Be a worker process."""
-    run_until_stopped("worker", partial(work_once, deadline))
+    logging.getLogger("rq.worker").addFilter(OnceAMinute())
+    run_until_stopped("worker", partial(work_once, deadline, queues))
+
+
+def several(listed: str) -> tuple[str, ...]:
+    """Read names of queues with commas between them; the order counts."""
+    names = tuple(dict.fromkeys(name.strip() for name in listed.split(",")))
+    if unknown := [name for name in names if name not in QUEUES]:
+        raise argparse.ArgumentTypeError(f"no queue {unknown[0]!r}: there are {', '.join(QUEUES)}")
+    return names
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m workers.run", description=__doc__)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    kinds.add_parser("worker").add_argument("--processes", type=int, default=1)
+    worker = kinds.add_parser("worker")
+    worker.add_argument("--processes", type=int, default=1)
+    worker.add_argument("--queues", type=several, default=QUEUES)
     kinds.add_parser("scheduler")
     wanted = parser.parse_args(arguments)
-    logging.configure(wanted.kind)
-    logging.take_over()
+    configure(wanted.kind)
+    take_over()
     try:
         product()
     except SettingsError as error:
@@ -218,7 +275,7 @@ def main(arguments: list[str] | None = None) -> None:
     if wanted.kind == "scheduler":
         run_until_stopped("scheduler", schedule_once)
     else:
-        supervise(wanted.processes, work)
+        supervise(wanted.processes, partial(work, wanted.queues))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import config
 from config.settings import PREFIX
+from marketplace.core.jobs import QUEUES
 
 ROOT = Path(config.__file__).resolve().parents[1]
 GUNICORN_CONF = ROOT / "config" / "gunicorn.conf.py"
@@ -28,9 +29,12 @@ def web_command(door: int, *, processes: int = 2, threads: int = 8) -> list[str]
     ]
 
 
-def worker_command(processes: int) -> list[str]:
-    """Return how to take jobs off the queues."""
-    return [sys.executable, "-P", "-m", "workers.run", "worker", "--processes", str(processes)]
+def worker_command(processes: int, queues: Sequence[str] = QUEUES) -> list[str]:
+    """Return how to take jobs off the queues, or off some of them."""
+    return [
+        *(sys.executable, "-P", "-m", "workers.run", "worker"),
+        *("--processes", str(processes), "--queues", ",".join(queues)),
+    ]
 
 
 def scheduler_command() -> list[str]:

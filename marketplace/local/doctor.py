@@ -18,6 +18,7 @@ from marketplace.bootstrap import Product, build
 from marketplace.catalogue.models import Standard
 from marketplace.core.db import db
 from marketplace.core.errors import Unavailable
+from marketplace.core.jobs import QUEUES
 from marketplace.core.pdfs import why_no_pdf
 from marketplace.local.backup_findings import backup_findings
 from marketplace.local.demo.stage import demo_accounts
@@ -175,7 +176,9 @@ def _keys(product: Product, session: Session) -> Iterator[Finding]:
 def _redis(redis: Redis) -> Iterator[Finding]:
     try:
         redis.ping()
-        workers = len(Worker.all(connection=redis))
+        found = Worker.all(connection=redis)
+        workers = len(found)
+        unserved = [name for name in QUEUES if not any(name in w.queue_names() for w in found)]
         schedulers = len(CronScheduler.all(redis))
     except RedisError as error:
         yield wrong(
@@ -186,6 +189,11 @@ def _redis(redis: Redis) -> Iterator[Finding]:
     yield Finding("Redis can be reached.")
     if workers:
         yield Finding(f"Workers heard of in the last two minutes: {workers}.")
+        if unserved:
+            yield wrong(
+                f"No worker serves {', '.join(unserved)}, so what is rung there waits for ever. "
+                "Start one with `marketplace worker --queues` that does."
+            )
     else:
         yield wrong("No worker was heard of, so nobody takes jobs. Start `marketplace worker`.")
     if schedulers:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from redis import Redis
+from rq import SimpleWorker
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -281,6 +282,17 @@ def test_doctor_names_what_is_missing_and_what_to_do(environment, ctx, run, serv
     assert "ok     The clocks agree." in out
     assert "ok     Files can be looked into." in out
     assert "3 of these" in err
+
+
+def test_doctor_names_the_queues_that_no_worker_serves(environment, ctx, run, services):
+    with Redis.from_url(services.redis_url) as redis:
+        redis.flushall()
+        for queues in (["deadlines", "matching"], ["mail", "sweeps"]):
+            SimpleWorker(queues, connection=redis).register_birth()
+        _, out, _ = run("doctor")
+        redis.flushall()
+    assert "ok     Workers heard of in the last two minutes: 2." in out
+    assert "wrong  No worker serves webhooks, so" in out
 
 
 def test_doctor_says_that_files_cannot_be_looked_into(environment, ctx, run, monkeypatch):

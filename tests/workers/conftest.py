@@ -32,8 +32,11 @@ def log(tmp_path):
 
 
 @pytest.fixture
-def start(services, tmp_path):
-    """Start a process of the RQ door; what is left of it is killed afterwards."""
+def start(installation, services, tmp_path):
+    """Start a process of the RQ door; what is left of it is killed afterwards.
+
+    On a database in shape: a worker waits for one.
+    """
     with starting(services, tmp_path) as start:
         yield start
 
@@ -43,11 +46,11 @@ def starting(services, folder):
     """Yield a function that starts a process of the RQ door, which logs to `log` in the folder."""
     started = []
 
-    def start(*what, module="workers.run", redis_url=services.redis_url):
+    def start(*what, module="workers.run", database_url=None, redis_url=services.redis_url):
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            "MARKETPLACE_DATABASE_URL": services.database_url,
+            "MARKETPLACE_DATABASE_URL": database_url or services.database_url,
             "MARKETPLACE_REDIS_URL": redis_url,
             "MARKETPLACE_SECRET_KEY": "a secret of the tests and of nobody else",
             "MARKETPLACE_PUBLIC_URL": "http://localhost",

@@ -60,3 +60,8 @@ def fail_with_a_lock_held() -> None:
 def keep_a_connection() -> None:
     product().app.app_context().push()
     db.session.execute(text("SELECT pg_advisory_xact_lock(4711)"))
+
+
+def lose_the_database() -> None:
+    with job_context() as ctx, ctx.transaction() as tx:
+        tx.session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))

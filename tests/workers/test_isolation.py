@@ -11,7 +11,7 @@ from tests.workers.conftest import descendants, held, starting, wait_until
 
 
 @pytest.fixture(scope="module")
-def steady(services, tmp_path_factory):
+def steady(installation, services, tmp_path_factory):
     """Return a worker for the tests that it should survive."""
     with starting(services, tmp_path_factory.mktemp("steady")) as start:
         yield start("worker")

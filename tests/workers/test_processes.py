@@ -15,6 +15,7 @@ from marketplace.core.processes import BackOff
 from marketplace.local.redis import EmbeddedRedis
 from tests.workers import deeds
 from tests.workers.conftest import PATIENCE, descendants, is_alive, stopped, wait_until
+from workers.run import HANDED_BACK_AT_MOST
 
 
 def test_deadlines_come_first_and_the_other_queues_take_turns(redis, start):
@@ -49,14 +50,32 @@ def test_a_worker_that_is_asked_to_stop_finishes_its_job(redis, start, log, tell
     assert log.read_text() == ""
 
 
-def test_a_worker_that_is_asked_twice_gives_its_job_up(redis, start):
+def test_a_worker_that_is_asked_twice_hands_its_job_back(redis, start):
     worker = start("worker")
     job = Queue("mail", connection=redis).enqueue(deeds.query_for, 300)
     wait_until(lambda: job.get_status() == "started", "the job runs")
     worker.terminate()
     time.sleep(1.5)  # what comes within a second, RQ takes for the same request
     assert stopped(worker) == 0
-    assert job.get_status(refresh=True) == "failed"
+    assert job.get_status(refresh=True) == "queued"
+    assert Queue("mail", connection=redis).job_ids == [job.id]
+
+
+def test_a_job_is_handed_back_a_few_times_and_no_more(redis, start):
+    job = Queue("mail", connection=redis).enqueue(deeds.lose_the_database)
+    start("worker")
+    wait_until(lambda: job.is_failed, "the job is given up")
+    job.refresh()
+    assert job.meta == {"handed_back": HANDED_BACK_AT_MOST}
+
+
+def test_a_worker_serves_the_queues_that_it_is_told_to_and_no_others(redis, start):
+    jobs = {name: Queue(name, connection=redis).enqueue(time.time) for name in QUEUES}
+    start("worker", "--queues", "mail,matching")
+    wait_until(lambda: jobs["matching"].is_finished, "the last of its queues is served")
+    assert {name for name, job in jobs.items() if job.is_finished} == {"mail", "matching"}
+    mail, matching = (jobs[name].latest_result().created_at for name in ("mail", "matching"))
+    assert mail < matching
 
 
 def test_a_job_does_not_outlive_a_worker_that_is_killed(redis, start):
