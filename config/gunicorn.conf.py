@@ -5,6 +5,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from marketplace.core import metrics
+
 logger_class = "config.logging.GunicornLogger"
 loglevel = "warning"
 
@@ -42,3 +44,13 @@ def when_ready(server: Any) -> None:
     for listener in server.LISTENERS:
         patience = struct.pack("ll", PATIENCE, 0)
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget what a process that has ended held; what it counted stays."""
+    metrics.process_ended(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """Remove where the processes of this server counted."""
+    metrics.count_no_more()

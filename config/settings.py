@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -59,6 +60,8 @@ class Settings:
     """How long a business may take over a question before windows stand still until it answers."""
     extension_at_most: timedelta
     sweep_interval: timedelta
+    metrics_listen: tuple[str, int] | None
+    """Where workers and the scheduler answer Prometheus: an address of this host, and a port."""
     rate_limits: bool
     totp_for_admins: str
     totp_for_providers: str
@@ -115,6 +118,7 @@ class Settings:
             "answer_within": reader.read("ANSWER_WITHIN", _duration, "PT4H"),
             "extension_at_most": reader.read("EXTENSION_AT_MOST", _duration, "PT48H"),
             "sweep_interval": reader.read("SWEEP_INTERVAL", _whole_seconds, "PT15S"),
+            "metrics_listen": reader.read("METRICS_LISTEN", _listen, ""),
             "rate_limits": reader.read("RATE_LIMITS", _on_off, "on"),
             "totp_for_admins": reader.read(
                 "TOTP_FOR_ADMINS", _one_of("required", "optional"), "required"
@@ -254,6 +258,19 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
         return int(raw)
 
     return parse
+
+
+def _listen(raw: str) -> tuple[str, int] | None:
+    if not raw:
+        return None
+    host, separator, port = raw.rpartition(":")
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        separator = ""
+    if not separator or not port.isdecimal() or not 1 <= int(port) <= 65_535:
+        raise ValueError("must be an address of this host and a port, such as 127.0.0.1:9100")
+    return str(address), int(port)
 
 
 def _duration(raw: str) -> timedelta:

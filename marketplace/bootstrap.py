@@ -15,7 +15,7 @@ from config import servers
 from config.settings import Settings
 from marketplace.accounts import models as accounts_models
 from marketplace.catalogue import models as catalogue_models
-from marketplace.core import consents, events, idempotency, links
+from marketplace.core import consents, events, idempotency, links, metrics
 from marketplace.core.attempts import Attempts
 from marketplace.core.calendars import CalendarKind
 from marketplace.core.context import Context
@@ -150,6 +150,7 @@ def build(
         **(engine_options or {}),
     }
     db.init_app(app)
+    metrics.watch_connections()
     redis = servers.redis_at(
         settings.redis_url,
         socket_connect_timeout=REDIS_PATIENCE,

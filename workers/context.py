@@ -14,9 +14,13 @@ from sqlalchemy.orm import configure_mappers
 
 from config.settings import Settings
 from marketplace.bootstrap import ALWAYS_THE_SAME, Product, build, channel_of, webhook_channel_of
+from marketplace.core import metrics, sweeps_done
 from marketplace.core.context import Context, Origin
 from marketplace.core.db import db
 from marketplace.notifications.channels import Channel
+
+EVERY = "every"
+"""What a job that the clock rings carries: how many seconds lie between two of them."""
 
 
 @cache
@@ -48,8 +52,11 @@ def job_context() -> Iterator[Context]:
     """
     job = get_current_job()
     request_id = (job.meta.get("request_id") if job else None) or (job.id if job else "-")
-    with product().app.app_context():
+    name = str(job.func_name).rpartition(".")[2] if job else "none"
+    with metrics.timed_job(name), product().app.app_context():
         yield product().ctx.at(Origin(request_id=request_id))
+    if job and (every := job.meta.get(EVERY)):
+        sweeps_done.note(product().redis, name, every=every)
 
 
 def connections_in_use() -> int:

@@ -36,6 +36,7 @@ from types import FrameType
 from typing import Any
 
 import structlog
+from prometheus_client import start_http_server
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
@@ -51,6 +52,7 @@ from config.logging import configure, take_over
 from config.servers import redis_at
 from config.settings import SettingsError
 from marketplace.core.jobs import QUEUES
+from marketplace.core.metrics import count_no_more, registry
 from marketplace.core.processes import BackOff
 from workers.context import connections_in_use, product
 from workers.limits import Deadline, TimeLimit
@@ -244,6 +246,15 @@ def run_until_stopped(what: str, once: Callable[[Redis], bool]) -> None:
         time.sleep(wait)
 
 
+def answer_prometheus(_: Deadline) -> None:
+    """Tell whoever asks what the processes beside this one counted."""
+    host, port = product().settings.metrics_listen or ("", 0)
+    server, thread = start_http_server(port, host, registry())
+    log.info("metrics_served", port=port)
+    thread.join()
+    server.server_close()
+
+
 def work(queues: Sequence[str], deadline: Deadline) -> None:
     """Be a worker process."""
     logging.getLogger("rq.worker").addFilter(OnceAMinute())
@@ -275,7 +286,9 @@ def main(arguments: list[str] | None = None) -> None:
     if wanted.kind == "scheduler":
         run_until_stopped("scheduler", schedule_once)
     else:
-        supervise(wanted.processes, partial(work, wanted.queues))
+        others = [answer_prometheus] if product().settings.metrics_listen else []
+        supervise(wanted.processes, partial(work, wanted.queues), *others)
+    count_no_more()
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from rq.utils import now
 from marketplace.core.jobs import JOB_TIMEOUT, MOST_WAITING, QUEUES, TICKS_BEYOND
 from marketplace.core.policy import Policy
 from workers import jobs
+from workers.context import EVERY
 
 SWEEPS = (
     # (what, how many sweep intervals apart, on which queue)
@@ -92,5 +93,6 @@ def scheduler(redis: Redis, sweep_interval: timedelta) -> Scheduler:
             job_timeout=JOB_TIMEOUT,
             result_ttl=0,
             failure_ttl=86_400,
+            meta={EVERY: interval},
         )
     return cron

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import structlog
 
+from marketplace.core import metrics
 from marketplace.core.processes import BackOff, tie_to_parent
 from workers.limits import Deadline
 
@@ -69,6 +70,7 @@ class Post:
     def _see_off(self, code: int, *, replace: bool) -> None:
         how = f"was ended: {signal.strsignal(-code)}" if code < 0 else f"ended with {code}"
         pid, self.pid = self.pid, 0
+        metrics.process_ended(pid)
         self._deadline.forget()  # whoever was killed could not
         if replace:
             self._wait(f"{pid} {how}")
@@ -79,15 +81,17 @@ class Post:
         log.warning("started_again", what="worker", reason=reason, wait=wait)
 
 
-def supervise(processes: int, body: Body) -> None:
+def supervise(processes: int, body: Body, *others: Body) -> None:
     """Keep so many processes at work until asked to stop; then let each finish its job.
+
+    `others`: what one more process each does meanwhile.
 
     Asked again, it asks them again: they give up the job at hand.
     """
     asked: list[int] = []
     for number in STOPS:
         signal.signal(number, lambda signum, _frame: asked.append(signum))
-    posts = [Post(body) for _ in range(processes)]
+    posts = [Post(each) for each in (*[body] * processes, *others)]
     passed_on = 0
     while not asked or any(post.pid for post in posts):
         for post in posts:

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
-from marketplace.core import links
+from marketplace.core import links, metrics
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Context, Transaction
 from marketplace.core.jobs import JOB_TIMEOUT
@@ -118,6 +118,7 @@ class _Run:
             # By class alone: what such an error says may repeat what the message says.
             attempt = Attempt(SendOutcome.PASSING, f"a fault of ours: {type(fault).__name__}")
             log.error("notification_fault", notification=str(claim.id), error=type(fault).__name__)
+        metrics.DELIVERIES.labels(claim.way, attempt.outcome).inc()
         if attempt.outcome is SendOutcome.SENT:
             self._unrecorded = claim
         else:

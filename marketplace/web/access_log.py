@@ -1,10 +1,12 @@
-"""One line per request: what was asked for by the name of its route, which holds no token."""
+"""A line and a count per request, by the name of its route, which holds no token."""
 
 import time
 from uuid import UUID
 
 import structlog
 from flask import Flask, Response, g, request
+
+from marketplace.core import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +24,8 @@ def register(app: Flask) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule else None
+        took = time.perf_counter() - g.get("begun_at", time.perf_counter())
+        _count(route, response.status_code, took)
         if route in QUIET and response.status_code < 400:
             return response
         actor = g.get("actor")
@@ -36,8 +40,22 @@ def register(app: Flask) -> None:
             route=route,
             **ids,
             status=response.status_code,
-            ms=round((time.perf_counter() - g.get("begun_at", time.perf_counter())) * 1000, 1),
+            ms=round(took * 1000, 1),
             by=actor.kind if actor else None,
             by_id=str(actor.id) if actor and actor.id else None,
         )
         return response
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _count(route: str | None, status: int, took: float) -> None:
+    method = request.method if request.method in METHODS else "other"
+    metrics.REQUESTS.labels(method, route or "none", f"{status // 100}xx").inc()
+    if route in QUIET:
+        door = "operations"
+    else:
+        door = "api" if (route or "").startswith("/api/") else "pages"
+    metrics.REQUEST_SECONDS.labels(door).observe(took)
+    metrics.note_memory("web")

@@ -22,6 +22,7 @@ from marketplace.web import (
     limits,
     requests,
 )
+from marketplace.web.figures import Figures
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_\-]{8,64}")
 
@@ -62,6 +63,7 @@ def create_app(product: Product) -> Flask:
     errors.register(app)  # after the library's own handlers, which it replaces
     doors.register(app, api)
     limits.register(app, product)
+    app.extensions["figures"] = Figures()
     return app
 
 

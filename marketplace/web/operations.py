@@ -9,7 +9,8 @@ from threading import Thread
 from typing import TypeVar
 
 import structlog
-from flask import Blueprint, Response, abort, jsonify, request
+from flask import Blueprint, Response, abort, current_app, jsonify, request
+from prometheus_client.exposition import choose_encoder
 from redis import RedisError
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,11 +18,10 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
 from marketplace.bootstrap import Product
+from marketplace.core import metrics
 from marketplace.core.primary import follow_primary
-from marketplace.core.sealing_log import tail
-from marketplace.insights.counts import counts_by_state
 from marketplace.migrations.schema import missing_migrations
-from marketplace.web.auth import current_context, product
+from marketplace.web.auth import product
 
 T = TypeVar("T")
 
@@ -29,8 +29,6 @@ log = structlog.get_logger(__name__)
 
 PATIENCE = 3
 """Seconds after which whatever has not answered counts as away."""
-
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 SKEW = 1.0
 """Seconds by which this host's clock may differ from PostgreSQL's before it is named."""
@@ -129,24 +127,14 @@ def _is_inside(address: str | None, headers: Headers) -> bool:
 
 
 @pages.get("/metrics")
-def metrics() -> Response:
-    """How much is in which state, for Prometheus; true for all processes, since counted in rows.
+def show_metrics() -> Response:
+    """How much there is (`figures`) and what happened on this host (`core.metrics`).
 
     To those inside only: outside, a count that moves would tell a provider that another has quoted.
     """
     if not _is_inside(request.remote_addr, request.headers):
         abort(404)
-    with current_context().reading() as session:
-        counted = counts_by_state(session)
-        waits = tail(session)
-    lines: list[str] = []
-    for name, counts in counted.items():
-        lines.append(f"# HELP marketplace_{name} How many {name} are in each state.")
-        lines.append(f"# TYPE marketplace_{name} gauge")
-        lines.extend(f'marketplace_{name}{{state="{s}"}} {n}' for s, n in counts.items())
-    lines += [
-        "# HELP marketplace_events How many events of the audit log wait to be sealed.",
-        "# TYPE marketplace_events gauge",
-        f'marketplace_events{{state="unsealed"}} {waits.count}',
-    ]
-    return Response("\n".join([*lines, ""]), content_type=PROMETHEUS)
+    write, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return Response(
+        write(metrics.registry(current_app.extensions["figures"])), content_type=content_type
+    )

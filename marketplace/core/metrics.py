@@ -1,0 +1,164 @@
+"""What happens in the processes of this host, counted for Prometheus.
+
+Rows and queues say how much there is; these say how much happened, and how long it took. Each
+process counts for itself, in files that `PROMETHEUS_MULTIPROC_DIR` names, and whichever of them is
+asked sums up all of that folder: so whoever asks one of eight web processes hears of all eight, and
+what a process counted stays when it ends. Without such a folder a process tells of itself alone.
+
+Every label has few values, and none that anybody from outside can choose: routes are templates,
+statuses are classes, jobs and templates are ours.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+from sqlalchemy import QueuePool, event
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The library's own name for where the processes of a host count together."""
+
+OURS = "marketplace-metrics-"
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper ends of what times are sorted into."""
+
+REQUESTS = Counter("marketplace_requests", "Requests answered.", ["method", "route", "status"])
+"""`status` is its class, such as `2xx`; `route` is a template, or `none`."""
+
+REQUEST_SECONDS = Histogram(
+    "marketplace_request_seconds", "How long requests took.", ["door"], buckets=SECONDS
+)
+"""`door` is `api`, `pages` or `operations`."""
+
+JOB_SECONDS = Histogram(
+    "marketplace_job_seconds", "How long jobs took.", ["job", "outcome"], buckets=SECONDS
+)
+"""`outcome` is `done` or `failed`."""
+
+DELIVERIES = Counter(
+    "marketplace_deliveries", "Attempts to hand a message on.", ["channel", "outcome"]
+)
+
+CONNECTIONS = Gauge(
+    "marketplace_database_connections",
+    "Connections to PostgreSQL, in use and open.",
+    ["state"],
+    multiprocess_mode="livesum",
+)
+
+MEMORY = Gauge(
+    "marketplace_process_resident_bytes",
+    "Memory of each process that serves requests or does jobs.",
+    ["process"],
+    multiprocess_mode="liveall",
+)
+
+MEMORY_EVERY = 5.0
+"""Seconds between two looks at how much memory a process has."""
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_looked_at = 0.0
+
+
+def counting_together(environment: MutableMapping[str, str]) -> None:
+    """Name a folder in which the processes that are started with this environment count together.
+
+    One that is named already stays: whoever runs several services on a host may give them one.
+    Where none can be made each process counts for itself.
+    """
+    if environment.get(FOLDER):
+        return
+    in_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # nosec B108  # made private
+    with suppress(OSError):
+        environment[FOLDER] = tempfile.mkdtemp(prefix=OURS, dir=in_memory)
+
+
+def count_no_more() -> None:
+    """Remove the folder, if it was made by `counting_together`; the last to leave does."""
+    folder = os.environ.get(FOLDER, "")
+    if Path(folder).name.startswith(OURS):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def process_ended(pid: int) -> None:
+    """Forget what a process of ours that has ended held; what it counted stays."""
+    if os.environ.get(FOLDER):
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]  # the library's
+
+
+def registry(*more: Collector) -> CollectorRegistry:
+    """Return whatever the processes of this host counted, and what `more` collects."""
+    summed = CollectorRegistry()
+    if os.environ.get(FOLDER):
+        MultiProcessCollector(summed)  # type: ignore[no-untyped-call]  # the library's
+    else:
+        summed.register(_ThisProcess())
+    for each in more:
+        summed.register(each)
+    return summed
+
+
+class _ThisProcess(Collector):
+    def collect(self) -> Iterator[Any]:
+        return (each for each in REGISTRY.collect() if each.name.startswith("marketplace_"))
+
+
+@contextmanager
+def timed_job(name: str) -> Iterator[None]:
+    """Count a job, and how long it took."""
+    began, outcome = time.perf_counter(), "failed"
+    try:
+        yield
+        outcome = "done"
+    finally:
+        JOB_SECONDS.labels(name, outcome).observe(time.perf_counter() - began)
+        note_memory("worker")
+
+
+def note_memory(process: str) -> None:
+    """Note how much memory this process has, now and then."""
+    global _looked_at
+    now = time.monotonic()
+    if now - _looked_at < MEMORY_EVERY:
+        return
+    _looked_at = now
+    try:
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+    except (OSError, ValueError, IndexError):  # not on Linux
+        return
+    MEMORY.labels(process).set(resident)
+
+
+def watch_connections() -> None:
+    """Count the connections of every pool of this process from here on. Once is enough."""
+    if event.contains(QueuePool, "checkout", _lent):
+        return
+    event.listen(QueuePool, "connect", _opened)
+    event.listen(QueuePool, "close", _closed)
+    event.listen(QueuePool, "checkout", _lent)
+    event.listen(QueuePool, "checkin", _given_back)
+
+
+def _opened(*_: object) -> None:
+    CONNECTIONS.labels("open").inc()
+
+
+def _closed(*_: object) -> None:
+    CONNECTIONS.labels("open").dec()
+
+
+def _lent(*_: object) -> None:
+    CONNECTIONS.labels("in_use").inc()
+
+
+def _given_back(*_: object) -> None:
+    CONNECTIONS.labels("in_use").dec()

@@ -1,0 +1,126 @@
+"""How much there is, for Prometheus: counted in rows and queues, so true for all machines at once.
+
+What happened in the processes of this host is counted by `marketplace.core.metrics`.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from threading import Lock
+from typing import cast
+
+import structlog
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from redis import RedisError
+from rq import cron_scheduler_registry
+from rq.worker_registration import REDIS_WORKER_KEYS
+from sqlalchemy.exc import SQLAlchemyError
+
+from marketplace.core.jobs import backlog
+from marketplace.core.sealing_log import tail
+from marketplace.core.sweeps_done import last_done
+from marketplace.insights.counts import counts_by_state, due_messages
+from marketplace.web.auth import product
+
+COUNTED_EVERY = 30.0
+"""Seconds between two counts of all rows by state: of a million they take a good part of one."""
+
+SEEN_WITHIN = 150
+"""Seconds within which a scheduler has given a sign of life: it gives one every minute."""
+
+WORKERS = REDIS_WORKER_KEYS
+SCHEDULERS = cron_scheduler_registry.get_registry_key()
+
+log = structlog.get_logger(__name__)
+
+
+class Figures(Collector):
+    """What is in which state, what waits, and since when; without what is away just now."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[str, int]] = {}
+        self._counted_at = -COUNTED_EVERY
+        self._lock = Lock()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every figure; where PostgreSQL or Redis is away, that it is."""
+        up = GaugeMetricFamily("marketplace_up", "Whether it answers: 1 or 0.", labels=["part"])
+        for part, figures in (("database", self._rows), ("redis", self._queues)):
+            try:
+                found = list(figures())
+            except (SQLAlchemyError, RedisError, OSError) as error:
+                log.warning("not_counted", part=part, error=type(error).__name__)
+                found = []
+            up.add_metric([part], float(bool(found)))
+            yield from found
+        yield up
+
+    def _rows(self) -> Iterator[Metric]:
+        ctx = product().ctx
+        now = ctx.clock()
+        with ctx.reading() as session, self._lock:
+            if time.monotonic() - self._counted_at >= COUNTED_EVERY:
+                self._counts = counts_by_state(session)
+                self._counted_at = time.monotonic()
+            waits = tail(session)
+            due = due_messages(session, now)
+        for name, counts in self._counts.items():
+            yield _gauge(name, f"How many {name} are in each state.", "state", counts)
+        yield _gauge(
+            "events", "Events of the audit log that wait to be sealed.", "state",
+            {"unsealed": waits.count},
+        )  # fmt: skip
+        yield _gauge(
+            "events_age_seconds", "For how long the oldest of them has waited.", "state",
+            {"unsealed": _age(waits.since, now)},
+        )  # fmt: skip
+        yield _gauge(
+            "messages_due", "Messages that are due to be handed on.", "channel",
+            {str(each.channel): each.count for each in due},
+        )  # fmt: skip
+        yield _gauge(
+            "messages_due_age_seconds", "For how long the oldest of them has been due.", "channel",
+            {str(each.channel): _age(each.since, now) for each in due},
+        )  # fmt: skip
+
+    def _queues(self) -> Iterator[Metric]:
+        redis, now = product().redis, product().ctx.clock()
+        queues = backlog(redis, now)
+        yield _gauge(
+            "queue_jobs", "Jobs that wait, by queue.", "queue",
+            {name: each.waiting for name, each in queues.items()},
+        )  # fmt: skip
+        yield _gauge(
+            "queue_age_seconds", "For how long the oldest of them has waited.", "queue",
+            {name: each.oldest.total_seconds() for name, each in queues.items()},
+        )  # fmt: skip
+        since = time.time() - SEEN_WITHIN
+        yield _gauge(
+            "processes", "Workers and schedulers that were seen lately, on all machines.", "kind",
+            {
+                "worker": cast(int, redis.scard(WORKERS)),
+                "scheduler": cast(int, redis.zcount(SCHEDULERS, since, "+inf")),
+            },
+        )  # fmt: skip
+        done = last_done(redis)
+        yield _gauge(
+            "sweep_age_seconds", "How long ago a sweep was last done.", "sweep",
+            {name: max(time.time() - each.at, 0.0) for name, each in done.items()},
+        )  # fmt: skip
+        yield _gauge(
+            "sweep_every_seconds", "How far apart it is rung.", "sweep",
+            {name: each.every for name, each in done.items()},
+        )  # fmt: skip
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return max((now - since).total_seconds(), 0.0) if since else 0.0
+
+
+def _gauge(name: str, about: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"marketplace_{name}", about, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family

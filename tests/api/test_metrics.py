@@ -1,0 +1,139 @@
+"""What Prometheus is told: how much there is everywhere, and what happened on this host."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from marketplace.core import metrics, sweeps_done
+from marketplace.core.db import db, new_id
+from marketplace.core.jobs import Job, RqJobQueue
+from marketplace.notifications.delivery import deliver_due_notifications
+from marketplace.notifications.rules import SendOutcome
+from tests.api.test_operations import elsewhere
+from tests.services.test_outbox import Channel, refused, say
+
+__all__ = ["elsewhere"]
+
+LINE = re.compile(r"(marketplace_[a-z_]+)(?:\{(.*)\})? (\S+)")
+
+
+@pytest.fixture
+def told(client):
+    """Return every figure by its name and labels."""
+
+    def ask(who=client):
+        answer = who.get("/metrics")
+        assert answer.status_code == 200
+        lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+        found = [LINE.fullmatch(line) for line in lines]
+        assert all(found), lines
+        return {(each[1], each[2] or ""): float(each[3]) for each in found}
+
+    return ask
+
+
+def test_requests_are_counted_by_route_and_class_and_by_nothing_that_was_sent(client, told):
+    seen = told()
+    for path in ("/sign-in", "/sign-in?next=secret", "/nothing-secret", "/api/v1/nothing-secret"):
+        client.get(path)
+    client.open("/sign-in", method="SECRET")
+    after = told()
+    more = {key: after[key] - seen.get(key, 0) for key in after}
+    counted = "marketplace_requests_total"
+    assert more[counted, 'method="GET",route="/sign-in",status="2xx"'] == 2
+    assert more[counted, 'method="GET",route="none",status="4xx"'] == 2
+    assert more[counted, 'method="other",route="none",status="4xx"'] == 1
+    assert more["marketplace_request_seconds_count", 'door="pages"'] == 5
+    assert "secret" not in str(after).lower()
+
+
+def test_a_connection_is_counted_while_it_is_lent(client, ctx, told):
+    key = "marketplace_database_connections", 'state="in_use"'
+    before = told()[key]
+    with ctx.transaction() as tx:
+        tx.session.connection()
+        assert told()[key] == before + 1
+    assert told()[key] == before
+
+
+def test_what_is_due_to_go_out_is_counted_with_its_age(ctx, clock, told):
+    say(ctx, "R-1", "R-2")
+    clock.advance(minutes=5)
+    found = told()
+    assert found["marketplace_messages_due", 'channel="email"'] == 2
+    assert found["marketplace_messages_due_age_seconds", 'channel="email"'] == 300
+    assert found["marketplace_messages_due_age_seconds", 'channel="webhook"'] == 0
+
+
+def test_every_attempt_to_hand_a_message_on_is_counted_by_how_it_ended(ctx, clock, told):
+    before = told()
+    say(ctx, "R-1", "R-2")
+    deliver_due_notifications(ctx, Channel(refused(SendOutcome.PASSING)))
+    clock.advance(hours=1)
+    deliver_due_notifications(ctx, Channel())
+    after = told()
+    for outcome in ("sent", "passing"):
+        key = "marketplace_deliveries_total", f'channel="email",outcome="{outcome}"'
+        assert after[key] == before.get(key, 0) + 2
+
+
+def test_jobs_that_wait_are_counted_by_queue(installation, told):
+    redis = installation.redis
+    redis.flushall()
+    RqJobQueue(redis).put(Job.MATCH_LEADS, [new_id()], request_id="r" * 8)
+    found = told()
+    assert found["marketplace_queue_jobs", 'queue="matching"'] == 1
+    assert found["marketplace_queue_jobs", 'queue="mail"'] == 0
+    assert found["marketplace_processes", 'kind="worker"'] == 0
+
+
+def test_when_a_sweep_was_last_done_is_told_until_redis_is_emptied(installation, told):
+    redis = installation.redis
+    redis.flushall()
+    sweeps_done.note(redis, "expire_due_leads", every=60)
+    found = told()
+    assert 0 <= found["marketplace_sweep_age_seconds", 'sweep="expire_due_leads"'] < 5
+    assert found["marketplace_sweep_every_seconds", 'sweep="expire_due_leads"'] == 60
+    redis.flushall()
+    assert not [name for name, _ in told() if "sweep_age" in name]
+
+
+@pytest.mark.parametrize(
+    ("part", "away", "still_told"),
+    [
+        ("redis", {"REDIS_URL": "redis://127.0.0.1:1"}, "marketplace_leads"),
+        ("database", {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "marketplace_queue_jobs"),
+    ],
+)
+def test_what_is_away_is_told_and_hides_nothing_else(elsewhere, told, part, away, still_told):
+    asked = elsewhere(**away)
+    found = told(asked)
+    with asked.application.app_context():
+        db.engine.dispose()
+    assert found["marketplace_up", f'part="{part}"'] == 0
+    assert sum(value for (name, _), value in found.items() if name == "marketplace_up") == 1
+    assert still_told in {name for name, _ in found}
+
+
+def test_rows_are_counted_now_and_then_and_not_for_everybody_who_asks(client, make, told):
+    before = told()
+    make.lead()
+    assert (
+        told()["marketplace_leads", 'state="open"'] == before["marketplace_leads", 'state="open"']
+    )
+    client.application.extensions["figures"]._counted_at -= 31
+    assert told()["marketplace_leads", 'state="open"'] == 1
+
+
+def test_a_folder_of_our_own_is_removed_and_one_that_was_given_is_not(tmp_path, monkeypatch):
+    given = {metrics.FOLDER: str(tmp_path)}
+    metrics.counting_together(given)
+    assert given == {metrics.FOLDER: str(tmp_path)}
+    own = {}
+    metrics.counting_together(own)
+    for environment in (given, own):
+        monkeypatch.setenv(metrics.FOLDER, environment[metrics.FOLDER])
+        metrics.count_no_more()
+    assert tmp_path.exists()
+    assert not Path(own[metrics.FOLDER]).exists()

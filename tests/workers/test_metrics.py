@@ -1,0 +1,43 @@
+"""Workers answer Prometheus: one process of theirs for all, those included that have ended."""
+
+import os
+import re
+import signal
+import socket
+from urllib.request import urlopen
+
+from marketplace.core.sweeps_done import last_done
+from tests.workers.conftest import descendants, stopped, wait_until
+
+SWEPT = re.compile(
+    r'marketplace_job_seconds_count\{.*job="expire_due_leads".*outcome="done".*\} (.*)'
+)
+
+
+def test_what_workers_did_is_told_after_one_was_killed_and_until_all_are_stopped(
+    start, redis, tmp_path, monkeypatch
+):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MARKETPLACE_METRICS_LISTEN", f"127.0.0.1:{port}")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "counted"))
+    (tmp_path / "counted").mkdir()
+    worker, scheduler = start("worker", "--processes", "2"), start("scheduler")
+
+    def told():
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            return answer.read().decode()
+
+    wait_until(lambda: "expire_due_leads" in last_done(redis), "a sweep was done")
+    assert last_done(redis)["expire_due_leads"].every == 4
+    counted = float(SWEPT.search(told())[1])
+    assert counted >= 1
+    assert stopped(scheduler) == 0
+    workers = set(re.findall(r'resident_bytes\{pid="(\d+)",process="worker"\}', told()))
+    assert workers < set(map(str, descendants(worker.pid)))
+    for pid in workers:
+        os.kill(int(pid), signal.SIGKILL)
+    wait_until(lambda: not workers & set(re.findall(r'pid="(\d+)"', told())), "they are forgotten")
+    assert float(SWEPT.search(told())[1]) >= counted
+    assert stopped(worker) == 0
+    assert (tmp_path / "counted").exists()  # it was given, and may be others' too
