@@ -56,7 +56,7 @@ def test_one_host_is_taken_as_it_is():
 
 
 def test_a_password_with_signs_is_the_same_with_several_hosts():
-    assert connected_with("postgresql://u:p%40,%2Fw@a,b/m")["password"] == "p@,/w"
+    assert connected_with("postgresql://u:%40,%2F@a,b/m")["password"] == "@,/"
 
 
 @pytest.mark.parametrize(
