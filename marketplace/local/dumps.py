@@ -1,7 +1,7 @@
 """Back-ups by `pg_dump`, and what they are good for: an installation made out of one.
 
-The programs come with the product, in the wheel that brings the embedded server, and work with
-every server up to their own version; for a newer one they have to be installed.
+The programs are those of the wheel that brings the embedded server, which work with every server up
+to their own version; those of this machine where there is none, as on a server, or it is newer.
 """
 
 import os
@@ -189,11 +189,10 @@ def _hand_on(statements: IO[bytes] | None, to: IO[bytes] | None, *, server: int)
     if statements is None or to is None:
         raise TypeError("both ends are pipes")
     for line in statements:
-        if line == SINCE_17:
-            if server >= 17:
-                to.write(line)
+        if line != SINCE_17 or server >= 17:
+            to.write(line)
+        if line.startswith((b"CREATE ", b"COPY ", b"SELECT ")):  # so much for the settings
             break
-        to.write(line)
     shutil.copyfileobj(statements, to, 1 << 20)
     to.flush()
 

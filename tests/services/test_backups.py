@@ -77,7 +77,8 @@ def test_a_program_is_taken_that_the_server_understands(monkeypatch):
 
 @pytest.mark.parametrize(("server", "understands"), [(14, b""), (18, dumps.SINCE_17)])
 def test_an_older_server_is_not_told_what_it_does_not_understand(server, understands):
-    before, data = b"SET lock_timeout = 0;\n", b"COPY x;\n" + dumps.SINCE_17 + b"\\.\n"
+    before = b"SET lock_timeout = 0;\n"
+    data = b"SET client_encoding = 'UTF8';\nCOPY x FROM stdin;\n" + dumps.SINCE_17 + b"\\.\n"
     out = io.BytesIO()
     dumps._hand_on(io.BytesIO(before + dumps.SINCE_17 + data), out, server=server)
     assert out.getvalue() == before + understands + data
