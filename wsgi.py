@@ -1,5 +1,6 @@
 """The web door: `gunicorn wsgi:app`."""
 
+from config import reporting
 from config.logging import configure, take_over
 from config.settings import Settings
 from marketplace.bootstrap import build
@@ -7,4 +8,6 @@ from marketplace.web.app import create_app
 
 configure("web")
 take_over()
-app = create_app(build(Settings.from_env()))
+settings = Settings.from_env()
+reporting.begin(settings.sentry_dsn, "web")
+app = create_app(build(settings))

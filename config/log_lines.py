@@ -168,20 +168,28 @@ class Frames(str):
     """Where an exception came from: made by `frames` alone, and so written as it is."""
 
 
+def causes(error: BaseException | None) -> list[BaseException]:
+    """Return an error and those behind it, the first cause first."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain and len(chain) < ERRORS_AT_MOST:
+        chain.append(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return chain[::-1]
+
+
+def code_of(error: BaseException) -> str:
+    """Return PostgreSQL's code of an error, which is no text of anybody; nothing of others."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    return state if re.fullmatch(r"[0-9A-Z]{5}", state) else ""
+
+
 def frames(
     exc_info: tuple[type[BaseException], BaseException, TracebackType | None],
 ) -> Frames:
     """Return the types of an exception and of those behind it, and their frames; no text of any."""
-    chain: list[BaseException] = []
-    error: BaseException | None = exc_info[1]
-    while error is not None and error not in chain and len(chain) < ERRORS_AT_MOST:
-        chain.append(error)
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     lines = []
-    for each in reversed(chain):
+    for each in causes(exc_info[1]):
         walked = list(traceback.walk_tb(each.__traceback__))[-FRAMES_AT_MOST:]
         lines += [f"{f.f_code.co_filename}:{at} in {f.f_code.co_name}" for f, at in walked]
-        state = str(getattr(each, "sqlstate", None) or "")
-        code = f" {state}" if re.fullmatch(r"[0-9A-Z]{5}", state) else ""
-        lines.append(f"{type(each).__module__}.{type(each).__qualname__}{code}")
+        lines.append(f"{type(each).__module__}.{type(each).__qualname__} {code_of(each)}".rstrip())
     return Frames("\n".join(lines))

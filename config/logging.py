@@ -18,6 +18,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.log_lines import declared, frames
+from config.reporting import reported
 
 LOGGED_LESS = ("alembic", "rq.scheduler", "rq.cron", "urllib3", "flask-limiter")
 """Libraries whose everyday lines say nothing that ours do not."""
@@ -33,6 +34,7 @@ def configure(process: str = "marketplace") -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _named(process),
+        reported,
         structlog.processors.ExceptionRenderer(frames),
         declared,
     ]

@@ -65,6 +65,8 @@ class Settings:
     rate_limits: bool
     totp_for_admins: str
     totp_for_providers: str
+    sentry_dsn: str = field(repr=False)
+    """Where faults are reported by Sentry's protocol; nowhere where it is empty."""
 
     @property
     def secret_keys(self) -> tuple[str, ...]:
@@ -126,6 +128,7 @@ class Settings:
             "totp_for_providers": reader.read(
                 "TOTP_FOR_PROVIDERS", _one_of("optional", "required"), "optional"
             ),
+            "sentry_dsn": reader.read("SENTRY_DSN", _dsn, ""),
         }
         if reader.problems:
             raise SettingsError(reader.problems)
@@ -230,6 +233,22 @@ def _web_address(raw: str) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("must be an address without user, question mark and hash sign")
     return parts._replace(netloc=parts.netloc.lower()).geturl().rstrip("/")
+
+
+def _dsn(raw: str) -> str:
+    """Read where faults are reported: an address with a public key as its user, and a project."""
+    if not raw:
+        return raw
+    parts = _parts(raw)
+    project = parts.path.rpartition("/")[2]
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not parts.username
+        or not project.isdecimal()
+    ):
+        raise ValueError("must be a DSN, such as https://KEY@sentry.example/1")
+    return raw
 
 
 def _mail_address(raw: str) -> str:

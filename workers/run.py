@@ -47,6 +47,7 @@ from rq.job import Job
 from rq.registry import StartedJobRegistry
 from rq.worker import WorkerStatus
 
+from config import reporting
 from config.log_lines import bare
 from config.logging import configure, take_over
 from config.servers import redis_at
@@ -79,7 +80,13 @@ class JobWorker(SimpleWorker):
     death_penalty_class = TimeLimit
 
     def __init__(self, redis: Redis, deadline: Deadline, queues: Sequence[str] = QUEUES) -> None:
-        super().__init__(queues, connection=redis, worker_ttl=WORKER_TTL, log_job_description=False)
+        super().__init__(
+            queues,
+            connection=redis,
+            worker_ttl=WORKER_TTL,
+            log_job_description=False,
+            exception_handlers=[_report],
+        )
         self.deadline = deadline
         self.stop_asked = False
         self.database_is_there = False
@@ -192,6 +199,11 @@ class JobWorker(SimpleWorker):
             self.pubsub_thread.stop()
 
 
+def _report(_job: Job, *exc_info: Any) -> None:
+    """Hand on that a job failed; what RQ keeps and logs of it is a text."""
+    reporting.report("job_failed", exc_info)
+
+
 def _name_of(job: Job) -> str:
     try:
         return str(job.func_name)
@@ -283,6 +295,7 @@ def main(arguments: list[str] | None = None) -> None:
         product()
     except SettingsError as error:
         sys.exit(f"{parser.prog}: {error}")
+    reporting.begin(product().settings.sentry_dsn, wanted.kind)
     if wanted.kind == "scheduler":
         run_until_stopped("scheduler", schedule_once)
     else:

@@ -46,6 +46,7 @@ CALLS_OUT = {
     "marketplace/providers/outward.py": "webhooks, to public addresses alone",
     "marketplace/providers/calling.py": "by the one above, whose errors it knows",
     "marketplace/notifications/channels.py": "mail, to the address of the settings",
+    "config/sentry.py": "faults, to the address of the settings",
     "marketplace/local/doorway.py": "this machine's own site",
     "marketplace/local/rehearsal.py": "this machine's own site",
 }
@@ -59,6 +60,7 @@ HTTP = {
     "aiohttp",
     "sendgrid",
     "python_http_client",
+    "sentry_sdk",
 }
 
 MARKUP = {

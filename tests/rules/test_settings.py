@@ -111,6 +111,7 @@ def test_every_wrong_setting_is_named_at_once():
         "ANSWER_WITHIN": "PT0S",
         "EXTENSION_AT_MOST": "two days",
         "SWEEP_INTERVAL": "PT0.5S",
+        "SENTRY_DSN": "https://faults.example/1",
         "RATE_LIMITS": "yes",
         "TOTP_FOR_ADMINS": "no",
     }
