@@ -7,7 +7,7 @@ otherwise). Redis: by itself, or `redis+sentinel://:password@host:26379,host:263
 where the sentinels want some), where the sentinels say which one is the primary now.
 
 A machine that is cut off says nothing, and TCP by itself believes in it for hours. Here it is given
-up within about ten seconds, on both ends of a line.
+up within about seven seconds, on both ends of a line.
 """
 
 import re
@@ -28,14 +28,18 @@ SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
 SENTINEL_PORT = 26379
 POSTGRES_PORT = 5432
 
-IDLE, INTERVAL, COUNT = 5, 2, 3
+IDLE, INTERVAL, COUNT = 3, 2, 2
 """Seconds of silence until the other end is asked whether it is there, between two such questions,
-and how many may stay unanswered: given up after eleven."""
+and how many may stay unanswered."""
 
-UNACKNOWLEDGED_MS = 10_000
-"""Milliseconds for which what was sent may stay unacknowledged."""
+UNACKNOWLEDGED_MS = 7_000
+"""Milliseconds for which what was sent, such a question as well, may stay unacknowledged."""
+
+ASKED_FOR = 1.0
+"""Seconds that one sentinel has for its answer, before the next is asked."""
 
 LINE_TO_POSTGRES = {
+    "connect_timeout": 5,
     "keepalives": 1,
     "keepalives_idle": IDLE,
     "keepalives_interval": INTERVAL,
@@ -135,14 +139,12 @@ def redis_at(address: str, **options: Any) -> Redis:
     if not is_sentinel(address):
         return Redis.from_url(address, **options)
     read = read_sentinel(address)
-    patience = {name: value for name, value in options.items() if name.startswith("socket_")}
-    # Whoever blocks for a job is in no hurry; asking who is the primary always is.
-    patience.setdefault("socket_timeout", patience.get("socket_connect_timeout", 2))
     tls = {name: value for name, value in read.options.items() if name.startswith("ssl")}
     sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's
         read.sentinels,
         sentinel_kwargs={
-            **patience,
+            "socket_timeout": ASKED_FOR,
+            "socket_connect_timeout": ASKED_FOR,
             "retry": Retry(NoBackoff(), 0),
             **tls,
             **read.sentinel_options,

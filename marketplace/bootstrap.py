@@ -143,7 +143,6 @@ def build(
         "pool_size": CONNECTIONS_KEPT,
         "hide_parameters": True,  # an error's text goes to the log; what people sent does not
         "connect_args": {
-            "connect_timeout": 5,
             **servers.line_to(settings.database_url),
             "options": " ".join(f"-c {name}={value}" for name, value in asked_of_server.items()),
         },

@@ -241,10 +241,12 @@ def run_until_stopped(what: str, once: Callable[[Redis], bool]) -> None:
         redis = redis_at(
             product().settings.redis_url,
             socket_connect_timeout=PATIENCE,
+            socket_timeout=PATIENCE,
             health_check_interval=30,
         )
         try:
             redis.ping()
+            redis.connection_pool.disconnect()  # a worker's own have more patience, for a job
             waiting.is_over()
             if once(redis):
                 return

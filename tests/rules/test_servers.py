@@ -149,4 +149,4 @@ def test_silence_is_given_up_on_every_line_that_can_fall_silent(address):
 def test_what_the_address_says_of_the_line_counts():
     given = servers.line_to("postgresql+psycopg://a/m?keepalives_idle=60")
     assert "keepalives_idle" not in given
-    assert given["tcp_user_timeout"] == 10_000
+    assert given["tcp_user_timeout"] == servers.UNACKNOWLEDGED_MS

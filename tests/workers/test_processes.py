@@ -1,5 +1,6 @@
 """Processes that outlive Redis, stop in order and leave nothing."""
 
+import json
 import os
 import signal
 import time
@@ -108,17 +109,29 @@ def test_a_worker_that_was_forgotten_by_redis_signs_in_again(redis, start):
     assert stopped(worker) == 0
 
 
-def test_worker_and_scheduler_wait_for_a_redis_that_is_away(start, tmp_path_factory):
+def test_worker_and_scheduler_wait_for_a_redis_that_is_away(start, log, tmp_path_factory):
+    """From the first, and when it goes; they say so once each time, and when it is back."""
     folder = Path(tmp_path_factory.mktemp("redis"))
     for each in (folder, *list(folder.parents)[:2]):
         each.chmod(0o711)
     server = EmbeddedRedis(folder, durable=False)
+
+    def said(event):
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        return sorted(line["process"] for line in lines if line["event"] == event)
+
     try:
         url = server.start()
+        server.stop()
         processes = [start(what, redis_url=url) for what in ("worker", "scheduler")]
+        wait_until(lambda: len(said("waiting")) == 2, "both have said that they wait")
+        time.sleep(1.5)  # two tries more
+        assert said("waiting") == ["scheduler", "worker"]
+        assert server.start() == url
         with Redis.from_url(url) as redis:
             wait_until(lambda: Worker.count(connection=redis), "the worker is registered")
             wait_until(lambda: CronScheduler.all(redis), "the scheduler is registered")
+            assert said("there_again") == ["scheduler", "worker"]
             server.stop()
             time.sleep(2)
             assert [process.poll() for process in processes] == [None, None]
