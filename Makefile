@@ -5,7 +5,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX VIRTU
 export PYTHONNOUSERSITE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test looks check format lint security types contracts tests bench faults fuzz upgrade audit sbom fix texts lock set-up
+.PHONY: help run test looks check format lint security types contracts tests bench faults chaos fuzz upgrade audit sbom fix texts lock set-up
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -34,6 +34,7 @@ contracts: set-up ## Imports run downwards only
 tests: set-up ## The tests, on servers of their own, file by file on every core
 	@.ci/browser
 	@.ci/deploy-tools
+	@.ci/network
 	.venv/bin/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 looks: set-up ## Pictures of every page, on a phone and at a desk, in build/screenshots
@@ -48,6 +49,10 @@ faults: set-up ## Hundreds of leads while everything fails in turn (`make faults
 
 upgrade: set-up ## From the version before to this one and back, with leads under way (`make upgrade UPGRADE=--help`)
 	@.venv/bin/python -m tests.upgrades $(UPGRADE)
+
+chaos: set-up ## Hosts are cut off while leads are under way (`make chaos CHAOS=--help`)
+	@.ci/network
+	@.venv/bin/python -m tests.chaos $(CHAOS)
 
 audit: set-up ## Is anything known against what requirements.lock names? (needs the network)
 	@.venv/bin/python -m tests.supply.audit

@@ -14,7 +14,7 @@ from typing import Any
 class MailService:
     """A server of our own in place of SendGrid's."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.posts: list[dict[str, Any]] = []
         self.taken: list[dict[str, Any]] = []
         """Those that it will deliver, whether or not it got to say so."""
@@ -35,7 +35,7 @@ class MailService:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer((host, 0), Handler)
         self.server.service = self  # for whoever answers in its name
         self.thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
         self.thread.start()
@@ -46,7 +46,8 @@ class MailService:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
+        host, port = self.server.server_address[:2]
+        return f"http://{host}:{port}"
 
     def stop(self) -> None:
         self.done.set()
