@@ -102,7 +102,7 @@ COLUMNS = (
     "contact_role", "service", "standards", "editions", "regions", "headcount", "sites", "sector",
     "certification_status", "timeframe", "needed_by", "remote_ok", "language", "consultants_used",
     "notes", "consent", "signals", "review_reasons", "time_zone", "follows_lead_id", "source",
-    "created_at", "confirm_by", "confirmed_at",
+    "created_at", "confirm_by", "confirmed_at", "finished_at",
 )  # fmt: skip
 """What `columns` returns of a lead."""
 
@@ -176,6 +176,7 @@ def columns(
         "created_at": tx.now,
         "confirm_by": tx.now + tx.policy.confirm_within,
         "confirmed_at": tx.now if confirmed else None,
+        "finished_at": None,
     }
 
 

@@ -5,7 +5,8 @@ mail with the link. So they go to PostgreSQL together, whatever else there is to
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from sqlalchemy import Text, bindparam, func, literal, select
 
@@ -16,12 +17,13 @@ from marketplace.core.consents import Consent, Whose
 from marketplace.core.context import Transaction
 from marketplace.core.db import one_of
 from marketplace.core.direct import Direct, of_row, one_row_each
-from marketplace.core.events import Event
+from marketplace.core.events import Event, record
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
+from marketplace.leads import rules
 from marketplace.leads.intake import COLUMNS, fresh_reference
 from marketplace.leads.models import Lead
-from marketplace.leads.rules import UNFINISHED
+from marketplace.leads.rules import UNFINISHED, LeadEvent
 from marketplace.notifications import caps
 from marketplace.notifications import service as notifications
 from marketplace.notifications.models import Notification
@@ -40,21 +42,23 @@ def _lock(name: str) -> Any:
 _LOCK = Direct(select(_lock("business").label("business"), _lock("mailbox").label("inbox")))
 """In this order, as everywhere; of a mailbox that is not counted, none."""
 
+_running = (
+    select(_leads.c.id, _leads.c.reference, _leads.c.contact_email)
+    .where(
+        _leads.c.business_key == bindparam("business_key", type_=Text()),
+        one_of(_leads.c.state, *UNFINISHED),
+    )
+    .subquery("running")
+)
 _LOOK = Direct(
     select(
-        select(literal(1))
-        .where(
-            _leads.c.business_key == bindparam("business_key", type_=Text()),
-            one_of(_leads.c.state, *UNFINISHED),
-        )
-        .exists()
-        .label("is_running"),
         select(literal(1))
         .where(_leads.c.reference == bindparam("reference", type_=Text()))
         .exists()
         .label("is_taken"),
         caps.IS_OVER.label("is_over"),
-    )
+        _running,
+    ).select_from(select(literal(1)).subquery("one").outerjoin(_running, literal(True)))
 )
 """Behind the locks, so that it sees what whoever held them before wrote."""
 
@@ -68,10 +72,11 @@ _WRITE = Direct(
 )
 
 
-def receive(tx: Transaction, lead: dict[str, Any]) -> str | None:
+def receive(tx: Transaction, lead: dict[str, Any]) -> str:
     """Write a lead down by its columns, and mail the link that confirms it; return its reference.
 
-    None, and nothing is written, where the business has a request running.
+    Where the business has a request running it ends here, and its sender is told by mail alone:
+    whoever sends the form is answered alike, and after as much work.
     """
     mail = notifications.written(tx, asking_to_confirm(lead, "confirm_request"))
     inbox = mail["mailbox"] and caps.lock_key(mail["mailbox"])
@@ -82,10 +87,30 @@ def receive(tx: Transaction, lead: dict[str, Any]) -> str | None:
         **caps.counting(tx, mail),
     }
     [found] = _LOOK.rows(tx.session, wanted)
-    if found.is_running:
-        return None
     if found.is_taken:
         return receive(tx, {**lead, "reference": fresh_reference()})
+    if found.id is not None:
+        ended = rules.after(
+            lead["state"],
+            LeadEvent.SUPERSEDE,
+            now=tx.now,
+            confirm_by=lead["confirm_by"],
+            expires_at=None,
+        )
+        lead = {**lead, "state": ended, "finished_at": tx.now}
+        told = notifications.written(tx, running_already(tx, found, lead))
+        _write(tx, lead, told)
+        record(tx, ANYBODY, "lead.superseded", lead["id"], by=str(found.id))
+        caps.hold_back(tx, [told])
+    else:
+        _write(tx, lead, caps.held_back(mail) if found.is_over else mail)
+        if found.is_over:
+            caps.note_held_back(tx, [mail["id"]])
+    tx.afterwards(Job.DELIVER_NOTIFICATIONS)
+    return str(lead["reference"])
+
+
+def _write(tx: Transaction, lead: dict[str, Any], mail: dict[str, Any]) -> None:
     version = lead["consent"]["terms_version"]
     submitted = {"service": lead["service"]}
     _WRITE.run(
@@ -93,12 +118,8 @@ def receive(tx: Transaction, lead: dict[str, Any]) -> str | None:
         of_row(_leads, lead)
         | of_row(_consents, consents.written(tx, Whose.LEAD, lead["id"], Agreed.SHARING, version))
         | of_row(_events, events.written(tx, ANYBODY, "lead.submitted", lead["id"], submitted))
-        | of_row(_notifications, caps.held_back(mail) if found.is_over else mail),
+        | of_row(_notifications, mail),
     )
-    if found.is_over:
-        caps.note_held_back(tx, [mail["id"]])
-    tx.afterwards(Job.DELIVER_NOTIFICATIONS)
-    return str(lead["reference"])
 
 
 def asking_to_confirm(lead: Mapping[str, Any], template: str, *, occasion: str = "") -> Message:
@@ -116,3 +137,36 @@ def asking_to_confirm(lead: Mapping[str, Any], template: str, *, occasion: str =
         occasion,
         link=LinkTo(Purpose.CONFIRM_LEAD, lead["id"], lead["confirm_by"]),
     )
+
+
+class Running(Protocol):
+    """What is told of the request that a business has running already."""
+
+    id: Any
+    reference: Any
+    contact_email: Any
+
+
+def running_already(tx: Transaction, running: Running, lead: Mapping[str, Any]) -> Message:
+    """Return the message to who sent a form although the business has a request running.
+
+    A link to that request if it is the same contact, else only that there is one.
+    """
+    to = Recipient(lead["contact_email"], lead["contact_name"], lead["time_zone"])
+    if running.contact_email == lead["contact_email"]:
+        return Message(
+            "request_running",
+            to,
+            lead["id"],
+            {"reference": running.reference, "sent_reference": lead["reference"]},
+            link=link_to_request(tx, running.id),
+        )
+    not_ours = LinkTo(Purpose.NOT_OURS, running.id, tx.now + tx.policy.lead_lifetime_at_most)
+    values = {"company": lead["company_name"]}
+    return Message("request_running_elsewhere", to, lead["id"], values, link=not_ours)
+
+
+def link_to_request(tx: Transaction, lead_id: UUID) -> LinkTo:
+    """Return the link to the page of a request, good for as long as the page can be."""
+    lives = tx.policy.lead_lifetime_at_most * 2 + tx.policy.request_link_lives_on
+    return LinkTo(Purpose.REQUEST, lead_id, tx.now + lives)

@@ -16,7 +16,12 @@ from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
 from marketplace.leads import intake, queries, rules, trust
 from marketplace.leads.models import Lead
-from marketplace.leads.receiving import asking_to_confirm, receive
+from marketplace.leads.receiving import (
+    asking_to_confirm,
+    link_to_request,
+    receive,
+    running_already,
+)
 from marketplace.leads.rules import LeadEvent, LeadState, Signals
 from marketplace.leads.signals import Telltale
 from marketplace.notifications import commitment
@@ -49,16 +54,13 @@ def submit_lead(ctx: Context, form: Form, telltale: Telltale | None = None) -> R
         known = intake.known_to(tx.session, form)
         values = form.accept(intake.problems(form, known, today=tx.now.date()))
         columns = intake.columns(tx, values, known, telltale or Telltale(), confirmed=False)
-        is_confirmed_later = tx.policy.lead_confirmation != "off"
-        if is_confirmed_later and (reference := receive(tx, columns)) is not None:
+        if tx.policy.lead_confirmation != "off":
+            reference = receive(tx, columns)
             return Receipt(reference, LeadState.AWAITING_CONFIRMATION, columns["confirm_by"])
         lead = intake.new_lead(tx, columns)
         record(tx, ANYBODY, "lead.submitted", lead.id, service=lead.service)
-        if not is_confirmed_later:
-            enter(tx, ANYBODY, lead)
-            return Receipt(lead.reference, "received", None)
-        _superseded(tx, ANYBODY, lead)
-        return Receipt(lead.reference, LeadState.AWAITING_CONFIRMATION, lead.confirm_by)
+        enter(tx, ANYBODY, lead)
+        return Receipt(lead.reference, "received", None)
 
 
 def confirm_lead(ctx: Context, token: str) -> Confirmation:
@@ -247,8 +249,7 @@ def contact_of(lead: Lead) -> Recipient:
 
 def request_link(tx: Transaction, lead: Lead) -> LinkTo:
     """Return the link to the request's own page, good for as long as the page can be."""
-    lives = tx.policy.lead_lifetime_at_most * 2 + tx.policy.request_link_lives_on
-    return LinkTo(Purpose.REQUEST, lead.id, tx.now + lives)
+    return link_to_request(tx, lead.id)
 
 
 def outcome_link(tx: Transaction, lead: Lead) -> LinkTo:
@@ -263,35 +264,12 @@ def mint_request_token(tx: Transaction, lead: Lead) -> str:
 
 
 def _superseded(tx: Transaction, actor: Actor, lead: Lead) -> bool:
-    """Return whether the business has a request running already; then this one ends here.
-
-    Its sender is told by mail alone: a link to the running request if it is the same contact, else
-    only that there is one.
-    """
+    """Return whether the business has a request running already; then this one ends here."""
     queries.lock_business(tx.session, lead.business_key)
     running = queries.unfinished_of_business(tx.session, lead.business_key)
     if running is None:
         return False
     lead.apply(LeadEvent.SUPERSEDE, now=tx.now)
     record(tx, actor, "lead.superseded", lead.id, by=str(running.id))
-    if running.contact_email == lead.contact_email:
-        notify(
-            tx,
-            "request_running",
-            contact_of(lead),
-            lead.id,
-            link=request_link(tx, running),
-            reference=running.reference,
-            sent_reference=lead.reference,
-        )
-    else:
-        not_ours = LinkTo(Purpose.NOT_OURS, running.id, tx.now + tx.policy.lead_lifetime_at_most)
-        notify(
-            tx,
-            "request_running_elsewhere",
-            contact_of(lead),
-            lead.id,
-            link=not_ours,
-            company=lead.company_name,
-        )
+    notify_each(tx, [running_already(tx, running, lead.columns)])
     return True
