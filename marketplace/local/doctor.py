@@ -1,7 +1,8 @@
 """What is wrong with an installation, in plain words, and what to do about it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from redis import Redis, RedisError
@@ -23,6 +24,12 @@ from marketplace.core.pdfs import why_no_pdf
 from marketplace.local.backup_findings import backup_findings
 from marketplace.local.demo.stage import demo_accounts
 from marketplace.local.log_findings import log_findings
+from marketplace.local.watch_findings import (
+    database_findings,
+    disk_findings,
+    redis_findings,
+    watcher_findings,
+)
 from marketplace.local.weaknesses import readable_by_others, weaknesses
 from marketplace.migrations.schema import missing_migrations
 from marketplace.notifications.models import MailPause
@@ -48,6 +55,10 @@ def wrong(text: str) -> Finding:
     return Finding(" ".join(text.split()), is_wrong=True)
 
 
+def _all(found: Iterable[tuple[str, bool]]) -> Iterator[Finding]:
+    return (wrong(text) if is_wrong else Finding(text) for text, is_wrong in found)
+
+
 def examine(environment: Mapping[str, str], data_dir: Path | None = None) -> Iterator[Finding]:
     """Look at everything in turn. `data_dir`: where `marketplace up` keeps the system."""
     is_up = data_dir is not None
@@ -60,12 +71,14 @@ def examine(environment: Mapping[str, str], data_dir: Path | None = None) -> Ite
     yield from (wrong(each) for each in weaknesses(settings, environment))
     if data_dir is not None:
         yield from (wrong(each) for each in readable_by_others(data_dir))
+    yield from _all(disk_findings(data_dir, dict(environment)))
+    yield from _all(watcher_findings(settings))
     product = build(settings)
     yield _files(product)
     with product.app.app_context():
         try:
             yield from _database(product, is_up=is_up)
-            yield from _redis(product.redis)
+            yield from _redis(product.redis, product.ctx.clock())
         finally:
             db.engine.dispose()
             product.redis.close()
@@ -101,8 +114,8 @@ def _database(product: Product, *, is_up: bool) -> Iterator[Finding]:
         yield _clock(product, session)
         yield from _contents(product, session)
         for findings in (log_findings, backup_findings):
-            found = findings(session, product.ctx.policy, product.ctx.clock())
-            yield from (wrong(text) if is_wrong else Finding(text) for text, is_wrong in found)
+            yield from _all(findings(session, product.ctx.policy, product.ctx.clock()))
+        yield from _all(database_findings(session, product.ctx.clock()))
         yield from _keys(product, session)
     demo = [] if is_up else demo_accounts(product.ctx)
     if demo:
@@ -173,13 +186,14 @@ def _keys(product: Product, session: Session) -> Iterator[Finding]:
         )
 
 
-def _redis(redis: Redis) -> Iterator[Finding]:
+def _redis(redis: Redis, now: datetime) -> Iterator[Finding]:
     try:
         redis.ping()
         found = Worker.all(connection=redis)
         workers = len(found)
         unserved = [name for name in QUEUES if not any(name in w.queue_names() for w in found)]
         schedulers = len(CronScheduler.all(redis))
+        waiting = [*_all(redis_findings(redis, now))]
     except RedisError as error:
         yield wrong(
             f"Redis cannot be reached ({error}). Nothing is lost, but no invitation and no mail "
@@ -203,3 +217,4 @@ def _redis(redis: Redis) -> Iterator[Finding]:
             "No scheduler was heard of for two minutes, so deadlines are noticed late. Start "
             "`marketplace scheduler`."
         )
+    yield from waiting

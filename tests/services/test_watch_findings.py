@@ -1,0 +1,135 @@
+"""What `doctor` says of what waits, and of whoever watches: in plain words, with what to do."""
+
+import shutil
+import time
+from collections import namedtuple
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from redis import Redis
+from rq import Queue
+
+from marketplace.core import sweeps_done
+from marketplace.core.jobs import Job, RqJobQueue
+from marketplace.local import watch_findings as found
+from tests.collectors import collecting
+from tests.conftest import settings_for
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def redis(services):
+    with Redis.from_url(services.redis_url) as redis:
+        redis.flushall()
+        yield redis
+        redis.flushall()
+
+
+def wrongs(findings):
+    return [said for said, is_wrong in findings if is_wrong]
+
+
+def test_with_nothing_to_do_nothing_is_wrong(redis, ctx):
+    assert wrongs(found.redis_findings(redis, datetime.now(UTC))) == []
+    with ctx.reading() as session:
+        assert wrongs(found.database_findings(session, ctx.clock())) == []
+
+
+@pytest.mark.parametrize(
+    ("job", "queue", "patience"),
+    [(Job.MATCH_LEADS, "matching", 60), (Job.DELIVER_NOTIFICATIONS, "mail", 600)],
+)
+def test_a_queue_is_stale_by_its_oldest_job(redis, job, queue, patience):
+    RqJobQueue(redis).put(job, (), request_id="-")
+    now = datetime.now(UTC)
+    fresh, stale = (now + timedelta(seconds=patience + more) for more in (-10, 1))
+    assert wrongs(found.redis_findings(redis, fresh)) == []
+    (said,) = wrongs(found.redis_findings(redis, stale))
+    assert f"the queue {queue} has waited for" in said
+    assert f"`marketplace worker --queues {queue}`" in said
+
+
+def test_a_sweep_is_late_after_several_of_its_rounds(redis):
+    sweeps_done.note(redis, "end_due_invitations", every=15)
+    sweeps_done.note(redis, "forget_old_answers", every=3600)
+    now = datetime.now(UTC)
+    assert wrongs(found.redis_findings(redis, now + timedelta(seconds=115))) == []
+    (said,) = wrongs(found.redis_findings(redis, now + timedelta(seconds=125)))
+    assert said.startswith("end_due_invitations was last done 2 minutes ago")
+    assert "scheduler" in said
+
+
+def test_failed_jobs_are_counted_and_nothing_to_be_woken_for(redis):
+    job = Queue("mail", connection=redis).create_job("workers.jobs.nobody")
+    job.save()
+    redis.zadd("rq:failed:mail", {job.id: time.time() + 1000})
+    said = dict(found.redis_findings(redis, datetime.now(UTC)))
+    (line,) = [each for each in said if "failed" in each]
+    assert "within the last day: 1" in line
+    assert said[line] is False
+
+
+def test_a_redis_that_is_full_or_throws_jobs_away_is_named(redis):
+    most, policy = redis.config_get("maxmemory"), redis.config_get("maxmemory-policy")
+    used = redis.info("memory")["used_memory"]
+    try:
+        redis.config_set("maxmemory", used + used // 20)
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+        full, throws = wrongs(found.redis_findings(redis, datetime.now(UTC)))
+    finally:
+        redis.config_set("maxmemory", most["maxmemory"])
+        redis.config_set("maxmemory-policy", policy["maxmemory-policy"])
+    assert "Raise maxmemory" in full
+    assert "allkeys-lru" in throws
+    assert "noeviction" in throws
+
+
+def test_mail_that_nobody_sends_is_named(ctx, make, clock):
+    make.lead()
+    with ctx.reading() as session:
+        assert wrongs(found.database_findings(session, clock.now + timedelta(minutes=4))) == []
+        (said,) = wrongs(found.database_findings(session, clock.now + timedelta(minutes=6)))
+    assert "messages by email are due, the oldest for 6 minutes" in said
+
+
+def test_connections_that_run_out_are_named(ctx, monkeypatch):
+    monkeypatch.setattr(found, "OF_MOST", 0.0)
+    with ctx.reading() as session:
+        (said,) = wrongs(found.database_findings(session, ctx.clock()))
+    assert "connections are in use" in said
+
+
+def test_a_disk_without_room_is_named(tmp_path, monkeypatch):
+    assert wrongs(found.disk_findings(tmp_path, {})) == []
+    real = shutil.disk_usage
+
+    def usage(path):
+        return Usage(2**40, 2**40, 2**20) if path == tmp_path else real(path)
+
+    monkeypatch.setattr(found.shutil, "disk_usage", usage)
+    (said,) = wrongs(found.disk_findings(tmp_path, {}))
+    assert f"Only 1 MiB are free at {tmp_path}" in said
+
+
+def test_whoever_takes_faults_is_tried(services):
+    with collecting() as there:
+        dsn = f"http://key@{urlsplit(there.address).netloc}/7"
+        findings = [*found.watcher_findings(settings_for(services, SENTRY_DSN=dsn))]
+    assert [is_wrong for _, is_wrong in findings] == [False]
+    assert "key" not in findings[0][0]
+    settings = settings_for(services, SENTRY_DSN="http://s3cret@127.0.0.1:1/7")
+    (said,) = wrongs(found.watcher_findings(settings))
+    assert "nobody answers at 127.0.0.1, port 1 (Connection refused)" in said
+    assert "MARKETPLACE_SENTRY_DSN" in said
+    assert "s3cret" not in said
+    assert [*found.watcher_findings(settings_for(services))] == []
+
+
+@pytest.mark.parametrize(("address", "is_open"), [("198.51.100.7", False), ("8.8.4.4", True)])
+def test_figures_that_are_told_to_the_internet_are_named(services, address, is_open):
+    settings = settings_for(services, METRICS_LISTEN=f"{address}:9100")
+    said = wrongs(found.watcher_findings(settings))
+    assert bool(said) is is_open
+    assert all("MARKETPLACE_METRICS_LISTEN" in each for each in said)
