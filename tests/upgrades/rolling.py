@@ -318,9 +318,7 @@ def roll(fleet: Fleet, tree: Path, *, leads: int, at_once: int = 1, in_full: boo
         road.phase = "3 the version before on the new schema"
         if not is_ready(road.doors[BEFORE]):
             raise Stumbled("the version before is not ready on the new schema")
-        if not in_full:
-            road.rest.set()
-        _hand_over(road, BEFORE, NOW, ROOT, until_ended, leads, phase="4")
+        _hand_over(road, BEFORE, NOW, ROOT, until_ended, leads, phase="4", rests=not in_full)
         if in_full:
             _hand_over(road, NOW, BEFORE, tree, until_ended, leads, phase="6 back:")
             _hand_over(road, BEFORE, NOW, ROOT, until_ended, leads, phase="8 forward again:")
@@ -329,10 +327,15 @@ def roll(fleet: Fleet, tree: Path, *, leads: int, at_once: int = 1, in_full: boo
 
 def _hand_over(
     road: Road, leaves: str, comes: str, tree: Path, until_ended: Callable[[int], None],
-    leads: int, *, phase: str,
+    leads: int, *, phase: str, rests: bool = False,
 ) -> None:  # fmt: skip
-    """Let one version come beside the other, then the other leave: workers, web, scheduler."""
+    """Let one version come beside the other, then the other leave: workers, web, scheduler.
+
+    `rests`: whoever is on the way goes on, and nobody sets out while processes start and stop.
+    """
     fleet = road.fleet
+    if rests:
+        road.rest.set()
     port = start(fleet, comes, tree, "worker", "web")
     _await_ready(port, comes)
     road.rest.clear()
@@ -341,11 +344,14 @@ def _hand_over(
     until_ended(leads)
     road.close_door(leaves)
     road.phase = f"{phase} {comes} takes over"
+    if rests:
+        road.rest.set()
     stop(fleet, f"web {leaves}")
     stop(fleet, f"worker {leaves}")
     if f"scheduler {leaves}" in fleet.processes:
         stop(fleet, f"scheduler {leaves}")
         start(fleet, comes, tree, "scheduler")
+    road.rest.clear()
     road.phase = f"{phase} {comes} alone"
     until_ended(leads)
 
@@ -372,12 +378,16 @@ def failed_jobs(fleet: Fleet) -> dict[str, int]:
 
 
 def complaints(fleet: Fleet) -> list[str]:
-    """Return the lines of any log that say that something went wrong."""
+    """Return the lines of any log that say of a fault, or are none of ours.
+
+    A warning may be of the machine, which has much else to do.
+    """
     return [
         f"{log.stem}: {line}"
         for log in sorted(fleet.folder.glob("*.log"))
         for line in log.read_text(errors="replace").splitlines()
-        if not line.startswith("Serving on") and not re.search(r'"level": ?"(info|debug)"', line)
+        if not line.startswith("Serving on")
+        and not re.search(r'"level": ?"(debug|info|warning)"', line)
     ]
 
 
