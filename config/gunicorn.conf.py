@@ -1,5 +1,6 @@
 """How gunicorn serves the web door; `marketplace web` adds address, processes and threads."""  # noqa: N999 (gunicorn's own name for it)
 
+import itertools
 import socket
 import struct
 from pathlib import Path
@@ -46,9 +47,20 @@ def when_ready(server: Any) -> None:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
 
 
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give a process the first place that is free."""
+    taken = {each.place for each in server.WORKERS.values()}
+    worker.place = next(number for number in itertools.count() if number not in taken)
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Have it count there."""
+    metrics.take_place(worker.ppid, worker.place)
+
+
 def child_exit(server: Any, worker: Any) -> None:
     """Forget what a process that has ended held; what it counted stays."""
-    metrics.process_ended(worker.pid)
+    metrics.place_is_free(worker.ppid, worker.place)
 
 
 def on_exit(server: Any) -> None:

@@ -39,8 +39,9 @@ log = structlog.get_logger(__name__)
 class Post:
     """Where one worker process works, and another after it."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, place: int) -> None:
         self.pid = 0
+        self._place = place
         self._body = body
         self._deadline = Deadline()
         self._back_off = BackOff()
@@ -60,9 +61,13 @@ class Post:
         elif replace and time.monotonic() >= self._not_before:
             self._back_off.started()
             try:
-                self.pid = _fork(lambda: self._body(self._deadline))
+                self.pid = _fork(self._begin)
             except OSError as error:  # no memory, say: those that are at work go on
                 self._wait(str(error))
+
+    def _begin(self) -> None:
+        metrics.take_place(os.getppid(), self._place)
+        self._body(self._deadline)
 
     def tell(self, number: signal.Signals) -> None:
         if self.pid:
@@ -71,7 +76,7 @@ class Post:
     def _see_off(self, code: int, *, replace: bool) -> None:
         how = f"was ended: {signal.strsignal(-code)}" if code < 0 else f"ended with {code}"
         pid, self.pid = self.pid, 0
-        metrics.process_ended(pid)
+        metrics.place_is_free(os.getpid(), self._place)
         self._deadline.forget()  # whoever was killed could not
         if replace:
             self._wait(f"{pid} {how}")
@@ -92,7 +97,8 @@ def supervise(processes: int, body: Body, *others: Body) -> None:
     asked: list[int] = []
     for number in STOPS:
         signal.signal(number, lambda signum, _frame: asked.append(signum))
-    posts = [Post(each) for each in (*[body] * processes, *others)]
+    bodies = [*[body] * processes, *others]
+    posts = [Post(each, place) for place, each in enumerate(bodies)]
     passed_on = 0
     while not asked or any(post.pid for post in posts):
         for post in posts:

@@ -5,6 +5,10 @@ process counts for itself, in files that `PROMETHEUS_MULTIPROC_DIR` names, and w
 asked sums up all of that folder: so whoever asks one of eight web processes hears of all eight, and
 what a process counted stays when it ends. Without such a folder a process tells of itself alone.
 
+The files belong to places and not to processes: who takes the place of one that has ended goes on
+with its counts. The library would leave two behind for every process that ever was, in memory: a
+process that ends again and again would fill that in a day, and no file could grow there any more.
+
 Every label has few values, and none that anybody from outside can choose: routes are templates,
 statuses are classes, jobs and templates are ours.
 """
@@ -18,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 from sqlalchemy import QueuePool, event
@@ -27,6 +31,17 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The library's own name for where the processes of a host count together."""
 
 OURS = "marketplace-metrics-"
+
+_place = ""
+
+
+def _who() -> str:
+    return _place or str(os.getpid())
+
+
+if os.environ.get(FOLDER):
+    # Before anything is counted; the library would tell processes apart by their numbers.
+    values.ValueClass = values.MultiProcessValue(_who)  # type: ignore[no-untyped-call]  # its own
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper ends of what times are sorted into."""
@@ -89,10 +104,16 @@ def count_no_more() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def process_ended(pid: int) -> None:
+def take_place(parent: int, number: int) -> None:
+    """Go on with what whoever had this place of `parent` counted. To be called in a new process."""
+    global _place
+    _place = f"{parent}-{number}"
+
+
+def place_is_free(parent: int, number: int) -> None:
     """Forget what a process of ours that has ended held; what it counted stays."""
     if os.environ.get(FOLDER):
-        mark_process_dead(pid)  # type: ignore[no-untyped-call]  # the library's
+        mark_process_dead(f"{parent}-{number}")  # type: ignore[no-untyped-call]  # the library's
 
 
 def registry(*more: Collector) -> CollectorRegistry:

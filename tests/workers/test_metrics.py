@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+from contextlib import suppress
 from urllib.request import urlopen
 
 from marketplace.core.sweeps_done import last_done
@@ -12,6 +13,11 @@ from tests.workers.conftest import descendants, stopped, wait_until
 SWEPT = re.compile(
     r'marketplace_job_seconds_count\{.*job="expire_due_leads".*outcome="done".*\} (.*)'
 )
+
+
+def answers(port):
+    with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        return answer.status == 200
 
 
 def test_what_workers_did_is_told_after_one_was_killed_and_until_all_are_stopped(
@@ -33,11 +39,16 @@ def test_what_workers_did_is_told_after_one_was_killed_and_until_all_are_stopped
     counted = float(SWEPT.search(told())[1])
     assert counted >= 1
     assert stopped(scheduler) == 0
-    workers = set(re.findall(r'resident_bytes\{pid="(\d+)",process="worker"\}', told()))
-    assert workers < set(map(str, descendants(worker.pid)))
-    for pid in workers:
-        os.kill(int(pid), signal.SIGKILL)
-    wait_until(lambda: not workers & set(re.findall(r'pid="(\d+)"', told())), "they are forgotten")
+    places = set(re.findall(r'resident_bytes\{pid="([\d-]+)",process="worker"\}', told()))
+    assert places <= {f"{worker.pid}-{number}" for number in range(2)}
+    files = {each.name for each in (tmp_path / "counted").iterdir()}
+    for pid in descendants(worker.pid):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: len(descendants(worker.pid)) == 3, "others are in their places")
+    wait_until(lambda: answers(port), "one of them answers")
+    assert not set(re.findall(r'resident_bytes\{pid="([\d-]+)"', told()))  # no job since
     assert float(SWEPT.search(told())[1]) >= counted
+    # Who came after them left no files of their own.
+    assert {each.name for each in (tmp_path / "counted").iterdir()} <= files
     assert stopped(worker) == 0
     assert (tmp_path / "counted").exists()  # it was given, and may be others' too
