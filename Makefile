@@ -5,7 +5,7 @@ unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX VIRTU
 export PYTHONNOUSERSITE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test looks check format lint security types contracts tests bench faults chaos fuzz upgrade audit sbom fix texts lock set-up
+.PHONY: help run test looks check format lint security types contracts tests bench faults chaos fuzz newcomer upgrade audit sbom fix texts lock set-up
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -53,6 +53,9 @@ upgrade: set-up ## From the version before to this one and back, with leads unde
 chaos: set-up ## Hosts are cut off while leads are under way (`make chaos CHAOS=--help`)
 	@.ci/network
 	@.venv/bin/python -m tests.chaos $(CHAOS)
+
+newcomer: set-up ## The README of config/deploy followed on a bare Debian (as root, some minutes)
+	@.venv/bin/python -m tests.deploy.newcomer
 
 audit: set-up ## Is anything known against what requirements.lock names? (needs the network)
 	@.venv/bin/python -m tests.supply.audit
