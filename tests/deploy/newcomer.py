@@ -9,8 +9,10 @@ is copied along (certificates, pip's configuration).
 """
 
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -97,16 +99,20 @@ def booted(root: Path) -> Iterator[Machine]:
             stdin=subprocess.DEVNULL, stdout=console, stderr=console,
         )  # fmt: skip
     children = Path(f"/proc/{container.pid}/task/{container.pid}/children")
+    first = 0
     try:
         wait_until(lambda: bool(children.read_text()), "the machine starts")
-        machine = Machine(root, int(children.read_text().split()[0]))
+        first = int(children.read_text().split()[0])
+        machine = Machine(root, first)
         up = "systemctl is-active multi-user.target"
         wait_until(lambda: machine.run(up).returncode == 0, "it has booted", patience=120)
         yield machine
-        with suppress(subprocess.TimeoutExpired):
-            machine.run("systemctl poweroff")
-            container.wait(60)
     finally:
+        with suppress(ProcessLookupError):
+            # The first process takes all of its machine with it; nspawn alone would leave them.
+            os.kill(first or container.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            container.wait(30)
         container.kill()
         container.wait()
 

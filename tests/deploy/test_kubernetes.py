@@ -26,6 +26,9 @@ VERSIONS = ("1.29", "1.34")
 """Of Kubernetes: whose schemas everything has to fit."""
 
 
+METRICS = [{"name": "MARKETPLACE_METRICS_LISTEN", "value": "0.0.0.0:9100"}]
+
+
 def in_files():
     for path in sorted(FOLDER.rglob("*.yaml")):
         if path.name != "kustomization.yaml":
@@ -103,12 +106,17 @@ def test_a_pod_gets_the_settings_and_only_the_job_the_owners(name, tmp_path):
         "marketplace-migrate": drawn["migrate"],
     }
     (container,) = SPECS[name]["containers"]
-    assert "env" not in container
+    assert container.get("env", []) == (METRICS if name == "worker" else [])
     sources = [next(iter(each.values()))["name"] for each in container["envFrom"]]
     assert ("marketplace-migrate" in sources) == (name == "migrate")
     environment = {key: value for source in sources for key, value in given[source].items()}
+    environment |= {each["name"]: each["value"] for each in container.get("env", [])}
     assert environment.keys() >= without_default()
-    assert settings_of(environment).trusted_proxies == 1
+    settings = settings_of(environment)
+    assert settings.trusted_proxies == 1
+    if name == "worker":
+        assert settings.metrics_listen is not None
+        assert settings.metrics_listen[1] == container["ports"][0]["containerPort"]
     assert not of_kind("Secret")  # by reference alone
 
 
@@ -181,7 +189,13 @@ def test_nobody_talks_to_a_pod_but_the_ingress_and_what_gathers_metrics():
         "policyTypes": ["Ingress", "Egress"],
     }
     opened = [name for name, each in policies.items() if each["spec"].get("ingress")]
-    assert opened == ["marketplace-web"]
+    assert opened == ["marketplace-web", "marketplace-worker"]
+    (to_worker,) = policies["marketplace-worker"]["spec"]["ingress"]
+    assert to_worker["ports"] == [{"port": "metrics"}]
+    (source,) = to_worker["from"]
+    assert source["namespaceSelector"]["matchLabels"] == {
+        "kubernetes.io/metadata.name": "monitoring"
+    }
 
 
 def test_secrets_are_made_of_the_files_as_the_readme_says(tmp_path):
