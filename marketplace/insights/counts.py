@@ -14,19 +14,20 @@ from marketplace.leads.rules import LeadState
 from marketplace.notifications.models import Commitment, Notification
 from marketplace.notifications.rules import CommitmentState, NotificationState, Way
 
-_COUNTED: dict[str, tuple[InstrumentedAttribute[StrEnum], type[StrEnum]]] = {
+COUNTED: dict[str, tuple[InstrumentedAttribute[StrEnum], type[StrEnum]]] = {
     "leads": (Lead.state, LeadState),
     "invitations": (Invitation.state, InvitationState),
     "commitments": (Commitment.state, CommitmentState),
     "notifications": (Notification.state, NotificationState),
 }
+"""What is counted, by its name: the column, and the states that there are."""
 
 
 def counts_by_state(session: Session) -> dict[str, dict[str, int]]:
     """Return how many leads, invitations, commitments and notifications are in each state."""
     return {
         name: dict.fromkeys(map(str, states), 0) | _counts(session, column)
-        for name, (column, states) in _COUNTED.items()
+        for name, (column, states) in COUNTED.items()
     }
 
 

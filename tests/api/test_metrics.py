@@ -1,6 +1,7 @@
 """What Prometheus is told: how much there is everywhere, and what happened on this host."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from marketplace.core.db import db, new_id
 from marketplace.core.jobs import Job, RqJobQueue
 from marketplace.notifications.delivery import deliver_due_notifications
 from marketplace.notifications.rules import SendOutcome
+from marketplace.web import figures
+from marketplace.web.figures import Figures
 from tests.api.test_operations import elsewhere
 from tests.services.test_outbox import Channel, refused, say
 
@@ -116,14 +119,63 @@ def test_what_is_away_is_told_and_hides_nothing_else(elsewhere, told, part, away
     assert still_told in {name for name, _ in found}
 
 
-def test_rows_are_counted_now_and_then_and_not_for_everybody_who_asks(client, make, told):
-    before = told()
+@pytest.fixture
+def other_machine(client):
+    """Return a function that asks a process that has counted nothing yet."""
+
+    def collected():
+        with client.application.app_context():
+            families = {each.name: each for each in Figures().collect()}
+        return {each.labels["state"]: each.value for each in families["marketplace_leads"].samples}
+
+    return collected
+
+
+def test_rows_are_counted_now_and_then_and_once_for_all_machines(
+    client, installation, make, told, other_machine, monkeypatch
+):
+    installation.redis.delete(figures.COUNTS)
+    clock = Seconds(time.time() + 3600)
+    monkeypatch.setattr(figures.time, "time", clock)
+    open_leads = "marketplace_leads", 'state="open"'
+    assert told()[open_leads] == 0
     make.lead()
-    assert (
-        told()["marketplace_leads", 'state="open"'] == before["marketplace_leads", 'state="open"']
-    )
-    client.application.extensions["figures"]._counted_at -= 31
-    assert told()["marketplace_leads", 'state="open"'] == 1
+    clock.now += 29
+    assert told()[open_leads] == 0
+    assert other_machine()["open"] == 0
+    clock.now += 2
+    installation.redis.set(figures.COUNTING, 1)
+    assert other_machine()["open"] == 0  # while somebody else counts
+    installation.redis.delete(figures.COUNTING)
+    assert other_machine()["open"] == 1
+    assert told()[open_leads] == 1
+
+
+def test_the_longer_a_count_takes_the_less_often_it_is_made(monkeypatch):
+    clock = Seconds(1_000_000.0)
+    monkeypatch.setattr(figures.time, "time", clock)
+    took_two = figures.Counted({}, at=clock.now, took=2.0)
+    clock.now += 119
+    assert took_two.is_fresh()
+    clock.now += 2
+    assert not took_two.is_fresh()
+
+
+def test_what_another_version_kept_is_not_told(client, installation, other_machine):
+    for kept in (b"no json", b"{}", b'{"counts": {"secret": {"a": 1}}, "at": 9e12, "took": 0}'):
+        installation.redis.set(figures.COUNTS, kept)
+        assert other_machine()["open"] == 0
+    installation.redis.delete(figures.COUNTS)
+
+
+class Seconds:
+    """What time it is, until told otherwise."""
+
+    def __init__(self, now):
+        self.now = now
+
+    def __call__(self):
+        return self.now
 
 
 def test_a_folder_of_our_own_is_removed_and_one_that_was_given_is_not(tmp_path, monkeypatch):
