@@ -125,7 +125,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
         (
             "level", "logger", "process", "route", "by", "template", "channel", "job", "sweep",
-            "what", "why", "role", "limit", "kind",
+            "what", "why", "role", "limit", "kind", "outcome",
         ),
         _code,
     ),

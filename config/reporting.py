@@ -67,7 +67,7 @@ def stop() -> None:
 def reported(logger: WrappedLogger, method: str, line: EventDict) -> EventDict:
     """Hand a line on if it is an error. A part of how lines are written: it leaves them alone."""
     level = str(line.get("level", method))
-    if _Reporter.send is None or level not in REPORTED or line.get("logger") in QUIET:
+    if _Reporter.send is None or level not in REPORTED or _is_quiet(line):
         return line
     with suppress(Exception):  # whatever it is: the line has to be written
         _Reporter.send(_event(level, line))
@@ -80,9 +80,13 @@ def report(event: str, exc_info: ExcInfo) -> None:
     reported(None, "error", {**bound, "event": event, "exc_info": exc_info})
 
 
-QUIET = ("rq.worker", "sentry_sdk.errors", "urllib3.connectionpool")
-"""Loggers whose faults are for the log alone: those of what reports, and RQ's, which says as a text
-what is reported by itself (`report`)."""
+QUIET = ("rq.worker", "sentry_sdk.errors", "urllib3.connectionpool", "opentelemetry.")
+"""How the names of loggers begin whose faults are for the log alone: of what reports, and of RQ,
+which says as a text what is reported by itself (`report`)."""
+
+
+def _is_quiet(line: EventDict) -> bool:
+    return str(line.get("logger", "")).startswith(QUIET)
 
 
 def _event(level: str, line: EventDict) -> dict[str, Any]:

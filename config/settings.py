@@ -67,6 +67,8 @@ class Settings:
     totp_for_providers: str
     sentry_dsn: str = field(repr=False)
     """Where faults are reported by Sentry's protocol; nowhere where it is empty."""
+    otlp_endpoint: str
+    """Where spans are sent to (OTLP over HTTP, without `/v1/traces`); nowhere if empty."""
 
     @property
     def secret_keys(self) -> tuple[str, ...]:
@@ -129,6 +131,7 @@ class Settings:
                 "TOTP_FOR_PROVIDERS", _one_of("optional", "required"), "optional"
             ),
             "sentry_dsn": reader.read("SENTRY_DSN", _dsn, ""),
+            "otlp_endpoint": reader.read("OTLP_ENDPOINT", _address_or_none, ""),
         }
         if reader.problems:
             raise SettingsError(reader.problems)
@@ -249,6 +252,10 @@ def _dsn(raw: str) -> str:
     ):
         raise ValueError("must be a DSN, such as https://KEY@sentry.example/1")
     return raw
+
+
+def _address_or_none(raw: str) -> str:
+    return _web_address(raw) if raw else ""
 
 
 def _mail_address(raw: str) -> str:

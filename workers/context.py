@@ -14,7 +14,7 @@ from sqlalchemy.orm import configure_mappers
 
 from config.settings import Settings
 from marketplace.bootstrap import ALWAYS_THE_SAME, Product, build, channel_of, webhook_channel_of
-from marketplace.core import metrics, sweeps_done
+from marketplace.core import metrics, sweeps_done, tracing
 from marketplace.core.context import Context, Origin
 from marketplace.core.db import db
 from marketplace.notifications.channels import Channel
@@ -53,7 +53,17 @@ def job_context() -> Iterator[Context]:
     job = get_current_job()
     request_id = (job.meta.get("request_id") if job else None) or (job.id if job else "-")
     name = str(job.func_name).rpartition(".")[2] if job else "none"
-    with metrics.timed_job(name), product().app.app_context():
+    with (
+        metrics.timed_job(name),
+        product().app.app_context(),
+        tracing.span(
+            "job",
+            of=request_id,
+            begins=not (job and job.meta.get("request_id")),
+            job=name,
+            queue=job.origin if job else None,
+        ),
+    ):
         yield product().ctx.at(Origin(request_id=request_id))
     if job and (every := job.meta.get(EVERY)):
         sweeps_done.note(product().redis, name, every=every)

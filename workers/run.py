@@ -52,6 +52,7 @@ from config.log_lines import bare
 from config.logging import configure, take_over
 from config.servers import redis_at
 from config.settings import SettingsError
+from marketplace.core import tracing
 from marketplace.core.jobs import QUEUES
 from marketplace.core.metrics import count_no_more, registry
 from marketplace.core.processes import BackOff
@@ -294,7 +295,7 @@ def main(arguments: list[str] | None = None) -> None:
     configure(wanted.kind)
     take_over()
     try:
-        product()
+        tracing.configure(product().settings.otlp_endpoint, wanted.kind)
     except SettingsError as error:
         sys.exit(f"{parser.prog}: {error}")
     reporting.begin(product().settings.sentry_dsn, wanted.kind)

@@ -15,7 +15,7 @@ from typing import NoReturn
 import structlog
 
 from config import reporting
-from marketplace.core import metrics
+from marketplace.core import metrics, tracing
 from marketplace.core.processes import BackOff, tie_to_parent
 from workers.limits import Deadline
 
@@ -145,6 +145,7 @@ def _be_a_child(parent: int, body: Callable[[], None]) -> NoReturn:
     except Exception:
         log.exception("worker_failed")
     finally:
+        tracing.stop()
         reporting.finish()
         sys.stdout.flush()
         os._exit(code)

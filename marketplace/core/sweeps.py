@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
+from marketplace.core import tracing
 from marketplace.core.context import Context, Transaction
 
 BATCH = 500
@@ -36,11 +37,12 @@ def sweep(ctx: Context, name: str, due: Due, act: Callable[[Transaction, UUID], 
     """
     ends_at = time.monotonic() + ctx.policy.sweep_interval.total_seconds() * OF_AN_INTERVAL
     done = 0
-    for ids in _batches(ctx, due):
-        for few in _by_the_few(ids):
+    with tracing.span("sweep", sweep=name):
+        for few in _few_at_a_time(ctx, due):
             done += one_by_one(ctx, name, few, act)
+            tracing.note(done=done)
             if time.monotonic() > ends_at:
-                return done
+                break
     return done
 
 
@@ -52,9 +54,10 @@ def sweep_together(
     So a statement serves many. Where a transaction fails, each of its few has a turn by itself, and
     a poisoned row stops nobody else. For deadlines: a run ends when nothing is due any more.
     """
-    return sum(
-        _together(ctx, name, few, act) for ids in _batches(ctx, due) for few in _by_the_few(ids)
-    )
+    with tracing.span("sweep", sweep=name):
+        done = sum(_together(ctx, name, few, act) for few in _few_at_a_time(ctx, due))
+        tracing.note(done=done)
+    return done
 
 
 def one_by_one(
@@ -114,6 +117,11 @@ def _batches(ctx: Context, due: Due) -> Iterator[list[UUID]]:
             yield ids
         elif len(found) < limit:
             return
+
+
+def _few_at_a_time(ctx: Context, due: Due) -> Iterator[Sequence[UUID]]:
+    for ids in _batches(ctx, due):
+        yield from _by_the_few(ids)
 
 
 def _by_the_few(ids: Sequence[UUID]) -> Iterator[Sequence[UUID]]:

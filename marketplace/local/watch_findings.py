@@ -163,7 +163,7 @@ def watcher_findings(settings: Settings) -> Iterator[Told]:
     named = {
         "SENTRY_DSN": (settings.sentry_dsn, "Faults are not reported", "what takes them"),
         "OTLP_ENDPOINT": (
-            getattr(settings, "otlp_endpoint", ""), "Traces are lost", "the collector",
+            settings.otlp_endpoint, "Traces are lost", "the collector",
         ),
     }  # fmt: skip
     for name, (address, harm, who) in named.items():

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from uuid import UUID
 
+from marketplace.core import tracing
 from marketplace.core.actors import SYSTEM, Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Conflict, NotFound
@@ -61,6 +62,11 @@ def match_leads(ctx: Context, lead_ids: Sequence[UUID]) -> int:
 
 
 def _match(tx: Transaction, lead_id: UUID) -> None:
+    with tracing.span("match"):
+        _look_and_fill(tx, lead_id)
+
+
+def _look_and_fill(tx: Transaction, lead_id: UUID) -> None:
     lead = leads.lock_lead(tx.session, lead_id)
     if not lead.is_open or (lead.expires_at is not None and tx.now >= lead.expires_at):
         return
@@ -76,6 +82,7 @@ def _match(tx: Transaction, lead_id: UUID) -> None:
         return
     free = invitation_rules.free_places([each.holding for each in held], places=tx.policy.places)
     places = free[: max(0, tx.policy.max_invitations - len(held))]
+    tracing.note(held=len(held), places=len(places))
     if places:
         _fill(tx, lead, wanted, held, known, places)
     else:
@@ -216,6 +223,7 @@ def _fill(
         seed=seed,
     )
     chosen = {place: seat.provider_id for place, seat in zip(places, choice.chosen, strict=False)}
+    tracing.note(eligible=len(bench.seats), invited=len(chosen))
     inviting.invite(tx, SYSTEM, lead, chosen)
     ledger.enter_turns(tx, bench.accounts, choice)
     still_empty = len(places) - len(chosen)

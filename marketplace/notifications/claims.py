@@ -32,6 +32,8 @@ class Claim:
     lapses_at: datetime
     on_probation: bool
     """The channel was paused, and this message shows whether it works again."""
+    request_id: str | None
+    """Of the request that caused the message."""
 
 
 def claim_due(ctx: Context, way: Way = Way.EMAIL) -> list[Claim]:
@@ -62,6 +64,7 @@ def _claim(tx: Transaction, way: Way, message: Any, *, on_probation: bool) -> Cl
         message.attempts + 1,
         tx.now + tx.policy.send_lease,
         on_probation,
+        message.request_id,
     )
 
 

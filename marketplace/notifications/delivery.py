@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
-from marketplace.core import links, metrics
+from marketplace.core import links, metrics, tracing
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Context, Transaction
 from marketplace.core.jobs import JOB_TIMEOUT
@@ -104,13 +104,25 @@ class _Run:
     def deliver(self, claim: Claim) -> SendOutcome | None:
         """Send one message and see to it that it is recorded; None if it was no longer ours.
 
-        Whatever goes wrong with this one, the next gets its turn.
+        Whatever goes wrong with this one, the next gets its turn. What is said of it is said under
+        the id of the request that caused it, since whoever rang for the mail may be another.
         """
+        said_of = {"request_id": claim.request_id} if claim.request_id else {}
+        with (
+            structlog.contextvars.bound_contextvars(**said_of),
+            tracing.span("delivery", of=claim.request_id, channel=claim.way, attempt=claim.attempt),
+        ):
+            return self._deliver(claim)
+
+    def _deliver(self, claim: Claim) -> SendOutcome | None:
+        template = None
+        began_at = time.monotonic()
         try:
             begun = self._begin(claim)
             if begun is None:
                 return None
-            claim = begun.claim
+            claim, template = begun.claim, begun.notification.template
+            tracing.note(template=template)
             attempt = self._channel.send(self._ctx, _written(self._channel, begun))
         except CannotBeWritten as reason:
             attempt = Attempt(SendOutcome.MESSAGE_REFUSED, f"no words: {reason}")
@@ -119,6 +131,15 @@ class _Run:
             attempt = Attempt(SendOutcome.PASSING, f"a fault of ours: {type(fault).__name__}")
             log.error("notification_fault", notification=str(claim.id), error=type(fault).__name__)
         metrics.DELIVERIES.labels(claim.way, attempt.outcome).inc()
+        log.info(
+            "notification_handed_on",
+            notification=str(claim.id),
+            channel=claim.way,
+            template=template,
+            outcome=attempt.outcome,
+            ms=round((time.monotonic() - began_at) * 1000, 1),
+        )
+        tracing.note(outcome=attempt.outcome)
         if attempt.outcome is SendOutcome.SENT:
             self._unrecorded = claim
         else:

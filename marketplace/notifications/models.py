@@ -103,6 +103,8 @@ class Notification(Base):
     """To somebody who asked to be forgotten: it is emptied once it has been handed on."""
     mailbox: Mapped[str | None]
     """For which mailbox it counts (`mailboxes.mailbox_of`), if it is one that anybody can cause."""
+    request_id: Mapped[str | None]
+    """Of the request, or job, that caused it: whatever is said of handing it on says that too."""
 
     def apply(self, event: NotificationEvent) -> None:
         """Let `event` happen, or raise `Conflict`."""

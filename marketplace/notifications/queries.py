@@ -22,6 +22,7 @@ _DUE = Direct(
         Notification.state,
         Notification.attempts,
         Notification.recipient,
+        Notification.request_id,
     )
     .where(
         Notification.channel == bindparam("way", type_=String()),
@@ -37,7 +38,8 @@ _DUE = Direct(
 def lock_due(session: Session, way: Way, *, now: datetime, limit: int) -> list[Any]:
     """Return messages whose time has come or whose claim has lapsed, locked; skip what others hold.
 
-    The longest due comes first; of each its id, state, attempts and recipient.
+    The longest due comes first; of each its id, state, attempts, recipient and the
+    id of the request behind it.
     """
     return _DUE.rows(session, {"way": way, "now": now, "at_most": limit})
 

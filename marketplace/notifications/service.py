@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from marketplace.core.actors import Actor
-from marketplace.core.context import Context, Transaction
+from marketplace.core.context import Context, Origin, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.direct import Direct
 from marketplace.core.errors import Conflict, NotFound
@@ -98,6 +98,7 @@ COLUMNS = (
     "id", "template", "recipient", "recipient_name", "time_zone", "subject_id", "occasion",
     "values", "path", "link_purpose", "link_subject_id", "link_expires_at", "state", "attempts",
     "next_attempt_at", "created_at", "is_last_word", "provider_id", "channel", "mailbox",
+    "request_id",
 )  # fmt: skip
 """What `written` returns of a message."""
 _WRITE = Direct(insert(_notifications).on_conflict_do_nothing(), columns=COLUMNS)
@@ -147,6 +148,7 @@ def written(tx: Transaction, message: Message) -> dict[str, Any]:
         "provider_id": message.provider_id,
         "channel": message.channel,
         "mailbox": caps.mailbox_to_count(tx, message.template, message.to.address, message.channel),
+        "request_id": None if tx.origin.request_id == Origin.request_id else tx.origin.request_id,
     }
 
 

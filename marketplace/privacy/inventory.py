@@ -140,7 +140,7 @@ INVENTORY: Mapping[str, Line] = {
         "notifications", "recipient recipient_name mailbox", _U, _PERSONAL, _EMPTIED, "messages",
     ),
     **_lines("notifications", "values last_error", _U, _WRITTEN, _EMPTIED, "messages"),
-    **_lines("notifications", "template time_zone", _N, _PLAIN, _STAYS, "the figures"),
+    **_lines("notifications", "template time_zone request_id", _N, _PLAIN, _STAYS, "the figures"),
     **_lines("notifications", "occasion path", _N, _PLAIN, _EMPTIED, "messages"),
     **_lines("mailbox_messages", "recipient", _U, _PERSONAL, _DELETED, "messages"),
     **_lines("mailbox_messages", "sealed", _U, _SECRET, _DELETED, "messages"),

@@ -21,6 +21,7 @@ from marketplace.web import (
     languages,
     limits,
     requests,
+    traces,
 )
 from marketplace.web.figures import Figures
 
@@ -56,6 +57,7 @@ def create_app(product: Product) -> Flask:
     Compress(app)
     headers.register(app, is_encrypted=is_encrypted)
     _number_requests(app)
+    traces.register(app)
     access_log.register(app)
     hosts.register(app, product.settings.public_url)
     languages.register(app)

@@ -54,6 +54,7 @@ def test_what_has_a_default_has_the_contracts():
     assert settings.rate_limits is True
     assert settings.totp_for_admins == "required"
     assert settings.totp_for_providers == "optional"
+    assert settings.otlp_endpoint == ""
     assert read(PRODUCTION).mail_backend == "sendgrid"
 
 
@@ -114,6 +115,7 @@ def test_every_wrong_setting_is_named_at_once():
         "SENTRY_DSN": "https://faults.example/1",
         "RATE_LIMITS": "yes",
         "TOTP_FOR_ADMINS": "no",
+        "OTLP_ENDPOINT": "collector:4317",
     }
     named = {problem.split()[0] for problem in problems(wrong)}
     assert named == {f"MARKETPLACE_{name}" for name in wrong}
@@ -144,6 +146,7 @@ def test_every_wrong_setting_is_named_at_once():
         ("PUBLIC_URL", "https://quotes.example/#a"),
         ("PUBLIC_URL", "https://[quotes.example"),
         ("DATABASE_URL", "postgresql"),
+        ("OTLP_ENDPOINT", "https://kim:hush@collector.example"),
     ],
 )
 def test_one_wrong_value_is_named_alone(name, value):
