@@ -138,6 +138,7 @@ def build(
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["MIGRATION_DATABASE_URI"] = settings.migration_database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "poolclass": metrics.WatchedPool,
         "pool_pre_ping": True,
         # A connection over it is closed after each use, with all that was prepared on it.
         "pool_size": CONNECTIONS_KEPT,

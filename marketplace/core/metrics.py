@@ -25,7 +25,8 @@ from typing import Any
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
-from sqlalchemy import QueuePool, event
+from sqlalchemy import PoolProxiedConnection, QueuePool, event
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The library's own name for where the processes of a host count together."""
@@ -69,6 +70,14 @@ CONNECTIONS = Gauge(
     ["state"],
     multiprocess_mode="livesum",
 )
+
+CONNECTION_WAIT = Histogram(
+    "marketplace_database_connection_wait_seconds",
+    "How long a request or a job waited until it had a connection to PostgreSQL.",
+    ["outcome"],
+    buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 30.0),
+)
+"""`outcome` is `lent`, `too_long` (every connection was in use all the while) or `failed`."""
 
 MEMORY = Gauge(
     "marketplace_process_resident_bytes",
@@ -157,6 +166,23 @@ def note_memory(process: str) -> None:
     except (OSError, ValueError, IndexError):  # not on Linux
         return
     MEMORY.labels(process).set(resident)
+
+
+class WatchedPool(QueuePool):
+    """SQLAlchemy's pool, which tells how long one waits for a connection, opened or found."""
+
+    def connect(self) -> PoolProxiedConnection:
+        """Lend a connection."""
+        began, outcome = time.perf_counter(), "failed"
+        try:
+            lent = super().connect()
+            outcome = "lent"
+        except PoolTimeout:
+            outcome = "too_long"
+            raise
+        finally:
+            CONNECTION_WAIT.labels(outcome).observe(time.perf_counter() - began)
+        return lent
 
 
 def watch_connections() -> None:

@@ -5,6 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from marketplace.core import metrics, sweeps_done
 from marketplace.core.db import db, new_id
@@ -58,6 +61,35 @@ def test_a_connection_is_counted_while_it_is_lent(client, ctx, told):
         tx.session.connection()
         assert told()[key] == before + 1
     assert told()[key] == before
+
+
+def test_how_long_one_waits_for_a_connection_is_told_by_how_that_ended(services):
+    engine = create_engine(
+        services.database_url.replace("postgresql:", "postgresql+psycopg:"),
+        poolclass=metrics.WatchedPool, pool_size=1, max_overflow=0, pool_timeout=0.05,
+    )  # fmt: skip
+
+    def counted():
+        told = {
+            (each.name.rpartition("_")[2], each.labels["outcome"]): each.value
+            for each in metrics.CONNECTION_WAIT.collect()[0].samples
+        }
+        return [
+            told.get((what, outcome), 0)
+            for what in ("count", "sum")
+            for outcome in ("lent", "too_long", "failed")
+        ]
+
+    before = counted()
+    with engine.connect(), pytest.raises(PoolTimeout):
+        engine.connect()
+    engine.dispose()
+    nowhere = create_engine("postgresql+psycopg://127.0.0.1:1/none", poolclass=metrics.WatchedPool)
+    with pytest.raises(OperationalError):
+        nowhere.connect()
+    more = [after - earlier for after, earlier in zip(counted(), before, strict=True)]
+    assert more[:3] == [1, 1, 1]
+    assert 0.05 <= more[4] < 5
 
 
 def test_what_is_due_to_go_out_is_counted_with_its_age(ctx, clock, told):
