@@ -31,9 +31,17 @@ Values = Mapping[str, Any]
 
 
 def driver(session: Session) -> psycopg.Connection[Any]:
-    """Return the driver's own connection of a session, inside its transaction."""
-    connection: Any = session.connection().connection.driver_connection
-    return cast(psycopg.Connection[Any], connection)
+    """Return the driver's own connection of a session, inside its transaction.
+
+    Kept for as long as that lasts: to ask the session takes as long as to send a small statement.
+    """
+    known: tuple[Any, psycopg.Connection[Any]] | None = session.info.get("driver")
+    if known is not None and known[0] is session.get_transaction():
+        return known[1]
+    driven: Any = session.connection().connection.driver_connection
+    connection = cast(psycopg.Connection[Any], driven)
+    session.info["driver"] = session.get_transaction(), connection
+    return connection
 
 
 class Direct:

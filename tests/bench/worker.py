@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,8 +22,10 @@ from rq import Queue
 from sqlalchemy import func, select
 
 from marketplace.core.context import Context
-from marketplace.core.jobs import Job, RqJobQueue, in_batches
+from marketplace.core.jobs import QUEUES, Job, RqJobQueue, in_batches
 from marketplace.invitations.models import Invitation
+from marketplace.notifications.models import Notification
+from marketplace.notifications.rules import NotificationState
 from tests.bench.leads import open_leads
 
 DISJOINT = ("AU-NSW", "AU-VIC", "AU-QLD", "AU-WA", "AU-SA", "AU-TAS", "AU-ACT", "AU-NT", "NZ-AUK",
@@ -51,24 +52,46 @@ class Work:
 def time_processes(
     ctx: Context, redis_url: str, environment: dict[str, str], *, leads: int, rounds: int
 ) -> dict[int, list[float]]:
-    """Return leads a second of one worker process and of two, over disjoint markets, in turn."""
+    """Return leads a second of one worker process and of two, over disjoint markets, in turn.
+
+    Each is matched and its mails are handed over, so that a round leaves the next one nothing.
+    """
     redis = Redis.from_url(redis_url)
-    queue, rung = Queue("matching", connection=redis), RqJobQueue(redis)
+    queues, rung = [Queue(name, connection=redis) for name in QUEUES], RqJobQueue(redis)
     draw = random.Random(12)
     taken: dict[int, list[float]] = {1: [], 2: []}
 
-    def ring(ids: list[UUID]) -> None:
-        for job, some in in_batches((Job.MATCH_LEADS, each) for each in ids):
-            rung.put(job, some, request_id="-")
+    def is_busy() -> bool:
+        if any(each.count or each.started_job_registry.get_job_count(cleanup=False)
+               for each in queues):  # fmt: skip
+            return True
+        with ctx.reading() as session:
+            return session.scalar(select(_UNSENT)) is True
 
     for number in range(rounds + 1):
         for processes, speeds in taken.items():
             ids = open_leads(ctx, leads, draw=draw, wishes=one_region)
+            redis.set("rq:suspended", 1)
             with _worker(environment, processes=processes):
-                seconds = drained(queue, partial(ring, ids))
+                time.sleep(2)
+                for each in ids:
+                    rung.put(Job.MATCH_LEADS, [each], request_id="-")
+                redis.delete("rq:suspended")
+                started, deadline = time.perf_counter(), time.monotonic() + PATIENCE
+                while is_busy():
+                    _give_up_at(deadline)
+                    time.sleep(0.05)
+                seconds = time.perf_counter() - started
             if number:  # the first of each warms the servers
                 speeds.append(leads / seconds)
     return taken
+
+
+_UNSENT = (
+    select(Notification.id)
+    .where(Notification.state.in_([NotificationState.QUEUED, NotificationState.SENDING]))
+    .exists()
+)
 
 
 def one_region(draw: random.Random) -> dict[str, Any]:
