@@ -5,6 +5,7 @@ Servers of our own, as durable as in production, in a folder that is removed aft
 
 import argparse
 import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -216,6 +217,8 @@ def main() -> None:
         "--soak", type=float, default=120, help="seconds of the long run; 3600 for the whole hour"
     )
     wanted = parser.parse_args()
+    # Asked to stop, it stops whatever it started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if wanted.only in (None, "match"):
         sizes = [int(size) for size in wanted.sizes.split(",")]
         bench_matches(sizes, wanted.leads, profile=wanted.profile)

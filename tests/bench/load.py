@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
@@ -29,6 +30,7 @@ from tests.conftest import Services, settings_for
 from tests.factories import Factory
 
 MEGABYTE = 2**20
+NO_OPS = 150
 SLICES = 12
 """Into how many parts a long run is cut, to look at its memory in between."""
 
@@ -92,6 +94,20 @@ class Running:
     road: Road
     meter: Meter
     redis_url: str
+    database_url: str
+
+    def written(self) -> tuple[int, int, int]:
+        """Return the bytes that the database holds, those of its journal, and its commits."""
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            row = connection.execute(_WRITTEN).fetchone()
+        assert row is not None
+        return int(row[0]), int(row[1]), int(row[2])
+
+
+_WRITTEN = """
+    SELECT pg_database_size(current_database()), pg_current_wal_lsn() - '0/0'::pg_lsn, xact_commit
+    FROM pg_stat_database WHERE datname = current_database()
+"""
 
 
 @contextmanager
@@ -109,20 +125,22 @@ def running(*, workers: int) -> Iterator[Running]:
             "PostgreSQL": [postgres.pid or 0],
             "Redis": [redis.pid or 0],
         }
-        road = Road(ctx, postgres.url.replace("+psycopg", ""), port)
-        yield Running(road, Meter(kinds), redis.url)
+        plain = postgres.url.replace("+psycopg", "")
+        yield Running(Road(ctx, plain, port), Meter(kinds), redis.url, plain)
 
 
 def bench_road(console: Console, *, users: int, leads: int, seconds: float, workers: int) -> None:
     """The whole road, alone and under load, and what a lead costs each kind of process."""
     with running(workers=workers) as product, console.status("the road"):
         product.road.walk(users=1, leads=5, within=60)  # the first of each process are slower
-        no_ops = no_ops_per_second(product.redis_url, 300)
-        alone = product.road.walk(users=1, leads=20, within=60)
+        no_ops = no_ops_per_second(product.redis_url, NO_OPS)
+        alone = product.road.walk(users=1, leads=10, within=60)
+        before = product.written()
         product.meter.begin()
         walked = product.road.walk(users=users, leads=leads, within=seconds)
         spent = product.meter.spent()
-        again = no_ops_per_second(product.redis_url, 300)
+        again = no_ops_per_second(product.redis_url, NO_OPS)
+        after = product.written()
     _print_steps(console, "One lead at a time", alone)
     third = quantile(alone.steps["match, to the third mail"], 0.5)
     confirmation = quantile(alone.steps["confirmation"], 0.5)
@@ -138,6 +156,13 @@ def bench_road(console: Console, *, users: int, leads: int, seconds: float, work
     each = [ms / walked.leads for ms in spent.values()]
     table.add_row(*(f"{ms:.1f}" for ms in (*each, sum(each))))
     console.print(table)
+    size, journal, commits = (
+        (now - then) / walked.leads for now, then in zip(after, before, strict=True)
+    )
+    console.print(
+        f"Each adds {size / 1024:.0f} KiB to the database and {journal / 1024:.0f} KiB to its "
+        f"journal, in {commits:.0f} transactions."
+    )
     console.print(
         f"Jobs that do nothing, a second, before and after: {no_ops:.0f} and {again:.0f}. "
         f"What came of the leads: {dict(walked.outcomes)}."

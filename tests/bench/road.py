@@ -28,7 +28,7 @@ from tests.bench.worker import DISJOINT, drained
 from tests.factories import Factory, lead_form
 from tests.people import a_person, session_token
 
-PROVIDERS_EACH = 12
+PROVIDERS_EACH = 6
 """In each of these markets, which share none."""
 
 MIX = {"confirms": 0.9, "declines": 0.1, "silent": 0.1, "chooses": 0.7}
