@@ -74,6 +74,11 @@ def bench_forms(console: Console, *, users: int, rounds: int, seconds: float) ->
         ours.sent.per_second / floor.sent.per_second
         for ours, floor in zip(taken["product"], taken["bare"], strict=True)
     ]
+    cost = {name: median(sum(one.cost.values()) for one in each) for name, each in taken.items()}
+    console.print(
+        f"By processor, which whoever else uses this machine changes less: "
+        f"{cost['bare'] / cost['product']:.2f}."
+    )
     console.print(
         f"To the floor: {median(ratios):.2f} (each round: "
         f"{', '.join(f'{ratio:.2f}' for ratio in ratios)}; asked for: at least 0.5). "
