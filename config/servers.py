@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from redis import ConnectionError, ReadOnlyError, Redis
+from redis import ConnectionError, ReadOnlyError, Redis, TimeoutError
 from redis.backoff import NoBackoff
 from redis.connection import SSLConnection, parse_url
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import (
+    Sentinel,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from sqlalchemy import URL, make_url
 
 SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
@@ -150,8 +154,36 @@ def redis_at(address: str, **options: Any) -> Redis:
             **read.sentinel_options,
         },
     )
-    found: Redis = sentinel.master_for(read.service, **{**options, **read.options})
+    kind = FollowingSSLConnection if tls else FollowingConnection
+    found: Redis = sentinel.master_for(
+        read.service, **{**options, **read.options, "connection_class": kind}
+    )
     return found
+
+
+class FollowingConnection(SentinelManagedConnection):
+    """Asks the sentinels whenever it connects, also where redis-py would go back to where it was.
+
+    One that got no answer tells of the whole pool: the others would each wait as long.
+    """
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        if not self._sock:
+            self.connect()  # type: ignore[no-untyped-call]  # redis-py's
+        super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
+
+    def read_response(self, *how: Any, **more: Any) -> Any:
+        try:
+            return super().read_response(*how, **more)
+        except TimeoutError:
+            pool = self.connection_pool.connection_pool_ref()
+            if pool is not None:
+                pool.disconnect(inuse_connections=False)
+            raise
+
+
+class FollowingSSLConnection(FollowingConnection, SentinelManagedSSLConnection):
+    """The same by TLS."""
 
 
 def _line_to_redis() -> dict[str, Any]:

@@ -80,7 +80,7 @@ By so much more, a queue that is full of what was rung keeps no sweep out. What 
 no worker runs lapses and leaves its id there, and those would pile up by themselves.
 """
 
-HELD_UP, LEFT_ALONE = 0.5, 5.0
+HELD_UP, LEFT_ALONE = 0.5, 2.0
 """Seconds after which whoever rings was held up by a Redis that says nothing, and for how long it
 is then left alone."""
 

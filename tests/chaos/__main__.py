@@ -49,6 +49,11 @@ Wait = Callable[[float], None]
 console = Console(width=132)
 
 
+def cut_nothing(at: Installation, wait: Wait, span: float) -> None:
+    """Nothing happens: what the others are to be held against."""
+    wait(span)
+
+
 def cut_web(at: Installation, wait: Wait, span: float) -> None:
     """A web host is cut off with requests in its hands, and comes back."""
     at.network.cut(WEB[0])
@@ -78,8 +83,12 @@ def cut_redis(at: Installation, wait: Wait, span: float) -> None:
     """The primary of Redis is cut off; the sentinels make the other one primary."""
     before = at.redis.primary()
     at.network.cut(before)
-    wait(span)
-    wait_until(lambda: at.redis.primary() != before, "the other one is primary", patience=60)
+    began = time.monotonic()
+    while at.redis.primary_or_none() in (None, before) and time.monotonic() - began < 60:
+        wait(0.2)
+    taken_over = time.monotonic() - began
+    at.said.append(f"the sentinels took {taken_over:.1f} s")
+    wait(max(0.0, span - taken_over))
     at.network.join(before)
     at.redis.await_both()
 
@@ -88,8 +97,10 @@ def promote(at: Installation, wait: Wait, span: float) -> None:
     """The primary of PostgreSQL is cut off, and its replica promoted; then it gets another."""
     lost = at.postgres.primary
     at.network.cut(lost)
+    began = time.monotonic()
     wait(2.0)  # until somebody has decided
     at.postgres.promote()
+    at.said.append(f"promoted after {time.monotonic() - began:.1f} s")
     wait(span)
     at.postgres.kill(lost)
     at.network.join(lost)
@@ -104,6 +115,7 @@ def part_scheduler(at: Installation, wait: Wait, span: float) -> None:
 
 
 FAULTS = {
+    "nothing": cut_nothing,
     "web host cut off": cut_web,
     "worker host cut off in mid-job": cut_worker,
     "Redis's primary cut off": cut_redis,
@@ -229,10 +241,12 @@ def run(wanted: argparse.Namespace) -> bool:
                     f"{fault}: {found.leads} taken, {found.lost} lost; no form answered for "
                     f"{seen.silence:.1f} s, slowest match {seen.slowest:.1f} s, latest deadline "
                     f"{found.latest:.1f} s, settled {found.recovered_in:.1f} s after the fault"
+                    f"{''.join(f'; {each}' for each in at.said)}"
                 )
+                at.said.clear()
             log = verify_log(at.hosts.ctx)
             sound = sound and not log.found
-            if not sound and wanted.logs:
+            if wanted.logs:
                 _keep_logs(Path(folder), wanted.logs)
     console.print(table)
     console.print(
@@ -259,7 +273,7 @@ def main() -> None:
     parser.add_argument("--leads", type=int, default=60, help="in flight during each fault")
     parser.add_argument("--window", type=float, default=30.0, help="the response window, seconds")
     parser.add_argument("--only", choices=FAULTS, action="append", help="one of the faults")
-    parser.add_argument("--logs", type=Path, help="a folder for the logs, where all was not well")
+    parser.add_argument("--logs", type=Path, help="a folder to keep the logs in")
     wanted = parser.parse_args()
     reason = why_not()
     if reason is not None:

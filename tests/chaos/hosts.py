@@ -167,6 +167,8 @@ class Installation:
     hosts: Hosts
     postgres: Postgres
     redis: RedisUnderSentinel
+    said: list[str] = field(default_factory=list)
+    """What else is worth telling of the fault at hand."""
 
 
 @contextmanager

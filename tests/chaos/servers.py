@@ -238,6 +238,12 @@ class RedisUnderSentinel(Pair):
         address, _ = self._sentinel().discover_master(SERVICE)
         return next(host for host in self.hosts if self.network.address(host) == address)
 
+    def primary_or_none(self) -> str | None:
+        """Return it, or None while the sentinels know of none."""
+        with suppress(RedisError):
+            return self.primary()
+        return None
+
     def _is_whole(self) -> bool:
         with suppress(RedisError):
             for host in self._watching:

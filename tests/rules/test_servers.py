@@ -1,7 +1,12 @@
 """How the servers behind are addressed, also where each is several machines."""
 
 import pytest
-from redis.sentinel import SentinelConnectionPool
+from redis import TimeoutError
+from redis.sentinel import (
+    MasterNotFoundError,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+)
 from sqlalchemy import make_url
 
 from config import servers
@@ -136,6 +141,35 @@ def test_an_address_of_sentinels_that_makes_no_sense_is_named_and_not_repeated(a
     assert problem.startswith("MARKETPLACE_REDIS_URL cannot be read")
     assert "hush" not in problem
     assert "hu" not in problem.split(";")[0].replace("such", "")
+
+
+def test_a_line_that_was_lost_asks_the_sentinels_before_anything_is_sent_again(monkeypatch):
+    """redis-py by itself would go back to the host that it had."""
+    pool = servers.redis_at("redis+sentinel://a/mymaster").connection_pool
+    asked = []
+
+    def nobody():
+        asked.append("who is the primary?")
+        raise MasterNotFoundError
+
+    monkeypatch.setattr(pool.proxy, "get_master_address", nobody)
+    with pytest.raises(MasterNotFoundError):
+        pool.make_connection().send_packed_command([b"PING"])
+    assert asked
+
+
+def test_one_that_says_nothing_tells_of_the_whole_pool(monkeypatch):
+    pool = servers.redis_at("redis+sentinel://a/mymaster").connection_pool
+    dropped = []
+    monkeypatch.setattr(pool, "disconnect", lambda **how: dropped.append(how))
+
+    def silence(*_, **__):
+        raise TimeoutError
+
+    monkeypatch.setattr(SentinelManagedConnection, "read_response", silence)
+    with pytest.raises(TimeoutError):
+        pool.make_connection().read_response()
+    assert dropped == [{"inuse_connections": False}]
 
 
 @pytest.mark.parametrize(
