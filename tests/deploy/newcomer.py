@@ -58,8 +58,14 @@ def blocks() -> list[str]:
 
 
 class Machine:
-    def __init__(self, root: Path, pid: int) -> None:
-        self.root, self.pid = root, pid
+    def __init__(self, root: Path, container: int) -> None:
+        self.root = root
+        self._children = Path(f"/proc/{container}/task/{container}/children")
+
+    @property
+    def pid(self) -> int:
+        """Of its first process; before it has booted that may be one that only makes it."""
+        return int(self._children.read_text().split()[-1])
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a script in a shell of root's, where nothing of ours is in the environment."""
@@ -98,19 +104,20 @@ def booted(root: Path) -> Iterator[Machine]:
              "-D", str(root)],
             stdin=subprocess.DEVNULL, stdout=console, stderr=console,
         )  # fmt: skip
-    children = Path(f"/proc/{container.pid}/task/{container.pid}/children")
-    first = 0
+    machine = Machine(root, container.pid)
+
+    def is_up() -> bool:
+        with suppress(IndexError):
+            return machine.run("systemctl is-active multi-user.target").returncode == 0
+        return False
+
     try:
-        wait_until(lambda: bool(children.read_text()), "the machine starts")
-        first = int(children.read_text().split()[0])
-        machine = Machine(root, first)
-        up = "systemctl is-active multi-user.target"
-        wait_until(lambda: machine.run(up).returncode == 0, "it has booted", patience=120)
+        wait_until(is_up, "the machine has booted", patience=120)
         yield machine
     finally:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, FileNotFoundError, IndexError):
             # The first process takes all of its machine with it; nspawn alone would leave them.
-            os.kill(first or container.pid, signal.SIGKILL)
+            os.kill(machine.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             container.wait(30)
         container.kill()
