@@ -55,6 +55,11 @@ REQUEST_SECONDS = Histogram(
 )
 """`door` is `api`, `pages` or `operations`."""
 
+ROUTE_SECONDS = Counter(
+    "marketplace_route_seconds", "Seconds that requests took, in all.", ["method", "route"]
+)
+"""Beside how many there were: which route is slow, by one figure for each and not by twelve."""
+
 JOB_SECONDS = Histogram(
     "marketplace_job_seconds", "How long jobs took.", ["job", "outcome"], buckets=SECONDS
 )

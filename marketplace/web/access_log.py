@@ -53,6 +53,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 def _count(route: str | None, status: int, took: float) -> None:
     method = request.method if request.method in METHODS else "other"
     metrics.REQUESTS.labels(method, route or "none", f"{status // 100}xx").inc()
+    metrics.ROUTE_SECONDS.labels(method, route or "none").inc(max(took, 0.0))
     if route in QUIET:
         door = "operations"
     else:

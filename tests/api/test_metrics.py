@@ -51,6 +51,7 @@ def test_requests_are_counted_by_route_and_class_and_by_nothing_that_was_sent(cl
     assert more[counted, 'method="GET",route="none",status="4xx"'] == 2
     assert more[counted, 'method="other",route="none",status="4xx"'] == 1
     assert more["marketplace_request_seconds_count", 'door="pages"'] == 5
+    assert 0 < more["marketplace_route_seconds_total", 'method="GET",route="/sign-in"'] < 60
     assert "secret" not in str(after).lower()
 
 
