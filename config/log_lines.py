@@ -131,7 +131,8 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     ),
     **dict.fromkeys(("notification", "subject"), _id),
     **dict.fromkeys(
-        ("pid", "status", "ms", "subjects", "wait", "ended_with", "count", "dropped"), _number
+        ("pid", "status", "ms", "subjects", "wait", "ended_with", "count", "dropped", "port"),
+        _number,
     ),
     **dict.fromkeys(("at", "until"), _moment),
     "account": _mark,
