@@ -1,14 +1,13 @@
-"""A collector of traces that listens on this machine: OTLP over HTTP, decoded and kept."""
+"""The spans that a collector of traces got: OTLP over HTTP, decoded."""
 
-import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
-from threading import Thread
 from typing import Any
 
 from marketplace.core import tracing
+from tests.collectors import Collector as Server
+from tests.collectors import collecting
 
 MESSAGES = "opentelemetry.proto.collector.trace.v1.trace_service_pb2"
 
@@ -36,10 +35,15 @@ def _plain(value: Any) -> Any:
 class Collector:
     """What came in."""
 
-    def __init__(self) -> None:
-        self.address = ""
-        self.received: list[bytes] = []
+    def __init__(self, server: Server) -> None:
+        self.address = server.address
+        self._server = server
+
+    @property
+    def received(self) -> list[bytes]:
         """Each parcel, unpacked."""
+        assert {path for path, _, _ in self._server.came} <= {"/v1/traces"}
+        return [body for _, _, body in self._server.came]
 
     @property
     def spans(self) -> list[Span]:
@@ -56,28 +60,5 @@ class Collector:
 @contextmanager
 def a_collector() -> Iterator[Collector]:
     """Listen until the end of the block."""
-    collector = Collector()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            assert self.path == "/v1/traces"
-            collector.received.append(gzip.decompress(body))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    collector.address = f"http://127.0.0.1:{server.server_port}"
-    try:
-        yield collector
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with collecting() as server:
+        yield Collector(server)
