@@ -236,6 +236,11 @@ def listed_hosts(url: URL) -> Iterable[str]:
 
 
 def line_to(address: str) -> dict[str, Any]:
-    """Return libpq's options for the line to a database, but those that its address has."""
-    said = make_url(address).query
-    return {name: value for name, value in LINE_TO_POSTGRES.items() if name not in said}
+    """Return libpq's options for the line to a database, but those that its address has.
+
+    Where there is another host to try, the first has less time to answer.
+    """
+    url = make_url(address)
+    several = {"connect_timeout": 3} if "," in "".join(listed_hosts(url)) else {}
+    wanted: dict[str, Any] = {**LINE_TO_POSTGRES, **several}
+    return {name: value for name, value in wanted.items() if name not in url.query}

@@ -84,8 +84,10 @@ def cut_redis(at: Installation, wait: Wait, span: float) -> None:
     before = at.redis.primary()
     at.network.cut(before)
     began = time.monotonic()
-    while at.redis.primary_or_none() in (None, before) and time.monotonic() - began < 60:
-        wait(0.2)
+    wait_until(
+        lambda: at.redis.primary_or_none() not in (None, before),
+        "the other one is primary", patience=60,
+    )  # fmt: skip
     taken_over = time.monotonic() - began
     at.said.append(f"the sentinels took {taken_over:.1f} s")
     wait(max(0.0, span - taken_over))
@@ -98,7 +100,7 @@ def promote(at: Installation, wait: Wait, span: float) -> None:
     lost = at.postgres.primary
     at.network.cut(lost)
     began = time.monotonic()
-    wait(2.0)  # until somebody has decided
+    time.sleep(2.0)  # until somebody has decided; whoever uses the database now waits for it
     at.postgres.promote()
     at.said.append(f"promoted after {time.monotonic() - began:.1f} s")
     wait(span)
@@ -175,13 +177,14 @@ def try_out(
         FAULTS[fault](at, live, span)
         over_at, over = at.hosts.ctx.clock(), time.monotonic()
         deadline = over + patience
-        while (businesses.numbers or not _settled(at)) and time.monotonic() < deadline:
-            live(0.5)
+        settled = 0  # so often in a row: between two sweeps it may look so
+        while settled < 3 and time.monotonic() < deadline:
+            live(SWEEP)
+            settled = settled + 1 if not businesses.numbers and _settled(at) else 0
         silence = businesses.longest_silence(since)
-    settled = not businesses.numbers and _settled(at)
     result = counted(at.hosts, fault, businesses.taken, over_at)
     result.recovered_in = time.monotonic() - over
-    return Seen(result, silence, _slowest(at, began), businesses.refused, settled)
+    return Seen(result, silence, _slowest(at, began), businesses.refused, settled == 3)
 
 
 def _settled(at: Installation) -> bool:

@@ -184,3 +184,9 @@ def test_what_the_address_says_of_the_line_counts():
     given = servers.line_to("postgresql+psycopg://a/m?keepalives_idle=60")
     assert "keepalives_idle" not in given
     assert given["tcp_user_timeout"] == servers.UNACKNOWLEDGED_MS
+
+
+def test_where_there_is_another_host_the_first_has_less_time_to_answer():
+    one, two = (read(DATABASE_URL=f"postgresql://{hosts}/m").database_url for hosts in ("a", "a,b"))
+    assert servers.line_to(two)["connect_timeout"] < servers.line_to(one)["connect_timeout"]
+    assert "connect_timeout" not in servers.line_to(f"{two}&connect_timeout=9")
