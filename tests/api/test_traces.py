@@ -7,7 +7,7 @@ import pytest
 
 from marketplace.core import tracing
 from marketplace.core.tracing import root_of, sayable, trace_of
-from tests.collector import a_collector
+from tests.spans import a_collector
 
 ORDER = ("job", "match", "delivery")
 

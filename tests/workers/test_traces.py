@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from marketplace.core.tracing import root_of
-from tests.collector import a_collector
 from tests.factories import lead_form
+from tests.spans import a_collector
 from tests.workers.conftest import ROOT, stopped, wait_until
 
 MARKED = lead_form(
