@@ -19,6 +19,7 @@ from marketplace.web.requests import MAX_BODY, MAX_UPLOAD
 from tests.deploy.conftest import SITE
 from tests.deploy.files import DEPLOY
 from tests.factories import lead_form
+from tests.fleet import wait_until
 from tests.people import PASSWORD, a_person
 
 CONFIGURATION = (DEPLOY / "nginx" / "marketplace.conf").read_text()
@@ -188,7 +189,8 @@ def test_one_id_runs_along_the_road(proxy, sent, goes_on):
     answer = proxy.ask("/healthz", headers={"X-Request-Id": sent} if sent else {})
     used = answer["X-Request-Id"]
     assert (used == sent) is goes_on
-    assert json.loads(proxy.log.splitlines()[-1])["request_id"] == used
+    # nginx writes its line when the answer is on its way already.
+    wait_until(lambda: json.loads(proxy.log.splitlines()[-1])["request_id"] == used, "it is logged")
 
 
 @pytest.mark.parametrize(

@@ -94,11 +94,10 @@ def check(make, lead):
     )
     ends = [verb for verb in verbs if verb in ("lead.awarded", "lead.closed", "lead.expired")]
     assert len(ends) <= 1, verbs
+    ids = [each.id for each in held(make, lead)]
     versions = make.ask(
         lambda s: s.execute(
-            select(Quote.invitation_id, Quote.version).where(
-                Quote.invitation_id.in_([each.id for each in held(make, lead)])
-            )
+            select(Quote.invitation_id, Quote.version).where(Quote.invitation_id.in_(ids))
         ).all()
     )
     assert len(versions) == len(set(versions))

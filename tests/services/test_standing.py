@@ -286,6 +286,7 @@ def test_an_ended_relationship_hinders_nobody(ctx, make, clock, either):
     make.relationship(body, consultant, valid_until=ended)
     assert waiting.recheck_standing(ctx) == 0
     invitations.accept_invitation(ctx, person_of(body.id), second.id)
+    ids = [each.id for each in held(make, lead)]
     with ctx.reading() as session:
-        for each in held(make, lead):
-            assert standing.obstacle_of(session, each.id, policy=ctx.policy, now=clock.now) is None
+        for each in ids:
+            assert standing.obstacle_of(session, each, policy=ctx.policy, now=clock.now) is None

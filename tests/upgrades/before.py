@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,8 +43,8 @@ def unpack(commit: str, folder: Path, root: Path = ROOT) -> Path:
     with tempfile.TemporaryFile() as out:
         _run(["git", "archive", commit], cwd=root, stdout=out)
         out.seek(0)
-        with tarfile.open(fileobj=out) as archive:
-            archive.extractall(folder, filter="data")
+        folder.mkdir(parents=True, exist_ok=True)
+        _run(["tar", "--extract", "--directory", str(folder)], stdin=out)
     newest = Path(scripts_after(None)[-1].path).name
     if (folder / "marketplace/migrations/versions" / newest).exists():
         raise NotThere(f"{commit} has the newest migration, {newest}, itself")
