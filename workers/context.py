@@ -66,7 +66,7 @@ def job_context() -> Iterator[Context]:
     ):
         yield product().ctx.at(Origin(request_id=request_id))
     if job and (every := job.meta.get(EVERY)):
-        sweeps_done.note(product().redis, name, every=every)
+        sweeps_done.note(product().redis, name, now=product().ctx.clock(), every=every)
 
 
 def connections_in_use() -> int:

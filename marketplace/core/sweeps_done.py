@@ -3,10 +3,10 @@
 Kept in Redis, beside the queues: emptied with them, it comes back with the next round.
 """
 
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from redis import Redis, RedisError
@@ -22,10 +22,10 @@ class Done:
     every: float
 
 
-def note(redis: Redis, name: str, *, every: float) -> None:
+def note(redis: Redis, name: str, *, now: datetime, every: float) -> None:
     """Note that a sweep is done; where Redis is away nobody hears of it, and nothing is lost."""
     with suppress(RedisError):
-        redis.hset(KEY, name, f"{time.time():.3f} {every:g}")
+        redis.hset(KEY, name, f"{now.timestamp():.3f} {every:g}")
 
 
 def last_done(redis: Redis) -> dict[str, Done]:

@@ -107,7 +107,7 @@ class Figures(Collector):
             "queue_age_seconds", "For how long the oldest of them has waited.", "queue",
             {name: each.oldest.total_seconds() for name, each in queues.items()},
         )  # fmt: skip
-        since = time.time() - SEEN_WITHIN
+        since = time.time() - SEEN_WITHIN  # by the clock that RQ notes it by
         yield _gauge(
             "processes", "Workers and schedulers that were seen lately, on all machines.", "kind",
             {
@@ -118,7 +118,7 @@ class Figures(Collector):
         done = last_done(redis)
         yield _gauge(
             "sweep_age_seconds", "How long ago a sweep was last done.", "sweep",
-            {name: max(time.time() - each.at, 0.0) for name, each in done.items()},
+            {name: max(now.timestamp() - each.at, 0.0) for name, each in done.items()},
         )  # fmt: skip
         yield _gauge(
             "sweep_every_seconds", "How far apart it is rung.", "sweep",

@@ -107,7 +107,7 @@ class Road:
             return
         token = new_token(Purpose.CONFIRM_LEAD)
         minted = (token_hash(token), Purpose.CONFIRM_LEAD.value, reference)
-        lead_id = database.execute(_MINT, minted).fetchone()[0]  # type: ignore[index]  # it is there
+        [(lead_id,)] = database.execute(_MINT, minted).fetchall()
         with _timed(walked, "confirmation"):
             confirmed = business.ask("POST", "/api/v1/leads/confirmations", {"token": token})
         assert confirmed["status"] == "open", confirmed

