@@ -206,6 +206,20 @@ def _deeds(manner: Manner) -> Sequence[tuple[float, str]]:
     }[manner]
 
 
+def hurried(window: timedelta, mail: MailService) -> dict[str, str]:
+    """Return the settings of an installation whose days are short, and whose mail goes there."""
+    return {
+        "RESPONSE_WINDOW": f"PT{window.total_seconds():g}S",
+        "SWEEP_INTERVAL": f"PT{SWEEP:g}S",
+        "LEAD_CONFIRMATION": "off",
+        "LEAD_REVIEW": "off",
+        "MAIL_BACKEND": "sendgrid",
+        "MAIL_FROM": "quotes@marketplace.example",
+        "SENDGRID_API_KEY": "SG.invented-key",
+        "SENDGRID_BASE_URL": mail.url,
+    }
+
+
 @contextmanager
 def running(
     folder: Path,
@@ -229,17 +243,7 @@ def running(
         redis = EmbeddedRedis(folder, durable=False)
         stack.callback(redis.remove_data)
         redis_url = redis.start()
-        wanted = {
-            "RESPONSE_WINDOW": f"PT{window.total_seconds():g}S",
-            "SWEEP_INTERVAL": f"PT{SWEEP:g}S",
-            "LEAD_CONFIRMATION": "off",
-            "LEAD_REVIEW": "off",
-            "MAIL_BACKEND": "sendgrid",
-            "MAIL_FROM": "quotes@marketplace.example",
-            "SENDGRID_API_KEY": "SG.invented-key",
-            "SENDGRID_BASE_URL": mail.url,
-            **(settings or {}),
-        }
+        wanted = {**hurried(window, mail), **(settings or {})}
         read = settings_for(Services(database_url, redis_url, postgres.owner_url), **wanted)
         product = build(read)
         if is_built:

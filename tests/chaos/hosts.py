@@ -27,7 +27,7 @@ from tests.chaos.network import Network
 from tests.chaos.servers import Postgres, RedisUnderSentinel
 from tests.conftest import Services, settings_for
 from tests.factories import lead_form
-from tests.fleet import SWEEP, Fleet, wait_until
+from tests.fleet import Fleet, hurried, wait_until
 from tests.mail_service import MailService
 
 WEB = ("web-a", "web-b")
@@ -189,16 +189,7 @@ def installed(folder: Path, *, window: timedelta) -> Iterator[Installation]:
         redis = RedisUnderSentinel(network, inside[1], REDISES, WITNESS)
         stack.callback(redis.stop)
         redis.start()
-        wanted = {
-            "RESPONSE_WINDOW": f"PT{window.total_seconds():g}S",
-            "SWEEP_INTERVAL": f"PT{SWEEP:g}S",
-            "LEAD_CONFIRMATION": "off",
-            "LEAD_REVIEW": "off",
-            "MAIL_BACKEND": "sendgrid",
-            "MAIL_FROM": "quotes@marketplace.example",
-            "SENDGRID_API_KEY": "SG.invented-key",
-            "SENDGRID_BASE_URL": mail.url,
-        }
+        wanted = hurried(window, mail)
         services = Services(postgres.product_url, redis.url, postgres.owner_url)
         read = settings_for(services, **wanted)
         product = build(read)
