@@ -21,6 +21,7 @@ from marketplace.console import FILE, environment_for, on_data_dir, product_for,
 from marketplace.core.actors import OPERATOR
 from marketplace.core.errors import MarketplaceError
 from marketplace.core.jobs import QUEUES
+from marketplace.core.metrics import counting_together
 from marketplace.local.commands import (
     environment_of,
     scheduler_command,
@@ -63,6 +64,9 @@ def become(command: list[str], data_dir: Path | None) -> NoReturn:
     """Turn this process into another one of the product."""
     environment = environment_of(environment_for(data_dir))
     Settings.from_env(environment)
+    held = counting_together(environment)
+    if held is not None:
+        os.set_inheritable(held, True)
     os.execve(command[0], command, environment)  # nosec B606  # the command is ours
 
 

@@ -13,6 +13,7 @@ Every label has few values, and none that anybody from outside can choose: route
 statuses are classes, jobs and templates are ours.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -31,7 +32,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The library's own name for where the processes of a host count together."""
 
-OURS = "marketplace-metrics-"
+OURS = "marketplace-counted-"
+
+LEFT_BEHIND_AFTER = 60.0
+"""Seconds after which a folder that nobody holds is nobody's: who makes one holds it at once."""
 
 _place = ""
 
@@ -98,17 +102,47 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _looked_at = 0.0
 
 
-def counting_together(environment: MutableMapping[str, str]) -> None:
+def counting_together(environment: MutableMapping[str, str]) -> int | None:
     """Name a folder in which the processes that are started with this environment count together.
 
     One that is named already stays: whoever runs several services on a host may give them one.
     Where none can be made each process counts for itself.
+
+    Returns a descriptor by which those who inherit it hold the folder: what nobody holds any more,
+    since all were killed, is removed by the next who come. None: there is nothing to hold.
     """
     if environment.get(FOLDER):
-        return
-    in_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # nosec B108  # made private
-    with suppress(OSError):
-        environment[FOLDER] = tempfile.mkdtemp(prefix=OURS, dir=in_memory)
+        return None
+    try:
+        in_memory = _in_memory()
+        _remove_left_behind(in_memory)
+        folder = tempfile.mkdtemp(prefix=OURS, dir=in_memory)
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        fcntl.flock(held, fcntl.LOCK_SH)
+    except OSError:
+        return None
+    environment[FOLDER] = folder
+    return held
+
+
+def _in_memory() -> Path:
+    in_memory = Path("/dev/shm")  # nosec B108  # what is made there is private
+    return in_memory if in_memory.is_dir() else Path(tempfile.gettempdir())
+
+
+def _remove_left_behind(where: Path) -> None:
+    """Remove what our own processes made there and none of them holds."""
+    for folder in where.glob(f"{OURS}*"):
+        with suppress(OSError):
+            seen = folder.lstat()
+            if seen.st_uid != os.getuid() or time.time() - seen.st_mtime < LEFT_BEHIND_AFTER:
+                continue
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while somebody lives
+                shutil.rmtree(folder)
+            finally:
+                os.close(held)
 
 
 def count_no_more() -> None:

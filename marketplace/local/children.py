@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from marketplace.core.metrics import counting_together
 from marketplace.core.processes import BackOff, tie_to_parent
 
 LOG_AT_MOST = 10 * 1024 * 1024
@@ -53,8 +54,20 @@ class Child:
         return self.process is not None and self.process.poll() is None
 
     def start(self, environment: Mapping[str, str]) -> None:
-        """Start it, in a session of its own: Ctrl-C is for `up`, which then stops in order."""
+        """Start it, in a session of its own: Ctrl-C is for `up`, which then stops in order.
+
+        Its processes count together, and hold where they do.
+        """
         self._back_off.started()
+        environment = {**environment}
+        held = counting_together(environment)
+        try:
+            self._start(environment, self.pass_fds if held is None else (*self.pass_fds, held))
+        finally:
+            if held is not None:
+                os.close(held)
+
+    def _start(self, environment: Mapping[str, str], pass_fds: Sequence[int]) -> None:
         with open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
             self._read = os.fstat(output.fileno()).st_size
             self.process = subprocess.Popen(  # nosec B603  # a fixed command, no shell
@@ -63,7 +76,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                pass_fds=self.pass_fds,
+                pass_fds=pass_fds,
                 start_new_session=True,
                 preexec_fn=partial(tie_to_parent, os.getpid()),
             )

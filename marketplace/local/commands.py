@@ -10,20 +10,14 @@ from pathlib import Path
 import config
 from config.settings import PREFIX
 from marketplace.core.jobs import QUEUES
-from marketplace.core.metrics import counting_together
 
 ROOT = Path(config.__file__).resolve().parents[1]
 GUNICORN_CONF = ROOT / "config" / "gunicorn.conf.py"
 
 
 def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return what such a process gets to see: not how to connect as who owns the tables.
-
-    And where it counts, together with those that it starts.
-    """
-    seen = {k: v for k, v in settings.items() if k != f"{PREFIX}MIGRATION_DATABASE_URL"}
-    counting_together(seen)
-    return seen
+    """Return what such a process gets to see: not how to connect as who owns the tables."""
+    return {k: v for k, v in settings.items() if k != f"{PREFIX}MIGRATION_DATABASE_URL"}
 
 
 def web_command(door: int, *, processes: int = 2, threads: int = 8) -> list[str]:

@@ -2,7 +2,6 @@
 
 import re
 import time
-from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
@@ -210,16 +209,3 @@ class Seconds:
 
     def __call__(self):
         return self.now
-
-
-def test_a_folder_of_our_own_is_removed_and_one_that_was_given_is_not(tmp_path, monkeypatch):
-    given = {metrics.FOLDER: str(tmp_path)}
-    metrics.counting_together(given)
-    assert given == {metrics.FOLDER: str(tmp_path)}
-    own = {}
-    metrics.counting_together(own)
-    for environment in (given, own):
-        monkeypatch.setenv(metrics.FOLDER, environment[metrics.FOLDER])
-        metrics.count_no_more()
-    assert tmp_path.exists()
-    assert not Path(own[metrics.FOLDER]).exists()

@@ -1,9 +1,16 @@
 """Processes that count together in the places that they take."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
+
+from marketplace.core import metrics
+from marketplace.local.children import Child
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,3 +55,66 @@ def test_places_keep_their_counts_and_their_number_whoever_comes_and_goes(tmp_pa
     assert [each for each in files if each.endswith("-0.db")] == [
         f"counter_{parent}-0.db", f"histogram_{parent}-0.db",
     ]  # fmt: skip
+
+
+@pytest.fixture
+def in_memory(tmp_path, monkeypatch):
+    """A folder of the test's in the place of that in which folders are made."""
+    monkeypatch.setattr(metrics, "_in_memory", lambda: tmp_path)
+    return tmp_path
+
+
+def test_a_folder_of_our_own_is_removed_and_one_that_was_given_is_not(
+    in_memory, tmp_path_factory, monkeypatch
+):
+    elsewhere = tmp_path_factory.mktemp("given")
+    given = {metrics.FOLDER: str(elsewhere)}
+    assert metrics.counting_together(given) is None
+    assert given == {metrics.FOLDER: str(elsewhere)}
+    own = {}
+    os.close(metrics.counting_together(own))
+    assert [str(each) for each in in_memory.iterdir()] == [own[metrics.FOLDER]]
+    for environment in (given, own):
+        monkeypatch.setenv(metrics.FOLDER, environment[metrics.FOLDER])
+        metrics.count_no_more()
+    assert elsewhere.exists()
+    assert not [*in_memory.iterdir()]
+
+
+def test_what_processes_that_were_killed_left_behind_goes_and_what_somebody_holds_stays(in_memory):
+    """Whoever inherits the descriptor holds the folder, and a kill ends that."""
+    (in_memory / "of-somebody-else").mkdir()
+    env = {}
+    held = metrics.counting_together(env)
+    script = "import sys; print('here', flush=True); sys.stdin.read()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[held],
+    )  # fmt: skip
+    os.close(held)
+    assert child.stdout.readline() == b"here\n"
+    folder = Path(env[metrics.FOLDER])
+    (folder / "counter_1-0.db").write_bytes(b"")
+    for each in in_memory.iterdir():
+        os.utime(each, (0, time.time() - 2 * metrics.LEFT_BEHIND_AFTER))
+    os.close(metrics.counting_together({}))
+    assert folder.exists()
+    child.kill()
+    child.communicate()
+    os.close(metrics.counting_together({}))
+    assert not folder.exists()
+    # Two are too young to be told from those that are just being made.
+    assert len([*in_memory.glob("marketplace-counted-*")]) == 2
+    assert (in_memory / "of-somebody-else").exists()
+
+
+def test_a_child_makes_one_folder_when_it_starts_and_none_while_it_is_looked_after(in_memory):
+    child = Child("one", ["sleep", "60"], in_memory / "log", say=print)
+    child.start({})
+    try:
+        for _ in range(5):
+            child.look_after({})
+        assert len([*in_memory.glob("marketplace-counted-*")]) == 1
+    finally:
+        child.process.kill()
+        child.process.wait()
