@@ -156,6 +156,20 @@ def take_place(parent: int, number: int) -> None:
     """Go on with what whoever had this place of `parent` counted. To be called in a new process."""
     global _place
     _place = f"{parent}-{number}"
+    _have_folder()
+
+
+def _have_folder() -> bool:
+    """Return whether there is a folder to count in, made again where somebody cleared it away.
+
+    As systemd does with what somebody has in memory whose last session ends. Without it whoever
+    comes to count there, or to read, would fail: a watcher must not end what it watches.
+    """
+    folder = os.environ.get(FOLDER, "")
+    if folder:
+        with suppress(OSError):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+    return os.path.isdir(folder)
 
 
 def place_is_free(parent: int, number: int) -> None:
@@ -167,7 +181,7 @@ def place_is_free(parent: int, number: int) -> None:
 def registry(*more: Collector) -> CollectorRegistry:
     """Return whatever the processes of this host counted, and what `more` collects."""
     summed = CollectorRegistry()
-    if os.environ.get(FOLDER):
+    if _have_folder():
         MultiProcessCollector(summed)  # type: ignore[no-untyped-call]  # the library's
     else:
         summed.register(_ThisProcess())

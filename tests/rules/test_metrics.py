@@ -33,22 +33,37 @@ for _ in range(30):
     child(0, 1, 1)
     metrics.place_is_free(os.getpid(), 0)
 child(1, 100, 3)  # it lives, as far as anybody was told
+if "cleared" in sys.argv:
+    for each in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).iterdir():
+        each.unlink()
+    os.rmdir(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    child(2, 7, 0)
 found = {s.name: s.value for f in metrics.registry().collect() for s in f.samples}
 files = sorted(each.name for each in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).iterdir())
 print(json.dumps([found, files, os.getpid()]))
 """
 
 
-def test_places_keep_their_counts_and_their_number_whoever_comes_and_goes(tmp_path):
+def counted(folder, *how):
     said = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", SCRIPT, *how],
         cwd=ROOT,
-        env={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        env={metrics.FOLDER: str(folder), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
     )
-    found, files, parent = json.loads(said.stdout)
+    return json.loads(said.stdout)
+
+
+def test_a_folder_that_was_cleared_away_is_made_again_by_who_comes_next(tmp_path):
+    found, files, parent = counted(tmp_path / "counted", "cleared")
+    assert found["marketplace_requests_total"] == 7
+    assert f"counter_{parent}-2.db" in files
+
+
+def test_places_keep_their_counts_and_their_number_whoever_comes_and_goes(tmp_path):
+    found, files, parent = counted(tmp_path)
     assert found["marketplace_requests_total"] == 130
     assert found["marketplace_request_seconds_count"] == 31
     assert found["marketplace_database_connections"] == 3  # of those that live
