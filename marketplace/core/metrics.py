@@ -28,6 +28,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 from sqlalchemy import PoolProxiedConnection, QueuePool, event
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The library's own name for where the processes of a host count together."""
@@ -256,9 +257,17 @@ def _closed(*_: object) -> None:
     CONNECTIONS.labels("open").dec()
 
 
-def _lent(*_: object) -> None:
-    CONNECTIONS.labels("in_use").inc()
+_LENT = "counted as lent"
+"""Noted of a place in the pool, whichever connection stands in it."""
 
 
-def _given_back(*_: object) -> None:
-    CONNECTIONS.labels("in_use").dec()
+def _lent(_connection: object, place: ConnectionPoolEntry, _lent: object) -> None:
+    if place.record_info is not None:
+        place.record_info[_LENT] = True
+        CONNECTIONS.labels("in_use").inc()
+
+
+def _given_back(_connection: object, place: ConnectionPoolEntry) -> None:
+    """Count one back that was lent: a place that found no connection is given back as well."""
+    if place.record_info and place.record_info.pop(_LENT, False):
+        CONNECTIONS.labels("in_use").dec()

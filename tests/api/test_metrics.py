@@ -2,9 +2,10 @@
 
 import re
 import time
+from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -61,6 +62,31 @@ def test_a_connection_is_counted_while_it_is_lent(client, ctx, told):
         tx.session.connection()
         assert told()[key] == before + 1
     assert told()[key] == before
+
+
+def test_what_cannot_be_connected_again_is_not_counted_as_given_back(services):
+    """After a fail over the places of a pool are there, and their connections are not."""
+    metrics.watch_connections()
+    engine = create_engine(
+        services.database_url.replace("postgresql:", "postgresql+psycopg:"),
+        poolclass=metrics.WatchedPool, pool_pre_ping=True,
+    )  # fmt: skip
+
+    def counted():
+        (family,) = metrics.CONNECTIONS.collect()
+        told = {each.labels["state"]: each.value for each in family.samples}
+        return [told.get(state, 0) for state in ("open", "in_use")]
+
+    before = counted()
+    with engine.connect() as connection:
+        connection.invalidate()
+    refused = OperationalError("", {}, Exception("away"))
+    event.listen(engine, "do_connect", Mock(side_effect=refused))
+    for _ in range(3):
+        with pytest.raises(OperationalError):
+            engine.connect()
+    engine.dispose()
+    assert counted() == before
 
 
 def test_how_long_one_waits_for_a_connection_is_told_by_how_that_ended(services):
