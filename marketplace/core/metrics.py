@@ -45,9 +45,26 @@ def _who() -> str:
     return _place or str(os.getpid())
 
 
-if os.environ.get(FOLDER):
-    # Before anything is counted; the library would tell processes apart by their numbers.
+def _have_folder() -> bool:
+    """Return whether there is a folder to count in, made again where somebody cleared it away.
+
+    As systemd does with what somebody has in memory whose last session ends. Without it whoever
+    comes to count there, or to read, would fail: a watcher must not end what it watches.
+    """
+    folder = os.environ.get(FOLDER, "")
+    if folder:
+        with suppress(OSError):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+    return os.path.isdir(folder)
+
+
+# Before anything is counted; the library would tell processes apart by their numbers, and where
+# there is a name but no folder it would end them.
+if _have_folder():
     values.ValueClass = values.MultiProcessValue(_who)  # type: ignore[no-untyped-call]  # its own
+else:
+    os.environ.pop(FOLDER, None)
+    values.ValueClass = values.MutexValue
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper ends of what times are sorted into."""
@@ -88,6 +105,10 @@ CONNECTION_WAIT = Histogram(
     buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 30.0),
 )
 """`outcome` is `lent`, `too_long` (every connection was in use all the while) or `failed`."""
+for _outcome in ("lent", "too_long", "failed"):
+    CONNECTION_WAIT.labels(
+        _outcome
+    )  # told as none: of a count that begins at one no increase is seen
 
 MEMORY = Gauge(
     "marketplace_process_resident_bytes",
@@ -158,19 +179,6 @@ def take_place(parent: int, number: int) -> None:
     global _place
     _place = f"{parent}-{number}"
     _have_folder()
-
-
-def _have_folder() -> bool:
-    """Return whether there is a folder to count in, made again where somebody cleared it away.
-
-    As systemd does with what somebody has in memory whose last session ends. Without it whoever
-    comes to count there, or to read, would fail: a watcher must not end what it watches.
-    """
-    folder = os.environ.get(FOLDER, "")
-    if folder:
-        with suppress(OSError):
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-    return os.path.isdir(folder)
 
 
 def place_is_free(parent: int, number: int) -> None:

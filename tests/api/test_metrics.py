@@ -136,7 +136,12 @@ def test_every_attempt_to_hand_a_message_on_is_counted_by_how_it_ended(ctx, cloc
     after = told()
     for outcome in ("sent", "passing"):
         key = "marketplace_deliveries_total", f'channel="email",outcome="{outcome}"'
-        assert after[key] == before.get(key, 0) + 2
+        assert after[key] == before[key] + 2
+    # Told as none before the first: a count that begins at one has not increased.
+    assert ("marketplace_deliveries_total", 'channel="email",outcome="we_are_refused"') in before
+    assert (
+        "marketplace_database_connection_wait_seconds_count", 'outcome="too_long"'
+    ) in before  # fmt: skip
 
 
 def test_jobs_that_wait_are_counted_by_queue(installation, told):

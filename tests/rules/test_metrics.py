@@ -62,6 +62,19 @@ def test_a_folder_that_was_cleared_away_is_made_again_by_who_comes_next(tmp_path
     assert f"counter_{parent}-2.db" in files
 
 
+def test_where_no_folder_can_be_made_each_counts_for_itself(tmp_path):
+    (tmp_path / "a-file").touch()
+    said = subprocess.run(
+        [sys.executable, "-c", "from marketplace.core import metrics as m; m.take_place(1, 0);"
+         "m.DELIVERIES.labels('email', 'sent').inc(); print(m.registry().get_sample_value("
+         "'marketplace_deliveries_total', {'channel': 'email', 'outcome': 'sent'}))"],
+        cwd=ROOT,
+        env={metrics.FOLDER: str(tmp_path / "a-file" / "counted"), "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert said.stdout == "1.0\n"
+
+
 def test_places_keep_their_counts_and_their_number_whoever_comes_and_goes(tmp_path):
     found, files, parent = counted(tmp_path)
     assert found["marketplace_requests_total"] == 130
