@@ -80,6 +80,25 @@ def test_every_alert_says_what_it_means_and_what_to_do():
             assert rule["annotations"]["description"].rstrip()[-1] in ".?", rule["alert"]
 
 
+def test_every_alert_was_heard_to_ring():
+    """By `promtool`, below: one that compares what never matches is no fault to it."""
+    tests = yaml.safe_load((RULES.parent / "alerts_test.yml").read_text())["tests"]
+    rung = {
+        rule["alertname"]
+        for test in tests
+        for rule in test.get("alert_rule_test", [])
+        if "exp_alerts" in rule
+    }
+    rung |= {
+        re.search(r'alertname="(\w+)"', sample["labels"])[1]
+        for test in tests
+        for asked in test.get("promql_expr_test", [])
+        for sample in asked["exp_samples"]
+    }
+    rules = yaml.safe_load(RULES.read_text())["groups"][0]["rules"]
+    assert {rule["alert"] for rule in rules} == rung
+
+
 def test_prometheus_reads_the_files_and_rings_where_it_should():
     promtool = tool("promtool")
     for command in (["check", "config", "prometheus.yml"], ["test", "rules", "alerts_test.yml"]):
