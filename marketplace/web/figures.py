@@ -111,19 +111,25 @@ class Figures(Collector):
         yield _gauge(
             "processes", "Workers and schedulers that were seen lately, on all machines.", "kind",
             {
-                "worker": cast(int, redis.scard(WORKERS)),
+                "worker": _alive(redis),
                 "scheduler": cast(int, redis.zcount(SCHEDULERS, since, "+inf")),
             },
         )  # fmt: skip
         done = last_done(redis)
         yield _gauge(
-            "sweep_age_seconds", "How long ago a sweep was last done.", "sweep",
+            "sweep_age_seconds", "How long ago a sweep was last done, or first expected.", "sweep",
             {name: max(now.timestamp() - each.at, 0.0) for name, each in done.items()},
         )  # fmt: skip
         yield _gauge(
             "sweep_every_seconds", "How far apart it is rung.", "sweep",
             {name: each.every for name, each in done.items()},
         )  # fmt: skip
+
+
+def _alive(redis: Redis) -> int:
+    """Return how many workers there are: of one that was killed the name stays, for a while."""
+    signed_in = cast(set[bytes], redis.smembers(WORKERS))
+    return cast(int, redis.exists(*signed_in)) if signed_in else 0
 
 
 @dataclass(frozen=True)

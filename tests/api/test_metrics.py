@@ -154,6 +154,17 @@ def test_jobs_that_wait_are_counted_by_queue(installation, told):
     assert found["marketplace_processes", 'kind="worker"'] == 0
 
 
+def test_workers_that_were_killed_are_not_counted_though_their_names_stay(installation, told):
+    redis = installation.redis
+    redis.flushall()
+    redis.sadd("rq:workers", "rq:worker:killed", "rq:worker:here", "rq:worker:there")
+    for name in ("here", "there"):
+        redis.hset(f"rq:worker:{name}", "birth", "now")
+    assert told()["marketplace_processes", 'kind="worker"'] == 2
+    redis.delete("rq:worker:here", "rq:worker:there")
+    assert told()["marketplace_processes", 'kind="worker"'] == 0
+
+
 def test_when_a_sweep_was_last_done_is_told_until_redis_is_emptied(installation, clock, told):
     redis = installation.redis
     redis.flushall()
