@@ -15,6 +15,7 @@ from rq.cron import CronJob, CronScheduler
 from rq.exceptions import SchedulerNotFound
 from rq.utils import now
 
+from marketplace.core import sweeps_done
 from marketplace.core.jobs import JOB_TIMEOUT, MOST_WAITING, QUEUES, TICKS_BEYOND
 from marketplace.core.policy import Policy
 from workers import jobs
@@ -51,6 +52,11 @@ def full_queues(redis: Redis) -> set[str]:
     return {name for name, length in found if length >= MOST_WAITING[name] + TICKS_BEYOND}
 
 
+def name_of(job: CronJob) -> str:
+    """Return what a sweep is called wherever it is told of."""
+    return job.func_name.rpartition(".")[2]
+
+
 class Scheduler(CronScheduler):
     """RQ's scheduler, for clocks that are put back and for a Redis that goes away.
 
@@ -68,6 +74,12 @@ class Scheduler(CronScheduler):
             if job.queue_name in full:  # whoever comes to empty it has enough to do
                 job.set_enqueue_time(now())
         return super().enqueue_jobs()
+
+    def heartbeat(self) -> None:
+        """Give a sign of life, and say which sweeps are to be done: Redis may have been emptied."""
+        super().heartbeat()
+        every = {name_of(job): float(job.interval or 0) for job in self.get_jobs()}
+        sweeps_done.expect(self.connection, every, now=now())
 
     def register_death(self, pipeline: Pipeline | None = None) -> None:
         with suppress(

@@ -34,7 +34,7 @@ def test_what_workers_did_is_told_after_one_was_killed_and_until_all_are_stopped
         with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             return answer.read().decode()
 
-    wait_until(lambda: "expire_due_leads" in last_done(redis), "a sweep was done")
+    wait_until(lambda: answers(port) and SWEPT.search(told()), "a sweep was done")
     assert last_done(redis)["expire_due_leads"].every == 4
     counted = float(SWEPT.search(told())[1])
     assert counted >= 1

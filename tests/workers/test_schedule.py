@@ -6,6 +6,7 @@ from rq import Queue
 from rq.cron import CronScheduler
 from rq.utils import now
 
+from marketplace.core import sweeps_done
 from marketplace.core.jobs import QUEUE_OF, QUEUES, Job
 from tests.workers.conftest import stopped, wait_until
 from workers import jobs
@@ -62,6 +63,25 @@ def test_a_clock_that_is_put_back_does_not_silence_the_sweeps(redis):
         job.set_enqueue_time(now() + timedelta(hours=1))
     assert len(rings(cron)) == len(SWEEPS)
     assert rings(cron) == []
+
+
+def test_a_sweep_that_is_never_done_has_an_age_and_one_that_is_no_more_has_none(redis):
+    """From when the clock first expected it, also where Redis was emptied meanwhile."""
+    cron = scheduler(redis, INTERVAL)
+    sweeps_done.note(redis, "a_sweep_of_the_version_before", now=now(), every=15)
+    sweeps_done.note(redis, "seal_events", now=now() - timedelta(hours=2), every=7)
+    redis.hset(sweeps_done.KEY, "extend_windows", "nonsense")
+    for _ in range(2):
+        cron.heartbeat()
+        found = sweeps_done.last_done(redis)
+        assert "a_sweep_of_the_version_before" not in found
+        assert now().timestamp() - found["forget_old_answers"].at < 60
+        assert found["forget_old_answers"].every == 3600
+        assert now().timestamp() - found["seal_events"].at > 7000
+    assert len(found) == len(SWEEPS) - 1
+    redis.flushall()
+    cron.heartbeat()
+    assert sweeps_done.last_done(redis).keys() == {each.__name__ for each, _, _ in SWEEPS}
 
 
 def test_several_schedulers_at_once_are_no_trouble(redis, start):
