@@ -44,18 +44,12 @@ def webhook_channel() -> Channel:
 
 @contextmanager
 def job_context() -> Iterator[Context]:
-    """Push one application context, and carry the id of the request that led to this job.
-
-    On the way out its session is closed and the connection goes back to the pool, which ends a
-    transaction that was left open; whatever broke in between, the pool finds out before it lends
-    that connection again.
-    """
+    """Have a context for a job that carries the id of the request that led to it; count the job."""
     job = get_current_job()
     request_id = (job.meta.get("request_id") if job else None) or (job.id if job else "-")
     name = str(job.func_name).rpartition(".")[2] if job else "none"
     with (
         metrics.timed_job(name),
-        product().app.app_context(),
         tracing.span(
             "job",
             of=request_id,
@@ -63,10 +57,23 @@ def job_context() -> Iterator[Context]:
             job=name,
             queue=job.origin if job else None,
         ),
+        context(request_id) as ctx,
     ):
-        yield product().ctx.at(Origin(request_id=request_id))
+        yield ctx
     if job and (every := job.meta.get(EVERY)):
         sweeps_done.note(product().redis, name, now=product().ctx.clock(), every=every)
+
+
+@contextmanager
+def context(request_id: str = "-") -> Iterator[Context]:
+    """Push one application context.
+
+    On the way out its session is closed and the connection goes back to the pool, which ends a
+    transaction that was left open; whatever broke in between, the pool finds out before it lends
+    that connection again.
+    """
+    with product().app.app_context():
+        yield product().ctx.at(Origin(request_id=request_id))
 
 
 def connections_in_use() -> int:

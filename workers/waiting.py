@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from marketplace.core.primary import is_passing
 from marketplace.core.processes import BackOff
 from marketplace.migrations.schema import missing_migrations
-from workers.context import job_context
+from workers.context import context
 
 REPEATED_AFTER = 60.0
 """Seconds after which it is said again that Redis is away."""
@@ -27,7 +27,7 @@ def is_away(error: BaseException | None) -> bool:
 def why_no_database() -> str | None:
     """Return why no job can be done now, or None where PostgreSQL is there and in shape."""
     try:
-        with job_context() as ctx, ctx.reading() as session:
+        with context() as ctx, ctx.reading() as session:
             lacks = missing_migrations(session)
     except SQLAlchemyError as error:
         return str(getattr(error, "orig", None) or error).strip()

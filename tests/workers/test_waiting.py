@@ -9,13 +9,16 @@ import pytest
 from rq import Queue, Worker
 from sqlalchemy import make_url
 
+import workers.context
 from marketplace.bootstrap import build
+from marketplace.core import metrics
 from marketplace.core.db import db
 from marketplace.migrations.schema import upgrade
 from marketplace.web.app import create_app
 from tests.conftest import Services, settings_for
 from tests.factories import lead_form
 from tests.workers.conftest import stopped, wait_until
+from workers.waiting import why_no_database
 
 
 @pytest.fixture
@@ -75,6 +78,15 @@ def test_a_worker_and_the_web_wait_for_a_database_and_for_its_migrations(later, 
         ("waiting", "postgresql"),
         ("there_again", "postgresql"),
     ]
+
+
+def test_to_wait_for_a_database_is_no_job_that_fails(services, monkeypatch):
+    """It would be told as one every few seconds, and wake somebody to look for it."""
+    away = build(settings_for(services, DATABASE_URL="postgresql://127.0.0.1:1/none"))
+    monkeypatch.setattr(workers.context, "product", lambda: away)
+    before = [*metrics.JOB_SECONDS.collect()]
+    assert "refused" in why_no_database()
+    assert [*metrics.JOB_SECONDS.collect()] == before
 
 
 def test_a_worker_that_waits_for_the_database_stops_at_once(later, redis, start):
