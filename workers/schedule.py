@@ -4,6 +4,7 @@ The database holds every deadline; these sweeps only ask it what is due. A misse
 Redis or a second scheduler costs time and nothing else.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from rq.exceptions import SchedulerNotFound
 from rq.utils import now
 
 from marketplace.core import sweeps_done
-from marketplace.core.jobs import JOB_TIMEOUT, MOST_WAITING, QUEUES, TICKS_BEYOND
+from marketplace.core.jobs import JOB_TIMEOUT
 from marketplace.core.policy import Policy
 from workers import jobs
 from workers.context import EVERY
@@ -43,15 +44,6 @@ SWEEPS = (
 )
 
 
-def full_queues(redis: Redis) -> set[str]:
-    """Return the queues in which so much waits that the clock had better ring no more."""
-    with redis.pipeline(transaction=False) as lengths:
-        for name in QUEUES:
-            lengths.llen(Queue.redis_queue_namespace_prefix + name)
-        found = zip(QUEUES, lengths.execute(), strict=True)
-    return {name for name, length in found if length >= MOST_WAITING[name] + TICKS_BEYOND}
-
-
 def name_of(job: CronJob) -> str:
     """Return what a sweep is called wherever it is told of."""
     return job.func_name.rpartition(".")[2]
@@ -68,12 +60,23 @@ class Scheduler(CronScheduler):
         for job in self.get_jobs():
             if job.latest_enqueue_time and job.latest_enqueue_time > now():
                 job.latest_enqueue_time = None
-        due = [job for job in self.get_jobs() if job.should_run()]
-        full = full_queues(self.connection) if due else set()
-        for job in due:
-            if job.queue_name in full:  # whoever comes to empty it has enough to do
-                job.set_enqueue_time(now())
+        for job in self._still_wait([job for job in self.get_jobs() if job.should_run()]):
+            job.set_enqueue_time(now())
         return super().enqueue_jobs()
+
+    def _still_wait(self, due: Sequence[CronJob]) -> list[CronJob]:
+        """Return those whose last tick nobody has taken yet, whichever scheduler rang it.
+
+        By the queue itself: what a worker was given that was cut off before it heard of it is in
+        there no more, and is rung again.
+        """
+        with self.connection.pipeline(transaction=False) as asked:
+            for job in due:
+                asked.zrange(job.job_history_key, -1, -1)
+            last = [ids[0].decode() if ids else "" for ids in asked.execute()]
+            for job, tick in zip(due, last, strict=True):
+                asked.lpos(Queue.redis_queue_namespace_prefix + job.queue_name, tick)
+            return [job for job, at in zip(due, asked.execute(), strict=True) if at is not None]
 
     def heartbeat(self) -> None:
         """Give a sign of life, and say which sweeps are to be done: Redis may have been emptied."""
@@ -91,8 +94,8 @@ class Scheduler(CronScheduler):
 def scheduler(redis: Redis, sweep_interval: timedelta) -> Scheduler:
     """Return RQ's scheduler with every sweep registered.
 
-    A tick that nobody took within two of its intervals is dropped (`ttl`): a stopped worker must
-    not come back to a queue full of identical ones.
+    A tick waits until somebody takes it, and no second beside it: a worker that was stopped does
+    not come back to a queue full of identical ones, and the age of what waits is true.
     """
     cron = Scheduler(connection=redis)
     for sweep, every, queue in SWEEPS:
@@ -101,7 +104,6 @@ def scheduler(redis: Redis, sweep_interval: timedelta) -> Scheduler:
             sweep,
             queue_name=queue,
             interval=interval,
-            ttl=2 * interval,
             job_timeout=JOB_TIMEOUT,
             result_ttl=0,
             failure_ttl=86_400,

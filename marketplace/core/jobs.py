@@ -73,19 +73,12 @@ queue holds beyond what its workers do between two sweeps costs memory and haste
 for mail and webhooks name nothing and drain whatever is due, so a few for each worker are plenty.
 """
 
-TICKS_BEYOND = 1_000
-"""How many more a queue holds before the clock rings no more in it.
-
-By so much more, a queue that is full of what was rung keeps no sweep out. What nobody takes while
-no worker runs lapses and leaves its id there, and those would pile up by themselves.
-"""
-
 HELD_UP, LEFT_ALONE = 0.5, 2.0
 """Seconds after which whoever rings was held up by a Redis that says nothing, and for how long it
 is then left alone."""
 
 LOOKED_AT = 20
-"""How many at the head of a queue are looked at for the oldest: the first may have lapsed."""
+"""How many at the head of a queue are looked at for the oldest: the first may be gone."""
 
 JOB_TIMEOUT = 60
 """Seconds after which RQ stops a job; the sweeps ring again."""
@@ -200,7 +193,7 @@ class Backlog:
     """What waits in one queue."""
 
     waiting: int
-    """How many; ticks of the clock that nobody took and that have lapsed count along."""
+    """How many."""
     oldest: timedelta
     """For how long the first of them has waited; nothing where none does."""
 

@@ -13,7 +13,6 @@ from marketplace.core import jobs as core
 from marketplace.core.jobs import (
     MOST_WAITING,
     QUEUES,
-    TICKS_BEYOND,
     Job,
     QueueAway,
     RqJobQueue,
@@ -75,23 +74,6 @@ def test_leads_that_were_not_rung_for_are_matched_by_the_sweep(ctx, redis, make)
         assert session.scalar(select(func.count()).select_from(Invitation)) == 36
 
 
-def test_the_clock_rings_no_more_where_far_too_much_waits(redis):
-    cron = scheduler(redis, timedelta(seconds=1))
-    full = Queue("sweeps", connection=redis)
-    with redis.pipeline() as together:
-        for number in range(MOST_WAITING["sweeps"] + TICKS_BEYOND):
-            together.rpush(full.key, f"lapsed-{number}")
-        together.execute()
-    before = lengths(redis)
-    assert {job.queue_name for job in cron.enqueue_jobs()} == {"deadlines", "mail", "webhooks"}
-    assert lengths(redis)["sweeps"] == before["sweeps"]
-
-    full.empty()
-    for job in cron.get_jobs():
-        job.set_enqueue_time(datetime.now(UTC) - timedelta(hours=2))
-    assert "sweeps" in {job.queue_name for job in cron.enqueue_jobs()}
-
-
 def test_what_was_rung_keeps_no_sweep_out(redis):
     """A queue that is as full as transactions make it still takes what the clock rings."""
     with redis.pipeline() as together:
@@ -111,7 +93,7 @@ def test_the_length_of_every_queue_and_the_age_of_its_oldest_job_are_known(redis
     queue = RqJobQueue(redis)
     for _ in range(3):
         queue.put(Job.MATCH_LEADS, [uuid4()], request_id="-")
-    redis.lpush("rq:queue:matching", "a-tick-that-has-lapsed")
+    redis.lpush("rq:queue:matching", "a-job-that-is-gone")
     found = backlog(redis, datetime.now(UTC) + timedelta(minutes=7))
     assert found["matching"].waiting == 4
     assert timedelta(minutes=7) <= found["matching"].oldest < timedelta(minutes=7, seconds=30)

@@ -7,7 +7,7 @@ from rq.cron import CronScheduler
 from rq.utils import now
 
 from marketplace.core import sweeps_done
-from marketplace.core.jobs import QUEUE_OF, QUEUES, Job
+from marketplace.core.jobs import QUEUE_OF, QUEUES, Job, backlog
 from tests.workers.conftest import stopped, wait_until
 from workers import jobs
 from workers.schedule import SWEEPS, scheduler
@@ -34,12 +34,35 @@ def test_every_sweep_rings_at_once_and_then_in_its_turn(redis):
     assert waits == [every for _, every, _ in SWEEPS]
 
 
-def test_a_tick_that_nobody_took_is_dropped(redis):
-    cron = scheduler(redis, timedelta(seconds=1))
-    cron.enqueue_jobs()
-    queued = [job for name in QUEUES for job in Queue(name, connection=redis).jobs]
-    lives = {job.func_name.rpartition(".")[2]: job.ttl for job in queued}
-    assert lives == {sweep.__name__: 2 * every for sweep, every, _ in SWEEPS}
+def make_due(cron):
+    for job in cron.get_jobs():
+        job.set_enqueue_time(now() - timedelta(days=2))
+
+
+def test_a_tick_that_nobody_took_waits_and_is_not_rung_again(redis):
+    """By no scheduler; and for how long a queue has not been served is seen by its age."""
+    one, other = scheduler(redis, INTERVAL), scheduler(redis, INTERVAL)
+    rings(one)
+    for cron in (one, other, one):
+        make_due(cron)
+        assert rings(cron) == []
+        assert rings(cron) == []
+    later = now() + timedelta(hours=1)
+    ages = {name: each.oldest for name, each in backlog(redis, later).items()}
+    stale = {name for name, age in ages.items() if age >= timedelta(hours=1)}
+    assert stale == {queue for _, _, queue in SWEEPS}
+
+
+def test_a_tick_that_was_taken_or_lost_is_rung_again(redis):
+    cron = scheduler(redis, INTERVAL)
+    rings(cron)
+    make_due(cron)
+    # As it goes to a worker that is cut off before it hears of it.
+    redis.lmove("rq:queue:webhooks", "rq:queue:webhooks:intermediate")
+    assert rings(cron) == ["workers.jobs.deliver_webhooks"]
+    redis.flushall()
+    make_due(cron)
+    assert len(rings(cron)) == len(SWEEPS)
 
 
 def test_deadlines_wait_for_nothing_that_piles_up(redis):
@@ -59,6 +82,7 @@ def test_calls_to_providers_servers_hold_up_no_sweep(redis):
 def test_a_clock_that_is_put_back_does_not_silence_the_sweeps(redis):
     cron = scheduler(redis, INTERVAL)
     cron.enqueue_jobs()
+    redis.flushall()  # all were taken
     for job in cron.get_jobs():
         job.set_enqueue_time(now() + timedelta(hours=1))
     assert len(rings(cron)) == len(SWEEPS)
