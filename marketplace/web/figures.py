@@ -3,13 +3,9 @@
 What happened in the processes of this host is counted by `marketplace.core.metrics`.
 """
 
-import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from threading import Lock
 from typing import cast
 
 import structlog
@@ -20,26 +16,13 @@ from redis import Redis, RedisError
 from rq import cron_scheduler_registry
 from rq.worker_registration import REDIS_WORKER_KEYS
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from marketplace.core.jobs import backlog
 from marketplace.core.sealing_log import tail
 from marketplace.core.sweeps_done import last_done
-from marketplace.insights.counts import COUNTED, counts_by_state, due_messages
+from marketplace.insights.counts import due_messages
 from marketplace.web.auth import product
-
-COUNTED_EVERY = 30.0
-"""Seconds between two counts of all rows by state, for all machines together ..."""
-
-SHARE = 60
-"""... and so many times as many as the last count took: of a million rows it takes a good part of a
-second, of a hundred million a minute. So at most a sixtieth of one core of PostgreSQL counts."""
-
-GIVEN_UP = 300
-"""Seconds after which somebody else counts, where whoever began was killed."""
-
-COUNTS, COUNTING = "marketplace:counts", "marketplace:counting"
-"""In Redis: what was counted last, and that somebody is counting."""
+from marketplace.web.row_counts import RowCounts
 
 SEEN_WITHIN = 150
 """Seconds within which a scheduler has given a sign of life: it gives one every minute."""
@@ -54,8 +37,7 @@ class Figures(Collector):
     """What is in which state, what waits, and since when; without what is away just now."""
 
     def __init__(self) -> None:
-        self._counted = Counted()
-        self._lock = Lock()
+        self.counts = RowCounts()
 
     def collect(self) -> Iterator[Metric]:
         """Yield every figure; where PostgreSQL or Redis is away, that it is."""
@@ -63,7 +45,7 @@ class Figures(Collector):
         for part, figures in (("database", self._rows), ("redis", self._queues)):
             try:
                 found = list(figures())
-            except (SQLAlchemyError, RedisError, OSError) as error:
+            except (SQLAlchemyError, RedisError, OSError, ValueError) as error:
                 log.warning("not_counted", what=part, error=type(error).__name__)
                 found = []
             up.add_metric([part], float(bool(found)))
@@ -73,11 +55,10 @@ class Figures(Collector):
     def _rows(self) -> Iterator[Metric]:
         ctx = product().ctx
         now = ctx.clock()
-        with self._lock, ctx.reading() as session:
-            self._counted = _counted(session, product().redis, self._counted)
+        with ctx.reading() as session:
             waits = tail(session)
             due = due_messages(session, now)
-        for name, counts in self._counted.counts.items():
+        for name, counts in self.counts.latest(product()).items():
             yield _gauge(name, f"How many {name} are in each state.", "state", counts)
         yield _gauge(
             "events", "Events of the audit log that wait to be sealed.", "state",
@@ -130,56 +111,6 @@ def _alive(redis: Redis) -> int:
     """Return how many workers there are: of one that was killed the name stays, for a while."""
     signed_in = cast(set[bytes], redis.smembers(WORKERS))
     return cast(int, redis.exists(*signed_in)) if signed_in else 0
-
-
-@dataclass(frozen=True)
-class Counted:
-    """How many rows were in which state, when (seconds since 1970), and how long counting took."""
-
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
-    at: float = 0.0
-    took: float = 0.0
-
-    def is_fresh(self) -> bool:
-        """Return whether it is too soon to count again."""
-        wait = max(COUNTED_EVERY, SHARE * self.took)
-        return -wait < time.time() - self.at < wait
-
-
-def _counted(session: Session, redis: Redis, last: Counted) -> Counted:
-    """Return what somebody counted lately, on whichever machine, or count.
-
-    While somebody counts, the others tell what they have. Without Redis each counts for itself.
-    """
-    if last.is_fresh():
-        return last
-    try:
-        known = _read(cast(bytes | None, redis.get(COUNTS))) or last
-        if known.is_fresh():
-            return known
-        is_ours = redis.set(COUNTING, 1, nx=True, ex=GIVEN_UP)
-        if known.counts and not is_ours:
-            return known
-    except RedisError:
-        pass  # it is told apart whether Redis is there
-    began = time.perf_counter()
-    counts = counts_by_state(session)
-    found = Counted(counts, time.time(), time.perf_counter() - began)
-    with suppress(RedisError):
-        redis.set(COUNTS, json.dumps(asdict(found)))
-        redis.delete(COUNTING)
-    return found
-
-
-def _read(kept: bytes | None) -> Counted | None:
-    """Return what was kept; none where that is of another version."""
-    if kept is None:
-        return None
-    try:
-        found = Counted(**json.loads(kept))
-    except (ValueError, TypeError):
-        return None
-    return found if found.counts.keys() == COUNTED.keys() else None
 
 
 def _age(since: datetime | None, now: datetime) -> float:

@@ -1,7 +1,7 @@
 """What Prometheus is told: how much there is everywhere, and what happened on this host."""
 
 import re
-import time
+from threading import Event
 from unittest.mock import Mock
 
 import pytest
@@ -14,7 +14,7 @@ from marketplace.core.db import db, new_id
 from marketplace.core.jobs import Job, RqJobQueue
 from marketplace.notifications.delivery import deliver_due_notifications
 from marketplace.notifications.rules import SendOutcome
-from marketplace.web import figures
+from marketplace.web import row_counts
 from marketplace.web.figures import Figures
 from tests.api.test_operations import elsewhere
 from tests.services.test_outbox import Channel, refused, say
@@ -207,47 +207,70 @@ def other_machine(client):
 
 
 def test_rows_are_counted_now_and_then_and_once_for_all_machines(
-    client, installation, make, told, other_machine, monkeypatch
+    client, installation, make, told, other_machine
 ):
-    installation.redis.delete(figures.COUNTS)
-    clock = Seconds(time.time() + 3600)
-    monkeypatch.setattr(figures.time, "time", clock)
+    redis = installation.redis
+    redis.flushall()
     open_leads = "marketplace_leads", 'state="open"'
     assert told()[open_leads] == 0
+    assert 0 < redis.pttl(row_counts.TURN) <= 30_000
     make.lead()
-    clock.now += 29
     assert told()[open_leads] == 0
     assert other_machine()["open"] == 0
-    clock.now += 2
-    installation.redis.set(figures.COUNTING, 1)
-    assert other_machine()["open"] == 0  # while somebody else counts
-    installation.redis.delete(figures.COUNTING)
+    redis.set(row_counts.TURN, "of somebody else", keepttl=True)
+    assert other_machine()["open"] == 0
+    redis.delete(row_counts.TURN)  # by Redis' own clock
     assert other_machine()["open"] == 1
     assert told()[open_leads] == 1
 
 
-def test_the_longer_a_count_takes_the_less_often_it_is_made(monkeypatch):
-    clock = Seconds(1_000_000.0)
-    monkeypatch.setattr(figures.time, "time", clock)
-    took_two = figures.Counted({}, at=clock.now, took=2.0)
-    clock.now += 119
-    assert took_two.is_fresh()
-    clock.now += 2
-    assert not took_two.is_fresh()
+def test_a_count_that_takes_long_holds_nobody_up_and_is_made_less_often(
+    client, installation, told, monkeypatch
+):
+    """And who took so long that others think it is gone does not end their turn."""
+    redis = installation.redis
+    redis.flushall()
+    begun, go_on = Event(), Event()
+
+    def slow(session):
+        begun.set()
+        go_on.wait(20)
+        return real(session)
+
+    fresh, real = Figures(), row_counts.counts_by_state
+    monkeypatch.setitem(client.application.extensions, "figures", fresh)
+    monkeypatch.setattr(row_counts, "counts_by_state", slow)
+    monkeypatch.setattr(row_counts, "PATIENCE", 0.01)
+    monkeypatch.setattr(row_counts, "SHARE", 1_000_000)
+    found = told()
+    assert begun.is_set()
+    assert not [name for name, _ in found if name == "marketplace_leads"]
+    assert found["marketplace_up", 'part="database"'] == 1
+    redis.set(row_counts.TURN, "of somebody else", ex=60)
+    go_on.set()
+    fresh.counts._counter.join(20)
+    assert told()["marketplace_leads", 'state="open"'] == 0
+    assert redis.get(row_counts.TURN) == b"of somebody else"
+    redis.delete(row_counts.TURN)
+    told()
+    fresh.counts._counter.join(20)
+    assert redis.ttl(row_counts.TURN) > 30
 
 
 def test_what_another_version_kept_is_not_told(client, installation, other_machine):
-    for kept in (b"no json", b"{}", b'{"counts": {"secret": {"a": 1}}, "at": 9e12, "took": 0}'):
-        installation.redis.set(figures.COUNTS, kept)
+    for kept in (b"no json", b"{}", b"[]", b'{"secret": {"a": 1}}'):
+        installation.redis.delete(row_counts.TURN)
+        installation.redis.set(row_counts.COUNTS, kept)
         assert other_machine()["open"] == 0
-    installation.redis.delete(figures.COUNTS)
 
 
-class Seconds:
-    """What time it is, until told otherwise."""
-
-    def __init__(self, now):
-        self.now = now
-
-    def __call__(self):
-        return self.now
+def test_what_is_in_redis_and_makes_no_sense_hides_nothing_else(client, installation, told):
+    redis = installation.redis
+    redis.flushall()
+    RqJobQueue(redis).put(Job.MATCH_LEADS, [new_id()], request_id="r" * 8)
+    (job,) = redis.lrange("rq:queue:matching", 0, -1)
+    redis.hset(b"rq:job:" + job, "enqueued_at", "yesterday")
+    found = told()
+    assert found["marketplace_up", 'part="redis"'] == 0
+    assert found["marketplace_up", 'part="database"'] == 1
+    redis.flushall()
