@@ -26,8 +26,8 @@ COUNTED_EVERY = 30.0
 """Seconds between two counts of all rows by state, for all machines together ..."""
 
 SHARE = 60
-"""... and so many times as many as the last count took: two million rows take about a second, of two
-cores of PostgreSQL, so at most a thirtieth of one core counts."""
+"""... and so many times as many as the last count took, a second for two million rows: at most a
+sixtieth of PostgreSQL's time is spent on it."""
 
 GIVEN_UP = 300.0
 """Seconds after which somebody else counts, where whoever began was killed."""
