@@ -20,6 +20,16 @@ HEADERS_WITHIN = 10.0
 BODY_WITHIN = 60.0
 """... and its body: ten mebibytes at 1.4 Mbit/s."""
 
+UNREAD_AT_MOST = 101 * 1024 * 1024
+"""Bytes of a body that are still read when the answer is out, for as long as nginx lets through.
+
+Who is refused by the first line, as one without a key, may be sending for a while. Closed
+meanwhile, the line is lost to them and the answer with it: nginx says 502. The library reads
+64 KiB.
+"""
+UNREAD_WITHIN = 5.0
+"""Seconds for it: nginx has all of it at hand."""
+
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Reads each request against a deadline."""
@@ -40,7 +50,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         """Answer a request whose headers are there."""
         self._deadlines[conn] = time.monotonic() + BODY_WITHIN
         _lose_what_is_torn(req.body.reader)
-        return super().handle_request(req, conn)
+        goes_on = super().handle_request(req, conn)
+        until = time.monotonic() + UNREAD_WITHIN
+        return conn.parser.finish_body(deadline=until, max_bytes=UNREAD_AT_MOST) and goes_on
 
     def murder_pending(self) -> None:
         """Look after every connection, once a second: here, end what takes too long to arrive."""

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from config.log_lines import _BEHIND_TOKEN_PATH
+from config.web_worker import UNREAD_AT_MOST
 from marketplace.core.events import Event
 from marketplace.providers.evidence import EVIDENCE_AT_MOST
 from marketplace.web.pages.guard import READ_AT_MOST
@@ -252,6 +253,7 @@ def test_nothing_that_the_product_takes_is_too_large_for_nginx():
     assert by_place["/portal"] > READ_AT_MOST
     assert by_place["/api/v1/portal"] > EVIDENCE_AT_MOST + MAX_BODY
     assert by_place["/api/v1/hooks"] > MAX_UPLOAD
+    assert max(by_place.values()) == UNREAD_AT_MOST, "what is refused unread loses its answer"
 
 
 def test_whoever_is_slow_holds_no_thread_of_the_product(proxy):

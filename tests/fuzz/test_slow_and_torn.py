@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -147,6 +147,21 @@ def test_whoever_sends_slowly_is_cut_off_and_others_are_answered_meanwhile(serve
         line.close()
     assert server.says() == 200
     counted[f"clients that sent {what} slowly"] += len(slow)
+
+
+def test_whoever_is_refused_while_still_sending_gets_to_read_the_answer(server):
+    """The first line says no already; megabytes follow, and then the next request on this line."""
+    for _ in range(3):
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=SLACK)
+        with closing(connection):
+            for path, body, status in (
+                ("/api/v1/portal/invitations/x/attachments", b" " * 5_000_000, 404),
+                (ALIVE, b"", 405),
+            ):
+                connection.request("POST", path, body)
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == status
 
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
