@@ -61,7 +61,7 @@ class Settings:
     extension_at_most: timedelta
     sweep_interval: timedelta
     metrics_listen: tuple[str, int] | None
-    """Where workers and the scheduler answer Prometheus: an address of this host, and a port."""
+    """Where workers answer Prometheus: an address of this host, and a port."""
     rate_limits: bool
     totp_for_admins: str
     totp_for_providers: str

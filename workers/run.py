@@ -262,9 +262,20 @@ def run_until_stopped(what: str, once: Callable[[Redis], bool]) -> None:
 
 
 def answer_prometheus(_: Deadline) -> None:
-    """Tell whoever asks what the processes beside this one counted."""
+    """Tell whoever asks what the processes beside this one counted.
+
+    Whose port is taken waits for it: the one before, that is about to stop, may have it still.
+    """
     host, port = product().settings.metrics_listen or ("", 0)
-    server, thread = start_http_server(port, host, registry())
+    waiting = Waiting("metrics", longest=PATIENCE)
+    while True:
+        try:
+            server, thread = start_http_server(port, host, registry())
+            break
+        except OSError as error:
+            why = f"port {port}: {error.strerror or error}; each `marketplace worker` needs its own"
+            time.sleep(waiting.because(why))
+    waiting.is_over()
     log.info("metrics_served", port=port)
     thread.join()
     server.server_close()

@@ -113,16 +113,25 @@ def test_a_disk_without_room_is_named(tmp_path, monkeypatch):
     assert f"Only 1 MiB are free at {tmp_path}" in said
 
 
-def test_whoever_takes_faults_is_tried(services):
+@pytest.mark.parametrize(
+    ("name", "address", "harm"),
+    [
+        ("SENTRY_DSN", "http://s3cret@{}/7", "Faults are not reported"),
+        ("OTLP_ENDPOINT", "http://{}/behind/a/path", "Traces are lost"),
+    ],
+)
+def test_whoever_takes_faults_and_traces_is_tried(services, name, address, harm):
     with collecting() as there:
-        dsn = f"http://key@{urlsplit(there.address).netloc}/7"
-        findings = [*found.watcher_findings(settings_for(services, SENTRY_DSN=dsn))]
-    assert [is_wrong for _, is_wrong in findings] == [False]
-    assert "key" not in findings[0][0]
-    settings = settings_for(services, SENTRY_DSN="http://s3cret@127.0.0.1:1/7")
+        place = urlsplit(there.address).netloc
+        settings = settings_for(services, **{name: address.format(place)})
+        ((said, is_wrong),) = found.watcher_findings(settings)
+        assert there.came == []  # a connection alone
+    assert said == f"{place.replace(':', ', port ')} of MARKETPLACE_{name} can be reached."
+    assert not is_wrong
+    settings = settings_for(services, **{name: address.format("127.0.0.1:1")})
     (said,) = wrongs(found.watcher_findings(settings))
-    assert "nobody answers at 127.0.0.1, port 1 (Connection refused)" in said
-    assert "MARKETPLACE_SENTRY_DSN" in said
+    assert said.startswith(f"{harm}: nobody answers at 127.0.0.1, port 1 (Connection refused)")
+    assert f"MARKETPLACE_{name}" in said
     assert "s3cret" not in said
     assert [*found.watcher_findings(settings_for(services))] == []
 

@@ -5,10 +5,12 @@ import re
 import signal
 import socket
 from contextlib import suppress
+from unittest.mock import Mock
 from urllib.request import urlopen
 
 from marketplace.core.sweeps_done import last_done
 from tests.workers.conftest import descendants, stopped, wait_until
+from workers import run, waiting
 
 SWEPT = re.compile(
     r'marketplace_job_seconds_count\{.*job="expire_due_leads".*outcome="done".*\} (.*)'
@@ -52,3 +54,20 @@ def test_what_workers_did_is_told_after_one_was_killed_and_until_all_are_stopped
     assert {each.name for each in (tmp_path / "counted").iterdir()} <= files
     assert stopped(worker) == 0
     assert (tmp_path / "counted").exists()  # it was given, and may be others' too
+
+
+def test_a_port_that_is_taken_is_waited_for_and_said_once_in_plain_words(monkeypatch):
+    """By the workers before, which finish their jobs, or by others that were given the same one."""
+    taken = OSError(98, "Address already in use")
+    start = Mock(side_effect=[taken, taken, taken, (Mock(), Mock())])
+    settings = Mock(metrics_listen=("127.0.0.1", 9100))
+    monkeypatch.setattr(run, "start_http_server", start)
+    monkeypatch.setattr(run, "product", lambda: Mock(settings=settings))
+    monkeypatch.setattr(run.time, "sleep", slept := Mock())
+    monkeypatch.setattr(waiting, "log", said := Mock())
+    run.answer_prometheus(Mock())
+    assert slept.call_count == 3
+    first, last = said.warning.call_args_list
+    assert first.args == ("waiting",)
+    assert first.kwargs["reason"].startswith("port 9100: Address already in use; each")
+    assert last.args == ("there_again",)
