@@ -116,6 +116,10 @@ class Exported:
         if said.get("error__type"):
             present.set_status(StatusCode.ERROR)
 
+    def link(self, request_id: str) -> None:
+        """Link the present span to that of an earlier request."""
+        trace.get_current_span().add_link(_root(request_id))
+
     def stop(self) -> None:
         """Hand on what is waiting, for five seconds at most (both sorts of patience)."""
         atexit.unregister(self.stop)
@@ -138,8 +142,7 @@ class Exported:
         around = trace.get_current_span().get_span_context()
         if of is None or (around.is_valid and around.trace_id == trace_of(of)):
             return tracer.start_span(label, None, kind, attributes)
-        root = SpanContext(trace_of(of), root_of(of), True, TraceFlags(TraceFlags.SAMPLED))
-        above = set_span_in_context(NonRecordingSpan(root), Context())
+        above = set_span_in_context(NonRecordingSpan(_root(of)), Context())
         done_by = [Link(around)] if around.is_valid else []
         return tracer.start_span(label, above, kind, attributes, done_by)
 
@@ -169,3 +172,9 @@ class Exported:
                 atexit.register(self.stop)
                 self._tracer = provider.get_tracer("marketplace")
             return self._tracer
+
+
+def _root(request_id: str) -> SpanContext:
+    """Return where the span of a request stands, whichever process it is of."""
+    flags = TraceFlags(TraceFlags.SAMPLED)
+    return SpanContext(trace_of(request_id), root_of(request_id), is_remote=True, trace_flags=flags)

@@ -14,7 +14,7 @@ error its type.
 import hashlib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 from importlib import import_module
@@ -35,6 +35,8 @@ class Spans(Protocol):
     ) -> AbstractContextManager[None]: ...
 
     def note(self, said: Mapping[str, Said]) -> None: ...
+
+    def link(self, request_id: str) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -87,6 +89,17 @@ def note(**said: Said) -> None:
     """Say more of what the present span is for, such as how it went."""
     if _spans is not None:
         _spans.note(said)
+
+
+def carries_on(find: Callable[[], str | None]) -> None:
+    """Link the present span to the trace of an earlier request that this one carries on.
+
+    `find` is asked for the id of that only where there are spans.
+    """
+    if _spans is not None:
+        earlier = find()
+        if earlier:
+            _spans.link(earlier)
 
 
 def sayable(said: Mapping[str, Said]) -> dict[str, str | int | float | bool]:

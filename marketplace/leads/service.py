@@ -6,7 +6,7 @@ from uuid import UUID
 
 from marketplace.accounts.letters import tell_admins
 from marketplace.accounts.passwords import asked_now, like_time
-from marketplace.core import links
+from marketplace.core import links, tracing
 from marketplace.core.actors import ANYBODY, SYSTEM, Actor, Kind
 from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Conflict, Gone
@@ -26,6 +26,7 @@ from marketplace.leads.rules import LeadEvent, LeadState, Signals
 from marketplace.leads.signals import Telltale
 from marketplace.notifications import commitment
 from marketplace.notifications.models import Commitment
+from marketplace.notifications.queries import request_behind
 from marketplace.notifications.service import LinkTo, Recipient, notify, notify_each
 
 
@@ -70,6 +71,7 @@ def confirm_lead(ctx: Context, token: str) -> Confirmation:
         lead = queries.lock_lead(tx.session, link.subject_id)
         if lead.state is not LeadState.AWAITING_CONFIRMATION or tx.now >= lead.confirm_by:
             raise Gone("this link was used or has lapsed")
+        tracing.carries_on(lambda: request_behind(tx.session, lead.id))
         lead.confirmed_at = tx.now
         intake.look_again(tx, lead)
         actor = Actor(Kind.BUSINESS, id=lead.id, lead_id=lead.id)

@@ -125,3 +125,9 @@ def mailbox(session: Session, *, to: str | None = None) -> list[MailboxMessage]:
 def mailbox_message(session: Session, message_id: UUID) -> MailboxMessage | None:
     """Return one message of the development mailbox."""
     return session.get(MailboxMessage, message_id)
+
+
+def request_behind(session: Session, subject_id: UUID) -> str | None:
+    """Return the id of the request that caused the first message about something."""
+    first = select(Notification.request_id).where(Notification.subject_id == subject_id)
+    return session.scalar(first.order_by(Notification.created_at, Notification.id).limit(1))

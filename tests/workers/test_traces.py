@@ -106,6 +106,7 @@ def test_a_form_its_match_and_its_mails_are_found_by_the_ids_of_two_requests(
         for each in of(confirmed)
     }
     assert by_name["request"].said["http.route"] == "/api/v1/leads/confirmations"
+    assert by_name["request"].links == [sent]
     job, match = by_name["match_leads"], by_name["match"]
     assert job.parent == by_name["request"].id == f"{root_of(confirmed):016x}"
     assert job.said["queue"] == "matching"
