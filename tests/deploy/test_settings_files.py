@@ -63,6 +63,28 @@ def test_secrets_are_drawn_once_and_for_root_alone(tmp_path):
     assert {path: path.read_text() for path in (tmp_path / "one").iterdir()} == before
 
 
+def test_where_the_disk_is_full_no_secret_is_written_and_the_next_try_writes_all(tmp_path):
+    full = tmp_path / "programs"
+    full.mkdir()
+    (full / "sync").write_text("#!/bin/sh\nexit 1\n")
+    (full / "sync").chmod(0o755)
+    etc = tmp_path / "etc"
+    given = {"PATH": f"{full}:/usr/bin:/bin", "SENDGRID_API_KEY": "SG.made-up"}
+    failed = run(DEPLOY / "make-secrets", etc, env=given)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert [*etc.iterdir()] == []
+    assert secrets_for(etc).keys() == {"secrets", "migrate", "postgres", "redis"}
+
+
+@pytest.mark.parametrize("key", ["SG.it's", "SG.two lines\nA='b'", "$(id)"])
+def test_what_would_break_the_file_is_no_key(tmp_path, key):
+    given = {"PATH": "/usr/bin:/bin", "SENDGRID_API_KEY": key}
+    refused = run(DEPLOY / "make-secrets", tmp_path / "etc", env=given)
+    assert refused.returncode == 1
+    assert "Nothing was written" in refused.stderr
+    assert not (tmp_path / "etc").exists()
+
+
 def test_each_side_of_a_password_has_the_same(tmp_path):
     drawn = secrets_for(tmp_path / "etc")
     product, owner = (
