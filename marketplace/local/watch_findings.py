@@ -58,6 +58,14 @@ _CONNECTIONS = text(
     " - current_setting('superuser_reserved_connections')::int"
 )
 
+HELD_UP_FOR = timedelta(seconds=5)
+"""For how long a commit may wait for the replica that is to have it too."""
+
+_HELD_UP = text(
+    "SELECT count(*), max(clock_timestamp() - query_start) FROM pg_stat_activity"
+    " WHERE wait_event = 'SyncRep' AND clock_timestamp() - query_start >= :least"
+)
+
 
 def database_findings(session: Session, now: datetime) -> Iterator[Told]:
     """Look at what is due to be sent, and at how many connections are left."""
@@ -69,6 +77,7 @@ def database_findings(session: Session, now: datetime) -> Iterator[Told]:
                 "messages are put back.",
                 True,
             )
+    yield from _held_up(session)
     used, most = session.execute(_CONNECTIONS).one()
     if used > OF_MOST * most:
         yield (
@@ -79,6 +88,17 @@ def database_findings(session: Session, now: datetime) -> Iterator[Told]:
         )
     else:
         yield f"{used} of PostgreSQL's {most} connections are in use.", False
+
+
+def _held_up(session: Session) -> Iterator[Told]:
+    waiting, longest = session.execute(_HELD_UP, {"least": HELD_UP_FOR}).one()
+    if waiting:
+        yield (
+            f"Commits that wait for a synchronous replica: {waiting}, the longest for "
+            f"{_long(longest)}. Forms hang until one is back, or until nobody waits for it any "
+            "more: config/deploy/FAILOVER.md, What you do.",
+            True,
+        )
 
 
 def redis_findings(redis: Redis, now: datetime) -> Iterator[Told]:

@@ -1,12 +1,15 @@
 """A base backup and the log behind it: back to the moment before somebody deleted everything."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -19,10 +22,12 @@ from marketplace.core.db import db
 from marketplace.core.verifying import verify_log
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads.models import Lead
+from marketplace.local import watch_findings
 from marketplace.local.backup_findings import backup_findings
 from marketplace.local.dumps import _program
 from marketplace.local.places import open_place, remove_place
 from marketplace.local.postgres import MAJOR, SETTINGS, SUPERUSER, EmbeddedPostgres
+from marketplace.local.watch_findings import database_findings
 from marketplace.matching.service import match_lead
 from marketplace.migrations.schema import upgrade
 from tests.conftest import RecordingQueue, Services, settings_for
@@ -84,13 +89,47 @@ def superuser(postgres, statement):
     with psycopg.connect(
         host=str(postgres._socket_folder), user=SUPERUSER, dbname="marketplace", autocommit=True
     ) as connection:
-        return connection.execute(statement).fetchone()
+        done = connection.execute(statement)
+        return done.fetchone() if done.description else None
 
 
 def run(name, *arguments):
     program = [_program(name, int(MAJOR)), *arguments]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def assert_commits_that_wait_are_named(product, postgres, monkeypatch):
+    """With a replica that every commit has to wait for, and that there is not."""
+    monkeypatch.setattr(watch_findings, "HELD_UP_FOR", timedelta(0))
+
+    url = postgres.url.replace("+psycopg", "")
+
+    def has_reloaded(wanted):
+        superuser(postgres, "SELECT pg_reload_conf()")
+        return superuser(postgres, "SHOW synchronous_standby_names")[0] == wanted
+
+    def said():
+        with product.ctx.reading() as session:
+            findings = [*database_findings(session, product.ctx.clock())]
+        return [said for said, is_wrong in findings if is_wrong and "replica" in said]
+
+    assert said() == []
+    superuser(postgres, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    wait_until(lambda: has_reloaded("nobody"), "commits wait for somebody")
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(url) as waiting:
+        waiting.execute("SET LOCAL synchronous_commit = on")
+        waiting.execute("UPDATE leads SET company_name = company_name")
+        commit = pool.submit(waiting.commit)
+        try:
+            wait_until(lambda: said() != [], "a commit that waits is noticed")
+            assert not commit.done()
+            assert re.match("Commits that wait for a synchronous replica: 1, .*FAILOVER", said()[0])
+        finally:
+            superuser(postgres, "ALTER SYSTEM SET synchronous_standby_names = ''")
+            superuser(postgres, "SELECT pg_reload_conf()")
+        commit.result(10)  # as FAILOVER.md says, it is answered
+    assert said() == []
 
 
 def found(product):
@@ -112,7 +151,7 @@ def folders():
     shutil.rmtree(folder)
 
 
-def test_everything_is_there_up_to_the_moment_that_was_chosen(folders):
+def test_everything_is_there_up_to_the_moment_that_was_chosen(folders, monkeypatch):
     archive, base = folders / "archive", folders / "base"
     old = Archiving(folders / "old", archive)
     try:
@@ -132,6 +171,7 @@ def test_everything_is_there_up_to_the_moment_that_was_chosen(folders):
                 "--checkpoint=fast", "--wal-method=stream", "--no-sync",
             )  # fmt: skip
             second = make.lead()  # not matched yet
+            assert_commits_that_wait_are_named(product, old, monkeypatch)
             (until,) = superuser(old, "SELECT clock_timestamp()::text")
             time.sleep(0.01)
             superuser(old, "UPDATE leads SET company_name = 'gone' RETURNING 1")
@@ -140,6 +180,7 @@ def test_everything_is_there_up_to_the_moment_that_was_chosen(folders):
             ((said, is_wrong),) = found(product)
             assert (said[:35], is_wrong) == ("PostgreSQL archived its log last at", False)
             archive.chmod(0o555)  # what a full or lost disk does
+            superuser(old, "SELECT txid_current()")  # what is empty is not archived
             superuser(old, "SELECT pg_switch_wal()")
             wait_until(lambda: found(product)[0][1], "that it cannot be archived is noticed")
             assert "cannot archive its log since" in found(product)[0][0]
