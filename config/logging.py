@@ -20,7 +20,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from config.log_lines import declared, frames
 from config.reporting import reported
 
-LOGGED_LESS = ("alembic", "rq.scheduler", "rq.cron", "urllib3", "flask-limiter")
+LOGGED_LESS = ("alembic", "rq.scheduler", "rq.cron", "urllib3")
 """Libraries whose everyday lines say nothing that ours do not."""
 
 log = structlog.get_logger(__name__)

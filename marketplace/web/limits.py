@@ -1,15 +1,14 @@
 """Count how often everybody knocks, by the table of `limit_table.py`, and turn away who must wait.
 
-Counted in Redis, so for all processes together: one round trip for each limit of a line. Whoever is
-known is counted as the party that it is, whatever address it comes from: a business by its request,
-an administrator as a person, and a provider as one, with all of its people and keys; but for what
-its people need to shut one of these out. Everybody else is an address. `RATE_LIMITS=off` stops
-every one of them.
+Counted in Redis, so for all processes together, in one round trip (`counting`). Whoever is known is
+counted as the party that it is, whatever address it comes from: a business by its request, an
+administrator as a person, and a provider as one, with all of its people and keys; but for what its
+people need to shut one of these out. Everybody else is an address. `RATE_LIMITS=off` stops every
+one of them.
 """
 
 import hashlib
 import hmac
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,7 +19,6 @@ from typing import Any, cast
 
 import structlog
 from flask import Flask, Response, current_app, g, render_template, request
-from flask_limiter import Limiter, RequestLimit
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from werkzeug.exceptions import TooManyRequests
@@ -31,6 +29,7 @@ from marketplace.core.actors import Kind
 from marketplace.core.errors import NotAllowed, NotSignedIn, Unavailable
 from marketplace.core.texts import N_, Told
 from marketplace.web import errors
+from marketplace.web.counting import Counting, RedisAway
 from marketplace.web.errors import wants_json
 from marketplace.web.languages import translate
 from marketplace.web.limit_table import AT_THE_DOOR, Line, WithoutRedis, line_of
@@ -53,43 +52,31 @@ class NotCounted(Unavailable):
 
 def register(app: Flask, product: Product) -> None:
     """Count before every view. Called once every route is known."""
-    counting = servers.redis_at(
-        product.settings.redis_url,
-        socket_connect_timeout=REDIS_PATIENCE,
-        socket_timeout=REDIS_PATIENCE,
-        retry=Retry(NoBackoff(), 0),
-    )
-    limiter = Limiter(
-        sender,
-        app=app,
-        storage_uri="redis://",  # no more than which kind: the connections are ours
-        storage_options={"connection_pool": counting.connection_pool},  # type: ignore[dict-item]
-        in_memory_fallback_enabled=True,
-        key_prefix="limits",
-        on_breach=_note_wait,
+    counting = Counting(
+        servers.redis_at(
+            product.settings.redis_url,
+            socket_connect_timeout=REDIS_PATIENCE,
+            socket_timeout=REDIS_PATIENCE,
+            retry=Retry(NoBackoff(), 0),
+        )
     )
 
-    # Every view counts for itself, below; what the library does before each is for all the others.
-    app.before_request_funcs[None].remove(limiter._check_request_limit)
-
-    def whom() -> str:
-        """Return who is counted; or raise `NotCounted` where that may not be in memory alone."""
-        in_memory = limiter.limiter.storage is not limiter.storage
-        if in_memory and _line().without_redis is WithoutRedis.CLOSED:
-            raise NotCounted(
-                N_("this cannot be done for a few moments: please send it once more shortly")
-            )
-        return _mark(party())
-
-    @limiter.shared_limit(
-        lambda: _line().limits,
-        scope=lambda _: _line().scope,
-        key_func=whom,
-        error_message=_refused,
-        exempt_when=_is_exempt,
-    )
     def count() -> None:
         """Count this request, or refuse it."""
+        line = _line()
+        if line.is_exempt or not current_product().ctx.policy.rate_limits:
+            return
+        alone = line.without_redis is WithoutRedis.OPEN
+        try:
+            wait = counting.wait(line.limits, line.scope, _mark(party()), alone=alone)
+        except RedisAway:
+            raise NotCounted(
+                N_("this cannot be done for a few moments: please send it once more shortly")
+            ) from None
+        if wait:
+            log.warning("limit_hit", route=request.url_rule.rule if request.url_rule else None)
+            g.wait = wait
+            raise TooManyRequests(_refused())
 
     app.extensions["count"] = count
     for endpoint, view in app.view_functions.items():
@@ -169,10 +156,6 @@ def _line() -> Line:
     return line_of(request.method, request.url_rule.rule if request.url_rule else "")
 
 
-def _is_exempt() -> bool:
-    return not current_product().ctx.policy.rate_limits or _line().is_exempt
-
-
 def _kept(status: int, words: str) -> Response:
     """Return the refusal; a form of ours comes along, to be sent once more as it was.
 
@@ -209,8 +192,3 @@ def _refused() -> str:
             "then send it once more."
         )
     return Told(words, time=time_left)
-
-
-def _note_wait(limit: RequestLimit) -> None:
-    log.warning("limit_hit", route=request.url_rule.rule if request.url_rule else None)
-    g.wait = max(1, limit.reset_at - int(time.time()))

@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -20,6 +21,7 @@ from marketplace.core.forms import Form
 from marketplace.local.redis import EmbeddedRedis
 from marketplace.web import limit_table, limits
 from marketplace.web.app import create_app
+from marketplace.web.counting import Counting
 from marketplace.web.limit_table import AT_THE_DOOR, LIMITS, READS, SAFE, WRITES, line_of
 from tests.conftest import Client, settings_for
 from tests.people import a_person, bearer, session_token
@@ -203,17 +205,35 @@ def test_a_head_works_as_hard_as_a_get_and_is_counted_with_it(app, client):
     assert client.head("/checks/number", **asked).status_code == 429
 
 
-def test_counting_costs_one_round_trip_for_each_limit(app, client, services):
+def test_counting_costs_one_round_trip_however_many_limits_a_line_has(app, client, services):
     throttled(app)
+    assert ";" in line_of("POST", "/api/v1/leads").limits
     redis = Redis.from_url(services.redis_url)
-    asked = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.40"}}
-    client.get("/terms", **asked)
+    asked = {"json": {}, "environ_overrides": {"REMOTE_ADDR": "192.0.2.40"}}
+    client.post("/api/v1/leads", **asked)
     redis.config_resetstat()
     for _ in range(10):
-        client.get("/terms", **asked)
+        client.post("/api/v1/leads", **asked)
     calls = {name: each["calls"] for name, each in redis.info("commandstats").items()}
     from_us = {name: n for name, n in calls.items() if name.split("_")[1] in ("evalsha", "eval")}
     assert sum(from_us.values()) == 10, calls
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_whoever_is_turned_away_for_a_minute_uses_nothing_up_of_the_hour(services, is_away):
+    redis = Redis.from_url("redis://127.0.0.1:1/0" if is_away else services.redis_url)
+    counting, party = Counting(redis), uuid4().hex
+
+    def knock(limits):
+        return counting.wait(limits, "doors", party, alone=is_away)
+
+    waits = [knock("2 per minute; 4 per hour") for _ in range(5)]
+    assert waits[:2] == [0, 0]
+    assert all(0 < each <= 60 for each in waits[2:])
+    # The very hour, beside another minute: of its four, two are left.
+    waits = [knock("9 per minute; 4 per hour") for _ in range(3)]
+    assert waits[:2] == [0, 0]
+    assert 3500 < waits[2] <= 3600
 
 
 @contextmanager
