@@ -139,7 +139,6 @@ def build(
     app.config["MIGRATION_DATABASE_URI"] = settings.migration_database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
         "poolclass": metrics.WatchedPool,
-        "pool_pre_ping": True,
         # A connection over it is closed after each use, with all that was prepared on it.
         "pool_size": CONNECTIONS_KEPT,
         "hide_parameters": True,  # an error's text goes to the log; what people sent does not

@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from uuid6 import uuid7
 
+from marketplace.core.connections import look_before_use
 from marketplace.core.primary import follow_primary
 
 Id = Annotated[UUID, mapped_column(primary_key=True)]
@@ -112,10 +113,11 @@ class Base(DeclarativeBase):
 
 
 class Database(SQLAlchemy):
-    """Flask-SQLAlchemy's, whose engines follow the primary."""
+    """Flask-SQLAlchemy's, whose engines follow the primary and lend no connection that is lost."""
 
     def _make_engine(self, bind_key: str | None, options: dict[str, Any], app: Flask) -> Engine:
-        return follow_primary(super()._make_engine(bind_key, options, app))
+        engine = super()._make_engine(bind_key, options, app)
+        return look_before_use(follow_primary(engine))
 
 
 # `expire_on_commit=False`: what a use case returns can be read after its transaction has ended.
