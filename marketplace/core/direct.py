@@ -21,7 +21,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.raw_cursor import RawCursorMixin
 from psycopg.rows import RowMaker, namedtuple_row
 from psycopg.types.json import Jsonb
-from sqlalchemy import Executable, Insert, Table, bindparam, insert
+from sqlalchemy import CTE, Executable, Select, Table, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
@@ -105,22 +105,24 @@ class Direct:
         return cursor
 
 
-def one_row_each(*tables: tuple[Table, Sequence[str]]) -> Insert:
-    """Return the statement that writes one row into each table, named by its columns.
+def writing(
+    question: Select[Any], *tables: tuple[Table, Sequence[str]], if_any: CTE | None = None
+) -> Select[Any]:
+    """Return the question, which writes one row into each table as well, named by its columns.
 
-    It takes the columns of each row under the names that `of_row` gives them.
+    It takes the columns of each row under the names that `of_row` gives them. `if_any`: they are
+    written where this finds something, and otherwise none of them is.
     """
-    *before, last = (
-        insert(table).values(
-            {each: bindparam(f"{table.name}_{each}", type_=table.c[each].type) for each in columns}
-        )
-        for table, columns in tables
-    )
-    return last.add_cte(*(each.cte(f"row_{number}") for number, each in enumerate(before)))
+    rows = []
+    for table, columns in tables:
+        values = [bindparam(f"{table.name}_{each}", type_=table.c[each].type) for each in columns]
+        row = select(*values) if if_any is None else select(*values).select_from(if_any)
+        rows.append(insert(table).from_select(columns, row))
+    return question.add_cte(*(row.cte(f"row_{number}") for number, row in enumerate(rows)))
 
 
 def of_row(table: Table, row: Values) -> dict[str, Any]:
-    """Return the values of a row as `one_row_each` takes them."""
+    """Return the values of a row as `writing` takes them."""
     return {
         f"{table.name}_{name}": Jsonb(value)
         if type(value) is list and isinstance(table.c[name].type, JSONB)

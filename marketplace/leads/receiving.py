@@ -1,14 +1,15 @@
-"""A form that has to be confirmed comes in: locked, looked at and written by one statement each.
+"""A form that has to be confirmed comes in: one statement locks, one looks and writes.
 
 What a form leads to is known before anything is written: the lead, the consent, the event and the
-mail with the link. So they go to PostgreSQL together, whatever else there is to do for any of them.
+mail with the link. So they go to PostgreSQL together, with the look whether anything stands in the
+way; what does, seldom, is told by what that look found, and another statement writes.
 """
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, func, literal, select
+from sqlalchemy import Text, bindparam, func, literal, not_, select
 
 from marketplace.core import consents, events
 from marketplace.core.actors import ANYBODY
@@ -16,7 +17,7 @@ from marketplace.core.agreements import Agreed
 from marketplace.core.consents import Consent, Whose
 from marketplace.core.context import Transaction
 from marketplace.core.db import one_of
-from marketplace.core.direct import Direct, of_row, one_row_each
+from marketplace.core.direct import Direct, of_row, writing
 from marketplace.core.events import Event, record
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
@@ -50,7 +51,7 @@ _running = (
     )
     .subquery("running")
 )
-_LOOK = Direct(
+_look = (
     select(
         select(literal(1))
         .where(_leads.c.reference == bindparam("reference", type_=Text()))
@@ -58,18 +59,25 @@ _LOOK = Direct(
         .label("is_taken"),
         caps.IS_OVER.label("is_over"),
         _running,
-    ).select_from(select(literal(1)).subquery("one").outerjoin(_running, literal(True)))
+    )
+    .select_from(select(literal(1)).subquery("one").outerjoin(_running, literal(True)))
+    .cte("look")
 )
+_nothing_in_the_way = (
+    select(literal(1))
+    .where(not_(_look.c.is_taken), not_(_look.c.is_over), _look.c.id.is_(None))
+    .cte("nothing_in_the_way")
+)
+_ROWS: Any = (
+    (_leads, COLUMNS),
+    (_consents, consents.COLUMNS),
+    (_events, events.COLUMNS),
+    (_notifications, (*notifications.COLUMNS, "last_error")),
+)
+_LOOK_AND_WRITE = Direct(writing(select(_look), *_ROWS, if_any=_nothing_in_the_way))
 """Behind the locks, so that it sees what whoever held them before wrote."""
 
-_WRITE = Direct(
-    one_row_each(
-        (_leads, COLUMNS),
-        (_consents, consents.COLUMNS),
-        (_events, events.COLUMNS),
-        (_notifications, (*notifications.COLUMNS, "last_error")),
-    )
-)
+_WRITE = Direct(writing(select(literal(1)), *_ROWS))
 
 
 def receive(tx: Transaction, lead: dict[str, Any]) -> str:
@@ -81,12 +89,12 @@ def receive(tx: Transaction, lead: dict[str, Any]) -> str:
     mail = notifications.written(tx, asking_to_confirm(lead, "confirm_request"))
     inbox = mail["mailbox"] and caps.lock_key(mail["mailbox"])
     _LOCK.rows(tx.session, {"business": lead["business_key"], "mailbox": inbox})
-    wanted = {
+    looked_for = {
         "business_key": lead["business_key"],
         "reference": lead["reference"],
         **caps.counting(tx, mail),
     }
-    [found] = _LOOK.rows(tx.session, wanted)
+    [found] = _LOOK_AND_WRITE.rows(tx.session, looked_for | _rows(tx, lead, mail))
     if found.is_taken:
         return receive(tx, {**lead, "reference": fresh_reference()})
     if found.id is not None:
@@ -99,26 +107,25 @@ def receive(tx: Transaction, lead: dict[str, Any]) -> str:
         )
         lead = {**lead, "state": ended, "finished_at": tx.now}
         told = notifications.written(tx, running_already(tx, found, lead))
-        _write(tx, lead, told)
+        _WRITE.rows(tx.session, _rows(tx, lead, told))
         record(tx, ANYBODY, "lead.superseded", lead["id"], by=str(found.id))
         caps.hold_back(tx, [told])
-    else:
-        _write(tx, lead, caps.held_back(mail) if found.is_over else mail)
-        if found.is_over:
-            caps.note_held_back(tx, [mail["id"]])
+    elif found.is_over:
+        _WRITE.rows(tx.session, _rows(tx, lead, caps.held_back(mail)))
+        caps.note_held_back(tx, [mail["id"]])
     tx.afterwards(Job.DELIVER_NOTIFICATIONS)
     return str(lead["reference"])
 
 
-def _write(tx: Transaction, lead: dict[str, Any], mail: dict[str, Any]) -> None:
+def _rows(tx: Transaction, lead: dict[str, Any], mail: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of all that is written of a form, as `writing` takes them."""
     version = lead["consent"]["terms_version"]
     submitted = {"service": lead["service"]}
-    _WRITE.run(
-        tx.session,
+    return (
         of_row(_leads, lead)
         | of_row(_consents, consents.written(tx, Whose.LEAD, lead["id"], Agreed.SHARING, version))
         | of_row(_events, events.written(tx, ANYBODY, "lead.submitted", lead["id"], submitted))
-        | of_row(_notifications, mail),
+        | of_row(_notifications, mail)
     )
 
 
