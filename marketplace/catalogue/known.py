@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, cast, literal, null, select, union_all
+from sqlalchemy import ARRAY, Text, any_, bindparam, cast, literal_column, null, select, union_all
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue.models import Region, Sector, Standard
@@ -53,7 +53,7 @@ def _listed(name: str) -> Any:
 _KNOWN = Direct(
     union_all(
         select(
-            literal("standard").label("what"),
+            literal_column("'standard'").label("what"),
             _standard.code,
             cast(_standard.kind, Text).label("word"),
             _standard.edition,
@@ -62,11 +62,17 @@ _KNOWN = Direct(
             _standard.transition_end,
         ).where(_standard.code == _listed("standards")),
         select(
-            literal("region"), _region.code, _region.time_zone, null(), null(), null(), null()
+            literal_column("'region'"),
+            _region.code,
+            _region.time_zone,
+            null(),
+            null(),
+            null(),
+            null(),
         ).where(_region.code == _listed("regions")),
-        select(literal("sector"), _sector.code, null(), null(), null(), null(), null()).where(
-            _sector.code == _listed("sectors")
-        ),
+        select(
+            literal_column("'sector'"), _sector.code, null(), null(), null(), null(), null()
+        ).where(_sector.code == _listed("sectors")),
     )
 )
 

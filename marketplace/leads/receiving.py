@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, func, literal, not_, select
+from sqlalchemy import Text, bindparam, func, literal_column, not_, select, true
 
 from marketplace.core import consents, events
 from marketplace.core.actors import ANYBODY
@@ -17,7 +17,7 @@ from marketplace.core.agreements import Agreed
 from marketplace.core.consents import Consent, Whose
 from marketplace.core.context import Transaction
 from marketplace.core.db import one_of
-from marketplace.core.direct import Direct, of_row, writing
+from marketplace.core.direct import Direct, document, writing
 from marketplace.core.events import Event, record
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
@@ -36,8 +36,13 @@ _events: Any = Event.__table__
 _notifications: Any = Notification.__table__
 
 
+_ONE: Any = literal_column("1")
+
+
 def _lock(name: str) -> Any:
-    return func.pg_advisory_xact_lock(func.hashtextextended(bindparam(name, type_=Text()), 0))
+    return func.pg_advisory_xact_lock(
+        func.hashtextextended(bindparam(name, type_=Text()), literal_column("0"))
+    )
 
 
 _LOCK = Direct(select(_lock("business").label("business"), _lock("mailbox").label("inbox")))
@@ -53,18 +58,18 @@ _running = (
 )
 _look = (
     select(
-        select(literal(1))
+        select(_ONE)
         .where(_leads.c.reference == bindparam("reference", type_=Text()))
         .exists()
         .label("is_taken"),
         caps.IS_OVER.label("is_over"),
         _running,
     )
-    .select_from(select(literal(1)).subquery("one").outerjoin(_running, literal(True)))
+    .select_from(select(_ONE).subquery("one").outerjoin(_running, true()))
     .cte("look")
 )
 _nothing_in_the_way = (
-    select(literal(1))
+    select(_ONE)
     .where(not_(_look.c.is_taken), not_(_look.c.is_over), _look.c.id.is_(None))
     .cte("nothing_in_the_way")
 )
@@ -77,7 +82,7 @@ _ROWS: Any = (
 _LOOK_AND_WRITE = Direct(writing(select(_look), *_ROWS, if_any=_nothing_in_the_way))
 """Behind the locks, so that it sees what whoever held them before wrote."""
 
-_WRITE = Direct(writing(select(literal(1)), *_ROWS))
+_WRITE = Direct(writing(select(_ONE), *_ROWS))
 
 
 def receive(tx: Transaction, lead: dict[str, Any]) -> str:
@@ -117,16 +122,18 @@ def receive(tx: Transaction, lead: dict[str, Any]) -> str:
     return str(lead["reference"])
 
 
-def _rows(tx: Transaction, lead: dict[str, Any], mail: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns of all that is written of a form, as `writing` takes them."""
+def _rows(tx: Transaction, lead: dict[str, Any], mail: dict[str, Any]) -> dict[str, str]:
+    """Return all that is written of a form, as `writing` takes it."""
     version = lead["consent"]["terms_version"]
     submitted = {"service": lead["service"]}
-    return (
-        of_row(_leads, lead)
-        | of_row(_consents, consents.written(tx, Whose.LEAD, lead["id"], Agreed.SHARING, version))
-        | of_row(_events, events.written(tx, ANYBODY, "lead.submitted", lead["id"], submitted))
-        | of_row(_notifications, mail)
-    )
+    consent = consents.written(tx, Whose.LEAD, lead["id"], Agreed.SHARING, version)
+    event = events.written(tx, ANYBODY, "lead.submitted", lead["id"], submitted)
+    return {
+        "leads": document(lead),
+        "consents": document(consent),
+        "events": document(event),
+        "notifications": document(mail),
+    }
 
 
 def asking_to_confirm(lead: Mapping[str, Any], template: str, *, occasion: str = "") -> Message:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
+    not_,
     or_,
     select,
     update,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Transaction
+from marketplace.core.db import one_of
 from marketplace.core.direct import Direct
 from marketplace.core.events import record_each
 from marketplace.notifications.mailboxes import (
@@ -52,7 +54,7 @@ def _as_many(since: str, at_most: str, mailbox: Any) -> Any:
         _others.c.mailbox == mailbox,
         _others.c.template == any_(bindparam("templates", type_=ARRAY(Text()))),
         _others.c.created_at > bindparam(since, type_=DateTime(timezone=True)),
-        _others.c.state != NotificationState.SUPPRESSED,
+        not_(one_of(_others.c.state, NotificationState.SUPPRESSED)),
         _others.c.id != bindparam("its_id", type_=Uuid()),
     )
     return counted.scalar_subquery() >= bindparam(at_most, type_=Integer())
