@@ -12,6 +12,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -99,14 +100,24 @@ def _like(pattern: str) -> Callable[[Any], str | None]:
     return check
 
 
-_code = _like(r"(?:[a-z/<?])[a-z0-9_.:/<>\-]{0,199}")
+def _once(check: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    """Return the check that looks at each word once: of those of ours there are few."""
+    known = lru_cache(maxsize=1024)(check)
+
+    def looked_up(value: Any) -> str | None:
+        return known(value) if isinstance(value, str) else check(value)
+
+    return looked_up
+
+
+_code = _once(_like(r"(?:[a-z/<?])[a-z0-9_.:/<>\-]{0,199}"))
 """A word out of a list of ours: of states, templates, jobs, routes."""
 _id = _like(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _mark = _like(r"[0-9a-f]{16}")
 """A keyed hash: the same for the same, and nothing to be read."""
 _request_id = _like(r"[A-Za-z0-9_\-]{1,64}")
 _moment = _like(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+\-]\d\d:\d\d)")
-_upper = _like(r"[A-Z?]{1,20}")
+_upper = _once(_like(r"[A-Z?]{1,20}"))
 _head = _like(r"\d{1,19}:[0-9a-f]{64}")
 """The end of the chain behind the audit log: to be noted here, and no secret."""
 _reference = _like(r"R-[A-Z0-9]{6}")

@@ -8,8 +8,9 @@ import logging
 import os
 import sys
 import threading
+from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from gunicorn.config import Config
@@ -38,24 +39,18 @@ def configure(process: str = "marketplace") -> None:
         structlog.processors.ExceptionRenderer(frames),
         declared,
     ]
+    render = structlog.processors.JSONRenderer(default=_unsaid, ensure_ascii=True)
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, render],
+        logger_factory=_Ours,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Out(sys.stderr)
     handler.setFormatter(
         ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(default=_unsaid, ensure_ascii=True),
-            ],
+            processors=[ProcessorFormatter.remove_processors_meta, render],
         )
     )
     root = logging.getLogger()
@@ -63,6 +58,34 @@ def configure(process: str = "marketplace") -> None:
     root.setLevel(logging.INFO)
     for name in LOGGED_LESS:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Out(logging.StreamHandler[TextIO]):
+    """Where all lines go."""
+
+    def write(self, line: str) -> None:
+        """Write a line that is ready. One that cannot be has nowhere to be told of."""
+        with suppress(OSError, ValueError):
+            self.acquire()
+            try:
+                self.stream.write(f"{line}\n")
+                self.flush()
+            finally:
+                self.release()
+
+
+class _Ours:
+    """A logger of ours, whose lines are ready: no record is made of them for others to format."""
+
+    def __init__(self, name: str = "", *_: Any) -> None:
+        self.name = name
+
+    def info(self, line: str) -> None:
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, _Out):
+                handler.write(line)
+
+    debug = warning = error = critical = info
 
 
 def take_over() -> None:
