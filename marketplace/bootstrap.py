@@ -1,6 +1,6 @@
 """Turn settings into a working application and context: the only wiring, and no door."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -45,6 +45,14 @@ COUNTING_PATIENCE = 1
 
 REDIS_PATIENCE = 2
 """Seconds to wait for Redis before doing without: a job not rung is found by the next sweep."""
+
+
+class Application(Flask):
+    """Flask's, in which no view and no hook is a coroutine: it would ask each at every request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function as it is."""
+        return func
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ def build(
     Nothing is connected to yet: that happens on first use, so a fork shares no connection.
     """
     asked_of_server = {**SERVER_OPTIONS, **server_options}
-    app = Flask(
+    app = Application(
         "marketplace",
         root_path=__file__.rpartition("/")[0],
         static_folder=None,

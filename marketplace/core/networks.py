@@ -18,4 +18,6 @@ def network_of(address: str | None) -> str | None:
     except ValueError:
         return None
     known = getattr(known, "ipv4_mapped", None) or known
-    return str(ipaddress.ip_network((str(known), BITS[known.version]), strict=False))
+    bits = BITS[known.version]
+    first = int(known) >> known.max_prefixlen - bits << known.max_prefixlen - bits
+    return f"{type(known)(first)}/{bits}"

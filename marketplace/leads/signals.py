@@ -10,6 +10,7 @@ from uuid import UUID
 
 import phonenumbers
 from disposable_email_domains import blocklist as disposable_domains
+from phonenumbers import PhoneNumber
 
 from marketplace.leads.around import NOTHING_SHARED, Around
 from marketplace.leads.rules import MAY_NEED_A_BODY, Signals
@@ -63,6 +64,7 @@ def gather(
     """
     company, contact = values["company"], values["contact"]
     domain = contact["email"].rpartition("@")[2]
+    number = _number(contact.get("phone"), company["country"])
     filled = [name for name in OPTIONAL_FIELDS if values.get(name)]
     filled += [name for name in ("registration_number", "website") if company.get(name)]
     filled += [name for name in ("phone", "role") if contact.get(name)]
@@ -72,7 +74,9 @@ def gather(
         domain_matches_website=_same_domain(domain, company.get("website")),
         disposable_mail=is_disposable(contact["email"]),
         free_mail=is_free_mail(contact["email"]),
-        phone_possible=_phone_possible(contact.get("phone"), company["country"]),
+        phone_possible=(number is not None and phonenumbers.is_possible_number(number))
+        if contact.get("phone")
+        else None,
         seconds_to_fill=telltale.seconds_to_fill,
         honeypot_filled=bool(telltale.honeypot),
         completeness=round(len(filled) / (len(OPTIONAL_FIELDS) + 4), 2),
@@ -88,7 +92,7 @@ def gather(
                 sites=values.get("sites", 1),
             )
         ),
-        phone_elsewhere=_phone_elsewhere(contact.get("phone"), company["country"]),
+        phone_elsewhere=_is_elsewhere(number, company["country"]),
         **vars(others),
     )
 
@@ -102,19 +106,16 @@ def _same_domain(mail_domain: str, website: str | None) -> bool | None:
     )
 
 
-def _phone_possible(phone: str | None, country: str) -> bool | None:
-    if not phone:
+def _number(phone: str | None, country: str) -> PhoneNumber | None:
+    """Return the telephone number that somebody wrote; None where it can be none."""
+    try:
+        return phonenumbers.parse(phone or "", country)
+    except phonenumbers.NumberParseException:
         return None
-    try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(phone, country))
-    except phonenumbers.NumberParseException:
-        return False
 
 
-def _phone_elsewhere(phone: str | None, country: str) -> bool:
-    try:
-        number = phonenumbers.parse(phone or "", country)
-    except phonenumbers.NumberParseException:
+def _is_elsewhere(number: PhoneNumber | None, country: str) -> bool:
+    if number is None:
         return False
     code = number.country_code or 0
     return country not in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code, ())

@@ -41,6 +41,8 @@ class Sessions(SecureCookieSessionInterface):
     """Signs a session that an older key signed with the key of now, so that it outlives that."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()  # before anything is made that would check a signature
         session = super().open_session(app, request)
         if session and app.config["SECRET_KEY_FALLBACKS"] and not self._is_current(app, request):
             session.modified = True
@@ -76,6 +78,8 @@ class HostSessions(Sessions):
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if request.cookies.get(self.get_cookie_name(app)):
             return super().open_session(app, request)
+        if SESSION not in request.cookies:
+            return self.session_class()
         session = _PlainSessions().open_session(app, request)
         if session:
             session.modified = True
