@@ -3,6 +3,8 @@
 Each is as narrow as works. A view that needs another says so itself, and is left as it is.
 """
 
+from functools import lru_cache
+
 from flask import Flask, Response, g, request
 
 from marketplace.web.files import PRIVATE
@@ -98,9 +100,12 @@ def _policy(response: Response) -> str:
         is_mailbox = request.blueprint in ("mailbox", "gallery")
         page = MAILBOX if is_mailbox else PAGE
         said = page if response.mimetype == "text/html" else NO_PAGE
-    never = dict.fromkeys(NEVER, "'none'")
-    if "framed_by" in g:
-        never["frame-ancestors"] = g.framed_by
+    return _with_what_never_may(said, g.get("framed_by", "'none'"))
+
+
+@lru_cache(maxsize=256)
+def _with_what_never_may(said: str, framed_by: str) -> str:
+    never = {**dict.fromkeys(NEVER, "'none'"), "frame-ancestors": framed_by}
     return "; ".join([said, *(f"{name} {value}" for name, value in never.items())])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from email_validator import validate_email
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
@@ -27,7 +28,7 @@ from marketplace.providers.cells import COLUMNS, FURTHER_COLUMNS, read_row
 from marketplace.providers.exporting import export_providers
 from marketplace.providers.importing import _reference, import_providers
 from marketplace.web import paging
-from marketplace.web.fields import In
+from marketplace.web.fields import In, is_plain_address
 from marketplace.web.requests import load, parsed_json
 from tests.fuzz.sizes import LONG, generated
 from tests.pdfs import a_pdf
@@ -219,6 +220,28 @@ def ctx_policy(installation):
 def test_a_telephone_number_is_possible_or_not(phone, country):
     number = signals._number(phone, country)
     assert signals._is_elsewhere(number, country) in (True, False)
+
+
+_PARTS = st.text(string.ascii_letters + string.digits + "..@@--+_", max_size=12)
+_ENDS = st.sampled_from(["works.example", "a-b.example", "xn--a.example", "ab--c.de", "x.test",
+                         "x.invalid", "localhost", "a" * 63 + ".de", "a" * 64 + ".de", "x.1a",
+                         "b." * 120 + "example", "xy..de", "-x.de", "x-.de", ""])  # fmt: skip
+
+
+@generated(60)
+@given(local=_PARTS | st.just("a" * 64) | st.just("a" * 65), middle=_PARTS, end=_ENDS)
+def test_what_passes_for_a_plain_address_is_one_and_the_same(local, middle, end):
+    for text in (f"{local}@{end}", f"{local}@{middle}.{end}", f"{local}.{middle}@{end}"):
+        if is_plain_address(text):
+            checked = validate_email(
+                text, check_deliverability=False, test_environment=True, strict=True
+            )
+            assert checked.normalized.lower() == text.lower()
+
+
+def test_nearly_every_address_is_plain():
+    for text in ("jo@acme.com.au", "Jo.Tran+iso@Acme-Works.example", "x_1@sub.a2b.example"):
+        assert is_plain_address(text), text
 
 
 GOOD = a_pdf()
