@@ -4,8 +4,11 @@ What happened in the processes of this host is counted by `marketplace.core.metr
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
+from threading import Lock, Thread
 from typing import cast
 
 import structlog
@@ -17,6 +20,7 @@ from rq import cron_scheduler_registry
 from rq.worker_registration import REDIS_WORKER_KEYS
 from sqlalchemy.exc import SQLAlchemyError
 
+from marketplace.bootstrap import Product
 from marketplace.core.jobs import backlog
 from marketplace.core.sealing_log import tail
 from marketplace.core.sweeps_done import last_done
@@ -26,6 +30,9 @@ from marketplace.web.row_counts import RowCounts
 
 SEEN_WITHIN = 150
 """Seconds within which a scheduler has given a sign of life: it gives one every minute."""
+
+PATIENCE = 5.0
+"""Seconds after which PostgreSQL counts as away: Prometheus gives up after ten."""
 
 WORKERS = REDIS_WORKER_KEYS
 SCHEDULERS = cron_scheduler_registry.get_registry_key()
@@ -38,11 +45,13 @@ class Figures(Collector):
 
     def __init__(self) -> None:
         self.counts = RowCounts()
+        self._rows_asked: Future[list[Metric]] | None = None
+        self._lock = Lock()
 
     def collect(self) -> Iterator[Metric]:
         """Yield every figure; where PostgreSQL or Redis is away, that it is."""
         up = GaugeMetricFamily("marketplace_up", "Whether it answers: 1 or 0.", labels=["part"])
-        for part, figures in (("database", self._rows), ("redis", self._queues)):
+        for part, figures in (("database", self._rows_in_time), ("redis", self._queues)):
             try:
                 found = list(figures())
             except (SQLAlchemyError, RedisError, OSError, ValueError) as error:
@@ -52,13 +61,23 @@ class Figures(Collector):
             yield from found
         yield up
 
-    def _rows(self) -> Iterator[Metric]:
-        ctx = product().ctx
-        now = ctx.clock()
-        with ctx.reading() as session:
+    def _rows_in_time(self) -> list[Metric]:
+        """Ask PostgreSQL beside whoever asks us; raise `TimeoutError` where it says nothing.
+
+        Of one that hangs nobody is told by TCP. Whoever asks meanwhile waits for the same answer.
+        """
+        with self._lock:
+            asked = self._rows_asked
+            if asked is None or asked.done():
+                asked = self._rows_asked = _beside(partial(self._rows, product()))
+        return asked.result(PATIENCE)
+
+    def _rows(self, running: Product) -> Iterator[Metric]:
+        now = running.ctx.clock()
+        with running.app.app_context(), running.ctx.reading() as session:
             waits = tail(session)
             due = due_messages(session, now)
-        for name, counts in self.counts.latest(product()).items():
+        for name, counts in self.counts.latest(running).items():
             yield _gauge(name, f"How many {name} are in each state.", "state", counts)
         yield _gauge(
             "events", "Events of the audit log that wait to be sealed.", "state",
@@ -105,6 +124,20 @@ class Figures(Collector):
             "sweep_every_seconds", "How far apart it is rung.", "sweep",
             {name: each.every for name, each in done.items()},
         )  # fmt: skip
+
+
+def _beside(figures: Callable[[], Iterator[Metric]]) -> "Future[list[Metric]]":
+    """Have a thread gather figures, which is left behind where what it waits for hangs."""
+    answer: Future[list[Metric]] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(list(figures()))
+        except Exception as error:
+            answer.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return answer
 
 
 def _alive(redis: Redis) -> int:

@@ -14,7 +14,7 @@ from marketplace.core.db import db, new_id
 from marketplace.core.jobs import Job, RqJobQueue
 from marketplace.notifications.delivery import deliver_due_notifications
 from marketplace.notifications.rules import SendOutcome
-from marketplace.web import row_counts
+from marketplace.web import figures, row_counts
 from marketplace.web.figures import Figures
 from tests.api.test_operations import elsewhere
 from tests.services.test_outbox import Channel, refused, say
@@ -255,6 +255,26 @@ def test_a_count_that_takes_long_holds_nobody_up_and_is_made_less_often(
     told()
     fresh.counts._counter.join(20)
     assert redis.ttl(row_counts.TURN) > 30
+
+
+def test_a_database_that_hangs_is_away_and_hides_nothing_else(client, told, monkeypatch):
+    go_on, asked, real = Event(), [], figures.due_messages
+
+    def hang(session, now):
+        asked.append(now)
+        go_on.wait(20)
+        return real(session, now)
+
+    monkeypatch.setattr(figures, "due_messages", hang)
+    monkeypatch.setattr(figures, "PATIENCE", 0.01)
+    for _ in range(3):
+        found = told()
+        assert found["marketplace_up", 'part="database"'] == 0
+        assert found["marketplace_queue_jobs", 'queue="mail"'] == 0
+    assert len(asked) == 1  # and no thread more is left behind
+    go_on.set()
+    monkeypatch.setattr(figures, "PATIENCE", 20)
+    assert told()["marketplace_up", 'part="database"'] == 1
 
 
 def test_what_another_version_kept_is_not_told(client, installation, other_machine):
