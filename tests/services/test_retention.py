@@ -339,8 +339,8 @@ INDEXES = {
 
 def test_among_many_rows_an_index_serves_what_is_looked_for(ctx, installation):
     """With plans for any parameters, as a statement has them that was sent often."""
-    # Who serves requests may not gather statistics: who owns the tables does, and keeps nothing.
-    owner = installation.app.extensions["owner"]
+    # Who serves requests may not gather statistics. Who does here keeps nothing.
+    owner = installation.app.extensions["eraser"]
     with owner.transaction(force_rollback=True):
         for setting in ("enable_seqscan = off", "plan_cache_mode = force_generic_plan"):
             owner.execute(f"SET LOCAL {setting}")
