@@ -41,13 +41,13 @@ class Collector:
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
+def collecting(status: int = 200) -> Iterator[Collector]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             body = UNPACK[self.headers.get("Content-Encoding", "")](body)
             collector.came.append((self.path, dict(self.headers), body))
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"{}")

@@ -43,6 +43,8 @@ EVERY = 2_000
 """Milliseconds between two parcels."""
 PATIENCE = 3.0
 """Seconds to try to hand on a parcel, with repetitions."""
+SAID_AGAIN_AFTER = 60.0
+"""Seconds after which a process says again that parcels are lost."""
 LAST_PATIENCE = 2.0
 """Seconds after which a process that ends begins no further parcel."""
 
@@ -149,11 +151,8 @@ class Exported:
     def _start(self) -> Tracer:
         with self._starting:
             if self._tracer is None:
-                # Its repetitions are no news; that a parcel was lost is.
-                logging.getLogger(OTLPSpanExporter.__module__).setLevel(logging.ERROR)
-                self._exporter = _Exporter(
-                    f"{self._endpoint}/v1/traces", timeout=PATIENCE, compression=Compression.Gzip
-                )
+                _say_less()
+                self._exporter = _exporter(self._endpoint)
                 self._processor = BatchSpanProcessor(
                     self._exporter, max_queue_size=WAITING_AT_MOST, schedule_delay_millis=EVERY
                 )
@@ -172,6 +171,39 @@ class Exported:
                 atexit.register(self.stop)
                 self._tracer = provider.get_tracer("marketplace")
             return self._tracer
+
+
+class _OnceInAWhile(logging.Filter):
+    """A collector that is away is said once a minute, and not of every parcel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._not_before = -math.inf
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        is_due = now >= self._not_before
+        if is_due:
+            self._not_before = now + SAID_AGAIN_AFTER
+        return is_due
+
+
+def _say_less() -> None:
+    """Let the exporter say that parcels are lost, now and then; its repetitions are no news."""
+    said_by = logging.getLogger(OTLPSpanExporter.__module__)
+    said_by.setLevel(logging.ERROR)
+    if not any(isinstance(each, _OnceInAWhile) for each in said_by.filters):
+        said_by.addFilter(_OnceInAWhile())
+
+
+def takes_spans(endpoint: str) -> bool:
+    """Return whether a collector takes a parcel that is empty, with the headers that are set."""
+    logging.getLogger(OTLPSpanExporter.__module__).setLevel(logging.CRITICAL)
+    return _exporter(endpoint).export(()) is SpanExportResult.SUCCESS
+
+
+def _exporter(endpoint: str) -> "_Exporter":
+    return _Exporter(f"{endpoint}/v1/traces", timeout=PATIENCE, compression=Compression.Gzip)
 
 
 def _root(request_id: str) -> SpanContext:

@@ -21,6 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from config.settings import Settings
+from marketplace.core import tracing
 from marketplace.core.jobs import QUEUES, backlog
 from marketplace.core.metrics import FOLDER
 from marketplace.core.sweeps_done import last_done
@@ -201,7 +202,15 @@ def watcher_findings(settings: Settings) -> Iterator[Told]:
                 True,
             )
         else:
-            yield f"{at} of MARKETPLACE_{name} can be reached.", False
+            if name == "OTLP_ENDPOINT" and not tracing.library().takes_spans(address):
+                yield (
+                    f"{harm}: what answers at {at} takes none. Is it a collector for OTLP over "
+                    "HTTP, and does it want headers (OTEL_EXPORTER_OTLP_HEADERS)? See its log, or "
+                    f"correct MARKETPLACE_{name}.",
+                    True,
+                )
+            else:
+                yield f"{at} of MARKETPLACE_{name} can be reached.", False
     if settings.metrics_listen and ip_address(settings.metrics_listen[0]).is_global:
         host, port = settings.metrics_listen
         yield (

@@ -1,7 +1,9 @@
 """Spans of requests, and that nobody waits for who collects them."""
 
+import logging
 import socket
 import time
+from unittest.mock import Mock
 
 import pytest
 
@@ -125,3 +127,17 @@ def test_nobody_waits_for_a_collector_that_is_away_or_says_nothing(client, monke
         tracing.stop()
     assert took < 1, took
     assert time.monotonic() - begun - took < 2
+
+
+def test_that_spans_are_lost_is_said_once_in_a_while(monkeypatch, caplog):
+    otlp = tracing.library()
+    clock = Mock(return_value=1000.0)
+    monkeypatch.setattr(otlp, "time", Mock(monotonic=clock))
+    said_by = logging.getLogger(otlp.OTLPSpanExporter.__module__)
+    monkeypatch.setattr(said_by, "filters", [])
+    for _ in range(2):
+        otlp._say_less()
+    for at in (1000.0, 1005.0, 1059.0, 1061.0):
+        clock.return_value = at
+        said_by.error("lost")
+    assert len([each for each in caplog.records if each.name == said_by.name]) == 2

@@ -125,7 +125,9 @@ def test_whoever_takes_faults_and_traces_is_tried(services, name, address, harm)
         place = urlsplit(there.address).netloc
         settings = settings_for(services, **{name: address.format(place)})
         ((said, is_wrong),) = found.watcher_findings(settings)
-        assert there.came == []  # a connection alone
+        asked = [(path, body) for path, _, body in there.came]
+    # Sentry's protocol has nothing that is empty: there a connection alone has to do.
+    assert asked == ([("/behind/a/path/v1/traces", b"")] if name == "OTLP_ENDPOINT" else [])
     assert said == f"{place.replace(':', ', port ')} of MARKETPLACE_{name} can be reached."
     assert not is_wrong
     settings = settings_for(services, **{name: address.format("127.0.0.1:1")})
@@ -134,6 +136,14 @@ def test_whoever_takes_faults_and_traces_is_tried(services, name, address, harm)
     assert f"MARKETPLACE_{name}" in said
     assert "s3cret" not in said
     assert [*found.watcher_findings(settings_for(services))] == []
+
+
+def test_a_collector_that_answers_and_takes_nothing_is_named(services):
+    with collecting(status=401) as there:
+        settings = settings_for(services, OTLP_ENDPOINT=there.address)
+        (said,) = wrongs(found.watcher_findings(settings))
+    assert said.startswith("Traces are lost: what answers at 127.0.0.1, port")
+    assert "OTEL_EXPORTER_OTLP_HEADERS" in said
 
 
 @pytest.mark.parametrize(("address", "is_open"), [("198.51.100.7", False), ("8.8.4.4", True)])
