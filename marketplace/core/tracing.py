@@ -73,6 +73,11 @@ def stop() -> None:
     _spans = None
 
 
+def is_on() -> bool:
+    """Return whether spans are made at all."""
+    return _spans is not None
+
+
 def span(
     name: str, /, *, of: str | None = None, begins: bool = False, **said: Said
 ) -> AbstractContextManager[None]:

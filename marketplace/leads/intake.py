@@ -23,6 +23,7 @@ from marketplace.leads.models import Lead
 from marketplace.leads.rules import CertificationStatus, LeadState, Signals
 from marketplace.leads.signals import Telltale
 
+_draw = secrets.SystemRandom()
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 
@@ -137,7 +138,7 @@ def columns(
         "business_key": rules.business_key(
             legal_entity=entity, email=contact["email"], is_free_mail=free
         ),
-        "form": as_json(values),
+        "form": values,
         "company_name": company["name"],
         "country": company["country"],
         "registration_number": number and identity.normal_number(company["country"], number),
@@ -182,7 +183,7 @@ def columns(
 
 def new_lead(tx: Transaction, columns: dict[str, Any]) -> Lead:
     """Put a lead that is known already, or need not be, into the transaction."""
-    lead = Lead(**columns)
+    lead = Lead(**{**columns, "form": as_json(columns["form"])})
     others = around.by_now(tx.session, lead, now=tx.now)
     lead.signals = {**lead.signals, **asdict(others)}
     lead.review_reasons = why_held(tx, Signals(**lead.signals))
@@ -223,4 +224,4 @@ def as_json(values: Any) -> Any:
 
 def fresh_reference() -> str:
     """Return a reference to be read out: no letters that look alike. Nearly always a free one."""
-    return "R-" + "".join(secrets.choice(_REFERENCE_LETTERS) for _ in range(6))
+    return "R-" + "".join(_draw.choices(_REFERENCE_LETTERS, k=6))

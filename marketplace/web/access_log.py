@@ -23,9 +23,10 @@ def register(app: Flask) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        route = request.url_rule.rule if request.url_rule else None
+        rule, method = request.url_rule, request.method
+        route = rule.rule if rule else None
         took = time.perf_counter() - g.get("begun_at", time.perf_counter())
-        _count(route, response.status_code, took)
+        _count(method, route, response.status_code, took)
         if route in QUIET and response.status_code < 400:
             return response
         actor = g.get("actor")
@@ -36,7 +37,7 @@ def register(app: Flask) -> None:
         }
         log.info(
             "request",
-            method=request.method if request.method.isalpha() else "?",
+            method=method if method.isalpha() else "?",
             route=route,
             **ids,
             status=response.status_code,
@@ -50,8 +51,8 @@ def register(app: Flask) -> None:
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
-def _count(route: str | None, status: int, took: float) -> None:
-    method = request.method if request.method in METHODS else "other"
+def _count(method: str, route: str | None, status: int, took: float) -> None:
+    method = method if method in METHODS else "other"
     metrics.REQUESTS.labels(method, route or "none", f"{status // 100}xx").inc()
     metrics.ROUTE_SECONDS.labels(method, route or "none").inc(max(took, 0.0))
     if route in QUIET:

@@ -29,9 +29,10 @@ REQUEST_TOKEN = "request"  # nosec B105  # a name, no secret
 
 def current_context() -> Context:
     """Return the context of this request: its changes carry its id and its address."""
-    if "ctx" not in g:
-        g.ctx = product().ctx.at(Origin(g.request_id, request.remote_addr, door()))
-    return cast(Context, g.ctx)
+    known = g.get("ctx")
+    if known is None:
+        known = g.ctx = product().ctx.at(Origin(g.request_id, request.remote_addr, door()))
+    return cast(Context, known)
 
 
 def door() -> str:

@@ -151,9 +151,11 @@ def sender() -> str:
 
 def _line() -> Line:
     """Return the line of the table that this request is counted by."""
-    if "limit_line" in g:
-        return cast(Line, g.limit_line)
-    return line_of(request.method, request.url_rule.rule if request.url_rule else "")
+    known = g.get("limit_line")
+    if known is not None:
+        return cast(Line, known)
+    rule = request.url_rule
+    return line_of(request.method, rule.rule if rule else "")
 
 
 def _kept(status: int, words: str) -> Response:

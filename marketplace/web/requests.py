@@ -145,7 +145,8 @@ class Parser(FlaskParser):
             _each_parameter_once(schema, self.get_default_request() if req is None else req)
         if location != "json":
             return super().parse(argmap, req, location=location, **kwargs)
-        request = self.get_default_request() if req is None else req
+        # Itself and not what stands for it, which looks for it at each word.
+        request = flask.request._get_current_object() if req is None else req  # type: ignore[attr-defined]
         body = read_json(request)
         # `null` is not the same as nothing: it is no object.
         return load(schema, body if request.get_data(cache=True) else {})

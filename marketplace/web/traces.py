@@ -13,6 +13,8 @@ def register(app: Flask) -> None:
 
     @app.before_request
     def begin() -> None:
+        if not tracing.is_on():
+            return
         route = request.url_rule.rule if request.url_rule else "?"
         if route in QUIET:
             return
@@ -29,7 +31,7 @@ def register(app: Flask) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        if "spans" in g:
+        if tracing.is_on() and "spans" in g:
             status = response.status_code
             tracing.note(http__response__status_code=status)
             if status >= 500:
