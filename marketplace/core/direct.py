@@ -8,7 +8,6 @@ In PostgreSQL's own way of writing, `$1`: psycopg's is taken apart at every call
 long, or has many values.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,21 +21,8 @@ from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.raw_cursor import RawCursorMixin
 from psycopg.rows import RowMaker, namedtuple_row
 from psycopg.types.json import Jsonb
-from sqlalchemy import (
-    CTE,
-    JSON,
-    Executable,
-    Select,
-    Table,
-    Text,
-    bindparam,
-    func,
-    insert,
-    literal_column,
-    select,
-    true,
-)
-from sqlalchemy import cast as cast_to
+from sqlalchemy import CTE, Executable, Select, Table, bindparam, insert, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -122,31 +108,27 @@ class Direct:
 def writing(
     question: Select[Any], *tables: tuple[Table, Sequence[str]], if_any: CTE | None = None
 ) -> Select[Any]:
-    """Return the question, which writes one row into each table as well, by these columns.
+    """Return the question, which writes one row into each table as well, named by its columns.
 
-    It takes each row as a `document`, under the name of its table: one value is sent where there
-    would be dozens, and PostgreSQL reads it by the types of the columns. `if_any`: the rows are
+    It takes the columns of each row under the names that `of_row` gives them. `if_any`: they are
     written where this finds something, and otherwise none of them is.
     """
     rows = []
     for table, columns in tables:
-        sent = cast_to(bindparam(table.name, type_=Text()), JSON)
-        row = func.json_populate_record(literal_column(f"NULL::{table.name}"), sent)
-        values = row.table_valued(*columns, name=f"new_{table.name}")
-        found = select(*(values.c[each] for each in columns))
-        if if_any is not None:
-            found = found.join_from(values, if_any, true())
-        rows.append(insert(table).from_select(columns, found))
+        values = [bindparam(f"{table.name}_{each}", type_=table.c[each].type) for each in columns]
+        row = select(*values) if if_any is None else select(*values).select_from(if_any)
+        rows.append(insert(table).from_select(columns, row))
     return question.add_cte(*(row.cte(f"row_{number}") for number, row in enumerate(rows)))
 
 
-def document(row: Values) -> str:
-    """Return a row as `writing` takes it."""
-    return json.dumps(row, default=_in_words)
-
-
-def _in_words(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def of_row(table: Table, row: Values) -> dict[str, Any]:
+    """Return the values of a row as `writing` takes them."""
+    return {
+        f"{table.name}_{name}": Jsonb(value)
+        if type(value) is list and isinstance(table.c[name].type, JSONB)
+        else value
+        for name, value in row.items()
+    }
 
 
 @cache

@@ -138,7 +138,7 @@ def columns(
         "business_key": rules.business_key(
             legal_entity=entity, email=contact["email"], is_free_mail=free
         ),
-        "form": values,
+        "form": as_json(values),
         "company_name": company["name"],
         "country": company["country"],
         "registration_number": number and identity.normal_number(company["country"], number),
@@ -183,7 +183,7 @@ def columns(
 
 def new_lead(tx: Transaction, columns: dict[str, Any]) -> Lead:
     """Put a lead that is known already, or need not be, into the transaction."""
-    lead = Lead(**{**columns, "form": as_json(columns["form"])})
+    lead = Lead(**columns)
     others = around.by_now(tx.session, lead, now=tx.now)
     lead.signals = {**lead.signals, **asdict(others)}
     lead.review_reasons = why_held(tx, Signals(**lead.signals))

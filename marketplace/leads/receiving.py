@@ -17,7 +17,7 @@ from marketplace.core.agreements import Agreed
 from marketplace.core.consents import Consent, Whose
 from marketplace.core.context import Transaction
 from marketplace.core.db import one_of
-from marketplace.core.direct import Direct, document, writing
+from marketplace.core.direct import Direct, of_row, writing
 from marketplace.core.events import Event, record
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
@@ -37,12 +37,12 @@ _notifications: Any = Notification.__table__
 
 
 _ONE: Any = literal_column("1")
+_SEED: Any = literal_column("0")
 
 
 def _lock(name: str) -> Any:
-    return func.pg_advisory_xact_lock(
-        func.hashtextextended(bindparam(name, type_=Text()), literal_column("0"))
-    )
+    key = func.hashtextextended(bindparam(name, type_=Text()), _SEED)
+    return func.pg_advisory_xact_lock(key)
 
 
 _LOCK = Direct(select(_lock("business").label("business"), _lock("mailbox").label("inbox")))
@@ -122,18 +122,16 @@ def receive(tx: Transaction, lead: dict[str, Any]) -> str:
     return str(lead["reference"])
 
 
-def _rows(tx: Transaction, lead: dict[str, Any], mail: dict[str, Any]) -> dict[str, str]:
-    """Return all that is written of a form, as `writing` takes it."""
+def _rows(tx: Transaction, lead: dict[str, Any], mail: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of all that is written of a form, as `writing` takes them."""
     version = lead["consent"]["terms_version"]
     submitted = {"service": lead["service"]}
-    consent = consents.written(tx, Whose.LEAD, lead["id"], Agreed.SHARING, version)
-    event = events.written(tx, ANYBODY, "lead.submitted", lead["id"], submitted)
-    return {
-        "leads": document(lead),
-        "consents": document(consent),
-        "events": document(event),
-        "notifications": document(mail),
-    }
+    return (
+        of_row(_leads, lead)
+        | of_row(_consents, consents.written(tx, Whose.LEAD, lead["id"], Agreed.SHARING, version))
+        | of_row(_events, events.written(tx, ANYBODY, "lead.submitted", lead["id"], submitted))
+        | of_row(_notifications, mail)
+    )
 
 
 def asking_to_confirm(lead: Mapping[str, Any], template: str, *, occasion: str = "") -> Message:
