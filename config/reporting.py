@@ -8,6 +8,7 @@ under which the log has the rest. No text of an error, no value of a variable, n
 Without a DSN nothing of the library is imported.
 """
 
+import atexit
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -51,6 +52,8 @@ def begin(dsn: str, process: str) -> None:
     library = import_module("config.sentry")
     library.begin(dsn, process)
     _Reporter.send, _Reporter.flush = library.send, library.flush
+    atexit.unregister(finish)
+    atexit.register(finish)  # of what ends a process, too, somebody is told
 
 
 def finish() -> None:

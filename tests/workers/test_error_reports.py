@@ -129,6 +129,21 @@ def test_a_job_that_fails_is_reported_once_by_the_worker(
     assert b"in the middle of a transaction" not in collector.everything
 
 
+def test_what_ends_a_process_is_reported_before_it_is_gone(collector):
+    """As of a scheduler, or of what looks after workers: nobody else would tell."""
+    script = (
+        "from config import logging, reporting; logging.configure('scheduler');"
+        f"logging.take_over(); reporting.begin({dsn_of(collector)!r}, 'scheduler');"
+        "raise ValueError('s3cret')"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.DEVNULL)
+    assert ended.returncode == 1
+    (event,) = events_of(collector)
+    assert event["tags"]["process"] == "scheduler"
+    assert event["exception"]["values"][-1]["type"] == "ValueError"
+    assert b"s3cret" not in collector.everything
+
+
 def test_a_service_that_is_away_stops_nobody(written, client):
     reporting.begin("http://key@127.0.0.1:1/7", "web")
     try:
