@@ -79,6 +79,7 @@ class Post:
         metrics.place_is_free(os.getpid(), self._place)
         self._deadline.forget()  # whoever was killed could not
         if replace:
+            metrics.PROCESSES_ENDED.labels("worker").inc()
             self._wait(f"{pid} {how}")
 
     def _wait(self, reason: str) -> None:

@@ -110,6 +110,13 @@ for _outcome in ("lent", "too_long", "failed"):
         _outcome
     )  # told as none: of a count that begins at one no increase is seen
 
+PROCESSES_ENDED = Counter(
+    "marketplace_processes_ended", "Processes that ended unasked and were replaced.", ["process"]
+)
+"""By a crash, for their memory, or for a job that hung: the log says of each."""
+for _process in ("web", "worker"):
+    PROCESSES_ENDED.labels(_process)
+
 MEMORY = Gauge(
     "marketplace_process_resident_bytes",
     "Memory of each process that serves requests or does jobs.",
