@@ -15,7 +15,7 @@ import structlog
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
-from psycopg.errors import LockNotAvailable, QueryCanceled
+from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -90,7 +90,8 @@ def _migrate() -> None:
                     f"a statement of a migration took longer than {STATEMENT_PATIENCE} seconds and "
                     "was undone: UPGRADES.md says how such a change is made in steps"
                 ) from None
-            if not isinstance(error.orig, LockNotAvailable):
+            # Of two who wait for each other PostgreSQL sends one away after a second: that may be us.
+            if not isinstance(error.orig, LockNotAvailable | DeadlockDetected):
                 raise
             if wait is None:
                 raise Conflict(
@@ -113,8 +114,12 @@ def alone(app: Flask) -> Iterator[Connection]:
     that waits for this lock.
     """
     with as_owner(app) as connection:
+        is_told = False
         while not connection.scalar(text(f"SELECT pg_try_advisory_lock({ONE_MIGRATOR})")):
             connection.rollback()
+            if not is_told:
+                log.info("migration_waits_for_another")
+                is_told = True
             time.sleep(0.1)
         connection.commit()
         yield connection

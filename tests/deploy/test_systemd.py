@@ -128,6 +128,13 @@ def test_who_is_asked_to_stop_has_the_time_for_it():
         assert "KillMode=mixed" in (FOLDER / f"marketplace-{name}.service").read_text()
 
 
+def test_an_index_that_takes_hours_is_built_to_its_end():
+    """Cut off it would begin again, at every attempt."""
+    migrating = (FOLDER / "marketplace-migrate.service").read_text()
+    assert lines_of(migrating, "TimeoutStartSec") == ["infinity"]
+    assert "activeDeadlineSeconds" not in (DEPLOY / "kubernetes/migrate/job.yaml").read_text()
+
+
 def test_web_answers_the_proxy_of_its_own_machine_alone():
     (command,) = lines_of((FOLDER / "marketplace-web.service").read_text(), "ExecStart")
     words = command.split()

@@ -105,6 +105,20 @@ def test_a_migration_gives_way_to_a_reader_and_is_done_when_it_has_gone(
         connection.execute("SELECT c FROM of_tomorrow")
 
 
+def test_one_of_two_who_wait_for_each_other_is_tried_again(installation, tomorrow):
+    """What PostgreSQL says then, said once: a sequence goes on though all else is undone."""
+    counted = "op.execute('CREATE TABLE of_tomorrow (a bigserial)')"
+    tomorrow(
+        counted,
+        "op.execute(\"DO $$ BEGIN IF nextval('of_tomorrow_a_seq') = 1 THEN"
+        " RAISE EXCEPTION USING ERRCODE = 'deadlock_detected'; END IF; END $$\")",
+    )
+    with capture_logs() as lines:
+        upgrade(installation.app)
+    assert [line["event"] for line in lines].count("migration_gave_way") == 1
+    assert at(installation) == "9001"
+
+
 def test_where_a_table_is_always_in_use_that_is_said_and_nothing_is_half_done(
     installation, tomorrow
 ):
