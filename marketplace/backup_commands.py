@@ -1,6 +1,6 @@
 """`marketplace back-up` and `marketplace restore`; `marketplace note-backup` for who has others."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -8,6 +8,9 @@ import click
 from marketplace.console import FILE, on_data_dir, product_for
 from marketplace.core.backups import note_backup
 from marketplace.local.dumps import back_up, restore
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By how much the clock of whoever took a back-up may be ahead of ours."""
 
 
 @click.command("back-up")
@@ -47,6 +50,10 @@ def restore_command(file: Path, data_dir: Path | None) -> None:
 def note_backup_command(as_of: datetime | None, data_dir: Path | None) -> None:
     """Note that a back-up taken otherwise is safe, so that `doctor` misses the next."""
     with product_for(data_dir) as product:
-        at = (as_of or product.ctx.clock()).astimezone(UTC)
+        now = product.ctx.clock()
+        at = (as_of or now).astimezone(UTC)
+        if at > now + CLOCKS_DIFFER:
+            # It would be the last one for good: nothing leaves the log, and none would be missed.
+            raise click.BadParameter("nothing holds what is yet to happen", param_hint="--as-of")
         note_backup(product.ctx, as_of=at)
     click.echo(f"Noted: there is a back-up of {at:%Y-%m-%d %H:%M:%S} UTC.")

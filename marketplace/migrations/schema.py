@@ -90,7 +90,7 @@ def _migrate() -> None:
                     f"a statement of a migration took longer than {STATEMENT_PATIENCE} seconds and "
                     "was undone: UPGRADES.md says how such a change is made in steps"
                 ) from None
-            # Of two who wait for each other PostgreSQL sends one away after a second: that may be us.
+            # Of two who wait for each other PostgreSQL sends one away, which may be us.
             if not isinstance(error.orig, LockNotAvailable | DeadlockDetected):
                 raise
             if wait is None:

@@ -5,13 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from marketplace.core.backups import last_backup, note_backup
 from marketplace.core.events import Event
 from marketplace.core.policy import Policy
-from marketplace.local import dumps
-from marketplace.local.backup_findings import backup_findings
+from marketplace.local import backup_findings, dumps
 from marketplace.local.places import LocalError
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -19,7 +18,7 @@ NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 def findings(ctx, now):
     with ctx.reading() as session:
-        return [*backup_findings(session, ctx.policy, now)]
+        return [*backup_findings.backup_findings(session, ctx.policy, now)]
 
 
 def test_none_is_said_and_is_not_wrong_since_others_may_take_them(ctx):
@@ -53,6 +52,44 @@ def test_the_command_notes_it_by_the_time_that_is_given_or_now(ctx, environment,
     with ctx.reading() as session:
         assert datetime.now(UTC) - last_backup(session) < timedelta(minutes=1)
     assert run("note-backup", "--as-of", "yesterday")[0] == 2
+
+
+def test_one_of_what_is_yet_to_happen_is_refused_since_none_after_it_would_be_missed(
+    ctx, environment, run
+):
+    code, _, said = run("note-backup", "--as-of", "2999-01-01T00:00:00Z")
+    assert (code, "yet to happen" in said) == (2, True)
+    with ctx.reading() as session:
+        assert last_backup(session) is None
+
+
+LATE = NOON + Policy.back_up_within + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("archiver", "said"),
+    [
+        # It has archived a moment ago: nobody needs a dump as well.
+        ("true, timestamptz '2026-12-02 12:00Z', NULL::timestamptz, false",
+         [("PostgreSQL archived its log last", False), ("The last back-up", False)]),
+        # It hangs, and so it does not fail.
+        ("true, timestamptz '2026-11-30 12:00Z', NULL::timestamptz, false",
+         [("PostgreSQL archived its log last", True), ("The last back-up", True)]),
+        # It has nothing to do it by.
+        ("true, NULL::timestamptz, NULL::timestamptz, false",
+         [("PostgreSQL is to archive its log", False), ("The last back-up", True)]),
+        ("true, timestamptz '2026-12-02 11:00Z', timestamptz '2026-12-02 12:00Z', true",
+         [("PostgreSQL cannot archive", True), ("The last back-up", True)]),
+    ],
+)  # fmt: skip
+def test_only_a_log_that_is_archived_stands_in_for_a_dump(ctx, monkeypatch, archiver, said):
+    monkeypatch.setattr(backup_findings, "_ARCHIVE", text(f"SELECT {archiver}"))
+    note_backup(ctx, as_of=NOON)
+    found = findings(ctx, LATE)
+    assert [
+        (each.startswith(start), wrong)
+        for (each, wrong), (start, _) in zip(found, said, strict=True)
+    ] == [(True, wrong) for _, wrong in said]
 
 
 def test_one_that_fails_leaves_nothing_and_notes_nothing(installation, ctx, tmp_path, monkeypatch):
