@@ -38,8 +38,20 @@ def test_hadolint_would_find_something(tmp_path):
 
 def test_it_is_made_in_two_stages_of_one_pinned_base():
     assert said("FROM") == ["python:${PYTHON} AS builder", "python:${PYTHON}"]
-    (python,) = said("ARG")
+    python, *others = said("ARG")
+    assert others == ["VERSION=unknown", "REVISION=unknown"]
     assert re.fullmatch(r"PYTHON=3\.1[1-9]-slim-[a-z]+", python)
+
+
+def test_it_says_what_it_is_and_of_which_version():
+    (labels,) = said("LABEL")
+    says = dict(word.split("=", 1) for word in shlex.split(labels))
+    begins = "org.opencontainers.image."
+    assert {*says} == {
+        f"{begins}{each}" for each in ("title", "description", "version", "revision")
+    }
+    assert says[f"{begins}version"] == "${VERSION}"
+    assert says[f"{begins}revision"] == "${REVISION}"
 
 
 def test_it_runs_as_nobody_and_what_it_runs_is_not_its_own():

@@ -13,7 +13,7 @@ TYPED = "\n".join(re.findall(r"^ *```(?:sh)?\n(.*?)^ *```", README, flags=re.M |
 
 
 def test_what_is_typed_is_a_command():
-    said = re.findall(r"(?:^|&& |-- |web )(?:marketplace )(?=[a-z-]+ ?)([^&\n]+)", TYPED, re.M)
+    said = re.findall(r"(?:^ *|&& |-- |web )(?:marketplace )(?=[a-z-]+ ?)([^&\n]+)", TYPED, re.M)
     commands = [re.sub(r"\"[^\"]*\"", "name", each).split() for each in said]
     assert len(commands) >= 6
     for words in commands:
