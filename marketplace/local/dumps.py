@@ -4,6 +4,7 @@ The programs are those of the wheel that brings the embedded server, which work 
 to their own version; those of this machine where there is none, as on a server, or it is newer.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -26,7 +27,12 @@ from marketplace.core.errors import Conflict
 from marketplace.core.sealing_log import Head, head
 from marketplace.local.places import LocalError
 from marketplace.local.postgres import INSTALLATION, MAJOR, PACKAGE
-from marketplace.migrations.schema import as_owner, missing_migrations, upgrade
+from marketplace.migrations.schema import (
+    as_owner,
+    known_revisions,
+    missing_migrations,
+    upgrade,
+)
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationState
 
@@ -63,10 +69,8 @@ def back_up(product: Product, file: Path) -> Dumped:
 
     Beside everybody who works. The file is there when it is whole, and never before.
     """
-    if file.exists():
-        raise LocalError(f"{file} is there already: choose another name.")
     partial = file.with_name(f"{file.name}.partial")
-    with open(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "rb") as out:
+    with _alone_with(file, partial) as out:
         try:
             with _as_it_stands(product) as owner:
                 snapshot = owner.scalars(text("SELECT pg_export_snapshot()")).one()
@@ -88,11 +92,37 @@ def back_up(product: Product, file: Path) -> Dumped:
             os.fsync(out.fileno())
             size = os.fstat(out.fileno()).st_size
             partial.rename(file)
+            _sync(file.parent)  # or it would be noted, and have no name after a power cut
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
     note_backup(product.ctx, as_of=as_of.astimezone(UTC))
     return Dumped(as_of.astimezone(UTC), end, size)
+
+
+@contextmanager
+def _alone_with(file: Path, partial: Path) -> Iterator[IO[bytes]]:
+    """Yield the empty beginning of a file that is not there yet, and that nobody else writes."""
+    if file.exists():
+        raise LocalError(f"{file} is there already: choose another name.")
+    with open(os.open(partial, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as out:
+        try:
+            fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LocalError(f"Another back-up is just being written to {file}.") from None
+        if file.exists():  # what was being written has become whole meanwhile, and may be this
+            raise LocalError(f"{file} is there already: choose another name.")
+        out.truncate()  # of one that was cut off
+        yield out
+
+
+def _sync(folder: Path) -> None:
+    """Have the disk know the names in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def restore(product: Product, file: Path) -> Restored:
@@ -104,8 +134,16 @@ def restore(product: Product, file: Path) -> Restored:
     with as_owner(product.app) as owner:
         if inspect(owner).get_table_names():
             raise Conflict("there are tables in this database: restore into a new, empty one")
+        server = _version(owner)
         owner.rollback()
-        _put_in(product, owner, file)
+        revision = _revision_in(file, server)
+        if revision is None:
+            raise Conflict(f"{file} is a back-up of something else: it has no migrations of ours")
+        if revision not in known_revisions():
+            raise Conflict(
+                f"{file} is of a newer version (migration {revision}): restore it by that version"
+            )
+        _put_in(product, server, file)
     upgrade(product.app)
     with as_owner(product.app) as owner:
         owner.execute(text("ANALYZE"))  # or the first matches would be planned blindly
@@ -139,12 +177,28 @@ def _run(product: Product, owner: Connection, name: str, *arguments: str) -> Non
         raise _gave_up(name, done.stderr)
 
 
-def _put_in(product: Product, owner: Connection, file: Path) -> None:
+def _revision_in(file: Path, server: int) -> str | None:
+    """Return which migration was the last in a back-up, before anything is done with the rest."""
+    done = subprocess.run(  # nosec B603  # a fixed command, no shell
+        [
+            *(_program("pg_restore", server), "--data-only", "--table=alembic_version"),
+            *("--file=-", str(file)),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        raise _gave_up("pg_restore", done.stderr)
+    found = re.search(rb"^COPY .*\n(.+)\n\\\.$", done.stdout, flags=re.MULTILINE)
+    return found[1].decode() if found else None
+
+
+def _put_in(product: Product, server: int, file: Path) -> None:
     """Let `pg_restore` say what is in a file, and `psql` do that in one transaction.
 
     Data come before triggers, so what is restored is not written anew.
     """
-    server = _version(owner)
     address, environment = _door(product)
     said = [_program("pg_restore", server), "--file=-", "--no-owner", "--no-privileges", str(file)]
     does = [

@@ -8,6 +8,7 @@ import base64
 import os
 import re
 import stat
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,7 +33,8 @@ from marketplace.core.sealing_log import head, seal_events, tail
 from marketplace.invitations import service as invitations
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
-from marketplace.local.postgres import EmbeddedPostgres
+from marketplace.local import dumps
+from marketplace.local.postgres import MAJOR, EmbeddedPostgres
 from marketplace.notifications.delivery import deliver_due_notifications
 from marketplace.notifications.models import Commitment, Notification
 from marketplace.notifications.reports import Report, note_reports
@@ -196,11 +198,29 @@ def test_of_a_backup_that_is_damaged_nothing_is_restored(case, tmp_path, capsys)
     damaged.write_bytes(case.file.read_bytes()[:-5000])
     assert command(case.environment, "restore", damaged) == 1
     assert "pg_restore gave up" in capsys.readouterr().err
+    assert tables_of(case) == 0
+
+
+def tables_of(case):
     with psycopg.connect(plain(case.environment["MARKETPLACE_DATABASE_URL"])) as connection:
-        tables = connection.execute(
+        return connection.execute(
             "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-        ).fetchone()
-    assert tables == (0,)
+        ).fetchone()[0]
+
+
+def test_what_is_of_a_newer_version_or_of_something_else_is_not_even_begun(
+    case, tmp_path, capsys, monkeypatch
+):
+    other = tmp_path / "other.dump"
+    url = plain(case.environment["MARKETPLACE_MIGRATION_DATABASE_URL"])
+    dump = [dumps._program("pg_dump", int(MAJOR)), "--format=custom", f"--file={other}", url]
+    subprocess.run(dump, check=True)
+    assert command(case.environment, "restore", other) == 1
+    assert "is a back-up of something else" in capsys.readouterr().err
+    monkeypatch.setattr(dumps, "known_revisions", lambda: {"0001"})
+    assert command(case.environment, "restore", case.file) == 1
+    assert "restore it by that version" in capsys.readouterr().err
+    assert tables_of(case) == 0
 
 
 def plain(url: str) -> str:

@@ -1,5 +1,6 @@
 """Back-ups are noted in the log, and `doctor` misses the next one."""
 
+import fcntl
 import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -99,6 +100,21 @@ def test_one_that_fails_leaves_nothing_and_notes_nothing(installation, ctx, tmp_
     assert [*tmp_path.iterdir()] == []
     with ctx.reading() as session:
         assert last_backup(session) is None
+
+
+def test_two_do_not_write_the_same_and_one_that_was_cut_off_is_no_hindrance(
+    installation, ctx, tmp_path
+):
+    product, file = replace(installation, ctx=ctx), tmp_path / "x.dump"
+    with (tmp_path / "x.dump.partial").open("wb") as other:
+        other.write(b"half of one that was cut off")
+        other.flush()
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(LocalError, match="just being written"):
+            dumps.back_up(product, file)
+    size = dumps.back_up(product, file).size
+    assert [(each.name, each.stat().st_size) for each in tmp_path.iterdir()] == [("x.dump", size)]
+    assert file.read_bytes().startswith(b"PGDMP")
 
 
 def test_a_program_is_taken_that_the_server_understands(monkeypatch):
