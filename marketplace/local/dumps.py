@@ -254,8 +254,9 @@ def _hand_on(statements: IO[bytes] | None, to: IO[bytes] | None, *, server: int)
 def _door(product: Product) -> tuple[list[str], dict[str, str]]:
     """Return how such a program gets in, as who owns the tables: its arguments and environment."""
     url = make_url(product.settings.migration_database_url)
-    plain = url.set(drivername="postgresql", password=None).render_as_string()
-    password = {"PGPASSWORD": url.password} if url.password else {}
+    # `set` leaves what is None as it is, and asterisks would be taken for the password.
+    plain = url._replace(drivername="postgresql", password=None).render_as_string()
+    password = {"PGPASSWORD": str(url.password)} if url.password else {}
     return [f"--dbname={plain}", "--no-password"], {**os.environ, **password}
 
 

@@ -117,6 +117,14 @@ def test_two_do_not_write_the_same_and_one_that_was_cut_off_is_no_hindrance(
     assert file.read_bytes().startswith(b"PGDMP")
 
 
+def test_a_password_gets_to_the_program_and_into_no_list_of_processes(installation):
+    address = "postgresql+psycopg://owner:s3cr%40t@db.example:5433/marketplace?sslmode=require"
+    settings = replace(installation.settings, migration_database_url=address)
+    (where, asks), environment = dumps._door(replace(installation, settings=settings))
+    assert where == "--dbname=postgresql://owner@db.example:5433/marketplace?sslmode=require"
+    assert (asks, environment["PGPASSWORD"]) == ("--no-password", "s3cr@t")
+
+
 def test_a_program_is_taken_that_the_server_understands(monkeypatch):
     monkeypatch.setattr(dumps, "_major_of", lambda program: 20)
     monkeypatch.setattr(dumps.shutil, "which", lambda name: f"/elsewhere/{name}")
