@@ -15,6 +15,7 @@ from config.settings import Settings
 from marketplace.bootstrap import build
 from marketplace.core.db import db
 from marketplace.core.log_guard import open_doors, own_role
+from marketplace.local.dumps import back_up, restore
 from marketplace.local.postgres import SUPERUSER, EmbeddedPostgres
 from marketplace.migrations.schema import upgrade
 from tests.deploy.files import DEPLOY, read_env, run, secrets_for
@@ -100,7 +101,7 @@ def test_nobody_else_gets_in(server, drawn):
     assert may == (False,)
 
 
-def test_the_product_runs_as_who_owns_nothing(server, drawn):
+def product_of(server, drawn):
     given = {
         **read_env((DEPLOY / "settings.env").read_text()),
         **drawn["secrets"],
@@ -108,7 +109,11 @@ def test_the_product_runs_as_who_owns_nothing(server, drawn):
     }
     for name in ("MARKETPLACE_DATABASE_URL", "MARKETPLACE_MIGRATION_DATABASE_URL"):
         given[name] += f"?host={server.folder}"  # the test's own way to it
-    product = build(Settings.from_env(given))
+    return build(Settings.from_env(given))
+
+
+def test_the_product_runs_as_who_owns_nothing(server, drawn):
+    product = product_of(server, drawn)
     upgrade(product.app)
     with product.app.app_context():
         with product.ctx.reading() as session:
@@ -117,6 +122,21 @@ def test_the_product_runs_as_who_owns_nothing(server, drawn):
             assert not role.rights
             assert not role.may_create
             assert [*open_doors(session)] == []
+        db.engine.dispose()
+
+
+def test_a_back_up_gets_in_by_password_and_so_does_what_restores_it(server, drawn, tmp_path):
+    product = product_of(server, drawn)
+    with product.app.app_context():
+        dumped = back_up(product, tmp_path / "x.dump")
+        with server.superuser() as connection:
+            db.session.remove()
+            db.engine.dispose()
+            connection.execute("ALTER DATABASE marketplace RENAME TO marketplace_damaged")
+            assert server.make_roles(**drawn["postgres"]).returncode == 0
+            assert restore(product, tmp_path / "x.dump").head == dumped.head
+            connection.execute("DROP DATABASE marketplace_damaged")
+        db.session.remove()
         db.engine.dispose()
 
 
