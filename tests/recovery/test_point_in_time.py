@@ -31,9 +31,17 @@ from marketplace.local.watch_findings import database_findings
 from marketplace.matching.service import match_lead
 from marketplace.migrations.schema import upgrade
 from tests.conftest import RecordingQueue, Services, settings_for
+from tests.deploy.files import DEPLOY
 from tests.factories import Factory
 from tests.fleet import wait_until
 from tests.services.road import a_quote, held
+
+
+def archive_command(archive: Path) -> str:
+    """Return that of BACKUP.md."""
+    text = (DEPLOY / "BACKUP.md").read_text()
+    (command,) = re.findall(r"^ *archive_command = '(.*)'$", text, flags=re.M)
+    return str(command).replace("/archive", str(archive))
 
 
 class Archiving(EmbeddedPostgres):
@@ -46,7 +54,7 @@ class Archiving(EmbeddedPostgres):
             "wal_level": "replica",
             "max_wal_senders": "2",
             "archive_mode": "on",
-            "archive_command": f"test ! -f {archive}/%f && cp %p {archive}/%f",
+            "archive_command": archive_command(archive),
         }
 
 
@@ -135,6 +143,19 @@ def assert_commits_that_wait_are_named(product, postgres, monkeypatch):
 def found(product):
     with product.ctx.reading() as session:
         return [*backup_findings(session, product.ctx.policy, product.ctx.clock())]
+
+
+def test_a_segment_is_archived_once_and_another_of_its_name_is_refused(tmp_path):
+    segment, archive = tmp_path / "000000010000000000000001", tmp_path / "archive"
+    archive.mkdir()
+    command = archive_command(archive).replace("%p", str(segment)).replace("%f", segment.name)
+    for content, is_taken in (("one", True), ("one", True), ("two", False)):
+        segment.write_text(content)
+        done = subprocess.run(["sh", "-c", command], check=False)
+        assert (done.returncode == 0) == is_taken
+        assert [(each.name, each.read_text()) for each in archive.iterdir()] == [
+            (segment.name, "one")
+        ]
 
 
 @pytest.fixture
