@@ -55,12 +55,13 @@ from config.settings import SettingsError
 from marketplace.core import tracing
 from marketplace.core.jobs import QUEUES
 from marketplace.core.metrics import count_no_more, registry
+from marketplace.core.primary import is_away
 from marketplace.core.processes import BackOff
 from workers.context import connections_in_use, product
 from workers.limits import Deadline, TimeLimit
 from workers.schedule import scheduler
 from workers.supervision import stop_at_once_on_signals, supervise
-from workers.waiting import OnceAMinute, Waiting, is_away, why_no_database
+from workers.waiting import OnceAMinute, Waiting, why_no_database
 
 WORKER_TTL = 60
 """Seconds after which a worker that says nothing is taken off the list; RQ adds as many."""

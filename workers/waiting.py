@@ -5,10 +5,8 @@ import math
 import time
 
 import structlog
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 
-from marketplace.core.primary import is_passing
 from marketplace.core.processes import BackOff
 from marketplace.migrations.schema import missing_migrations
 from workers.context import context
@@ -17,11 +15,6 @@ REPEATED_AFTER = 60.0
 """Seconds after which it is said again that Redis is away."""
 
 log = structlog.get_logger(__name__)
-
-
-def is_away(error: BaseException | None) -> bool:
-    """Return whether a job met nothing worse than a database that is away for a while."""
-    return isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and is_passing(error))
 
 
 def why_no_database() -> str | None:

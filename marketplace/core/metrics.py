@@ -30,6 +30,8 @@ from sqlalchemy import PoolProxiedConnection, QueuePool, event
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from marketplace.core.primary import is_away
+
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The library's own name for where the processes of a host count together."""
 
@@ -85,7 +87,7 @@ ROUTE_SECONDS = Counter(
 JOB_SECONDS = Histogram(
     "marketplace_job_seconds", "How long jobs took.", ["job", "outcome"], buckets=SECONDS
 )
-"""`outcome` is `done` or `failed`."""
+"""`outcome` is `done`, `failed`, or `put_back`: PostgreSQL was away, and it is done again."""
 
 DELIVERIES = Counter(
     "marketplace_deliveries", "Attempts to hand a message on.", ["channel", "outcome"]
@@ -218,6 +220,10 @@ def timed_job(name: str) -> Iterator[None]:
     try:
         yield
         outcome = "done"
+    except Exception as error:
+        if is_away(error):
+            outcome = "put_back"
+        raise
     finally:
         JOB_SECONDS.labels(name, outcome).observe(time.perf_counter() - began)
         note_memory("worker")

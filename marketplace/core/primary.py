@@ -11,6 +11,7 @@ import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy import Engine, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 _answered_last: dict[tuple[str, str], tuple[str, str]] = {}
 """By hosts and ports as listed, which of them it was: for all engines of a process."""
@@ -44,6 +45,11 @@ def is_passing(error: DBAPIError) -> bool:
         return error.connection_invalidated or isinstance(error, OperationalError)
     # Connection lost, shutting down, resources, and transactions it gave up on (deadlock).
     return str(state)[:2] in ("08", "57", "53", "40") or str(state) == "25006"
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Return whether somebody met nothing worse than a database that is away for a while."""
+    return isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and is_passing(error))
 
 
 def _listed(parameters: dict[str, Any]) -> tuple[str, str] | None:

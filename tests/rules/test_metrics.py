@@ -5,9 +5,12 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from marketplace.core import metrics
 from marketplace.local.children import Child
@@ -146,3 +149,25 @@ def test_a_child_makes_one_folder_when_it_starts_and_none_while_it_is_looked_aft
     finally:
         child.process.kill()
         child.process.wait()
+
+
+@pytest.mark.parametrize(
+    ("met", "outcome"),
+    [
+        (ValueError("wrong"), "failed"),
+        (OperationalError("", {}, Exception("no answer")), "put_back"),
+        (PoolTimeout(), "put_back"),
+        (None, "done"),
+    ],
+)
+def test_a_job_that_met_a_database_that_is_away_has_not_failed(met, outcome):
+    """A fail over wakes nobody to look for what is wrong with a job."""
+    with suppress(ValueError, SQLAlchemyError), metrics.timed_job(f"test_{outcome}"):
+        if met is not None:
+            raise met
+    labels = {"job": f"test_{outcome}", "outcome": outcome}
+    counted = metrics.registry().get_sample_value("marketplace_job_seconds_count", labels)
+    assert counted >= 1
+    assert outcome == "failed" or not metrics.registry().get_sample_value(
+        "marketplace_job_seconds_count", {**labels, "outcome": "failed"}
+    )
