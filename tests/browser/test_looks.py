@@ -30,6 +30,7 @@ RULES = {
 """What a page is asked once: it is the same at every width and in every scheme."""
 
 ALL = {"exclude": []}
+NEW = {"include": [["[data-new]"]]}
 ASK = "([where, rules]) => axe.run(where, rules).then(result => result.violations)"
 
 SEEN_RULES = {
@@ -168,13 +169,14 @@ MARKS = ("class", "type", "role", "aria-current", "aria-invalid")
 def looked_at(pages, person, site, rules=None):
     """Look at pages by number, at one size; return what is wrong, and which have something new.
 
-    `rules`: what every page is asked, beside what is asked of every kind of element.
+    `rules`: what a page is asked, the first of its name as a whole and others where they are new,
+    beside what is asked of every kind of element.
     """
     folder = SCREENSHOTS / str(person.page.viewport_size["width"])
     folder.mkdir(parents=True, exist_ok=True)
     person.page.add_init_script(WATCH)
     person.page.add_init_script(Axe().axe_script)  # sent and compiled once, not for every page
-    faults, kinds, with_new = [], {}, []
+    faults, kinds, with_new, names = [], {}, [], set()
     for number, shown in pages.items():
         weight = show(person.page, site, shown, number)
         name = f"{number:02}-{name_of(shown)}"
@@ -184,12 +186,14 @@ def looked_at(pages, person, site, rules=None):
         if TAKES_PICTURES:
             picture = folder / f"{name}.jpeg"  # half the time of a PNG, and as good to look at
             person.page.screenshot(path=picture, quality=80, full_page=True, animations="disabled")
-        asked = [(ALL, rules)] if rules else []
+        is_first = TAKES_PICTURES or name_of(shown) not in names
+        names.add(name_of(shown))
+        asked = [(ALL, rules)] if rules and is_first else []
         new = new_ones(person.page.evaluate(ELEMENTS), kinds)
         if new:
             with_new.append(number)
             person.page.evaluate(MARK, new)
-            asked.append(({"include": [["[data-new]"]]}, SEEN_RULES))
+            asked += [(NEW, each) for each in (SEEN_RULES, not is_first and rules) if each]
         for where, which in asked:
             found = person.page.evaluate(ASK, [where, which])
             faults += [

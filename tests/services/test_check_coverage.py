@@ -89,9 +89,12 @@ def beside(installation):
     return run
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_every_step_of_a_long_road_keeps_every_row_true(ctx, make, clock, tmp_path, seed):
-    walk = Walk(ctx, make, clock, tmp_path, seed=seed)
+SEED = 2
+"""Of the road that soonest has met everything that can be met: others take four times as long."""
+
+
+def test_every_step_of_a_long_road_keeps_every_row_true(ctx, make, clock, tmp_path):
+    walk = Walk(ctx, make, clock, tmp_path, seed=SEED)
     missing = EVERY_KIND_OF_CHANGE
     while missing or min(walk.trail.count(each) for each in SEVERAL_TIMES) < 2:
         for _ in range(20):
