@@ -1,5 +1,6 @@
 """No connection that is lost is lent, and few are asked whether they are."""
 
+import select
 import time
 
 import psycopg
@@ -38,7 +39,8 @@ def backend(engine):
         return connection.scalar(text("SELECT pg_backend_pid()"))
 
 
-def test_one_that_was_just_in_use_is_not_asked(engine, asked):
+def test_one_that_was_just_in_use_is_not_asked(engine, asked, monkeypatch):
+    monkeypatch.setattr(connections, "TRUSTED", 60)
     first = backend(engine)
     del asked[:]
     assert backend(engine) == first
@@ -53,7 +55,8 @@ def test_one_that_lay_for_a_while_is_asked_first(engine, asked, monkeypatch):
     assert len(asked) == 2
 
 
-def test_what_the_server_has_ended_is_opened_anew_at_once(engine, services):
+def test_what_the_server_has_ended_is_opened_anew_at_once(engine, services, monkeypatch):
+    monkeypatch.setattr(connections, "TRUSTED", 60)
     first = backend(engine)
     with beside(services) as other:
         other.execute("SELECT pg_terminate_backend(%s)", [first])
@@ -69,12 +72,15 @@ def test_what_was_closed_on_this_side_is_opened_anew(engine):
     assert backend(engine) != first
 
 
-def test_one_that_has_something_to_say_is_asked_and_kept(engine, services, asked):
+def test_one_that_has_something_to_say_is_asked_and_kept(engine, services, asked, monkeypatch):
+    monkeypatch.setattr(connections, "TRUSTED", 60)
     first = backend(engine)
     with engine.begin() as connection:
         connection.execute(text("LISTEN changes"))
+        socket = connection.connection.driver_connection.fileno()
     with beside(services) as other:
         other.execute("NOTIFY changes")
+    assert select.select([socket], [], [], 10)[0]
     del asked[:]
     assert backend(engine) == first
     assert len(asked) == 2
