@@ -109,7 +109,7 @@ def test_what_belongs_to_another_request_is_in_its_trace_and_linked(collector):
 @pytest.mark.parametrize("answers", [False, True])
 def test_nobody_waits_for_a_collector_that_is_away_or_says_nothing(client, monkeypatch, answers):
     otlp = tracing.library()
-    monkeypatch.setattr(otlp, "PATIENCE", 0.3)
+    monkeypatch.setattr(otlp, "PATIENCE", 2)
     monkeypatch.setattr(otlp, "LAST_PATIENCE", 0.1)
     monkeypatch.setattr(otlp, "EVERY", 10)
     monkeypatch.setattr(otlp, "WAITING_AT_MOST", 600)
@@ -125,8 +125,9 @@ def test_nobody_waits_for_a_collector_that_is_away_or_says_nothing(client, monke
                 pass
         took = time.monotonic() - begun
         tracing.stop()
-    assert took < 1, took
-    assert time.monotonic() - begun - took < 2
+    # Of two thousand spans several parcels are made: who waited for each would be here for longer.
+    assert took < 6, took
+    assert time.monotonic() - begun - took < 6
 
 
 def test_that_spans_are_lost_is_said_once_in_a_while(monkeypatch, caplog):
