@@ -3,12 +3,14 @@
 import filecmp
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import cache_from_source
 from pathlib import Path
 
@@ -51,6 +53,24 @@ def unpack(commit: str, folder: Path, root: Path = ROOT) -> Path:
     for path in folder.rglob("*.py"):
         _spare_compiling(path, root / path.relative_to(folder))
     return folder
+
+
+def lacking(tree: Path) -> list[str]:
+    """Return the packages that the version in `tree` has locked and that are not installed here.
+
+    It runs with our packages. One that it alone needs stays among those of development until a
+    newer version is the one before.
+    """
+    names = re.compile(r"^([\w.-]+)==[^;\n]+$", flags=re.M)  # one with a condition is not for all
+    locked = names.findall((tree / "requirements.lock").read_text())
+    return [each for each in locked if not _is_installed(each)]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def _spare_compiling(path: Path, ours: Path) -> None:

@@ -6,7 +6,14 @@ from datetime import timedelta
 import pytest
 
 from tests.fleet import running
-from tests.upgrades.before import Column, NotThere, commit_before, unpack, what_it_would_miss
+from tests.upgrades.before import (
+    Column,
+    NotThere,
+    commit_before,
+    lacking,
+    unpack,
+    what_it_would_miss,
+)
 from tests.upgrades.rolling import BEFORE, NOW, found_wrong, provide, roll
 
 
@@ -16,6 +23,7 @@ def test_leads_walk_on_while_one_version_takes_over_from_the_other(tmp_path_fact
         tree = unpack(commit_before(), folder / "before")
     except NotThere as reason:
         pytest.skip(f"NO VERSION BEFORE, SO THE UPGRADE WAS NOT TRIED: {reason}")
+    assert lacking(tree) == [], "what the version before needs is among our packages no more"
     settings = {"LEAD_CONFIRMATION": "required"}
     with running(folder, window=timedelta(minutes=10), settings=settings, is_built=False) as fleet:
         reads = provide(fleet, tree)
