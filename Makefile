@@ -13,7 +13,10 @@ help: ## Say what there is
 run: set-up ## Start everything on this machine, with an invented lead to look at
 	@exec .venv/bin/marketplace up --demo $(UP)
 
-test: check tests ## Everything that has to pass
+test: set-up ## Everything that has to pass
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check
+	@$(MAKE) --no-print-directory tests
+
 check: format lint security types contracts ## What can be seen without running anything
 
 format: set-up ## Is everything formatted?

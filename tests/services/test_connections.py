@@ -60,7 +60,7 @@ def test_what_the_server_has_ended_is_opened_anew_at_once(engine, services, monk
     first = backend(engine)
     with beside(services) as other:
         other.execute("SELECT pg_terminate_backend(%s)", [first])
-        while other.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [first]).fetchone():
+        while other.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [first]).rowcount:
             time.sleep(0.01)
     assert backend(engine) != first
 
