@@ -107,10 +107,9 @@ CONNECTION_WAIT = Histogram(
     buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 30.0),
 )
 """`outcome` is `lent`, `too_long` (every connection was in use all the while) or `failed`."""
+# Told as none from the first: of a count that begins at one no increase is seen.
 for _outcome in ("lent", "too_long", "failed"):
-    CONNECTION_WAIT.labels(
-        _outcome
-    )  # told as none: of a count that begins at one no increase is seen
+    CONNECTION_WAIT.labels(_outcome)
 
 PROCESSES_ENDED = Counter(
     "marketplace_processes_ended", "Processes that ended unasked and were replaced.", ["process"]

@@ -3,7 +3,7 @@
 import json
 from functools import cache
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import flask
 import flask_smorest
@@ -11,6 +11,7 @@ from flask import g
 from marshmallow import Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.local import LocalProxy
 
 from marketplace.core.errors import FieldError, Invalid
 from marketplace.core.forms import Form
@@ -139,14 +140,17 @@ def _schema(kind: type[Schema]) -> Schema:
 class Parser(FlaskParser):
     """Reads bodies into a `Form` and query parameters into a checked dictionary."""
 
+    def get_default_request(self) -> flask.Request:
+        """Return the request itself; what stands for it would look for it at every word."""
+        return cast(LocalProxy[flask.Request], flask.request)._get_current_object()
+
     def parse(self, argmap: Any, req: Any = None, *, location: Any = None, **kwargs: Any) -> Any:
         schema = _schema(argmap) if isinstance(argmap, type) else argmap
+        request = self.get_default_request() if req is None else req
         if location == "query":
-            _each_parameter_once(schema, self.get_default_request() if req is None else req)
+            _each_parameter_once(schema, request)
         if location != "json":
-            return super().parse(argmap, req, location=location, **kwargs)
-        # Itself and not what stands for it, which looks for it at each word.
-        request = flask.request._get_current_object() if req is None else req  # type: ignore[attr-defined]
+            return super().parse(argmap, request, location=location, **kwargs)
         body = read_json(request)
         # `null` is not the same as nothing: it is no object.
         return load(schema, body if request.get_data(cache=True) else {})
