@@ -8,8 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-from marshmallow import RAISE, Schema, ValidationError, fields, missing
-from marshmallow.error_store import ErrorStore
+from marshmallow import Schema, ValidationError, fields, missing
 
 from marketplace.core.policy import Policy
 from marketplace.core.texts import N_, Told
@@ -26,43 +25,6 @@ class In(Schema):
     """The base of everything that comes in: unknown fields are refused."""
 
     error_messages = {"unknown": N_("is not a field of this form"), "type": N_("must be an object")}
-
-    def _deserialize(
-        self,
-        data: Any,
-        *,
-        error_store: ErrorStore,
-        many: bool = False,
-        partial: Any = None,
-        unknown: Any = RAISE,
-        index: int | None = None,
-    ) -> Any:
-        """Read one whole object: as the library does, but for its options, which cost as much."""
-        if many or partial or unknown != RAISE or not isinstance(data, dict):
-            return super()._deserialize(
-                data,
-                error_store=error_store,
-                many=many,
-                partial=partial,
-                unknown=unknown,
-                index=index,
-            )
-        found = {}
-        note: Any = error_store.store_error
-        left = set(data)
-        for name, field in self.load_fields.items():
-            key = name if field.data_key is None else field.data_key
-            left.discard(key)
-            try:
-                value = field.deserialize(data.get(key, missing), key, data)
-            except ValidationError as error:
-                note(error.messages, key, index=index)
-                value = error.valid_data or missing
-            if value is not missing:
-                found[field.attribute or name] = value
-        for key in left:
-            note([self.error_messages["unknown"]], key, index=index)
-        return found
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Say in words of our own what the library would say, of entries of a list as well."""
