@@ -45,9 +45,9 @@ __all__ = ["counted", "pytest_runtest_logreport", "pytest_terminal_summary"]
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes share the tests out: one where they all empty one given Redis.
 
-    Else one more than there are cores: a good part of the tests waits for deadlines and faults.
+    Else two more than there are cores: a good part of the tests waits for deadlines and faults.
     """
-    return 1 if os.environ.get("MARKETPLACE_REDIS_URL") else (os.cpu_count() or 1) + 1
+    return 1 if os.environ.get("MARKETPLACE_REDIS_URL") else (os.cpu_count() or 1) + 2
 
 
 WAITING = ("deploy", "faults", "recovery", "upgrades", "workers")
