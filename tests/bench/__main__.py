@@ -9,6 +9,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.table import Table
@@ -99,7 +101,7 @@ def _print_statements(timings: Timings) -> None:
 def bench_worker(providers: int, early: int, leads: int) -> None:
     """Leads per second of one worker process, against no-ops, and its memory."""
     status = console.status(f"one worker, {leads:,} leads, {providers:,} providers")
-    with installation() as (ctx, database_url, redis_url), status:
+    with TemporaryDirectory() as logs, installation() as (ctx, database_url, redis_url), status:
         grow_market(database_url.replace("+psycopg", ""), providers, roomy=100)
         settings = {
             "MARKETPLACE_DATABASE_URL": database_url,
@@ -108,7 +110,8 @@ def bench_worker(providers: int, early: int, leads: int) -> None:
             "MARKETPLACE_PUBLIC_URL": "http://localhost",
             "MARKETPLACE_MAIL_BACKEND": "mailbox",
         }
-        work = time_worker(ctx, redis_url, settings, early=early, leads=leads)
+        log = Path(logs) / "work"
+        work = time_worker(ctx, redis_url, settings, log, early=early, leads=leads)
     console.print(_table_of(work, early, leads))
 
 

@@ -212,18 +212,32 @@ def bench_soak(console: Console, *, users: int, seconds: float, workers: int) ->
 
 def bench_processes(console: Console, *, leads: int, rounds: int) -> None:
     """One worker process against two, over ten disjoint markets."""
-    with prepared_servers() as (postgres, redis, ctx), console.status("one worker and two"):
+    with ExitStack() as stack:
+        all_of_them = stack.enter_context(prepared_servers())
+        log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "work"
+        stack.enter_context(console.status("one worker and two"))
+        postgres, redis, ctx = all_of_them
         make = Factory(ctx)
         for region in DISJOINT:
             for _ in range(12):
                 make.provider(regions=(region,), open_capacity=10**6, monthly_capacity=10**6)
         environment = settings(postgres.url, redis.url)
-        taken = time_processes(ctx, redis.url, environment, leads=leads, rounds=rounds)
-    one, two = (median(taken[processes]) for processes in (1, 2))
+        taken = time_processes(all_of_them, environment, log, leads=leads, rounds=rounds)
+    cores = os.cpu_count() or 1
+    table = Table(title=f"{leads} leads over ten disjoint markets, {rounds} rounds, medians")
+    for heading in ("worker processes", "leads a second", *taken[1][0].cost, "cores in use"):
+        table.add_column(heading, justify="right")
+    for processes, batches in taken.items():
+        cost = {kind: median(each.cost[kind] for each in batches) for kind in batches[0].cost}
+        in_use = median(each.leads_per_second * sum(each.cost.values()) / 1000 for each in batches)
+        speed = median(each.leads_per_second for each in batches)
+        figures = (f"{speed:.0f}", *(f"{ms:.1f}" for ms in cost.values()), f"{in_use:.2f}")
+        table.add_row(str(processes), *figures)
+    console.print(table)
+    one, two = (median(each.leads_per_second for each in taken[number]) for number in (1, 2))
     console.print(
-        f"Leads matched a second over ten disjoint markets: {one:.0f} by one worker process, "
-        f"{two:.0f} by two: {two / one:.2f} times (asked for: at least 1.7 where two cores are "
-        f"free; here are {os.cpu_count()}, and PostgreSQL takes its part of them)."
+        f"{two / one:.2f} times (asked for: at least 1.7 where two cores are free: here are "
+        f"{cores}, and what is not the workers takes its part of them, as the milliseconds say)."
     )
     console.print(_load())
 

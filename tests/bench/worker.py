@@ -7,8 +7,6 @@ for on its own queue, which the worker turns to when no lead is left to match.
 
 import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,9 +22,13 @@ from sqlalchemy import func, select
 from marketplace.core.context import Context
 from marketplace.core.jobs import QUEUES, Job, RqJobQueue, in_batches
 from marketplace.invitations.models import Invitation
+from marketplace.local.postgres import EmbeddedPostgres
+from marketplace.local.redis import EmbeddedRedis
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationState
 from tests.bench.leads import open_leads
+from tests.bench.spent import Meter
+from tests.bench.system import worker
 
 DISJOINT = ("AU-NSW", "AU-VIC", "AU-QLD", "AU-WA", "AU-SA", "AU-TAS", "AU-ACT", "AU-NT", "NZ-AUK",
             "NZ-WGN")  # fmt: skip
@@ -49,17 +51,32 @@ class Work:
     """... and after all of them."""
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What became of some leads in one round."""
+
+    leads_per_second: float
+    cost: dict[str, float]
+    """Milliseconds of processor for each lead, by kind of process; `bench` is who looks on."""
+
+
 def time_processes(
-    ctx: Context, redis_url: str, environment: dict[str, str], *, leads: int, rounds: int
-) -> dict[int, list[float]]:
-    """Return leads a second of one worker process and of two, over disjoint markets, in turn.
+    servers: tuple[EmbeddedPostgres, EmbeddedRedis, Context],
+    environment: dict[str, str],
+    log: Path,
+    *,
+    leads: int,
+    rounds: int,
+) -> dict[int, list[Batch]]:
+    """Return the rounds of one worker process and of two, over disjoint markets, in turn.
 
     Each is matched and its mails are handed over, so that a round leaves the next one nothing.
     """
-    redis = Redis.from_url(redis_url)
+    postgres, server, ctx = servers
+    redis = Redis.from_url(server.url)
     queues, rung = [Queue(name, connection=redis) for name in QUEUES], RqJobQueue(redis)
     draw = random.Random(12)
-    taken: dict[int, list[float]] = {1: [], 2: []}
+    taken: dict[int, list[Batch]] = {1: [], 2: []}
 
     def is_busy() -> bool:
         if any(each.count or each.started_job_registry.get_job_count(cleanup=False)
@@ -69,21 +86,31 @@ def time_processes(
             return session.scalar(select(_UNSENT)) is True
 
     for number in range(rounds + 1):
-        for processes, speeds in taken.items():
+        for processes, batches in taken.items():
             ids = open_leads(ctx, leads, draw=draw, wishes=one_region)
             redis.set("rq:suspended", 1)
-            with _worker(environment, processes=processes):
+            with _worker(environment, log, processes=processes) as pid:
                 time.sleep(2)
                 for each in ids:
                     rung.put(Job.MATCH_LEADS, [each], request_id="-")
+                meter = Meter(
+                    {
+                        "workers": [pid],
+                        "PostgreSQL": [postgres.pid or 0],
+                        "Redis": [server.pid or 0],
+                    }
+                )
                 redis.delete("rq:suspended")
+                began = time.process_time()
                 started, deadline = time.perf_counter(), time.monotonic() + PATIENCE
                 while is_busy():
                     _give_up_at(deadline)
                     time.sleep(0.05)
                 seconds = time.perf_counter() - started
+                spent = {**meter.spent(), "bench": (time.process_time() - began) * 1000}
+                cost = {kind: ms / leads for kind, ms in spent.items()}
             if number:  # the first of each warms the servers
-                speeds.append(leads / seconds)
+                batches.append(Batch(leads / seconds, cost))
     return taken
 
 
@@ -107,7 +134,7 @@ def one_region(draw: random.Random) -> dict[str, Any]:
 
 
 def time_worker(
-    ctx: Context, redis_url: str, environment: dict[str, str], *, early: int, leads: int
+    ctx: Context, redis_url: str, environment: dict[str, str], log: Path, *, early: int, leads: int
 ) -> Work:
     """Let one worker process match so many leads."""
     redis = Redis.from_url(redis_url)
@@ -124,7 +151,8 @@ def time_worker(
         for _ in range(1000):
             queue.enqueue("tests.bench.nothing.nothing", result_ttl=0)
 
-    with _worker(environment) as pid:
+    with _worker(environment, log) as parent:
+        [pid] = _children(parent)
         drained(queue, ring_nothing)  # the first jobs of a process are slower
         before = 1000 / drained(queue, ring_nothing)
         first = drained(queue, lambda: ring(ids[:early]))
@@ -144,24 +172,19 @@ def time_worker(
 
 
 @contextmanager
-def _worker(environment: dict[str, str], *, processes: int = 1) -> Iterator[int]:
-    """Run `worker`, and give a process that does the jobs, once all of them are there."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "workers.run", "worker", "--processes", str(processes)],
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+def _worker(environment: dict[str, str], log: Path, *, processes: int = 1) -> Iterator[int]:
+    """Run `worker`, and give the process above those that do the jobs, once these are there."""
+    with worker(environment, log, processes=processes) as pid:
         deadline = time.monotonic() + 30
-        while len(children.read_text().split()) < processes:
+        while len(_children(pid)) < processes:
             if time.monotonic() > deadline:
-                raise TimeoutError("the worker did not start")
+                raise TimeoutError(f"the worker did not start: {log.read_text()[-2000:]}")
             time.sleep(0.1)
-        yield int(children.read_text().split()[0])
-    finally:
-        process.terminate()
-        process.wait(60)
+        yield pid
+
+
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def drained(queue: Queue, ring: Callable[[], None]) -> float:
