@@ -282,7 +282,8 @@ _LENT = "counted as lent"
 
 
 def _lent(_connection: object, place: ConnectionPoolEntry, _lent: object) -> None:
-    if place.record_info is not None:
+    """Count one once: a place whose connection turns out to be lost is lent with another."""
+    if place.record_info is not None and not place.record_info.get(_LENT):
         place.record_info[_LENT] = True
         CONNECTIONS.labels("in_use").inc()
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from marketplace.core import metrics, sweeps_done
+from marketplace.core.connections import look_before_use
 from marketplace.core.db import db, new_id
 from marketplace.core.jobs import Job, RqJobQueue
 from marketplace.notifications.delivery import deliver_due_notifications
@@ -64,20 +65,41 @@ def test_a_connection_is_counted_while_it_is_lent(client, ctx, told):
     assert told()[key] == before
 
 
-def test_what_cannot_be_connected_again_is_not_counted_as_given_back(services):
-    """After a fail over the places of a pool are there, and their connections are not."""
+@pytest.fixture
+def engine(services):
+    """An engine as the product has it."""
     metrics.watch_connections()
-    engine = create_engine(
-        services.database_url.replace("postgresql:", "postgresql+psycopg:"),
-        poolclass=metrics.WatchedPool, pool_pre_ping=True,
-    )  # fmt: skip
+    engine = look_before_use(
+        create_engine(
+            services.database_url.replace("postgresql:", "postgresql+psycopg:"),
+            poolclass=metrics.WatchedPool,
+        )
+    )
+    yield engine
+    engine.dispose()
 
-    def counted():
-        (family,) = metrics.CONNECTIONS.collect()
-        told = {each.labels["state"]: each.value for each in family.samples}
-        return [told.get(state, 0) for state in ("open", "in_use")]
 
-    before = counted()
+def connections_counted():
+    (family,) = metrics.CONNECTIONS.collect()
+    told = {each.labels["state"]: each.value for each in family.samples}
+    return [told.get(state, 0) for state in ("open", "in_use")]
+
+
+def test_what_is_connected_again_as_it_is_lent_is_counted_once(engine):
+    """Whether a connection is lost is found out only as it is lent, after it was counted."""
+    before = connections_counted()
+    with engine.connect() as connection:
+        lost = connection.connection.driver_connection
+    lost.close()
+    with engine.connect() as connection:
+        assert connection.connection.driver_connection is not lost
+    engine.dispose()
+    assert connections_counted() == before
+
+
+def test_what_cannot_be_connected_again_is_not_counted_as_given_back(engine):
+    """After a fail over the places of a pool are there, and their connections are not."""
+    before = connections_counted()
     with engine.connect() as connection:
         connection.invalidate()
     refused = OperationalError("", {}, Exception("away"))
@@ -86,7 +108,7 @@ def test_what_cannot_be_connected_again_is_not_counted_as_given_back(services):
         with pytest.raises(OperationalError):
             engine.connect()
     engine.dispose()
-    assert counted() == before
+    assert connections_counted() == before
 
 
 def test_how_long_one_waits_for_a_connection_is_told_by_how_that_ended(services):
