@@ -61,7 +61,8 @@ def post_fork(server: Any, worker: Any) -> None:
 def child_exit(server: Any, worker: Any) -> None:
     """Forget what a process that has ended held; what it counted stays."""
     metrics.place_is_free(worker.ppid, worker.place)
-    metrics.PROCESSES_ENDED.labels("web").inc()
+    if server.LISTENERS:  # let go of before anything else by one that was asked to stop
+        metrics.PROCESSES_ENDED.labels("web").inc()
 
 
 def on_exit(server: Any) -> None:

@@ -1,15 +1,24 @@
 """How gunicorn is told to serve: what it takes, and whom it gives up."""
 
+import os
+import signal
 import socket
 import struct
+import subprocess
+import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from gunicorn.config import Config
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
 
-from marketplace.local.commands import GUNICORN_CONF
+from marketplace.core import metrics
+from marketplace.local.commands import GUNICORN_CONF, ROOT
+from tests.fleet import wait_until
 
 
 @pytest.fixture
@@ -45,3 +54,42 @@ def test_whoever_does_not_read_the_answer_is_given_up(conf):
                 assert struct.unpack("ll", set_to) == (1, 0)
                 with pytest.raises(BlockingIOError):
                     conn.sendall(bytes(50_000_000))
+
+
+APP = """
+def app(environ, start_response):
+    start_response("204 No Content", [])
+    return []
+"""
+
+
+def test_processes_that_end_unasked_are_counted_and_those_that_are_to_stop_are_not(tmp_path):
+    """Else each restart would look like a crash where several services count together."""
+    (tmp_path / "plain.py").write_text(APP)
+    counted = tmp_path / "counted"
+    counted.mkdir()
+    web = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "--config", GUNICORN_CONF, "--workers", "2",
+         "--bind", f"unix:{tmp_path}/door", "--pythonpath", tmp_path, "plain:app"],
+        cwd=ROOT, env={metrics.FOLDER: str(counted), "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+    def at_work():
+        return Path(f"/proc/{web.pid}/task/{web.pid}/children").read_text().split()
+
+    def ended():
+        together = CollectorRegistry()
+        MultiProcessCollector(together, path=str(counted))
+        return together.get_sample_value("marketplace_processes_ended_total", {"process": "web"})
+
+    try:
+        wait_until(lambda: ended() == 0, "it is told as none from the first")
+        wait_until(lambda: len(at_work()) == 2, "both are there")
+        os.kill(int(at_work()[0]), signal.SIGKILL)
+        wait_until(lambda: ended() == 1 and len(at_work()) == 2, "one was replaced")
+        web.terminate()
+        assert web.wait(20) == 0
+    finally:
+        web.kill()
+        web.wait()
+    assert ended() == 1
