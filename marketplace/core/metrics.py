@@ -18,8 +18,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,23 +108,38 @@ CONNECTION_WAIT = Histogram(
     buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 30.0),
 )
 """`outcome` is `lent`, `too_long` (every connection was in use all the while) or `failed`."""
-# Told as none from the first: of a count that begins at one no increase is seen.
-for _outcome in ("lent", "too_long", "failed"):
-    CONNECTION_WAIT.labels(_outcome)
 
 PROCESSES_ENDED = Counter(
     "marketplace_processes_ended", "Processes that ended unasked and were replaced.", ["process"]
 )
 """By a crash, for their memory, or for a job that hung: the log says of each."""
-for _process in ("web", "worker"):
-    PROCESSES_ENDED.labels(_process)
-
 MEMORY = Gauge(
     "marketplace_process_resident_bytes",
     "Memory of each process that serves requests or does jobs.",
     ["process"],
     multiprocess_mode="liveall",
 )
+
+_at_nought: list[Callable[[], object]] = []
+
+
+def begin_at_nought(count: Counter | Histogram, *labels: str) -> None:
+    """Have it told before it is counted: of a count that begins at one, no increase is seen.
+
+    Where processes count together, those tell that take a place: each command that is run there
+    would leave files for good.
+    """
+    tell = partial(count.labels, *labels)
+    if os.environ.get(FOLDER):
+        _at_nought.append(tell)
+    else:
+        tell()
+
+
+for _outcome in ("lent", "too_long", "failed"):
+    begin_at_nought(CONNECTION_WAIT, _outcome)
+for _process in ("web", "worker"):
+    begin_at_nought(PROCESSES_ENDED, _process)
 
 MEMORY_EVERY = 5.0
 """Seconds between two looks at how much memory a process has."""
@@ -187,6 +203,8 @@ def take_place(parent: int, number: int) -> None:
     global _place
     _place = f"{parent}-{number}"
     _have_folder()
+    for tell in _at_nought:
+        tell()
 
 
 def place_is_free(parent: int, number: int) -> None:

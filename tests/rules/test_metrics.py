@@ -78,6 +78,15 @@ def test_where_no_folder_can_be_made_each_counts_for_itself(tmp_path):
     assert said.stdout == "1.0\n"
 
 
+def test_a_command_that_counts_nothing_leaves_no_file_where_others_count(tmp_path):
+    """`doctor`, say, asked every minute: whoever reads the figures opens them all."""
+    subprocess.run(
+        [sys.executable, "-c", "import marketplace.cli"],
+        cwd=ROOT, env={metrics.FOLDER: str(tmp_path), "PYTHONPATH": str(ROOT)}, check=True,
+    )  # fmt: skip
+    assert not [*tmp_path.iterdir()]
+
+
 def test_places_keep_their_counts_and_their_number_whoever_comes_and_goes(tmp_path):
     found, files, parent = counted(tmp_path)
     assert found["marketplace_requests_total"] == 130
