@@ -7,7 +7,7 @@ told so by mail, and the change simply never happens.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import column, select, table, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -96,8 +96,9 @@ def change_for(session: Session, token: str, ctx: Context) -> tuple[EmailChange,
 def confirm_email_change(ctx: Context, form: Form) -> bool:
     """Confirm a change on one side; return whether it is done, since both have.
 
-    Then every session ends, links that set the password are good no more, and both addresses are
-    told. Where somebody signs in with the address by now it is as gone as any other.
+    Then every session ends, links that set the password are good no more, letters to their provider
+    that went to the address of before go to this one, and both are told. Where somebody signs in
+    with the address by now it is as gone as any other.
     """
     token = form.accept()["token"]
     with ctx.reading() as session:
@@ -114,6 +115,7 @@ def confirm_email_change(ctx: Context, form: Form) -> bool:
         if change.old_confirmed_at is None or change.new_confirmed_at is None:
             return False
         notices.tell_owner(tx, user, "email")
+        before = user.email
         try:
             with tx.session.begin_nested():
                 user.email = change.email
@@ -124,8 +126,30 @@ def confirm_email_change(ctx: Context, form: Form) -> bool:
         passwords.end_sessions(tx, user)
         passwords.end_links(tx, user)
         record(tx, actor, "user.email_changed", user.id)
+        _take_letters_along(tx, actor, user, before)
         notices.tell_owner(tx, user, "email")
         return True
+
+
+# By name: providers stand above accounts, so their classes cannot be imported here.
+_provider = table("providers", column("id"), column("contact_email"))
+_coverage = table("coverage", column("provider_id"))
+
+
+def _take_letters_along(tx: Transaction, actor: Actor, user: User, before: str) -> None:
+    """Let what a provider is written to at somebody's address of before go to the one of now.
+
+    Some of it says who a business is, and would go on to an address that whoever removes or erases
+    them does not know to be theirs.
+    """
+    written_to = tx.session.scalar(
+        update(_provider)
+        .where(_provider.c.id == user.provider_id, _provider.c.contact_email == before)
+        .values(contact_email=user.email)
+        .returning(_provider.c.id)
+    )
+    if written_to is not None:
+        record(tx, actor, "provider.changed", written_to, fields=["contact_email"])
 
 
 def stop_email_change(ctx: Context, form: Form) -> None:
@@ -155,7 +179,12 @@ def cancel_email_change(ctx: Context, actor: Actor, token: str) -> None:
 
 
 def _locked(tx: Transaction, found: EmailChange) -> tuple[User, EmailChange]:
-    """Hold the user and the change, look again, and return both; or raise `Gone`."""
+    """Hold the user and the change, look again, and return both; or raise `Gone`.
+
+    Their provider is held before them, as by whoever removes them.
+    """
+    whose = select(User.provider_id).where(User.id == found.user_id).scalar_subquery()
+    tx.session.execute(select(_coverage).where(_coverage.c.provider_id == whose).with_for_update())
     user = queries.lock_user(tx.session, found.user_id)
     change = tx.session.get_one(EmailChange, found.id, populate_existing=True)
     if change.is_over or change.expires_at <= tx.now or user.disabled_at is not None:

@@ -1,6 +1,7 @@
 """Forget what messages said and to whom, once somebody has asked for it."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, select
@@ -19,12 +20,16 @@ def forget_messages(tx: Transaction, subject_ids: Collection[UUID]) -> None:
         empty(notification)
 
 
-def forget_reader(tx: Transaction, address: str) -> None:
+def forget_reader(tx: Transaction, address: str, *, until: datetime | None = None) -> None:
     """Forget to whom messages to an address went, and send it no more of them.
 
-    What they said stays in the inbox of the provider that they were for.
+    What they said stays in the inbox of the provider that they were for. `until`: what was written
+    later is somebody else's.
     """
-    for notification in _stopped(tx, Notification.recipient == address):
+    theirs = Notification.recipient == address
+    if until is not None:
+        theirs &= Notification.created_at <= until
+    for notification in _stopped(tx, theirs):
         notification.recipient = notification.nobody
         notification.recipient_name = "erased"
         notification.mailbox = notification.last_error = None

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select
+from sqlalchemy.orm import Session
 
-from marketplace.accounts import administrators, keys, sessions
+from marketplace.accounts import administrators, keys, notices, sessions
 from marketplace.accounts import queries as accounts
 from marketplace.accounts.models import ApiKey, EmailChange, KnownDevice, SignIn, User
 from marketplace.accounts.proving import NOT_RIGHT, is_fresh
@@ -45,7 +46,7 @@ def account_data(ctx: Context, actor: Actor) -> dict[str, Any]:
     """
     with ctx.transaction() as tx:
         me = _me(tx, actor)
-        written = or_(Notification.subject_id == me.id, Notification.recipient == me.email)
+        written = _written_to(tx.session, me)
         record_once_a_day(tx, actor, "user.data_exported", me.id)
         _note_contacts(tx, actor, me, written)
     with ctx.reading() as session:
@@ -87,6 +88,19 @@ def account_data(ctx: Context, actor: Actor) -> dict[str, Any]:
         provider = session.get(Provider, me.provider_id) if me.provider_id else None
         found["contact_of_provider"] = _as_contact(provider, me)
         return found
+
+
+def _written_to(session: Session, me: User) -> ColumnElement[bool]:
+    """Return what holds of messages about a user, or to them, at whichever address."""
+    before = notices.former_addresses(session, me).items()
+    return or_(
+        Notification.subject_id == me.id,
+        Notification.recipient == me.email,
+        *(
+            and_(Notification.recipient == address, Notification.created_at <= until)
+            for address, until in before
+        ),
+    )
 
 
 def _note_contacts(tx: Transaction, actor: Actor, me: User, written: ColumnElement[bool]) -> None:

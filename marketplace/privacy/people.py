@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from marketplace.accounts import factors
+from marketplace.accounts import factors, notices
 from marketplace.accounts import queries as accounts
 from marketplace.accounts.models import EmailChange, KnownDevice, SignIn, User
 from marketplace.core import consents
@@ -33,10 +33,14 @@ def forget_user(tx: Transaction, actor: Actor, user: User, *, verb: str) -> None
     if user.erased_at is not None:
         return
     asked = tx.session.scalars(select(EmailChange.id).where(EmailChange.user_id == user.id)).all()
+    before = notices.former_addresses(tx.session, user)
     forget_messages(tx, [user.id, *asked, *_invited_by(tx.session, user)])
     tx.session.execute(delete(Link).where(Link.subject_id.in_(asked)))
     forget_reader(tx, user.email)
     forget_bounces(tx, user.email)
+    for address, until in before.items():
+        forget_reader(tx, address, until=until)
+        forget_bounces(tx, address)
     invited = select(TeamInvitation.id).where(TeamInvitation.invited_by == user.id)
     tx.session.execute(delete(Link).where(Link.subject_id.in_(invited)))
     tx.session.execute(delete(TeamInvitation).where(TeamInvitation.invited_by == user.id))

@@ -23,7 +23,8 @@ def change_role(
 ) -> User | TeamInvitation:
     """Give a colleague, or somebody invited, another role. It ends every session of theirs.
 
-    Keys that they answer for do no more than they may from now on.
+    Keys that they answer for do no more than they may from now on. Of an owner no more the
+    invitations are taken back, as of somebody who is removed.
     """
     with ctx.transaction() as tx:
         provider, _ = hold_team(tx, actor)
@@ -37,6 +38,8 @@ def change_role(
             return user
         keep_an_owner(tx, provider, user)
         was, user.team_role = user.team_role, role
+        if not user.is_owner:
+            _withdraw_those_of(tx, actor, provider, user)
         passwords.end_sessions(tx, user)
         record(
             tx,
@@ -81,14 +84,19 @@ def remove_member(
         keep_an_owner(tx, provider, user)
         heir = me if user.id != me.id else owner_beside(tx, provider, me)
         keys.let_go_of_keys(tx, actor, user, to=heir if keep_keys else None)
-        for each in team_of(tx.session, provider.id).invited:
-            if each.invited_by == user.id:
-                withdraw(tx, actor, each)
+        _withdraw_those_of(tx, actor, provider, user)
         if provider.contact_email == user.email and heir is not None:
             hand_contact_on(tx, actor, provider, heir)
         accounting.remove_user(tx, user)
         record(tx, actor, "provider.member_removed", provider.id, user=str(user.id))
         return user
+
+
+def _withdraw_those_of(tx: Transaction, actor: Actor, provider: Provider, user: User) -> None:
+    """Take back whom somebody invited and who has not come yet. The team is held."""
+    for each in team_of(tx.session, provider.id).invited:
+        if each.invited_by == user.id:
+            withdraw(tx, actor, each)
 
 
 def hand_contact_on(tx: Transaction, actor: Actor, provider: Provider, heir: User) -> None:

@@ -15,6 +15,7 @@ from marketplace.core.links import Link, Purpose, mint
 from marketplace.notifications.channels import MailboxChannel
 from marketplace.notifications.delivery import deliver_due_notifications
 from marketplace.notifications.models import Notification
+from marketplace.providers.models import Provider
 from tests.people import PASSWORD, a_person, session_token
 
 OLD, NEW = "kim@harbour.example", "kim.reyes@harbour.example"
@@ -82,6 +83,24 @@ def test_it_counts_once_both_addresses_have_confirmed_it_and_not_before(ctx, kim
     with pytest.raises(NotSignedIn):
         session_token(ctx, kim)
     assert service.sign_in(ctx, Form({"email": NEW, "password": PASSWORD}))
+
+
+@pytest.mark.parametrize("is_contact", [True, False])
+def test_letters_to_a_provider_that_went_to_the_address_of_before_go_to_the_new_one(
+    ctx, make, is_contact
+):
+    provider = make.provider()
+    was = provider.contact_email if is_contact else OLD
+    person = a_person(ctx, was, provider_id=provider.id)
+    ask(ctx, person)
+    for side in email_changes.SIDES:
+        confirm(ctx, link(ctx, person, side))
+    now = make.ask(lambda session: session.get_one(Provider, provider.id))
+    assert now.contact_email == (NEW if is_contact else provider.contact_email)
+    changed = select(Event.facts["fields"]).where(Event.verb == "provider.changed")
+    assert make.ask(lambda session: session.scalars(changed).all()) == (
+        [["contact_email"]] if is_contact else []
+    )
 
 
 def test_no_link_is_mailed_to_the_address_of_before_once_it_has_changed(ctx, kim):

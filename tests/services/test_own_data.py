@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from marketplace.accounts.email_changes import ask_email_change
-from marketplace.accounts.models import SignIn, User
-from marketplace.accounts.passwords import actor_of
+from marketplace.accounts.email_changes import SIDES, ask_email_change, confirm_email_change
+from marketplace.accounts.models import EmailChange, SignIn, User
+from marketplace.accounts.passwords import actor_of, mail_link
 from marketplace.accounts.service import sign_in
+from marketplace.core import links
 from marketplace.core.actors import TeamRole
 from marketplace.core.agreements import Agreed
 from marketplace.core.consents import Whose, agree
@@ -255,6 +256,35 @@ def test_whoever_goes_is_forgotten_by_other_teams_that_asked_them_in(ctx, make, 
     team.invite_member(ctx, actor_of(boss), Form({"name": "Kim Reyes", "email": owner.email}))
     erase(ctx, owner)
     assert not [row for row in everything_of(make) if "kim@harbour" in row]
+
+
+def test_an_address_of_before_is_handed_out_and_forgotten_like_that_of_now(ctx, make, clock, app):
+    provider = make.provider()
+    was = provider.contact_email
+    kim = a_person(ctx, was, provider_id=provider.id)
+    make.matched_lead()
+    token = token_of(ctx, kim)
+    wanted = Form({"email": "kim@home.example", "current_password": PASSWORD})
+    ask_email_change(ctx, actor_of(kim), token, wanted)
+    with ctx.transaction() as tx:
+        change = tx.session.scalars(select(EmailChange)).one()
+        sides = [links.mint(tx, each, change.id, expires_at=change.expires_at) for each in SIDES]
+    for each in sides:
+        confirm_email_change(ctx, Form({"token": each}))
+    clock.advance(minutes=1)
+    lee = a_person(ctx, was, name="Lee Okafor", provider_id=provider.id)  # has the mailbox now
+    with ctx.transaction() as tx:
+        mail_link(tx, lee, "password_reset", expires_at=tx.now, occasion="")
+    kim = make.ask(lambda session: session.get(User, kim.id))
+    given = account_data(ctx, actor_of(kim))
+    to = [(each["template"], each["recipient"]) for each in given["messages"]]
+    assert ("invitation", was) in to
+    assert ("password_reset", was) not in to
+    erase(ctx, kim)
+    rows = select(Notification.template).where(Notification.recipient == was)
+    stays = make.ask(lambda session: session.scalars(rows.order_by(Notification.id)).all())
+    assert stays == ["password_reset", "contact_handed_on"]
+    assert not [row for row in everything_of(make) if "kim@home.example" in row]
 
 
 def test_the_last_owner_of_a_verified_provider_hands_over_first(ctx, owner):

@@ -220,6 +220,15 @@ def test_whom_somebody_invited_who_is_removed_since_does_not_come_by_that(ctx, k
     assert [each.id for each in team.own_team(ctx, acting(kim)).invited] == [invited[1].id]
 
 
+def test_whom_somebody_invited_who_is_an_owner_no_more_does_not_come_by_that(ctx, kim, lee):
+    for who, email in ((lee, "lee@home.example"), (kim, "max@harbour.example")):
+        wanted = {"name": "Max Ode", "email": email, "role": TeamRole.OWNER}
+        team.invite_member(ctx, acting(who), Form(wanted))
+    give(ctx, acting(kim), lee, TeamRole.MEMBER)
+    left = [each.email for each in team.own_team(ctx, acting(kim)).invited]
+    assert left == ["max@harbour.example"]
+
+
 def test_letters_to_a_provider_do_not_go_on_to_who_was_removed(ctx, make, harbour, lee):
     kim = a_person(ctx, harbour.contact_email, provider_id=harbour.id)
     members.remove_member(ctx, acting(lee), kim.id)
