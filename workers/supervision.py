@@ -28,7 +28,8 @@ More than the ten that psycopg takes at most to take a query back from PostgreSQ
 GLANCE = 0.1
 """Seconds between two looks at the worker processes."""
 
-STOPS = (signal.SIGTERM, signal.SIGINT)
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What asks to stop; the last says that the terminal is gone, which `nohup` has ignored."""
 
 Body = Callable[[Deadline], None]
 """What a worker process does; it notes there until when its present job may run."""
@@ -96,8 +97,7 @@ def supervise(processes: int, body: Body, *others: Body) -> None:
     Asked again, it asks them again: they give up the job at hand.
     """
     asked: list[int] = []
-    for number in STOPS:
-        signal.signal(number, lambda signum, _frame: asked.append(signum))
+    _heed(lambda signum, _frame: asked.append(signum))
     bodies = [*[body] * processes, *others]
     posts = [Post(each, place) for place, each in enumerate(bodies)]
     passed_on = 0
@@ -115,8 +115,13 @@ def stop_at_once_on_signals() -> None:
     def leave(_signum: int, _frame: FrameType | None) -> NoReturn:
         sys.exit(0)
 
+    _heed(leave)
+
+
+def _heed(handler: Callable[[int, FrameType | None], object]) -> None:
     for number in STOPS:
-        signal.signal(number, leave)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def _fork(body: Callable[[], None]) -> int:
@@ -137,6 +142,7 @@ def _be_a_child(parent: int, body: Callable[[], None]) -> NoReturn:
     code = 1
     try:
         tie_to_parent(parent, signal.SIGKILL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal tells all, and the parent us
         stop_at_once_on_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         body()

@@ -46,7 +46,13 @@ def starting(services, folder):
     """Yield a function that starts a process of the RQ door, which logs to `log` in the folder."""
     started = []
 
-    def start(*what, module="workers.run", database_url=None, redis_url=services.redis_url):
+    def start(
+        *what,
+        module="workers.run",
+        database_url=None,
+        redis_url=services.redis_url,
+        hangs_up=signal.SIG_DFL,
+    ):
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -65,6 +71,8 @@ def starting(services, folder):
                 stderr=output,
                 cwd=folder,
                 start_new_session=True,
+                # whoever runs the tests may have it ignored, as `nohup` does
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, hangs_up),
             )
         started.append(process)
         return process

@@ -34,21 +34,31 @@ def test_deadlines_come_first_and_the_other_queues_take_turns(redis, start):
 
 
 @pytest.mark.parametrize(
-    ("tell", "deed"),
+    ("tell", "number", "deed"),
     [
-        (os.kill, time.sleep),
-        (os.killpg, deeds.query_for),  # Ctrl-C, and systemd, tell every process of the group
+        (os.kill, signal.SIGTERM, time.sleep),
+        (os.killpg, signal.SIGTERM, deeds.query_for),  # systemd tells every process of the group
+        (os.killpg, signal.SIGHUP, time.sleep),  # as does a terminal that is gone
     ],
 )
-def test_a_worker_that_is_asked_to_stop_finishes_its_job(redis, start, log, tell, deed):
+def test_a_worker_that_is_asked_to_stop_finishes_its_job(redis, start, log, tell, number, deed):
     worker = start("worker")
     job = Queue("mail", connection=redis).enqueue(deed, 1)
     wait_until(lambda: job.get_status() == "started", "the job runs")
-    tell(worker.pid, signal.SIGTERM)
+    tell(worker.pid, number)
     assert worker.wait(PATIENCE) == 0
     assert job.get_status(refresh=True) == "finished"
     assert Worker.count(connection=redis) == 0
     assert log.read_text() == ""
+
+
+def test_a_worker_that_was_told_to_outlive_its_terminal_does(redis, start):
+    worker = start("worker", hangs_up=signal.SIG_IGN)
+    first, second = (Queue("mail", connection=redis).enqueue(time.sleep, 1) for _ in range(2))
+    wait_until(lambda: first.get_status() == "started", "the first job runs")
+    os.killpg(worker.pid, signal.SIGHUP)
+    wait_until(lambda: second.is_finished, "the one after it is done as well")
+    assert stopped(worker) == 0
 
 
 def test_a_worker_that_is_asked_twice_hands_its_job_back(redis, start):
