@@ -41,7 +41,7 @@ TABLES = (
 """Every module with tables: importing them here is how migrations and sessions know them all."""
 
 COUNTING_PATIENCE = 1
-"""Seconds to wait for Redis before wrong sign-ins are counted in memory."""
+"""Seconds to wait for Redis before knocks and wrong sign-ins are counted in memory."""
 
 REDIS_PATIENCE = 2
 """Seconds to wait for Redis before doing without: a job not rung is found by the next sweep."""
@@ -107,6 +107,16 @@ def webhook_channel_of(settings: Settings) -> WebhookChannel:
     )
 
 
+def redis_to_count_in(settings: Settings) -> Redis:
+    """Return Redis for counts that somebody waits for: asked once, and soon given up."""
+    return servers.redis_at(
+        settings.redis_url,
+        socket_connect_timeout=COUNTING_PATIENCE,
+        socket_timeout=COUNTING_PATIENCE,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
 CONNECTIONS_KEPT = 32
 """How many connections a process keeps, if it ever needed as many: more than it has threads."""
 
@@ -169,14 +179,7 @@ def build(
         clock=lambda: datetime.now(UTC),
         policy=policy_of(settings),
         seal=lambda purpose: Seal(settings.secret_keys, purpose),
-        attempts=Attempts(
-            servers.redis_at(
-                settings.redis_url,
-                socket_connect_timeout=COUNTING_PATIENCE,
-                socket_timeout=COUNTING_PATIENCE,
-                retry=Retry(NoBackoff(), 0),
-            )
-        ),
+        attempts=Attempts(redis_to_count_in(settings)),
     )
     product = Product(app, ctx, settings, redis)
     app.extensions["marketplace"] = product

@@ -5,7 +5,6 @@ there are processes, and nobody is locked out for that. Keys are stored as hashe
 """
 
 import hashlib
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -14,13 +13,12 @@ from typing import Any, TypeVar
 import structlog
 from redis import Redis, RedisError
 
+from marketplace.core.circuit_breaker import CircuitBreaker
+
 T = TypeVar("T")
 
 KEPT_AT_MOST = 10_000
 """How many counters one process keeps in its memory."""
-
-LEFT_ALONE = 5
-"""Seconds for which Redis is not asked again once it did not answer: waiting for it costs time."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +31,7 @@ class Attempts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._away_until = 0.0
+        self._breaker = CircuitBreaker()
         self._memory: dict[str, Count] = {}
         self._lock = Lock()
 
@@ -89,13 +87,14 @@ class Attempts:
         self._either(lambda: self._redis.delete(name), lambda: None)
 
     def _either(self, ask: Callable[[], Any], remember: Callable[[], T]) -> T:
-        if time.monotonic() >= self._away_until:
+        if self._breaker.may_ask():
             try:
                 answer: T = ask()
             except RedisError as error:
                 log.warning("counted_in_memory", error=type(error).__name__)
-                self._away_until = time.monotonic() + LEFT_ALONE
+                self._breaker.failed()
             else:
+                self._breaker.answered()
                 return answer
         with self._lock:
             return remember()

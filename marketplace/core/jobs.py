@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
-from threading import Lock
 from typing import Protocol
 from uuid import UUID
 
@@ -19,6 +18,8 @@ from redis import Redis, RedisError
 from rq import Queue
 from rq.job import Job as RqJob
 from rq.utils import utcparse
+
+from marketplace.core.circuit_breaker import CircuitBreaker
 
 log = structlog.get_logger(__name__)
 
@@ -73,9 +74,8 @@ queue holds beyond what its workers do between two sweeps costs memory and haste
 for mail and webhooks name nothing and drain whatever is due, so a few for each worker are plenty.
 """
 
-HELD_UP, LEFT_ALONE = 0.5, 2.0
-"""Seconds after which whoever rings was held up by a Redis that says nothing, and for how long it
-is then left alone."""
+HELD_UP = 0.5
+"""Seconds after which whoever rings was held up by a Redis that says nothing."""
 
 LOOKED_AT = 20
 """How many at the head of a queue are looked at for the oldest: the first may be gone."""
@@ -119,8 +119,8 @@ class RqJobQueue:
     """Jobs on Redis, for whichever RQ worker is free first.
 
     Whoever rings has committed already and holds a request or a job up, so a Redis that says
-    nothing is asked by one at a time, and not again for `LEFT_ALONE` seconds. A queue that nobody
-    empties stops growing at its `MOST_WAITING`.
+    nothing is asked by one at a time, now and then. A queue that nobody empties stops growing at
+    its `MOST_WAITING`.
     """
 
     def __init__(self, redis: Redis, *, most_waiting: Mapping[str, int] | None = None) -> None:
@@ -129,8 +129,7 @@ class RqJobQueue:
         self._queues = {name: Queue(name, connection=redis) for name in QUEUES}
         self._most = {**MOST_WAITING, **(most_waiting or {})}
         self._is_long: set[str] = set()
-        self._away_until = 0.0
-        self._lock = Lock()
+        self._breaker = CircuitBreaker()
 
     def put(self, job: Job, subject_ids: Sequence[UUID], *, request_id: str) -> None:
         """Enqueue by name: this side never imports `workers`.
@@ -139,16 +138,17 @@ class RqJobQueue:
         Leaves a job to the sweep behind it where too many wait already; raises `QueueAway`, or what
         Redis says, where it cannot be reached.
         """
-        self._take_turn()
+        if not self._breaker.may_ask():
+            raise QueueAway("Redis did not answer a moment ago")
         began = time.monotonic()
         queue = self._queues[QUEUE_OF[job]]
         try:
             if job in DRAINS and queue.count:
-                self._away_until = 0.0
+                self._breaker.answered()
                 return
             if queue.name in self._is_long and self._is_full(queue):
                 log.info("left_to_the_sweep", job=job, subjects=len(subject_ids))
-                self._away_until = 0.0
+                self._breaker.answered()
                 return
             with self._redis.pipeline() as together:
                 queue.enqueue(
@@ -163,23 +163,15 @@ class RqJobQueue:
                 together.llen(queue.key)
                 *_, length = together.execute()
         except RedisError:
-            ended = time.monotonic()
             # Where it says at once that it is not there, asking again costs nobody anything.
-            self._away_until = ended + LEFT_ALONE if ended - began >= HELD_UP else 0.0
+            if time.monotonic() - began >= HELD_UP:
+                self._breaker.failed()
+            else:
+                self._breaker.answered()
             raise
-        self._away_until = 0.0
+        self._breaker.answered()
         if length >= self._most[queue.name]:
             self._is_long.add(queue.name)
-
-    def _take_turn(self) -> None:
-        """Raise `QueueAway` while Redis is left alone; who asks it after that is alone with it."""
-        if not self._away_until:
-            return
-        with self._lock:
-            now = time.monotonic()
-            if now < self._away_until:
-                raise QueueAway("Redis did not answer a moment ago")
-            self._away_until = now + LEFT_ALONE
 
     def _is_full(self, queue: Queue) -> bool:
         if queue.count >= self._most[queue.name]:

@@ -8,7 +8,6 @@ window first, so that whoever is turned away for a minute uses nothing up of his
 import time
 from functools import cache
 from math import ceil
-from threading import Lock
 
 import structlog
 from limits import RateLimitItem, parse_many
@@ -16,8 +15,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis import Redis, RedisError
 
-LEFT_ALONE = 2.0
-"""Seconds for which Redis is left alone once it did not answer: waiting for it costs time."""
+from marketplace.core.circuit_breaker import CircuitBreaker
 
 _COUNT = """
 for number, key in ipairs(KEYS) do
@@ -45,8 +43,7 @@ class Counting:
         self._count = redis.register_script(_COUNT)
         self._storage = MemoryStorage()
         self._in_memory = FixedWindowRateLimiter(self._storage)
-        self._away_until = 0.0
-        self._lock = Lock()
+        self._breaker = CircuitBreaker()
 
     def wait(self, limits: str, scope: str, party: str, *, alone: bool) -> int:
         """Count a knock; return how many seconds it has to wait, none where there is room.
@@ -55,16 +52,16 @@ class Counting:
         itself while Redis is away; otherwise that raises `RedisAway`.
         """
         items = _shortest_first(limits)
-        if self._may_ask():
+        if self._breaker.may_ask():
             keys = [f"LIMITS:{each.key_for('limits', party, scope)}" for each in items]
             bounds = [bound for each in items for bound in (each.amount, each.get_expiry())]
             try:
                 seconds = int(self._count(keys, bounds))
             except RedisError as error:
                 log.warning("counted_in_memory", error=type(error).__name__)
-                self._away_until = time.monotonic() + LEFT_ALONE
+                self._breaker.failed()
             else:
-                self._away_until = 0.0
+                self._breaker.answered()
                 return seconds
         if not alone:
             raise RedisAway
@@ -73,17 +70,6 @@ class Counting:
                 until = self._storage.get_expiry(each.key_for(party, scope))
                 return max(1, ceil(until - time.time()))
         return 0
-
-    def _may_ask(self) -> bool:
-        """Return whether to ask Redis; while it is away one at a time does, now and then."""
-        if not self._away_until:
-            return True
-        with self._lock:
-            now = time.monotonic()
-            if now < self._away_until:
-                return False
-            self._away_until = now + LEFT_ALONE
-            return True
 
 
 @cache

@@ -19,12 +19,9 @@ from typing import Any, cast
 
 import structlog
 from flask import Flask, Response, current_app, g, render_template, request
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from werkzeug.exceptions import TooManyRequests
 
-from config import servers
-from marketplace.bootstrap import Product
+from marketplace.bootstrap import Product, redis_to_count_in
 from marketplace.core.actors import Kind
 from marketplace.core.errors import NotAllowed, NotSignedIn, Unavailable
 from marketplace.core.texts import N_, Told
@@ -42,9 +39,6 @@ log = structlog.get_logger(__name__)
 REFUSED = "too many of these came from your address: please wait a moment and try again"
 REFUSED_PARTY = "too many of these came in your name: please wait a moment and try again"
 
-REDIS_PATIENCE = 1
-"""Seconds to wait for Redis before counting in memory."""
-
 
 class NotCounted(Unavailable):
     """What has to be counted over all processes cannot be while Redis is away."""
@@ -52,14 +46,7 @@ class NotCounted(Unavailable):
 
 def register(app: Flask, product: Product) -> None:
     """Count before every view. Called once every route is known."""
-    counting = Counting(
-        servers.redis_at(
-            product.settings.redis_url,
-            socket_connect_timeout=REDIS_PATIENCE,
-            socket_timeout=REDIS_PATIENCE,
-            retry=Retry(NoBackoff(), 0),
-        )
-    )
+    counting = Counting(redis_to_count_in(product.settings))
 
     def count() -> None:
         """Count this request, or refuse it."""

@@ -9,6 +9,7 @@ from redis import ConnectionError, Redis
 from rq import Queue
 from sqlalchemy import func, select
 
+from marketplace.core import circuit_breaker
 from marketplace.core import jobs as core
 from marketplace.core.jobs import (
     MOST_WAITING,
@@ -126,6 +127,7 @@ class Clock:
 def test_a_redis_that_says_nothing_holds_up_one_request_in_a_while(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(core, "time", clock)
+    monkeypatch.setattr(circuit_breaker, "time", clock)
     Silent.asked = 0
     queue = RqJobQueue(Silent(clock))
     with pytest.raises(ConnectionError):
@@ -134,7 +136,7 @@ def test_a_redis_that_says_nothing_holds_up_one_request_in_a_while(monkeypatch):
         with pytest.raises(QueueAway):
             queue.put(Job.MATCH_LEADS, [uuid4()], request_id="-")
     assert Silent.asked == 1
-    clock.now += core.LEFT_ALONE
+    clock.now += circuit_breaker.LEFT_ALONE
     with pytest.raises(ConnectionError):
         queue.put(Job.MATCH_LEADS, [uuid4()], request_id="-")
     assert Silent.asked == 2
