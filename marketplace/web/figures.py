@@ -4,11 +4,11 @@ What happened in the processes of this host is counted by `marketplace.core.metr
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
-from threading import Lock, Thread
+from threading import Lock
 from typing import cast
 
 import structlog
@@ -26,6 +26,7 @@ from marketplace.core.sealing_log import tail
 from marketplace.core.sweeps_done import last_done
 from marketplace.insights.counts import due_messages
 from marketplace.web.auth import product
+from marketplace.web.beside import beside
 from marketplace.web.row_counts import RowCounts
 
 SEEN_WITHIN = 150
@@ -69,7 +70,8 @@ class Figures(Collector):
         with self._lock:
             asked = self._rows_asked
             if asked is None or asked.done():
-                asked = self._rows_asked = _beside(partial(self._rows, product()))
+                rows = partial(self._rows, product())
+                asked = self._rows_asked = beside(lambda: list(rows()))
         return asked.result(PATIENCE)
 
     def _rows(self, running: Product) -> Iterator[Metric]:
@@ -124,20 +126,6 @@ class Figures(Collector):
             "sweep_every_seconds", "How far apart it is rung.", "sweep",
             {name: each.every for name, each in done.items()},
         )  # fmt: skip
-
-
-def _beside(figures: Callable[[], Iterator[Metric]]) -> "Future[list[Metric]]":
-    """Have a thread gather figures, which is left behind where what it waits for hangs."""
-    answer: Future[list[Metric]] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(list(figures()))
-        except Exception as error:
-            answer.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    return answer
 
 
 def _alive(redis: Redis) -> int:

@@ -1,11 +1,8 @@
 """What whoever runs this asks: is it alive, is it ready, how much is in which state."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as TookTooLong
 from ipaddress import ip_address
-from threading import Thread
 from typing import TypeVar
 
 import structlog
@@ -22,6 +19,7 @@ from marketplace.core import metrics
 from marketplace.core.primary import follow_primary
 from marketplace.migrations.schema import missing_migrations
 from marketplace.web.auth import product
+from marketplace.web.beside import beside
 
 T = TypeVar("T")
 
@@ -49,14 +47,14 @@ def readyz() -> tuple[Response, int]:
     Without Redis they can: what is committed is found by the sweeps.
     """
     running = product()
-    database = _begin(lambda: _ask_database(running))
-    redis = _begin(lambda: _ask_redis(running))
+    database = beside(lambda: _ask_database(running))
+    redis = beside(lambda: _ask_redis(running))
     answer = {"database": "away", "migrations": "unknown", "clock": "unknown"}
     until = time.monotonic() + PATIENCE
-    found = _end(database, until)
+    found = _answer_of(database, until)
     if found is not None:
         answer |= found
-    answer["redis"] = _end(redis, until) or "away: jobs run late, nothing is lost"
+    answer["redis"] = _answer_of(redis, until) or "away: jobs run late, nothing is lost"
     is_ready = answer["database"] == "ok" and answer["migrations"] == "ok"
     status = "ready" if is_ready else "not ready"
     return jsonify({"status": status, **answer}), 200 if is_ready else 503
@@ -92,27 +90,12 @@ def _ask_redis(running: Product) -> str:
     return "ok"
 
 
-def _begin(ask: Callable[[], T]) -> "Future[T | None]":
-    """Ask in a thread of its own, which is left behind if what it waits for hangs."""
-    answer: Future[T | None] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(ask())
-        except (SQLAlchemyError, RedisError, OSError) as error:
-            log.warning("not_ready", error=str(error).strip())
-            answer.set_result(None)
-        except Exception as error:
-            answer.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    return answer
-
-
-def _end(answer: "Future[T | None]", until: float) -> T | None:
+def _answer_of(asked: Future[T], until: float) -> T | None:
+    """Return what was found out by then; None where what was asked is away."""
     try:
-        return answer.result(max(0.0, until - time.monotonic()))
-    except TookTooLong:
+        return asked.result(max(0.0, until - time.monotonic()))
+    except (SQLAlchemyError, RedisError, OSError) as error:
+        log.warning("not_ready", error=str(error).strip() or type(error).__name__)
         return None
 
 
