@@ -1,10 +1,10 @@
 """Count how often everybody knocks, by the table of `limit_table.py`, and turn away who must wait.
 
-Counted in Redis, so for all processes together, in one round trip (`counting`). Whoever is known is
-counted as the party that it is, whatever address it comes from: a business by its request, an
-administrator as a person, and a provider as one, with all of its people and keys; but for what its
-people need to shut one of these out. Everybody else is an address. `RATE_LIMITS=off` stops every
-one of them.
+Counted in Redis, so for all processes together, in one round trip (`limit_counts`). Whoever is
+known is counted as the party that it is, whatever address it comes from: a business by its request,
+an administrator as a person, and a provider as one, with all of its people and keys; but for what
+its people need to shut one of these out. Everybody else is an address. `RATE_LIMITS=off` stops
+every one of them.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ from marketplace.core.actors import Kind
 from marketplace.core.errors import NotAllowed, NotSignedIn, Unavailable
 from marketplace.core.texts import N_, Told
 from marketplace.web import errors
-from marketplace.web.counting import Counting, RedisAway
 from marketplace.web.errors import wants_json
 from marketplace.web.languages import translate
+from marketplace.web.limit_counts import Counting, RedisAway
 from marketplace.web.limit_table import AT_THE_DOOR, Line, WithoutRedis, line_of
 from marketplace.web.pages.sign_in import came_from_here, left_form
 from marketplace.web.pages.words import span

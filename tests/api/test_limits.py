@@ -21,7 +21,7 @@ from marketplace.core.forms import Form
 from marketplace.local.redis import EmbeddedRedis
 from marketplace.web import limit_table, limits
 from marketplace.web.app import create_app
-from marketplace.web.counting import Counting
+from marketplace.web.limit_counts import Counting
 from marketplace.web.limit_table import AT_THE_DOOR, LIMITS, READS, SAFE, WRITES, line_of
 from tests.conftest import Client, settings_for
 from tests.people import a_person, bearer, session_token
