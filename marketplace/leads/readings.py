@@ -5,9 +5,8 @@ in it can be covered there.
 """
 
 import base64
-import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from marketplace.leads.folding import HUMP, Folded, folded
 
@@ -102,17 +101,40 @@ def _changed(plain: Folded, changes: Iterable[tuple[int, int, str]]) -> Folded:
     return Folded("".join(letters), tuple(origin), tuple(until))
 
 
-_ENCODED = re.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{6,}={0,2}(?![\w+/=])")
+_ENCODED = re.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{6,}={0,6}(?![\w+/=])")
+
+
+def _of_64(letters: str) -> bytes:
+    plain = letters.translate(str.maketrans("-_", "+/"))
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+
+
+def _of_32(letters: str) -> bytes:
+    return base64.b32decode(letters + "=" * (-len(letters) % 8), casefold=True)
+
+
+_WAYS = (
+    (re.compile(r".+"), _of_64),
+    (re.compile(r"[A-Z2-7]+|(?=\D*\d)[a-z2-7]+"), _of_32),
+    (re.compile(r"(?=\D*\d)[0-9a-fA-F]+"), bytes.fromhex),
+)
+"""How it looks, and what reads it: words of a language hardly look like the latter two."""
 
 
 def encoded(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield where something stands that base64 makes a text of, with that text."""
+    """Yield where something stands that base64, base32 or hexadecimal makes a text of, with it."""
     for found in _ENCODED.finditer(text):
-        letters = found.group().rstrip("=").translate(str.maketrans("-_", "+/"))
-        try:
-            raw = base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
-            said = raw.decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError):
-            continue
-        if folded(said).replace("\n", " ").isprintable():
-            yield (*found.span(), said)
+        letters = found.group().rstrip("=")
+        for looks_so, decode in _WAYS:
+            said = _decoded(decode, letters) if looks_so.fullmatch(letters) else None
+            if said is not None:
+                yield (*found.span(), said)
+
+
+def _decoded(decode: Callable[[str], bytes], letters: str) -> str | None:
+    """Return what letters decode to, if that can be read."""
+    try:
+        said = decode(letters).decode("utf-8")
+    except ValueError:
+        return None
+    return said if folded(said).replace("\n", " ").isprintable() else None

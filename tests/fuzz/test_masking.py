@@ -80,6 +80,8 @@ WRAPPERS = {
     "percent": lambda text: "".join(f"%{b:02X}" for b in text.encode()),
     "some percent": lambda text: quote(text, safe=""),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "in hex": lambda text: text.encode().hex(),
     "backwards": lambda text: text[::-1],
 }
 DIGITS = {
@@ -109,10 +111,12 @@ def readings(part):
     """Return whatever somebody who wants to could read in a part that was left uncovered."""
     open_ = [part, html.unescape(part), unquote(part)]
     for token in re.findall(r"[A-Za-z0-9+/=]{8,}", part):
-        try:
-            open_.append(base64.b64decode(token + "=" * (-len(token) % 4)).decode())
-        except ValueError:
-            continue
+        plain = token.rstrip("=")
+        for decode, of in ((base64.b64decode, 4), (base64.b32decode, 8), (bytes.fromhex, 1)):
+            try:
+                open_.append(decode(plain + "=" * (-len(plain) % of)).decode())
+            except ValueError:
+                continue
     for text in open_:
         plain = squeezed(text).translate(LATIN)
         said = plain
