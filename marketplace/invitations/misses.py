@@ -24,6 +24,7 @@ from marketplace.invitations.models import Invitation, Miss
 from marketplace.invitations.rules import MissKind
 from marketplace.invitations.track_record import Missed
 from marketplace.leads.models import Lead
+from marketplace.notifications.forgetting import forget_messages
 from marketplace.notifications.service import LinkTo, Message, notify_each
 from marketplace.providers import coverage, pauses
 from marketplace.providers.models import Provider
@@ -169,6 +170,10 @@ def tell_of_miss(
     tell_of_misses(tx, [(lead, invitation, kind)], then)
 
 
+OBJECTED = "miss_objected"
+"""The letter by which administrators have what a provider said."""
+
+
 def object_to_miss(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str) -> Missed:
     """Take what a provider has to say against a miss of its own, once; an administrator decides."""
     actor.own_provider()
@@ -179,7 +184,7 @@ def object_to_miss(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str
         record(tx, actor, "miss.objected", miss.invitation_id)
         tell_admins(
             tx,
-            "miss_objected",
+            OBJECTED,
             miss.invitation_id,
             path=f"/admin/providers/{miss.provider_id}",
             reference=lead.reference,
@@ -196,7 +201,7 @@ def uphold_miss(ctx: Context, actor: Actor, invitation_id: UUID, *, reason: str)
         lead, invitation = lock_miss(tx, miss)
         reason = lead.unnamed(reason)
         miss.uphold(reason, by=actor.id, now=tx.now)
-        _forget_objection_of_erased(lead, miss)
+        _forget_objection_of_erased(tx, lead, miss)
         record(tx, actor, "miss.upheld", miss.invitation_id, provider=str(miss.provider_id))
         tell_holder(tx, "miss_upheld", invitation, reference=lead.reference, reason=reason)
         return track_record.shown(tx.session, [miss], tx.policy)[0]
@@ -209,7 +214,7 @@ def strike(tx: Transaction, actor: Actor, invitation_id: UUID, reason: str) -> M
     coverage.lock_rows(tx.session, [miss.provider_id])
     reason = lead.unnamed(reason)  # its provider reads that, and may never have accepted
     miss.strike(reason, by=actor.id, now=tx.now)
-    _forget_objection_of_erased(lead, miss)
+    _forget_objection_of_erased(tx, lead, miss)
     record(tx, actor, "miss.struck", miss.invitation_id, provider=str(miss.provider_id))
     is_back = _end_pause_if_fewer(tx, actor, miss.provider_id)
     tell_holder(
@@ -223,10 +228,14 @@ def strike(tx: Transaction, actor: Actor, invitation_id: UUID, reason: str) -> M
     return miss
 
 
-def _forget_objection_of_erased(lead: Lead, miss: Miss) -> None:
-    """Forget what was said after the business had itself erased, once that has been decided."""
+def _forget_objection_of_erased(tx: Transaction, lead: Lead, miss: Miss) -> None:
+    """Forget what was said after the business had itself erased, once that has been decided.
+
+    Administrators had it by mail as well.
+    """
     if lead.erased_at is not None:
         miss.objection = None
+        forget_messages(tx, [miss.invitation_id], template=OBJECTED)
 
 
 def _end_pause_if_fewer(tx: Transaction, actor: Actor, provider_id: UUID) -> bool:

@@ -11,12 +11,17 @@ from marketplace.notifications.models import MailboxMessage, Notification
 from marketplace.notifications.rules import NOTIFICATION_LIFECYCLE, NotificationEvent
 
 
-def forget_messages(tx: Transaction, subject_ids: Collection[UUID]) -> None:
+def forget_messages(
+    tx: Transaction, subject_ids: Collection[UUID], *, template: str | None = None
+) -> None:
     """Empty every message about these subjects; what was still queued is not sent any more.
 
-    That each was written, when, and how it ended, stays.
+    That each was written, when, and how it ended, stays. `template`: those of one alone.
     """
-    for notification in _stopped(tx, Notification.subject_id.in_(subject_ids)):
+    theirs: ColumnElement[bool] = Notification.subject_id.in_(subject_ids)
+    if template is not None:
+        theirs &= Notification.template == template
+    for notification in _stopped(tx, theirs):
         empty(notification)
 
 

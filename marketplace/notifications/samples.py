@@ -380,6 +380,7 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("application_received", {**_PROVIDER}, link=Purpose.WITHDRAW),
     Sample("application_approved", {**_PROVIDER}, path="/portal"),
     Sample("contact_handed_on", {**_PROVIDER}, path="/portal"),
+    Sample("contact_changed", {**_PROVIDER}, path="/portal/profile"),
     Sample(
         "application_rejected", {**_PROVIDER, "reason": "The registration number is not theirs."}
     ),

@@ -1,10 +1,11 @@
 """What a provider says of itself: how it is reached, what it covers."""
 
 from marketplace.core.actors import Actor
-from marketplace.core.context import Context
+from marketplace.core.context import Context, Transaction
 from marketplace.core.events import record
 from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
+from marketplace.notifications.service import Recipient, notify
 from marketplace.providers import intake
 from marketplace.providers.coverage import hold_provider
 from marketplace.providers.models import Provider
@@ -21,6 +22,9 @@ def update_provider(ctx: Context, actor: Actor, form: Form) -> Provider:
     with ctx.transaction() as tx:
         provider, coverage = hold_provider(tx, actor.own_provider())
         wanted = form.accept(intake.coverage_problems(tx.session, form, coverage))
+        before = Recipient(
+            provider.contact_email, provider.contact_name, intake.zone_of(tx.session, provider)
+        )
         contact = {f"contact_{name}": value for name, value in wanted.get("contact", {}).items()}
         changed = intake.change(provider, wanted, ["website"])
         changed += intake.change(
@@ -30,6 +34,25 @@ def update_provider(ctx: Context, actor: Actor, form: Form) -> Provider:
         covered = intake.change(coverage, covers, COVERED)
         if changed or covered:
             record(tx, actor, "provider.changed", provider.id, fields=changed + covered)
+        if "contact_email" in changed:
+            _tell_before(tx, provider, before)
         if covered:
             tx.afterwards(Job.REMATCH_WAITING_LEADS, provider.id)
         return provider
+
+
+def _tell_before(tx: Transaction, provider: Provider, before: Recipient) -> None:
+    """Tell who was written to so far: letters say who a business is, and somebody may read them.
+
+    It needs a right to manage, by a session or key that may have been stolen, and nothing more.
+    """
+    notify(
+        tx,
+        "contact_changed",
+        before,
+        provider.id,
+        occasion=tx.now.isoformat(),
+        path="/portal/profile",
+        provider_id=provider.id,
+        provider=provider.name,
+    )

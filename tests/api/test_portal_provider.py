@@ -4,9 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from marketplace.catalogue.languages import languages
 from marketplace.core.jobs import Job
+from marketplace.notifications.models import Notification
 from tests.pdfs import a_pdf, with_size
 from tests.people import a_person, an_admin, bearer, session_token
 from tests.providers import a_body, a_provider
@@ -86,6 +88,17 @@ def test_a_change_leaves_out_what_it_does_not_name(client, body, head, queue):
     assert (covered["regions"], covered["open_capacity"]) == (["NZ"], 7)
     assert covered["standards"] == ["ISO 9001", "ISO 14001"]
     assert queue.jobs == [(Job.REMATCH_WAITING_LEADS, body.id)]
+
+
+def test_whoever_was_written_to_so_far_is_told_that_letters_go_elsewhere(client, ctx, body, head):
+    for contact in ({"name": "Kim R."}, {"email": "desk@southern.example"}):
+        changed = client.patch(f"{PORTAL}/provider", json={"contact": contact}, headers=head)
+        assert changed.status_code == 200, changed.json
+    told = select(Notification.recipient, Notification.provider_id).where(
+        Notification.template == "contact_changed"
+    )
+    with ctx.reading() as session:
+        assert session.execute(told).all() == [(body.contact_email, body.id)]
 
 
 def test_who_names_every_part_of_a_country_covers_the_country(client, head):

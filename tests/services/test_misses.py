@@ -31,6 +31,7 @@ from marketplace.providers.models import Coverage, Pause, Provider
 from marketplace.providers.rules import ProviderState
 from marketplace.quotes import erasure, outcome
 from tests.factories import ADMIN, business_of, person_of
+from tests.people import an_admin
 from tests.services.road import a_quote, again, held
 
 TICK = timedelta(microseconds=1)
@@ -270,9 +271,12 @@ def test_a_reason_that_names_the_business_is_covered_before_its_provider_reads_i
     assert mail.values["reason"] == "\u2588\u2588\u2588 had it closed."
     lead = make.ask(lambda session: session.get(Lead, two.lead_id))
     erasure.erase_request(ctx, business_of(lead))
+    an_admin(ctx)
     object_to(ctx, two, f"{lead.company_name} had it closed.")
+    assert letters(make, "miss_objected")[0].values
     misses.uphold_miss(ctx, ADMIN, two.id, reason="It ran on.")
     assert {each.invitation_id: each.objection for each in all_misses(make)}[two.id] is None
+    assert letters(make, "miss_objected")[0].values == {}
 
 
 # Too many: paused, and the ways back.
