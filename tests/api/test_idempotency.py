@@ -14,8 +14,10 @@ from marketplace.core.idempotency import (
     digest,
     forget_old_answers,
 )
+from marketplace.core.sealing import Seal
 from marketplace.leads.models import Lead
 from marketplace.quotes.models import Review
+from marketplace.web import openapi
 from tests.api.bad_values import pointers
 from tests.api.doors import business_door
 from tests.factories import lead_form
@@ -201,12 +203,45 @@ def test_two_at_once_make_one_lead(app, send, make):
     assert send().json["reference"] == taken[0]
 
 
-def test_no_stored_answer_holds_what_opens_a_door(ctx, send, make):
+def test_no_stored_answer_holds_what_opens_a_door(send, make):
     """The request token is answered by confirmations alone, which honour no key."""
     send()
-    rows = make.ask(lambda session: session.scalars(select(IdempotentRequest.answer)).all())
-    assert rows
-    assert not any(re.search(rb"(request|confirm|session|key)_[\w-]{20}", row) for row in rows)
+    (kept,) = make.ask(lambda session: session.scalars(select(IdempotentRequest.answer)).all())
+    opened = Seal(f"\0{KEY}", "kept answer").open(kept)
+    assert b"reference" in opened
+    assert not re.search(rb"(request|confirm|session|key)_[\w-]{20}", opened)
+
+
+def test_of_what_answers_a_secret_the_making_of_a_key_alone_honours_one(app):
+    spec = openapi.document(app)
+    honours = []
+    for path, method, operation in openapi.operations(spec):
+        if openapi.IDEMPOTENCY_KEY in operation.get("parameters", ()):
+            honours.append((method, path, answered(spec, operation)))
+    assert len(honours) > 20
+    telling = [(method, path) for method, path, names in honours if names & OPENS]
+    assert telling == [("post", "/api/v1/portal/api-keys")]
+
+
+OPENS = {"token", "request_token", "secret", "recovery_codes", "set_up"}
+"""What fields are called whose values let somebody in."""
+
+
+def answered(spec, operation):
+    """Return the names of all fields that an operation answers with when all is well."""
+    names, seen = set(), set()
+    parts = [each for status, each in operation["responses"].items() if status.startswith("2")]
+    while parts:
+        part = parts.pop()
+        if not isinstance(part, dict):
+            continue
+        names |= set(part.get("properties", ()))
+        schema = str(part.get("$ref", "")).rpartition("/")[2]
+        if schema in spec["components"]["schemas"] and schema not in seen:
+            seen.add(schema)
+            parts.append(spec["components"]["schemas"][schema])
+        parts += part.values()
+    return names
 
 
 def test_a_kept_answer_says_nothing_to_who_reads_the_database(ctx, make, send):
