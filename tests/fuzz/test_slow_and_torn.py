@@ -234,3 +234,39 @@ def test_what_is_no_http_is_refused_and_never_a_fault(server, counted):
         assert b"Traceback" not in said
         counted["torn requests"] += 1
     assert server.says() == 200
+
+
+CHUNKED = BEGUN + b"Transfer-Encoding: chunked\r\n"
+TWO_WAYS = [
+    BEGUN + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    CHUNKED + b"Content-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    CHUNKED + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    BEGUN + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    BEGUN + b"Transfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}",
+    BEGUN + b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+    BEGUN + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    BEGUN + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    BEGUN + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    BEGUN + b"Content-Length: 2, 2\r\n\r\n{}",
+    BEGUN + b"Content-Length: +2\r\n\r\n{}",
+    BEGUN + b"Content-Length: 0x2\r\n\r\n{}",
+    BEGUN + b"Content-Length: 2\n\r\n\r\n{}",
+    CHUNKED + b"\r\n0x2\r\n{}\r\n0\r\n\r\n",
+    CHUNKED + b"\r\n2\n{}\n0\n\n",
+    CHUNKED + b"\r\n2;a\rb\r\n{}\r\n0\r\n\r\n",
+    CHUNKED + b"\r\n2;a\nb\r\n{}\r\n0\r\n\r\n",
+    CHUNKED + b"\r\n2\r\n{}XX0\r\n\r\n",
+    CHUNKED + b"\r\n2\r\n{}\r\n0\r\nContent-Length: 40\r\n\r\n",
+    CHUNKED + b"\r\n2\r\n{}\r\n0\r\nHost: elsewhere\r\n\r\n",
+    CHUNKED + b"\r\n2\r\n{}\r\n0\r\nX-A: a\nX-B: b\r\n\r\n",
+]
+"""What two readers may not agree on where it ends."""
+
+
+@pytest.mark.parametrize("raw", TWO_WAYS)
+def test_where_a_request_ends_in_two_ways_nothing_behind_it_is_taken_for_another(server, raw):
+    said = server.answer_to(raw + GET + b"\r\n")
+    assert said.count(b"HTTP/1.1 ") == 1, said
+    assert said.startswith(b"HTTP/1.1 400 "), said
+    plain = BEGUN + b"Content-Length: 2\r\n\r\n{}"
+    assert server.answer_to(plain + GET + b"\r\n").count(b"HTTP/1.1 ") == 2
