@@ -186,7 +186,7 @@ def _message(message: Notification, about: _About) -> Happened:
         verb="message",
         facts={
             "subject": subject_of(message),
-            "to": None if message.is_empty else message.recipient,
+            "to": message.recipient if message.has_reader else None,
             "state": message.state,
             "error": message.last_error,
         },

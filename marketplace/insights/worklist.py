@@ -214,7 +214,7 @@ def _rows(now: datetime, policy: Policy) -> dict[Kind, Select[*tuple[Any, ...]]]
         .where(
             one_of(Notification.channel, Way.EMAIL),
             one_of(Notification.state, *NOT_ARRIVED),
-            Notification.recipient.not_like("erased:%"),
+            Notification.recipient.contains("@"),  # else it is forgotten to whom
             # What strangers sent too much of is where it belongs.
             func.coalesce(Notification.last_error, "") != OVER_CAP,
         )

@@ -35,11 +35,21 @@ def forget_reader(tx: Transaction, address: str, *, until: datetime | None = Non
     if until is not None:
         theirs &= Notification.created_at <= until
     for notification in _stopped(tx, theirs):
-        notification.recipient = notification.nobody
-        notification.recipient_name = "erased"
-        notification.mailbox = notification.last_error = None
-        if notification.provider_id is None:
-            empty(notification)
+        _forget_reader(notification)
+
+
+def forget_readers_of(tx: Transaction, provider_id: UUID) -> None:
+    """Forget to whom letters to a provider ever went; what they said stays in its inbox."""
+    for notification in _stopped(tx, Notification.provider_id == provider_id):
+        _forget_reader(notification)
+
+
+def _forget_reader(notification: Notification) -> None:
+    if notification.provider_id is None:
+        empty(notification)
+        return
+    notification.recipient, notification.recipient_name = notification.reader_gone, "erased"
+    notification.mailbox = notification.last_error = None
 
 
 def _stopped(tx: Transaction, which: ColumnElement[bool]) -> Sequence[Notification]:

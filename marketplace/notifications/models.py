@@ -116,9 +116,19 @@ class Notification(Base):
         return self.recipient == self.nobody
 
     @property
+    def has_reader(self) -> bool:
+        """Whether it is known to whom it goes, or went."""
+        return not self.is_empty and self.recipient != self.reader_gone
+
+    @property
     def nobody(self) -> str:
-        """What stands for the address once it is forgotten: unlike any other's."""
+        """What stands for the address once that and what it said is forgotten: unlike any other."""
         return f"erased:{self.id}"
+
+    @property
+    def reader_gone(self) -> str:
+        """What stands for the address while what it said stays, until its time is over as well."""
+        return f"reader-erased:{self.id}"
 
 
 class Suppression(Base):

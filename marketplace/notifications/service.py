@@ -206,7 +206,7 @@ def retry_notification(ctx: Context, actor: Actor, notification_id: UUID) -> Not
         notification = queries.lock_notification(tx.session, notification_id)
         if notification is None:
             raise NotFound("no such message")
-        if notification.is_empty:
+        if not notification.has_reader:
             raise Conflict("what this message said, and to whom, has been forgotten")
         if suppressions.stopped_among(tx.session, {notification.recipient}):
             raise Conflict("this address gets no mail: lift that first")

@@ -55,7 +55,7 @@ def suppress_for(tx: Transaction, causes: Sequence[Cause]) -> None:
     """
     rows: dict[str, dict[str, Any]] = {}
     for cause in causes:
-        if not cause.notification.is_empty:
+        if cause.notification.has_reader:
             key = address_key(cause.notification.recipient)
             rows.setdefault(
                 key,

@@ -9,7 +9,7 @@ from marketplace.core.actors import SYSTEM, Actor
 from marketplace.core.consents import Whose
 from marketplace.core.context import Transaction
 from marketplace.core.events import record
-from marketplace.notifications.forgetting import forget_messages, forget_reader
+from marketplace.notifications.forgetting import forget_messages, forget_reader, forget_readers_of
 from marketplace.notifications.suppressions import forget_bounces
 from marketplace.privacy.people import ERASED
 from marketplace.providers.coverage import hold_provider
@@ -34,6 +34,7 @@ def erase_contact(tx: Transaction, actor: Actor, provider: Provider) -> None:
         return
     forget_messages(tx, [provider.id])
     forget_reader(tx, provider.contact_email)
+    forget_readers_of(tx, provider.id)  # who was its contact before as well
     forget_bounces(tx, provider.contact_email)
     consents.withdraw_all(tx, Whose.PROVIDER, provider.id)
     provider.contact_name, provider.contact_phone = ERASED, None

@@ -32,6 +32,7 @@ from marketplace.providers import service as providers
 from marketplace.providers import team
 from marketplace.providers.members import change_role
 from marketplace.providers.models import Provider
+from marketplace.providers.profile import update_provider
 from marketplace.quotes.models import Quote
 from marketplace.web.files import as_download
 from tests.factories import ADMIN, business_of
@@ -347,6 +348,8 @@ def test_a_provider_leaves_with_everybody_and_its_quotes_stay_without_their_name
     member = make.ask(lambda session: session.get(User, member.id))
     with pytest.raises(NotAllowed):
         leave(ctx, actor_of(member), token_of(ctx, member))
+    was = make.ask(lambda session: session.get(Provider, leaving.id))  # to whom letters went so far
+    update_provider(ctx, actor_of(owner), Form({"contact": {"name": "Kim", "email": owner.email}}))
     leave(ctx, actor_of(owner), token_of(ctx, owner))
     assert (Job.RECHECK_PROVIDER, leaving.id) in ctx.queue.jobs
     for lead in (quoted, waiting):
@@ -360,6 +363,8 @@ def test_a_provider_leaves_with_everybody_and_its_quotes_stay_without_their_name
     for row in everything_of(make):
         assert "kim reyes" not in row, row
         assert "kim@works.example" not in row, row
+        assert was.contact_email not in row, row
+        assert was.contact_name.lower() not in row, row
         assert leaving.contact_email not in row, row
     gone = make.ask(lambda session: session.get(Provider, leaving.id))
     assert (gone.name, gone.state, gone.contact_name) == (leaving.name, "suspended", "erased")

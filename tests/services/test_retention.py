@@ -10,7 +10,7 @@ from marketplace.accounts.models import KnownDevice, SignIn, User
 from marketplace.core.actors import OPERATOR
 from marketplace.core.consents import Consent
 from marketplace.core.db import db, new_id
-from marketplace.core.errors import NotAllowed
+from marketplace.core.errors import Conflict, NotAllowed
 from marketplace.core.events import Event
 from marketplace.core.idempotency import IdempotentRequest
 from marketplace.core.links import Link, Purpose, mint
@@ -25,8 +25,10 @@ from marketplace.leads.clock import lapse_unconfirmed_leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState, remembered
 from marketplace.matching import queries as matching
+from marketplace.notifications.forgetting import forget_reader
 from marketplace.notifications.models import Notification, Suppression
 from marketplace.notifications.rules import NotificationState, SuppressionReason, Way
+from marketplace.notifications.service import retry_notification
 from marketplace.privacy import retention
 from marketplace.privacy.retention import RULES, apply_retention, forget_what_is_over
 from marketplace.providers import service as providers
@@ -255,6 +257,27 @@ def test_every_rule_takes_what_is_over_leaves_what_is_not_and_is_done_once(insta
     applicant = make.ask(lambda session: session.get(Provider, applied.id))
     assert (applicant.contact_name, applicant.contact_phone) == ("erased", None)
     assert applicant.name == "Newcomer Quality"
+
+
+def test_what_a_letter_said_is_forgotten_in_its_time_though_its_reader_was_before(ctx, make, clock):
+    provider = make.provider()
+    letter = a_notification(ctx, ctx.clock(), provider_id=provider.id)
+    with ctx.transaction() as tx:
+        tx.session.add(letter)
+    with ctx.transaction() as tx:
+        forget_reader(tx, letter.recipient)
+
+    def now():
+        return make.ask(lambda session: session.get_one(Notification, letter.id))
+
+    assert (now().has_reader, now().values) == (False, {"reference": "R-1"})
+    clock.now += ctx.policy.messages_kept - TICK
+    assert counts(ctx) == {}
+    clock.now += TICK
+    apply_retention(ctx, OPERATOR)
+    assert (now().values, now().provider_id, now().has_reader) == ({}, None, False)
+    with pytest.raises(Conflict, match="forgotten"):
+        retry_notification(ctx, ADMIN, letter.id)
 
 
 def test_a_draft_goes_where_its_invitation_has_ended_and_stays_where_it_has_not(ctx, make, clock):
