@@ -186,7 +186,12 @@ def _locked(tx: Transaction, found: EmailChange) -> tuple[User, EmailChange]:
     whose = select(User.provider_id).where(User.id == found.user_id).scalar_subquery()
     tx.session.execute(select(_coverage).where(_coverage.c.provider_id == whose).with_for_update())
     user = queries.lock_user(tx.session, found.user_id)
-    change = tx.session.get_one(EmailChange, found.id, populate_existing=True)
-    if change.is_over or change.expires_at <= tx.now or user.disabled_at is not None:
+    change = tx.session.get(EmailChange, found.id, populate_existing=True)
+    if (
+        change is None
+        or change.is_over
+        or change.expires_at <= tx.now
+        or user.disabled_at is not None
+    ):
         raise Gone("this link was used or has lapsed")
     return user, change

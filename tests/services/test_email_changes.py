@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from marketplace.accounts import email_changes, passwords, service, sessions
+from marketplace.accounts import email_changes, passwords, queries, service, sessions
 from marketplace.accounts.models import EmailChange, User
 from marketplace.core.errors import Gone, Invalid, NotSignedIn
 from marketplace.core.events import Event
@@ -114,6 +114,21 @@ def test_no_link_is_mailed_to_the_address_of_before_once_it_has_changed(ctx, kim
     with ctx.reading() as session:
         made = session.scalars(select(Link).where(Link.purpose == Purpose.SET_PASSWORD)).all()
     assert made == []
+
+
+def test_who_is_erased_at_that_moment_has_a_link_that_has_lapsed(ctx, kim, monkeypatch):
+    ask(ctx, kim)
+    old = link(ctx, kim, Purpose.EMAIL_OLD)
+    lock_user = queries.lock_user
+
+    def erased_before(session, user_id):
+        session.execute(delete(EmailChange).where(EmailChange.user_id == user_id))
+        return lock_user(session, user_id)
+
+    monkeypatch.setattr("marketplace.accounts.queries.lock_user", erased_before)
+    for act in (email_changes.confirm_email_change, email_changes.stop_email_change):
+        with pytest.raises(Gone):
+            act(ctx, Form({"token": old}))
 
 
 @pytest.mark.parametrize("confirmed_before", [False, True])
