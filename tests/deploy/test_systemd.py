@@ -171,7 +171,7 @@ def test_a_back_up_is_for_the_product_alone_and_is_kept_as_long_as_people_are_pr
     assert lines_of(text, "StateDirectoryMode") == ["0700"]
     (keeps,) = lines_of(text, "ExecStartPost")  # and not before there is another
     assert keeps.split()[0] == "/usr/bin/find"
-    assert "-mtime +30 -delete" in keeps
+    assert "-mtime +29 -delete" in keeps
     assert "30 days" in (DEPLOY / "BACKUP.md").read_text()
 
 
