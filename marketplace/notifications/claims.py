@@ -92,15 +92,20 @@ def _write(tx: Transaction, claims: Sequence[Claim]) -> None:
 def _is_held_back(tx: Transaction, message: Any, stopped: Collection[str]) -> bool:
     """Give a message up if every attempt was ended without a word, or hold it back; return whether.
 
-    It is held back if its address gets no mail; and can be retried once it does again.
+    It is held back if its address gets no mail; and can be retried once it does again. What was
+    written to somebody who had themselves forgotten goes nowhere, and nobody has to look at it.
     """
     was_cut_off = message.state == NotificationState.SENDING
     is_worn_out = was_cut_off and message.attempts >= tx.policy.send_attempts
     is_stopped = rules.address_key(message.recipient) in stopped
-    if not (is_worn_out or is_stopped):
+    is_gone = message.recipient.endswith(rules.GONE)
+    if not (is_worn_out or is_stopped or is_gone):
         return False
     notification = tx.session.get_one(Notification, message.id)
-    if is_stopped:
+    if is_gone:
+        move(tx, notification, NotificationEvent.SUPPRESS, SYSTEM)
+        empty(notification)
+    elif is_stopped:
         move(tx, notification, NotificationEvent.SUPPRESS, SYSTEM)
         notification.last_error = "this address gets no mail"
         if notification.is_last_word:

@@ -146,6 +146,10 @@ def suppression_after(report: str, kind: str) -> SuppressionReason | None:
     return SuppressionReason.SPAM_REPORT if report == "spamreport" else None
 
 
+GONE = "@erased.invalid"
+"""How the address of whoever was forgotten ends: no mail service is asked to find it."""
+
+
 def address_key(address: str) -> str:
     """Return what tells one address from another."""
     return address.strip().lower()

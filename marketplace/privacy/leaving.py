@@ -10,6 +10,7 @@ from marketplace.core.consents import Whose
 from marketplace.core.context import Transaction
 from marketplace.core.events import record
 from marketplace.notifications.forgetting import forget_messages, forget_reader, forget_readers_of
+from marketplace.notifications.rules import GONE
 from marketplace.notifications.suppressions import forget_bounces
 from marketplace.privacy.people import ERASED
 from marketplace.providers.coverage import hold_provider
@@ -38,7 +39,7 @@ def erase_contact(tx: Transaction, actor: Actor, provider: Provider) -> None:
     forget_bounces(tx, provider.contact_email)
     consents.withdraw_all(tx, Whose.PROVIDER, provider.id)
     provider.contact_name, provider.contact_phone = ERASED, None
-    provider.contact_email = f"{provider.id}@{ERASED}.invalid"
+    provider.contact_email = f"{provider.id}{GONE}"
     provider.state_reason = None
     provider.erased_at = tx.now
     if provider.state in NEVER_LET_IN:

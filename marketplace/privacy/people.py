@@ -16,6 +16,7 @@ from marketplace.core.context import Transaction
 from marketplace.core.events import Event, record
 from marketplace.core.links import Link
 from marketplace.notifications.forgetting import forget_messages, forget_reader
+from marketplace.notifications.rules import GONE
 from marketplace.notifications.suppressions import forget_bounces
 from marketplace.providers.models import TeamInvitation
 
@@ -48,7 +49,7 @@ def forget_user(tx: Transaction, actor: Actor, user: User, *, verb: str) -> None
     for held in HELD_BY_USERS:
         tx.session.execute(delete(held).where(held.user_id == user.id))
     consents.withdraw_all(tx, Whose.USER, user.id)
-    user.email, user.name = f"{user.id}@{ERASED}.invalid", ERASED
+    user.email, user.name = f"{user.id}{GONE}", ERASED
     user.password_hash = None
     factors.forget(tx, user)
     user.disabled_at = user.disabled_at or tx.now

@@ -24,6 +24,7 @@ from marketplace.leads.masking import mask_identities
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LIFECYCLE, CloseReason, LeadEvent, LeadState, remembered
 from marketplace.notifications import forgetting, suppressions
+from marketplace.notifications.rules import GONE
 from marketplace.notifications.service import notify
 from marketplace.quotes import outcome
 from marketplace.quotes.models import Quote
@@ -120,7 +121,7 @@ def _erase(tx: Transaction, lead: Lead) -> None:
     _cover_in_quotes(tx, lead)
     _cover_reasons(tx, lead)
     lead.company_name = lead.contact_name = ERASED
-    lead.contact_email = f"{lead.id}@{ERASED}.invalid"
+    lead.contact_email = f"{lead.id}{GONE}"
     lead.contact_phone = lead.contact_role = lead.website = lead.registration_number = None
     lead.notes = None
     lead.form = {}

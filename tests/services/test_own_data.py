@@ -20,9 +20,13 @@ from marketplace.core.errors import Conflict, Invalid, NotAllowed, NotSignedIn
 from marketplace.core.events import Event
 from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
+from marketplace.insights.worklist import worklist
 from marketplace.invitations.models import Invitation
 from marketplace.matching.service import match_lead
+from marketplace.notifications.channels import MailboxChannel
+from marketplace.notifications.delivery import deliver_due_notifications
 from marketplace.notifications.models import Notification
+from marketplace.notifications.queries import mailbox
 from marketplace.notifications.suppressions import suppress_address
 from marketplace.privacy.accounts import account_data, erase_account, leave
 from marketplace.privacy.export import business_data
@@ -357,6 +361,11 @@ def test_a_provider_leaves_with_everybody_and_its_quotes_stay_without_their_name
     states = make.ask(lambda session: session.scalars(
         select(Invitation.state).where(Invitation.provider_id == leaving.id)).all())  # fmt: skip
     assert set(states) == {"withdrawn"}
+    mails = MailboxChannel(secrets="a secret", public_url="https://quotes.example")
+    assert deliver_due_notifications(ctx, mails) > 0
+    with ctx.reading() as session:
+        assert not [each for each in mailbox(session) if each.recipient.endswith(".invalid")]
+    assert worklist(ctx, ADMIN).messages == []
     body = make.ask(lambda session: session.scalars(select(Quote.body)).one())
     assert "Kim" not in body["notes"]
     assert body["phases"]
