@@ -9,11 +9,12 @@ to confirm) is minted here instead, since nothing keeps a raw token: the mail go
 import random
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
@@ -28,8 +29,9 @@ from tests.bench.worker import DISJOINT, drained
 from tests.factories import Factory, lead_form
 from tests.people import a_person, session_token
 
-PROVIDERS_EACH = 6
-"""In each of these markets, which share none."""
+PROVIDERS_EACH = 20
+"""In each of these markets, which share none: so many that none is asked more often in an hour of
+load than the limits allow."""
 
 MIX = {"confirms": 0.9, "declines": 0.1, "silent": 0.1, "chooses": 0.7}
 """Of forms, how many are confirmed; of those invited, how many decline or only look, while all
@@ -40,6 +42,10 @@ LOOK_EVERY = 0.02
 
 PATIENCE = 60
 """Seconds to wait for that."""
+
+UNDECIDED = 8
+"""Invitations that a provider has looked at and leaves undecided, before it declines the oldest: it
+may not look at many more than that."""
 
 _INVITED = """
     SELECT i.id, i.provider_id FROM invitations i
@@ -64,6 +70,14 @@ class Walked:
     outcomes: Counter[str] = field(default_factory=Counter)
 
 
+class Answer(Enum):
+    """What a provider does with an invitation that it has looked at."""
+
+    QUOTE = auto()
+    DECLINE = auto()
+    NONE = auto()
+
+
 class Road:
     """Markets with providers who are signed in, and businesses that walk through them."""
 
@@ -72,6 +86,7 @@ class Road:
         self._url, self._port = url, port
         self._until = str(ctx.clock().date() + timedelta(days=60))
         self._tokens = dict(_providers(ctx))
+        self._undecided: dict[UUID, deque[UUID]] = defaultdict(deque)
         self._number = 0
         self._lock = threading.Lock()
 
@@ -113,7 +128,8 @@ class Road:
         assert confirmed["status"] == "open", confirmed
         with _timed(walked, "match, to the third mail"):
             invited = _invited(database, lead_id)
-        quoted = [each for each in invited if self._answers(*each, draw, walked)]
+        answers = {each: self._answers(*each, draw, walked) for each in invited}
+        quoted = [each for each, answer in answers.items() if answer is Answer.QUOTE]
         if quoted and draw.random() < MIX["chooses"]:
             choice, token = {"invitation_id": str(quoted[0][0])}, confirmed["request_token"]
             with _timed(walked, "compare"):
@@ -123,29 +139,50 @@ class Road:
             walked.outcomes["awarded"] += 1
         else:
             walked.outcomes["left open"] += 1
+            for each, answer in answers.items():
+                if answer is Answer.NONE:
+                    self._leave_undecided(*each, walked)
         business.leave()
 
     def _answers(
         self, invitation_id: UUID, provider_id: UUID, draw: random.Random, walked: Walked
-    ) -> bool:
-        """Let the holder of an invitation do something; return whether it quoted."""
-        token, path = self._tokens[provider_id], f"/api/v1/portal/invitations/{invitation_id}"
+    ) -> "Answer":
+        """Let the holder of an invitation do something; return what."""
+        token, path = self._tokens[provider_id], _path(invitation_id)
         provider = User(self._port)
         with _timed(walked, "open"):
             provider.ask("GET", path, token=token)
         drawn = draw.random()
         if drawn < MIX["declines"]:
-            with _timed(walked, "decline"):
-                provider.ask("POST", f"{path}/decline", {"reason": "no_capacity"}, token=token)
-        elif drawn >= MIX["declines"] + MIX["silent"]:
+            answer = Answer.DECLINE
+            self._decline(provider, invitation_id, token, walked)
+        elif drawn < MIX["declines"] + MIX["silent"]:
+            answer = Answer.NONE
+        else:
+            answer = Answer.QUOTE
             with _timed(walked, "accept"):
                 provider.ask("POST", f"{path}/acceptance", token=token)
             with _timed(walked, "quote"):
                 provider.ask("PUT", f"{path}/quote", self._quote(draw), token=token)
-            provider.leave()
-            return True
         provider.leave()
-        return False
+        return answer
+
+    def _leave_undecided(self, invitation_id: UUID, provider_id: UUID, walked: Walked) -> None:
+        """Let the holder think it over, and decline what it has thought over for longest."""
+        with self._lock:
+            waiting = self._undecided[provider_id]
+            waiting.append(invitation_id)
+            oldest = waiting.popleft() if len(waiting) > UNDECIDED else None
+        if oldest is not None:
+            provider = User(self._port)
+            self._decline(provider, oldest, self._tokens[provider_id], walked)
+            provider.leave()
+
+    @staticmethod
+    def _decline(provider: User, invitation_id: UUID, token: str, walked: Walked) -> None:
+        path = f"{_path(invitation_id)}/decline"
+        with _timed(walked, "decline"):
+            provider.ask("POST", path, {"reason": "no_capacity"}, token=token)
 
     def _quote(self, draw: random.Random) -> dict[str, Any]:
         phases = [{"name": "All of it", "days": 5, "fee": f"{draw.randint(4000, 9000)}.00"}]
@@ -155,6 +192,10 @@ class Road:
             "phases": phases,
             "valid_until": self._until,
         }
+
+
+def _path(invitation_id: UUID) -> str:
+    return f"/api/v1/portal/invitations/{invitation_id}"
 
 
 def _providers(ctx: Context) -> Iterator[tuple[UUID, str]]:
