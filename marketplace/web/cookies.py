@@ -38,7 +38,10 @@ def read(name: str) -> str | None:
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Signs a session that an older key signed with the key of now, so that it outlives that."""
+    """Signs a session that an older key signed with the key of now, so that it outlives that.
+
+    Never with what everybody may keep: a cache between would hand the cookie to whoever asks next.
+    """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if self.get_cookie_name(app) not in request.cookies:
@@ -47,6 +50,10 @@ class Sessions(SecureCookieSessionInterface):
         if session and app.config["SECRET_KEY_FALLBACKS"] and not self._is_current(app, request):
             session.modified = True
         return session
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if not response.cache_control.public:
+            super().save_session(app, session, response)
 
     def _is_current(self, app: Flask, request: Request) -> bool:
         serializer = self.get_signing_serializer(app)
@@ -87,5 +94,5 @@ class HostSessions(Sessions):
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         super().save_session(app, session, response)
-        if SESSION in request.cookies:
+        if SESSION in request.cookies and not response.cache_control.public:
             response.delete_cookie(SESSION, secure=True, httponly=True, samesite="Lax")

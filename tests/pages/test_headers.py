@@ -189,6 +189,20 @@ def test_whoever_is_signed_in_stays_so_as_the_cookie_changes_its_name(encrypted,
     assert "Sign out" not in neighbour.get("/sign-in", base_url=SITE).text
 
 
+def test_nothing_that_everybody_may_keep_sets_a_cookie(encrypted, ctx):
+    value = old_cookie(encrypted, {"sign_in": session_token(ctx, a_person(ctx))})
+    public = 0
+    for rule, path in paths(encrypted):
+        client = Client(encrypted, encrypted.response_class)
+        client.set_cookie("marketplace", value, domain="quotes.example", secure=True)
+        if "GET" in rule.methods:
+            with client.get(path, base_url=SITE) as answer:
+                is_public = "public" in answer.headers["Cache-Control"]
+                assert is_public != bool(answer.headers.getlist("Set-Cookie")), rule
+                public += is_public
+    assert public >= 4
+
+
 def test_no_neighbour_makes_a_browser_known_that_is_its_own(encrypted, ctx):
     client = Client(encrypted, encrypted.response_class)
     client.set_cookie("device", "planted", domain="quotes.example", secure=True)
