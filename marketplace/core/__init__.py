@@ -6,7 +6,7 @@ jobs          jobs, sweeps, sweeps_done, processes
 the log       events, chain, sealing_log, verifying, log_guard, backups
 people        agreements, consents, identity, links, attempts, networks
 secrets       sealing
-files         files, pdfs, pdf_look, typesetting, typeset, confined, confine, charts
+files         files, formulas, pdfs, pdf_look, typesetting, typeset, confined, confine, charts
 watching      metrics, tracing, otlp
 Redis away    circuit_breaker
 """

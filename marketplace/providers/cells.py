@@ -12,6 +12,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from marketplace.catalogue.rules import Editions, in_whole, parts_by_country
 from marketplace.core import identity
+from marketplace.core.formulas import meant
 from marketplace.providers.rules import (
     CAPACITY_AT_MOST,
     HEADCOUNT_RANGE,
@@ -142,7 +143,7 @@ def _across(row: Row) -> None:
 
 
 def _text(cell: str) -> str:
-    text = unicodedata.normalize("NFC", cell).strip()
+    text = meant(unicodedata.normalize("NFC", cell).strip())
     if _CONTROL.search(text):
         raise ValueError("must not contain control characters")
     return text

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context
 from marketplace.core.events import NOTHING_IN_PARTICULAR, record
+from marketplace.core.formulas import shown
 from marketplace.providers.cells import COLUMNS, FURTHER_COLUMNS
 from marketplace.providers.models import Accreditation, Coverage, Provider, Relationship
 from marketplace.providers.rules import AccreditationState, ProviderState
@@ -23,8 +24,8 @@ def export_providers(ctx: Context, actor: Actor, out: TextIO) -> int:
     """Write every provider that was not rejected; return how many there were.
 
     Open `out` with `newline=""`. Left out are withdrawn accreditations and relationships that
-    end: the format has no place for them. Cells are data and stay as they are, a leading `=`
-    included, or they would come back changed.
+    end: the format has no place for them. What a spreadsheet would run, since whoever applies may
+    be called `=HYPERLINK(...)`, has an apostrophe in front, which an import takes off again.
     """
     actor.require_admin()
     writer = csv.DictWriter(out, (*COLUMNS, *FURTHER_COLUMNS))
@@ -35,7 +36,10 @@ def export_providers(ctx: Context, actor: Actor, out: TextIO) -> int:
             ids = [provider.id for provider, _ in rows]
             held, related = _accreditations(session, ids), _related(session, ids)
             for provider, coverage in rows:
-                writer.writerow(_cells(provider, coverage, held[provider.id], related[provider.id]))
+                cells = _cells(provider, coverage, held[provider.id], related[provider.id])
+                writer.writerow(
+                    {name: shown(it) if isinstance(it, str) else it for name, it in cells.items()}
+                )
             written += len(rows)
             session.expunge_all()
     with ctx.transaction() as tx:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from flask import Response
 from marshmallow import Schema, ValidationError, fields
 
+from marketplace.core.formulas import shown
 from marketplace.web.fields import Choice, in_utc
 from marketplace.web.paging import PageArgs
 from marketplace.web.requests import Blueprint
@@ -18,10 +19,6 @@ from marketplace.web.requests import Blueprint
 View = TypeVar("View", bound=Callable[..., Any])
 
 CSV = "text/csv"
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""How a text begins that a spreadsheet may take for something to be run; in some languages it takes
-the wide signs for the narrow ones."""
 
 
 class Format(StrEnum):
@@ -110,7 +107,7 @@ def csv_answer(
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else str(value)
+        return shown(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return in_utc(value) if isinstance(value, datetime) else value

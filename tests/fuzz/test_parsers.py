@@ -368,6 +368,9 @@ def test_what_is_exported_comes_in_again_and_changes_nothing(ctx, tmp_path, coun
         "+1 Ltd",
         "-1 & Co",
         "@SUM Pty",
+        "\uff1d1 Ltd",
+        "''=1 Ltd",  # as it is shown: an apostrophe belongs to the name
+        "'Quoted' Ltd",
         'The "Best", Ltd',
         "Größe; Söhne",
         "株式会社",
@@ -391,6 +394,10 @@ def test_what_is_exported_comes_in_again_and_changes_nothing(ctx, tmp_path, coun
 
     out = io.StringIO(newline="")
     assert export_providers(ctx, OPERATOR, out) == len(names)
+    rows_out = list(csv.DictReader(io.StringIO(out.getvalue(), newline="")))
+    assert [row["name"] for row in rows_out] == [*(f"'{name}" for name in names[:5]), *names[5:]]
+    assert {row["contact_name"][:2] for row in rows_out} == {"'="}
+    assert {row["phone"] for row in rows_out} == {"+61 2 5550 1234"}
     path.write_text(out.getvalue(), encoding="utf-8", newline="")
     again = import_providers(ctx, OPERATOR, path, verified=True)
     assert not again.problems
