@@ -212,7 +212,7 @@ def _put_in(product: Product, server: int, file: Path) -> None:
         subprocess.Popen(  # nosec B603
             said, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=read_errors
         ) as reader,
-        subprocess.Popen(  # nosec B603
+        subprocess.Popen(  # nosec B603  # likewise
             does, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             stderr=write_errors,
         ) as writer,
