@@ -69,6 +69,9 @@ WORKER_TTL = 60
 PATIENCE = 5
 """Seconds to wait for a connection, and the longest pause between two attempts at one."""
 
+TRIED = "marketplace:takes-writes"
+"""What is written to a Redis to see whether it can be worked with."""
+
 HANDED_BACK_AT_MOST = 3
 """How often a job is handed back: one that ends its own connection each time is then left alone."""
 
@@ -198,6 +201,8 @@ class JobWorker(SimpleWorker):
     def leave(self) -> None:
         """End the thread that listens for commands, which outlives a worker that lost Redis."""
         if self.pubsub_thread:
+            # Its line is about to be cut, which is no news to anybody.
+            self.pubsub_thread.exception_handler = lambda *_: None
             self.pubsub_thread.stop()
 
 
@@ -247,7 +252,7 @@ def run_until_stopped(what: str, once: Callable[[Redis], bool]) -> None:
             health_check_interval=30,
         )
         try:
-            redis.ping()
+            redis.set(TRIED, "", ex=PATIENCE)  # one that is full answers, and takes nothing
             redis.connection_pool.disconnect()  # a worker's own have more patience, for a job
             waiting.is_over()
             if once(redis):

@@ -155,6 +155,31 @@ def test_worker_and_scheduler_wait_for_a_redis_that_is_away(start, log, tmp_path
         server.remove_data()
 
 
+def test_a_redis_that_is_full_is_waited_for_like_one_that_is_away(redis, start, log):
+    """It answers, and takes nothing: said once, tried ever later, and no fault of anybody."""
+    processes = [start(what) for what in ("worker", "scheduler")]
+    wait_until(lambda: Worker.count(connection=redis), "the worker is registered")
+    wait_until(lambda: CronScheduler.all(redis), "the scheduler is registered")
+
+    def events():
+        return [json.loads(line)["event"] for line in log.read_text().splitlines()]
+
+    try:
+        redis.config_set("maxmemory", 1)
+        for client in redis.client_list(_type="normal"):
+            redis.client_unblock(int(client["id"]))  # as if no job had come for long
+        wait_until(lambda: events().count("waiting") == 2, "both have said that they wait")
+        time.sleep(2)  # two tries more
+        assert (events().count("waiting"), events().count("there_again")) == (2, 0)
+    finally:
+        redis.config_set("maxmemory", 0)
+    job = Queue("mail", connection=redis).enqueue(time.time)
+    wait_until(lambda: job.is_finished, "a job is done")
+    wait_until(lambda: events().count("there_again") == 2, "both have said that it is back")
+    assert [stopped(process) for process in processes] == [0, 0]
+    assert "fault" not in events()
+
+
 def test_wrong_settings_end_a_worker_with_one_line(start, tmp_path):
     assert start("worker", redis_url="nonsense").wait(PATIENCE) == 1
     said = (tmp_path / "log").read_text()
