@@ -7,6 +7,7 @@ import time
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from marketplace.core.primary import takes_writes
 from marketplace.core.processes import BackOff
 from marketplace.migrations.schema import missing_migrations
 from workers.context import context
@@ -21,6 +22,9 @@ def why_no_database() -> str | None:
     """Return why no job can be done now, or None where PostgreSQL is there and in shape."""
     try:
         with context() as ctx, ctx.reading() as session:
+            if not takes_writes(session):
+                session.invalidate()  # what it takes for granted was said as it was opened
+                return "it takes no writes: a replica, or set read-only"
             lacks = missing_migrations(session)
     except SQLAlchemyError as error:
         return str(getattr(error, "orig", None) or error).strip()

@@ -9,9 +9,14 @@ from typing import Any
 
 import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
-from sqlalchemy import Engine, ExceptionContext, event
+from sqlalchemy import Connection, Engine, ExceptionContext, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+_TAKES_WRITES = text(
+    "SELECT NOT pg_is_in_recovery() AND NOT current_setting('default_transaction_read_only')::bool"
+)
 
 _answered_last: dict[tuple[str, str], tuple[str, str]] = {}
 """By hosts and ports as listed, which of them it was: for all engines of a process."""
@@ -22,7 +27,13 @@ def follow_primary(engine: Engine) -> Engine:
     event.listen(engine, "do_connect", _try_the_last_first)
     event.listen(engine, "connect", _note_which_answered)
     event.listen(engine, "handle_error", _leave_what_is_read_only)
+    event.listen(engine, "checkin", _leave_it_to_the_server)
     return engine
+
+
+def takes_writes(session: Session | Connection) -> bool:
+    """Return whether this PostgreSQL is no replica, and has not been set read-only."""
+    return bool(session.scalar(_TAKES_WRITES))
 
 
 def in_order(hosts: str, ports: str, last: tuple[str, str] | None) -> tuple[str, str]:
@@ -72,6 +83,16 @@ def _note_which_answered(connection: psycopg.Connection[Any], record: Any) -> No
     if listed is not None:
         port = str(connection.info.port) if any(listed[1].split(",")) else ""
         _answered_last[listed] = (connection.info.host, port)
+
+
+def _leave_it_to_the_server(connection: psycopg.Connection[Any] | None, _record: object) -> None:
+    """Ask for no transaction that writes where a question was asked before: that is what it is.
+
+    SQLAlchemy turns "read only" into "read write" and not into nothing, and the driver would begin
+    each transaction by saying so: to a primary of before that was set read-only to keep all out.
+    """
+    if connection is not None and not connection.closed and connection.read_only is not None:
+        connection.read_only = None
 
 
 def _leave_what_is_read_only(met: ExceptionContext) -> None:

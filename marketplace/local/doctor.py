@@ -21,6 +21,7 @@ from marketplace.core.db import db
 from marketplace.core.errors import Unavailable
 from marketplace.core.jobs import QUEUES
 from marketplace.core.pdfs import why_no_pdf
+from marketplace.core.primary import takes_writes
 from marketplace.local.backup_findings import backup_findings
 from marketplace.local.demo.stage import demo_accounts
 from marketplace.local.log_findings import log_findings
@@ -99,6 +100,12 @@ def _files(product: Product) -> Finding:
 def _database(product: Product, *, is_up: bool) -> Iterator[Finding]:
     try:
         with product.ctx.reading() as session:
+            if not takes_writes(session):
+                yield wrong(
+                    "The database takes no writes: it is a replica, or was set read-only. No form "
+                    "can be taken. Correct MARKETPLACE_DATABASE_URL, or see "
+                    "config/deploy/FAILOVER.md, What you do."
+                )
             if missing_migrations(session):
                 yield wrong("The database lacks migrations. Run `marketplace migrate`.")
                 return

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from marketplace.core.db import db
 from marketplace.core.errors import Conflict
-from marketplace.core.primary import follow_primary
+from marketplace.core.primary import follow_primary, takes_writes
 from marketplace.migrations.privileges import settle
 
 FOLDER = str(Path(__file__).parent)
@@ -62,6 +62,8 @@ def upgrade(app: Flask) -> bool:
     flask_migrate.Migrate(app, db, directory=FOLDER)
     with app.app_context():
         with alone(app) as owner:
+            if not takes_writes(owner):
+                raise Conflict("the database takes no writes: it is a replica, or set read-only")
             if revision_at(owner) not in {None, *known_revisions()}:
                 return False
         _migrate()

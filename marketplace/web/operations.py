@@ -16,7 +16,7 @@ from werkzeug.datastructures import Headers
 
 from marketplace.bootstrap import Product
 from marketplace.core import metrics
-from marketplace.core.primary import follow_primary
+from marketplace.core.primary import follow_primary, takes_writes
 from marketplace.migrations.schema import missing_migrations
 from marketplace.web.auth import product
 from marketplace.web.beside import beside
@@ -42,7 +42,7 @@ def healthz() -> Response:
 
 @pages.get("/readyz")
 def readyz() -> tuple[Response, int]:
-    """Say whether requests can be served: 503 while the database is away or behind.
+    """Say whether requests can be served: 503 while the database is away, behind or shut.
 
     Without Redis they can: what is committed is found by the sweeps.
     """
@@ -73,13 +73,14 @@ def _ask_database(running: Product) -> dict[str, str]:
         )
     )
     with Session(engine) as session:
+        is_open = takes_writes(session)
         missing = missing_migrations(session)
         before = running.ctx.clock()
         theirs = session.scalars(text("SELECT clock_timestamp()")).one()
         ours = before + (running.ctx.clock() - before) / 2
         skew = (theirs - ours).total_seconds()
     return {
-        "database": "ok",
+        "database": "ok" if is_open else "takes no writes: a replica, or set read-only",
         "migrations": "missing: run `marketplace migrate`" if missing else "ok",
         "clock": "ok" if abs(skew) <= SKEW else f"{skew:+.1f} s from PostgreSQL's",
     }

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from marketplace.catalogue.models import Region
 from marketplace.core import primary
 from marketplace.core.direct import Direct
-from marketplace.core.primary import follow_primary, is_passing
+from marketplace.core.primary import follow_primary, is_passing, takes_writes
 
 NEW = {"code": "XX", "name": "Nowhere", "country": "XX"}
 
@@ -44,6 +44,24 @@ def test_a_connection_to_a_server_that_takes_no_writes_is_thrown_away(demoted, w
     assert is_passing(refusal.value)
     with Session(demoted) as session:
         assert session.scalar(text("SELECT pg_backend_pid()")) != before
+
+
+def test_a_server_that_was_set_read_only_is_not_talked_into_a_write(demoted):
+    """By a connection that has answered a question: the driver would ask for `READ WRITE` then."""
+    picture = demoted.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+    with Session(picture) as session:
+        before = session.scalar(text("SELECT pg_backend_pid()"))
+    with Session(demoted) as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) == before
+        assert not takes_writes(session)
+        with pytest.raises(DBAPIError) as refusal:
+            by_sqlalchemy(session)
+    assert is_passing(refusal.value)
+
+
+def test_one_that_takes_writes_is_known_within_a_question_too(ctx):
+    with ctx.reading() as session:
+        assert takes_writes(session)
 
 
 def test_other_errors_cost_no_connection(installation, services):

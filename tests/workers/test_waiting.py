@@ -13,6 +13,8 @@ import workers.context
 from marketplace.bootstrap import build
 from marketplace.core import metrics
 from marketplace.core.db import db
+from marketplace.core.errors import Conflict
+from marketplace.local.doctor import examine
 from marketplace.migrations.schema import upgrade
 from marketplace.web.app import create_app
 from tests.conftest import Services, settings_for
@@ -121,3 +123,37 @@ def test_a_worker_takes_no_job_while_the_database_refuses_it(later, redis, start
         owner.execute(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
     assert set(waits) == {"queued"}
     wait_until(lambda: all(job.is_finished for job in jobs), "all of them are done")
+
+
+def test_nothing_is_tried_on_a_database_that_was_set_read_only(later, redis, start, log, postgres):
+    """As one is that was demoted: worker, `/readyz`, `doctor` and `migrate` say so in words."""
+    addresses, make, product_on = later
+    environment = {
+        "MARKETPLACE_DATABASE_URL": addresses.database_url,
+        "MARKETPLACE_REDIS_URL": addresses.redis_url,
+        "MARKETPLACE_SECRET_KEY": "a secret of the tests and of nobody else",
+        "MARKETPLACE_PUBLIC_URL": "http://localhost",
+        "MARKETPLACE_MAIL_BACKEND": "mailbox",
+    }
+    make()
+    product = product_on()
+    upgrade(product.app)
+    client = create_app(product).test_client()
+    name = make_url(addresses.owner_url).database
+    with psycopg.connect(addresses.owner_url.replace("+psycopg", ""), autocommit=True) as owner:
+        owner.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        start("worker", database_url=addresses.database_url)
+        wait_until(lambda: '"waiting"' in log.read_text(), "the worker waits")
+        assert "it takes no writes" in log.read_text()
+        job = Queue("sweeps", connection=redis).enqueue("workers.jobs.retry_waiting_leads")
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert "takes no writes" in answer.json["database"]
+        wrong = [each.text for each in examine(environment) if each.is_wrong]
+        assert wrong[0].startswith("The database takes no writes")
+        with pytest.raises(Conflict, match="takes no writes"):
+            upgrade(product.app)
+        assert job.get_status(refresh=True) == "queued"
+        owner.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    wait_until(lambda: job.is_finished, "the job is done")
+    assert client.get("/readyz").status_code == 200
