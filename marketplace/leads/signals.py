@@ -1,7 +1,7 @@
 """Gather the facts by which a form is trusted."""
 
 import importlib.resources
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -41,12 +41,21 @@ def free_mail_domains() -> frozenset[str]:
 
 def is_free_mail(email: str) -> bool:
     """Return whether the address is at a domain where anybody can have one."""
-    return email.rpartition("@")[2] in free_mail_domains()
+    return _is_below(email.rpartition("@")[2], free_mail_domains())
 
 
 def is_disposable(email: str) -> bool:
     """Return whether the address is at a domain of throw-away ones."""
-    return email.rpartition("@")[2] in disposable_domains
+    return _is_below(email.rpartition("@")[2], disposable_domains)
+
+
+def _is_below(domain: str, known: Collection[str]) -> bool:
+    """Return whether a domain is one of these, or below one: many take mail for whatever is there.
+
+    Each name below would be a business of its own, that nobody has heard of.
+    """
+    labels = domain.split(".")
+    return any(".".join(labels[at:]) in known for at in range(len(labels) - 1))
 
 
 def gather(
@@ -98,7 +107,7 @@ def gather(
 
 
 def _same_domain(mail_domain: str, website: str | None) -> bool | None:
-    if not website or mail_domain in free_mail_domains():
+    if not website or is_free_mail(mail_domain):
         return None
     host = (urlsplit(website).hostname or "").removeprefix("www.")
     return (

@@ -26,7 +26,7 @@ from marketplace.leads.rules import (
     next_ask,
     origin_of,
 )
-from marketplace.leads.signals import Telltale, is_free_mail
+from marketplace.leads.signals import Telltale, is_disposable, is_free_mail
 from tests.factories import lead_form
 
 NOON = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
@@ -71,9 +71,18 @@ def test_the_three_kinds_of_key_cannot_be_mistaken_for_one_another():
     assert len({by_domain, by_mail, by_number}) == 3
 
 
-@pytest.mark.parametrize("email", ["jo@gmail.com", "jo@bigpond.com", "jo@gmx.at", "jo@duck.com"])
+@pytest.mark.parametrize(
+    "email",
+    ["jo@gmail.com", "jo@bigpond.com", "jo@gmx.at", "jo@duck.com", "iso@jo.fastmail.com"],
+)
 def test_anybody_can_have_an_address_there(email):
     assert is_free_mail(email)
+
+
+@pytest.mark.parametrize("domain", ["mailinator.com", "acme.mailinator.com", "a.b.mailinator.com"])
+def test_a_throw_away_address_is_one_below_any_name_there(domain):
+    assert is_disposable(f"jo@{domain}")
+    assert not is_disposable(f"jo@{domain}.example")
 
 
 @pytest.mark.parametrize(
