@@ -7,6 +7,7 @@ there are processes, and nobody is locked out for that. Keys are stored as hashe
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -45,7 +46,11 @@ class Attempts:
                 return 0, None
             return int(kept[0]), datetime.fromtimestamp(float(kept[1]), UTC)
 
-        return self._either(ask, lambda: self._memory.get(name, (0, None)))
+        def recall() -> Count:
+            return self._memory.get(name, (0, None))
+
+        # What could not be written there counts, also where Redis, which is full, is read.
+        return max(self._either(ask, recall), recall(), key=itemgetter(0))
 
     def add(self, key: str, *, now: datetime, forget_after: timedelta) -> int:
         """Count one more, and return how many that makes."""

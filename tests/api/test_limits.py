@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from redis import Redis
+from sqlalchemy import select
 
 from marketplace.accounts import keys
 from marketplace.bootstrap import build
@@ -19,6 +20,8 @@ from marketplace.core.actors import Actor, Kind
 from marketplace.core.db import db
 from marketplace.core.forms import Form
 from marketplace.local.redis import EmbeddedRedis
+from marketplace.notifications.models import Notification
+from marketplace.notifications.rules import NotificationState
 from marketplace.web import limit_table, limits
 from marketplace.web.app import create_app
 from marketplace.web.limit_counts import Counting
@@ -276,6 +279,46 @@ def test_without_redis_each_line_does_as_it_says_and_with_it_again_as_before(ser
             assert time.monotonic() < until
             time.sleep(0.2)
         assert ask_for_a_link(client).status_code == 202
+
+
+def test_with_redis_full_each_line_does_as_it_says_and_with_room_again_as_before(services, ctx):
+    """It answers whatever is read, and takes nothing."""
+
+    def ask_for_a_link(client):
+        body = {"email": "nobody@harbour.example"}
+        return client.post(RESETS, json=body, environ_overrides={"REMOTE_ADDR": "192.0.2.51"})
+
+    with (
+        with_a_redis_of_its_own(services) as (client, redis),
+        Redis.from_url(redis.url) as filled,
+    ):
+        assert ask_for_a_link(client).status_code == 202
+        filled.config_set("maxmemory", 1)
+        answers = [knock(client, "192.0.2.8").status_code for _ in range(AT_MOST + 1)]
+        assert answers == [410] * AT_MOST + [429]
+        assert knock(client, "192.0.2.9").status_code == 410
+        assert ask_for_a_link(client).json["type"] == "/problems/unavailable"
+        filled.config_set("maxmemory", 0)
+        until = time.monotonic() + 40
+        while ask_for_a_link(client).status_code == 503:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+
+
+def test_whoever_empties_redis_again_and_again_gets_no_more_mail_sent(app, client, ctx, make):
+    """Each line counts anew, and what a mailbox gets is counted in PostgreSQL."""
+    throttled(app)
+    user = a_person(ctx)
+
+    def ask_for_a_link(n):
+        app.extensions["marketplace"].redis.flushall()
+        at = {"REMOTE_ADDR": f"192.0.2.{n}"}
+        return client.post(RESETS, json={"email": user.email}, environ_overrides=at).status_code
+
+    assert {ask_for_a_link(n) for n in range(20)} == {202}
+    sent = select(Notification).where(Notification.state != NotificationState.SUPPRESSED)
+    rows = make.ask(lambda session: session.scalars(sent).all())
+    assert 0 < len(rows) <= ctx.policy.mails_asked_per_hour
 
 
 @pytest.mark.parametrize(

@@ -86,3 +86,23 @@ def test_without_redis_the_form_is_taken_and_the_sweep_finds_it_later(servers, p
     with product.app.app_context():
         assert waiting.retry_waiting_leads(product.ctx) == 3
     assert Redis.from_url(redis.url).llen("rq:queue:matching") >= 3
+
+
+def test_with_redis_full_the_form_is_taken_and_the_sweep_finds_it_later(servers, product):
+    _, redis = servers
+    before = leads_stored(product)
+    client = product.app.test_client()
+    with Redis.from_url(redis.url) as filled:
+        filled.flushall()
+        filled.config_set("maxmemory", 1)
+        try:
+            answers = [client.post("/api/v1/leads", json=lead_form(n)) for n in (4, 5)]
+            assert [answer.status_code for answer in answers] == [202, 202]
+            for path in ("/", "/sign-in", "/readyz", "/metrics"):
+                assert client.get(path).status_code == 200, path
+        finally:
+            filled.config_set("maxmemory", 0)
+        assert leads_stored(product) == before + 2
+        with product.app.app_context():
+            assert waiting.retry_waiting_leads(product.ctx) >= 2  # others wait for their turn
+        assert filled.llen("rq:queue:matching")

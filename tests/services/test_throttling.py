@@ -10,7 +10,7 @@ from redis import Redis
 from sqlalchemy import func, select
 
 from marketplace.accounts import devices, own, passwords, service, sessions
-from marketplace.core import links
+from marketplace.core import circuit_breaker, links
 from marketplace.core.attempts import Attempts
 from marketplace.core.errors import Invalid, NotSignedIn, TooManyAttempts
 from marketplace.core.events import Event
@@ -21,14 +21,18 @@ FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Fi
 AWAY = "redis://127.0.0.1:1/0"
 
 
-@pytest.fixture(params=["redis", "memory"])
-def throttled(request, ctx, installation):
-    """A context that throttles, by Redis and while Redis is away."""
+@pytest.fixture(params=["redis", "memory", "full"])
+def throttled(request, ctx, installation, monkeypatch):
+    """A context that throttles, by Redis and while Redis is away, or takes nothing more."""
     redis = installation.redis
     for key in redis.scan_iter("attempts:*"):
         redis.delete(key)
-    attempts = Attempts(redis if request.param == "redis" else Redis.from_url(AWAY))
+    attempts = Attempts(Redis.from_url(AWAY) if request.param == "memory" else redis)
+    if request.param == "full":
+        monkeypatch.setattr(circuit_breaker, "LEFT_ALONE", 0.0)  # asked again, each time
+        redis.config_set("maxmemory", 1)
     yield replace(ctx, policy=replace(ctx.policy, rate_limits=True), attempts=attempts)
+    redis.config_set("maxmemory", 0)
     for key in redis.scan_iter("attempts:*"):
         redis.delete(key)
 
