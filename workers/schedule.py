@@ -44,6 +44,10 @@ SWEEPS = (
 )
 
 
+AHEAD = 60
+"""Seconds by which the clock of another scheduler may differ."""
+
+
 def name_of(job: CronJob) -> str:
     """Return what a sweep is called wherever it is told of."""
     return job.func_name.rpartition(".")[2]
@@ -67,13 +71,16 @@ class Scheduler(CronScheduler):
     def _still_wait(self, due: Sequence[CronJob]) -> list[CronJob]:
         """Return those whose last tick nobody has taken yet, whichever scheduler rang it.
 
+        What one rang whose clock is ahead would pass for the last one until that time has come.
+
         By the queue itself: what a worker was given that was cut off before it heard of it is in
         there no more, and is rung again.
         """
         with self.connection.pipeline(transaction=False) as asked:
             for job in due:
+                asked.zremrangebyscore(job.job_history_key, now().timestamp() + AHEAD, "+inf")
                 asked.zrange(job.job_history_key, -1, -1)
-            last = [ids[0].decode() if ids else "" for ids in asked.execute()]
+            last = [ids[0].decode() if ids else "" for ids in asked.execute()[1::2]]
             for job, tick in zip(due, last, strict=True):
                 asked.lpos(Queue.redis_queue_namespace_prefix + job.queue_name, tick)
             return [job for job, at in zip(due, asked.execute(), strict=True) if at is not None]

@@ -53,6 +53,15 @@ def test_a_tick_that_nobody_took_waits_and_is_not_rung_again(redis):
     assert stale == {queue for _, _, queue in SWEEPS}
 
 
+def test_a_scheduler_of_before_whose_clock_was_ahead_has_none_rung_twice(redis):
+    cron = scheduler(redis, INTERVAL)
+    for job in cron.get_jobs():
+        redis.zadd(job.job_history_key, {"taken": now().timestamp() + 3600})
+    assert len(rings(cron)) == len(SWEEPS)
+    make_due(cron)
+    assert rings(cron) == []
+
+
 def test_a_tick_that_was_taken_or_lost_is_rung_again(redis):
     cron = scheduler(redis, INTERVAL)
     rings(cron)
