@@ -3,7 +3,6 @@
 import itertools
 import socket
 import struct
-from pathlib import Path
 from typing import Any
 
 from marketplace.core import metrics
@@ -27,8 +26,7 @@ forwarder_headers = ""
 header_map = "drop"
 control_socket_disable = True
 # The sign of life of a process is a file: in memory, so that a slow disk kills nobody.
-# a folder in memory, files of gunicorn's own making
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # nosec B108
+worker_tmp_dir = str(metrics.in_memory())
 # Which proxies are believed is MARKETPLACE_TRUSTED_PROXIES' to say, and nobody else's.
 forwarded_allow_ips = ""
 

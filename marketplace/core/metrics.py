@@ -160,9 +160,9 @@ def counting_together(environment: MutableMapping[str, str]) -> int | None:
     if environment.get(FOLDER):
         return None
     try:
-        in_memory = _in_memory()
-        _remove_left_behind(in_memory)
-        folder = tempfile.mkdtemp(prefix=OURS, dir=in_memory)
+        where = in_memory()
+        _remove_left_behind(where)
+        folder = tempfile.mkdtemp(prefix=OURS, dir=where)
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         fcntl.flock(held, fcntl.LOCK_SH)
     except OSError:
@@ -171,9 +171,10 @@ def counting_together(environment: MutableMapping[str, str]) -> int | None:
     return held
 
 
-def _in_memory() -> Path:
-    in_memory = Path("/dev/shm")  # nosec B108  # what is made there is private
-    return in_memory if in_memory.is_dir() else Path(tempfile.gettempdir())
+def in_memory() -> Path:
+    """Return where there are files in memory, or on a disk where we may not make any."""
+    shared = Path("/dev/shm")  # nosec B108  # what is made there is private
+    return shared if os.access(shared, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
 
 
 def _remove_left_behind(where: Path) -> None:

@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -14,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from marketplace.core import metrics
 from marketplace.local.children import Child
+from marketplace.local.commands import GUNICORN_CONF
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,7 +103,7 @@ def test_places_keep_their_counts_and_their_number_whoever_comes_and_goes(tmp_pa
 @pytest.fixture
 def in_memory(tmp_path, monkeypatch):
     """A folder of the test's in the place of that in which folders are made."""
-    monkeypatch.setattr(metrics, "_in_memory", lambda: tmp_path)
+    monkeypatch.setattr(metrics, "in_memory", lambda: tmp_path)
     return tmp_path
 
 
@@ -146,6 +149,15 @@ def test_what_processes_that_were_killed_left_behind_goes_and_what_somebody_hold
     # Two are too young to be told from those that are just being made.
     assert len([*in_memory.glob("marketplace-counted-*")]) == 2
     assert (in_memory / "of-somebody-else").exists()
+
+
+def test_who_may_make_no_files_in_memory_makes_them_on_a_disk(tmp_path, monkeypatch):
+    """Both kinds: where processes count, and gunicorn's signs of life, without which it ends."""
+    monkeypatch.setattr(os, "access", lambda path, _mode: str(path) != "/dev/shm")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    os.close(metrics.counting_together({}))
+    assert len([*tmp_path.glob("marketplace-counted-*")]) == 1
+    assert run_path(str(GUNICORN_CONF))["worker_tmp_dir"] == str(tmp_path)
 
 
 def test_a_child_makes_one_folder_when_it_starts_and_none_while_it_is_looked_after(in_memory):
