@@ -199,7 +199,7 @@ def _redis(redis: Redis, now: datetime) -> Iterator[Finding]:
         found = Worker.all(connection=redis)
         workers = len(found)
         unserved = [name for name in QUEUES if not any(name in w.queue_names() for w in found)]
-        schedulers = len(CronScheduler.all(redis))
+        schedulers = len(CronScheduler.all(redis, cleanup=False))  # which goes by our clock
         waiting = [*_all(redis_findings(redis, now))]
     except RedisError as error:
         yield wrong(

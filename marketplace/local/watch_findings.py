@@ -145,8 +145,8 @@ def _memory(info: dict[str, Any]) -> Iterator[Told]:
     if most and used > OF_MOST * most:
         yield (
             f"Redis has {used / most:.0%} of the memory in use that it may have. Once it is full "
-            "no job can be rung, and all waits for the sweeps. Raise maxmemory, or see which queue "
-            "grows.",
+            "forms are taken and nothing is lost, but no worker and no scheduler can go on: "
+            "nothing is matched and no mail goes out. Raise maxmemory, then see which queue grows.",
             True,
         )
     if most and policy != "noeviction":

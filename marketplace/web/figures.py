@@ -3,7 +3,6 @@
 What happened in the processes of this host is counted by `marketplace.core.metrics`.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from datetime import datetime
@@ -21,7 +20,7 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 from sqlalchemy.exc import SQLAlchemyError
 
 from marketplace.bootstrap import Product
-from marketplace.core.jobs import backlog
+from marketplace.core.jobs import QUEUES, backlog
 from marketplace.core.sealing_log import tail
 from marketplace.core.sweeps_done import last_done
 from marketplace.insights.counts import due_messages
@@ -29,14 +28,12 @@ from marketplace.web.auth import product
 from marketplace.web.beside import beside
 from marketplace.web.row_counts import RowCounts
 
-SEEN_WITHIN = 150
-"""Seconds within which a scheduler has given a sign of life: it gives one every minute."""
-
 PATIENCE = 5.0
 """Seconds after which PostgreSQL counts as away: Prometheus gives up after ten."""
 
 WORKERS = REDIS_WORKER_KEYS
-SCHEDULERS = cron_scheduler_registry.get_registry_key()
+SCHEDULER = b"rq:cron_scheduler:"
+"""What stands before the name of a scheduler, where it is for two minutes after a sign of life."""
 
 log = structlog.get_logger(__name__)
 
@@ -109,13 +106,19 @@ class Figures(Collector):
             "queue_age_seconds", "For how long the oldest of them has waited.", "queue",
             {name: each.oldest.total_seconds() for name, each in queues.items()},
         )  # fmt: skip
-        since = time.time() - SEEN_WITHIN  # by the clock that RQ notes it by
+        served = _queues_of_workers(redis)
         yield _gauge(
             "processes", "Workers and schedulers that were seen lately, on all machines.", "kind",
-            {
-                "worker": _alive(redis),
-                "scheduler": cast(int, redis.zcount(SCHEDULERS, since, "+inf")),
-            },
+            {"worker": len(served), "scheduler": _schedulers(redis)},
+        )  # fmt: skip
+        yield _gauge(
+            "queue_workers", "Workers that serve a queue, among others.", "queue",
+            {name: sum(name in theirs for theirs in served) for name in QUEUES},
+        )  # fmt: skip
+        memory = cast(dict[str, int], redis.info("memory"))
+        yield _gauge(
+            "redis_memory_bytes", "What Redis has in use, and may have; 0: all there is.", "state",
+            {"used": memory["used_memory"], "most": memory.get("maxmemory", 0)},
         )  # fmt: skip
         done = last_done(redis)
         yield _gauge(
@@ -128,10 +131,18 @@ class Figures(Collector):
         )  # fmt: skip
 
 
-def _alive(redis: Redis) -> int:
-    """Return how many workers there are: of one that was killed the name stays, for a while."""
-    signed_in = cast(set[bytes], redis.smembers(WORKERS))
-    return cast(int, redis.exists(*signed_in)) if signed_in else 0
+def _queues_of_workers(redis: Redis) -> list[list[str]]:
+    """Return what each worker serves; of one that was killed the name stays, and nothing else."""
+    with redis.pipeline(transaction=False) as asked:
+        for key in cast(set[bytes], redis.smembers(WORKERS)):
+            asked.hget(key.decode(), "queues")
+        return [served.decode().split(",") for served in asked.execute() if served is not None]
+
+
+def _schedulers(redis: Redis) -> int:
+    """Return how many schedulers gave a sign of life, by no clock but that of Redis."""
+    names = cast(list[bytes], redis.zrange(cron_scheduler_registry.get_registry_key(), 0, -1))
+    return cast(int, redis.exists(*[SCHEDULER + name for name in names])) if names else 0
 
 
 def _age(since: datetime | None, now: datetime) -> float:

@@ -1,6 +1,8 @@
 """What Prometheus is told: how much there is everywhere, and what happened on this host."""
 
 import re
+import time
+from datetime import timedelta
 from threading import Event
 from unittest.mock import Mock
 
@@ -19,6 +21,7 @@ from marketplace.web import figures, row_counts
 from marketplace.web.figures import Figures
 from tests.api.test_operations import elsewhere
 from tests.services.test_outbox import Channel, refused, say
+from workers.schedule import scheduler
 
 __all__ = ["elsewhere"]
 
@@ -181,10 +184,42 @@ def test_workers_that_were_killed_are_not_counted_though_their_names_stay(instal
     redis.flushall()
     redis.sadd("rq:workers", "rq:worker:killed", "rq:worker:here", "rq:worker:there")
     for name in ("here", "there"):
-        redis.hset(f"rq:worker:{name}", "birth", "now")
-    assert told()["marketplace_processes", 'kind="worker"'] == 2
+        redis.hset(f"rq:worker:{name}", "queues", "mail,webhooks")
+    found = told()
+    assert found["marketplace_processes", 'kind="worker"'] == 2
+    assert found["marketplace_queue_workers", 'queue="mail"'] == 2
+    assert found["marketplace_queue_workers", 'queue="matching"'] == 0
     redis.delete("rq:worker:here", "rq:worker:there")
-    assert told()["marketplace_processes", 'kind="worker"'] == 0
+    found = told()
+    assert found["marketplace_processes", 'kind="worker"'] == 0
+    assert found["marketplace_queue_workers", 'queue="mail"'] == 0
+
+
+@pytest.mark.parametrize("off", [-3600, 0, 3600])
+def test_a_scheduler_is_there_while_it_gives_signs_of_life_whatever_its_clock_says(
+    installation, told, off
+):
+    redis = installation.redis
+    redis.flushall()
+    cron = scheduler(redis, timedelta(seconds=15))
+    cron.register_birth()
+    redis.zadd("rq:cron_schedulers", {cron.name: time.time() + off})
+    assert told()["marketplace_processes", 'kind="scheduler"'] == 1
+    redis.delete(cron.key)  # as it goes when it was killed
+    assert told()["marketplace_processes", 'kind="scheduler"'] == 0
+    redis.flushall()
+
+
+def test_what_redis_has_in_use_is_told_beside_what_it_may_have(installation, told):
+    redis = installation.redis
+    assert told()["marketplace_redis_memory_bytes", 'state="most"'] == 0
+    try:
+        redis.config_set("maxmemory", 2**30)
+        found = told()
+    finally:
+        redis.config_set("maxmemory", 0)
+    assert found["marketplace_redis_memory_bytes", 'state="most"'] == 2**30
+    assert 0 < found["marketplace_redis_memory_bytes", 'state="used"'] < 2**30
 
 
 def test_when_a_sweep_was_last_done_is_told_until_redis_is_emptied(installation, clock, told):

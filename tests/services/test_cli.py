@@ -9,6 +9,7 @@ import secrets
 import stat
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 from redis import Redis
 from rq import SimpleWorker
+from rq.cron import CronScheduler
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -293,6 +295,21 @@ def test_doctor_names_the_queues_that_no_worker_serves(environment, ctx, run, se
         redis.flushall()
     assert "ok     Workers heard of in the last two minutes: 2." in out
     assert "wrong  No worker serves webhooks, so" in out
+
+
+@pytest.mark.parametrize("off", [-3600, 3600])
+def test_doctor_hears_of_a_scheduler_whatever_its_clock_says(environment, ctx, run, services, off):
+    with Redis.from_url(services.redis_url) as redis:
+        redis.flushall()
+        there, killed = (CronScheduler(redis, name=name) for name in ("there", "killed"))
+        for cron in (there, killed):
+            cron.register_birth()
+            redis.zadd("rq:cron_schedulers", {cron.name: time.time() + off})
+        redis.delete(killed.key)  # as it goes after two minutes
+        _, out, _ = run("doctor")
+        assert redis.zcard("rq:cron_schedulers") == 2  # who looks throws nothing away
+        redis.flushall()
+    assert "ok     Schedulers heard of in the last two minutes: 1." in out
 
 
 def test_doctor_says_that_files_cannot_be_looked_into(environment, ctx, run, monkeypatch):

@@ -81,7 +81,7 @@ def test_a_redis_that_is_full_or_throws_jobs_away_is_named(redis):
     finally:
         redis.config_set("maxmemory", most["maxmemory"])
         redis.config_set("maxmemory-policy", policy["maxmemory-policy"])
-    assert "Raise maxmemory" in full
+    assert "nothing is matched and no mail goes out. Raise maxmemory" in full
     assert "allkeys-lru" in throws
     assert "noeviction" in throws
 
