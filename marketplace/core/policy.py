@@ -294,7 +294,15 @@ class Policy:
     """So many mails of one sort (`notifications.mailboxes.Asked`), which anybody can cause who
     knows an address, one mailbox gets within an hour ..."""
     mails_asked_per_day: int = 10
-    """... and within a day. What is owed to whoever confirmed an address is never capped."""
+    """... and within a day. What is owed to whoever confirmed an address is never capped: what
+    others do about a request is bounded by itself."""
+    questions_waiting_at_most: int = 10
+    """So many questions under one invitation may wait for the answer of the business ..."""
+    versions_told_each: int = 5
+    """... which is mailed about each of so many versions of a quote; of later ones once an hour."""
+    contact_changes_a_day: int = 4
+    """How often a provider may have its letters go to another address: the one before is told, and
+    may be anybody's."""
 
     send_attempts: int = 16
     """With the waits between them, about five hours of a mail service that is away."""

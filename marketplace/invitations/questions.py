@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
-from marketplace.core.context import Context
+from marketplace.core.context import Context, Transaction
 from marketplace.core.db import new_id
 from marketplace.core.errors import Conflict, NotFound
 from marketplace.core.events import record
@@ -31,6 +31,7 @@ def ask_question(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str) 
         lead, invitation = invitations.lock_for_answer(tx, actor, invitation_id)
         invitations.require_may_answer(tx, lead, invitation)
         invitation.require_answerable(tx.now)
+        _require_patience(tx, invitation)
         if invitation.state is InvitationState.SENT:  # whoever asks has read it, by whatever means
             looks.note_look(tx, invitation)
             invitation.apply(InvitationEvent.OPEN, now=tx.now)
@@ -57,6 +58,19 @@ def ask_question(ctx: Context, actor: Actor, invitation_id: UUID, *, text: str) 
             question=text,
         )
         return question
+
+
+def _require_patience(tx: Transaction, invitation: Invitation) -> None:
+    """Raise `Conflict` where many questions wait for the business, which is mailed each. Locked."""
+    waiting = tx.session.scalars(
+        select(func.count()).where(
+            Question.invitation_id == invitation.id, Question.answered_at.is_(None)
+        )
+    ).one()
+    if waiting >= tx.policy.questions_waiting_at_most and tx.policy.rate_limits:
+        raise Conflict(
+            f"{waiting} of your questions wait for an answer: please wait for one before the next"
+        )
 
 
 def answer_question(ctx: Context, actor: Actor, question_id: UUID, *, text: str) -> Question:

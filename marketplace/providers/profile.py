@@ -1,10 +1,16 @@
 """What a provider says of itself: how it is reached, what it covers."""
 
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
 from marketplace.core.actors import Actor
 from marketplace.core.context import Context, Transaction
-from marketplace.core.events import record
+from marketplace.core.errors import FieldError
+from marketplace.core.events import Event, record
 from marketplace.core.forms import Form
 from marketplace.core.jobs import Job
+from marketplace.core.texts import Told
 from marketplace.notifications.service import Recipient, notify
 from marketplace.providers import intake
 from marketplace.providers.coverage import hold_provider
@@ -21,7 +27,8 @@ def update_provider(ctx: Context, actor: Actor, form: Form) -> Provider:
     """Change what the provider says of itself: website, contact, coverage, capacity."""
     with ctx.transaction() as tx:
         provider, coverage = hold_provider(tx, actor.own_provider())
-        wanted = form.accept(intake.coverage_problems(tx.session, form, coverage))
+        problems = intake.coverage_problems(tx.session, form, coverage)
+        wanted = form.accept([*problems, *_contact_problems(tx, form, provider)])
         before = Recipient(
             provider.contact_email, provider.contact_name, intake.zone_of(tx.session, provider)
         )
@@ -39,6 +46,24 @@ def update_provider(ctx: Context, actor: Actor, form: Form) -> Provider:
         if covered:
             tx.afterwards(Job.REMATCH_WAITING_LEADS, provider.id)
         return provider
+
+
+def _contact_problems(tx: Transaction, form: Form, provider: Provider) -> list[FieldError]:
+    """Say where the address changes too often: each one before it is told. The provider is held."""
+    email = (form.values.get("contact") or {}).get("email")
+    if email in (None, provider.contact_email) or not tx.policy.rate_limits:
+        return []
+    changes = tx.session.scalars(
+        select(func.count()).where(
+            Event.subject_id == provider.id,
+            Event.verb == "provider.changed",
+            Event.at > tx.now - timedelta(days=1),
+            Event.facts["fields"].contains(["contact_email"]),
+        )
+    ).one()
+    most = tx.policy.contact_changes_a_day
+    wrong = Told("may change %(most)d times a day: please wait until tomorrow", most=most)
+    return [FieldError("/contact/email", wrong)] if changes >= most else []
 
 
 def _tell_before(tx: Transaction, provider: Provider, before: Recipient) -> None:

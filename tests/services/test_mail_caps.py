@@ -8,15 +8,21 @@ from sqlalchemy import select
 
 from marketplace.accounts import passwords
 from marketplace.core.context import Origin
+from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.forms import Form
 from marketplace.core.links import Purpose
+from marketplace.invitations import questions
+from marketplace.invitations.queries import invitations_for_lead
 from marketplace.leads import service as leads
 from marketplace.notifications.mailboxes import OVER_CAP
 from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationState
+from marketplace.providers import profile
+from marketplace.quotes import service as quotes
 from marketplace.web.api.common import LeadIn
+from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.requests import load
-from tests.factories import lead_form
+from tests.factories import business_of, lead_form, person_of
 from tests.people import a_person
 from tests.services.test_leads import token_for
 
@@ -158,6 +164,64 @@ def test_without_confirmation_the_first_mail_of_a_form_counts_too(capped, make):
 def test_forms_at_once_do_not_pass_the_cap(capped, make, at_once):
     at_once([partial(send_form, capped, number) for number in range(12)])
     assert len(mails(make)) == 4
+
+
+@pytest.fixture
+def held(make):
+    """An accepted invitation, and its lead."""
+    make.provider()
+    lead = make.matched_lead()
+    return lead, make.ask(lambda session: invitations_for_lead(session, lead.id))[0]
+
+
+def mailed(make, template):
+    return [each for each in mails(make) if each.template == template]
+
+
+def test_a_provider_asks_so_many_questions_before_one_is_answered(capped, make, held):
+    lead, invitation = held
+    ask = partial(questions.ask_question, capped, person_of(invitation.provider_id), invitation.id)
+    asked = [ask(text=f"How many shifts on line {n}?") for n in range(10)]
+    with pytest.raises(Conflict, match="10 of your questions wait"):
+        ask(text="And at night?")
+    assert len(mailed(make, "question_asked")) == 10
+    questions.answer_question(capped, business_of(lead), asked[0].id, text="Two.")
+    ask(text="And at night?")
+
+
+def test_of_a_quote_that_is_revised_without_end_one_mail_an_hour_goes_out(
+    capped, make, held, clock
+):
+    _, invitation = held
+    for n in range(1, 20):
+        phases = [{"name": "Gap analysis", "days": 2, "fee": f"{n}.00"}]
+        body = {"kind": "consulting", "currency": "AUD", "phases": phases}
+        form = load(QuoteIn(), {**body, "valid_until": "2027-01-31"})
+        quotes.put_quote(capped, person_of(invitation.provider_id), invitation.id, form)
+        if n == 15:
+            clock.advance(hours=1)
+    told = [*mailed(make, "quote_received"), *mailed(make, "all_quotes_in")]
+    assert len(told) == capped.policy.versions_told_each + 2
+
+
+def test_a_provider_does_not_fill_a_mailbox_by_naming_it_its_own_again_and_again(
+    capped, make, clock
+):
+    provider = make.provider()
+    change = partial(profile.update_provider, capped, person_of(provider.id))
+
+    def to(email):
+        change(Form({"contact": {"email": email}}))
+
+    to(VICTIM)
+    for n in range(3):
+        to(f"desk{n}@harbour.example")
+    with pytest.raises(Invalid, match="4 times a day"):
+        to(VICTIM)
+    change(Form({"contact": {"phone": "+61 2 5550 1234", "email": "desk2@harbour.example"}}))
+    assert [each.recipient for each in mailed(make, "contact_changed")].count(VICTIM) == 1
+    clock.advance(days=1)
+    to(VICTIM)
 
 
 def test_switched_off_nothing_is_held_back(ctx, make):
