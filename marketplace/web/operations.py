@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import Future
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
 import structlog
@@ -30,6 +30,17 @@ PATIENCE = 3
 
 SKEW = 1.0
 """Seconds by which this host's clock may differ from PostgreSQL's before it is named."""
+
+INSIDE = tuple(
+    map(
+        ip_network,
+        (
+            "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+            "::1/128", "fc00::/7", "fe80::/10",
+        ),
+    )
+)  # fmt: skip
+"""Private networks. Among what the library calls so are ways in from outside: 6to4 and Teredo."""
 
 pages = Blueprint("operations", __name__)
 
@@ -105,9 +116,11 @@ def _is_inside(address: str | None, headers: Headers) -> bool:
     if "Forwarded" in headers or "X-Forwarded-For" in headers:
         return False
     try:
-        return ip_address(address or "").is_private
+        known = ip_address(address or "")
     except ValueError:
         return False
+    known = getattr(known, "ipv4_mapped", None) or known
+    return any(known in each for each in INSIDE)
 
 
 @pages.get("/metrics")

@@ -138,6 +138,10 @@ def test_an_empty_database_lacks_migrations(services, elsewhere):
         ("fd00::17", {}, 200),
         ("203.0.114.9", {}, 404),
         ("2a00::17", {}, 404),
+        ("::ffff:10.1.2.3", {}, 200),
+        ("::ffff:203.0.114.9", {}, 404),
+        ("2002:cb00:7209::1", {}, 404),  # 6to4
+        ("2001:0:cb00:7209::1", {}, 404),  # Teredo
         ("", {}, 404),
         # Through a proxy somebody outside seems to be inside.
         ("10.1.2.3", {"X-Forwarded-For": "203.0.114.9"}, 404),
