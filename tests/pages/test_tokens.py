@@ -160,6 +160,35 @@ def test_of_two_links_in_two_tabs_each_does_what_its_page_shows(ctx, make, brows
     assert visitor.open(f"/set-password/{tokens[1]}").status == 200
 
 
+def test_of_two_requests_in_two_tabs_none_is_changed_by_the_page_of_the_other(ctx, make, browser):
+    make.provider()
+    mine, other = make.matched_lead(), make.matched_lead()
+    with ctx.transaction() as tx:
+        open_mine, open_other = (
+            f"/requests/open/{leads.mint_request_token(tx, each)}" for each in (mine, other)
+        )
+    visitor = browser()
+    for path, typed in (
+        ("/requests/erase", {}),
+        ("/requests/close", {"reason": "not_now"}),
+        ("/requests/outcome", {"outcome": "not_now"}),
+    ):
+        visitor.open(open_mine)
+        shown = visitor.open(path)
+        form = shown.form(path)
+        visitor.open(open_other)
+        visitor.page = shown
+        refused = visitor.send(form.action, **typed)
+        assert refused.status == 409
+        assert "another request was opened since" in refused.text
+    now = [make.lead_called(each.reference) for each in (mine, other)]
+    assert [(each.state, each.erased_at) for each in now] == [(LeadState.OPEN, None)] * 2
+    visitor.open(open_mine)
+    visitor.open("/requests/erase")
+    assert visitor.send("/requests/erase").status == 200
+    assert make.lead_called(mine.reference).erased_at is not None
+
+
 def test_a_computer_that_has_forgotten_a_request_opens_none_of_its_links(browser, tokens):
     visitor = browser()
     for purpose, (path, _) in PAGES.items():

@@ -17,7 +17,7 @@ from marketplace.providers.evidence import EVIDENCE_AT_MOST
 from marketplace.web import errors
 from marketplace.web.auth import REQUEST_TOKEN, SESSION_TOKEN
 from marketplace.web.files import MULTIPART
-from marketplace.web.pages import words
+from marketplace.web.pages import tokens, words
 from marketplace.web.pages.forms import field_id
 from marketplace.web.pages.sign_in import (
     came_from_elsewhere,
@@ -135,6 +135,7 @@ def frame() -> dict[str, Any]:
         "role": role or session.get("role"),
         "kind_of_provider": session.get("kind"),
         "has_request": REQUEST_TOKEN in session,
+        tokens.SHOWN_FOR: actor.lead_id if actor else None,
         "framed_by": g.get("framed_by"),
         "scheme": g.get("scheme"),
         "asset": asset,

@@ -16,6 +16,7 @@ from marketplace.quotes import outcome, reviews
 from marketplace.web.api.request import OutcomeIn, ReviewIn
 from marketplace.web.api.review_schemas import ReportIn
 from marketplace.web.auth import REQUEST_TOKEN, current_actor, current_context
+from marketplace.web.pages import tokens
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.own_request import (
     Page,
@@ -29,6 +30,7 @@ from marketplace.web.pages.words import say, sentence
 from marketplace.web.requests import load
 
 pages = Blueprint("own_outcome", __name__, url_prefix="/requests")
+pages.before_request(tokens.hold_to_its_request)
 pages.register_error_handler(NotSignedIn, ask_for_the_link)
 
 by_link = Blueprint("outcome_link", __name__, url_prefix="/requests/outcome")

@@ -38,6 +38,7 @@ from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
 pages = Blueprint("own_request", __name__, url_prefix="/requests")
+pages.before_request(tokens.hold_to_its_request)
 
 LABELS = {
     "": "",

@@ -26,6 +26,7 @@ from marketplace.web.pages.words import sentence
 from marketplace.web.requests import load
 
 own = Blueprint("own_reminders", __name__, url_prefix="/requests/reminders")
+own.before_request(tokens.hold_to_its_request)
 own.register_error_handler(NotSignedIn, own_request.ask_for_the_link)
 
 pages = Blueprint("reminders", __name__)

@@ -9,10 +9,16 @@ tabs each does what its page shows, and a page that is loaded anew is that of th
 from flask import redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
+from marketplace.core.errors import Conflict
 from marketplace.core.links import Purpose
+from marketplace.core.texts import N_
+from marketplace.web.auth import current_actor
 
 FIELD = "token"
 """What a form calls the token that it was shown for."""
+
+SHOWN_FOR = "shown_for"
+"""What a form on the page of a request calls the request: its token is the session's."""
 
 _KEPT = "links"
 _AT_MOST = 100
@@ -50,3 +56,18 @@ def forget_all() -> None:
 def missing() -> tuple[str, int]:
     """Say that the link has to be opened first, in a browser that keeps cookies."""
     return render_template("link_needed.html"), 400
+
+
+def hold_to_its_request() -> None:
+    """Refuse a form of the page of a request where this browser has opened another one since.
+
+    What it closes or erases nobody brings back, and what is typed into it is for nobody else.
+    """
+    shown_for = request.form.get(SHOWN_FOR) if request.method == "POST" else None
+    if shown_for not in (None, str(current_actor().lead_id)):
+        raise Conflict(
+            N_(
+                "in this browser another request was opened since, and nothing was sent: open the "
+                "link of the one that you mean, and do it there"
+            )
+        )
