@@ -1,5 +1,6 @@
 """What is wrong with an installation, in plain words, and what to do about it."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,6 +40,9 @@ from marketplace.sealed import shut_to
 
 SKEW = 1.0
 """Seconds by which this machine's clock may differ from PostgreSQL's."""
+
+FULL = re.compile("too many (connections|clients)|connection slots")
+"""How PostgreSQL refuses a connection that is one too many: before it could send a code."""
 
 NO_PAGES = b"%PDF-1.7\n%%EOF"
 """What looks like a PDF enough to be looked into."""
@@ -111,6 +115,13 @@ def _database(product: Product, *, is_up: bool) -> Iterator[Finding]:
                 return
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error
+        if FULL.search(str(reason)):
+            yield wrong(
+                f"PostgreSQL runs and has no connection left ({reason}). Run fewer threads and "
+                "workers, put PgBouncer between, or raise max_connections "
+                "(config/deploy/SCALING.md); pg_stat_activity says who has them."
+            )
+            return
         yield wrong(
             f"The database cannot be used ({reason}). Start it, or correct "
             "MARKETPLACE_DATABASE_URL; a system of `marketplace up` needs `up` to be running."
