@@ -19,6 +19,8 @@ CHANGES = [
     "ALTER TABLE {} DISABLE TRIGGER USER",
     "CREATE TRIGGER t BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION refuse_change()",
     "DROP TABLE {}",
+    "CREATE RULE r AS ON INSERT TO {} DO INSTEAD NOTHING",
+    "SET session_replication_role = replica; DELETE FROM {}",
 ]
 SOMETHING = {"events": "verb = 'x'", "event_seals": "hash = ''", "consents": "version = 'x'"}
 
