@@ -14,8 +14,8 @@ RULES = DEPLOY / "prometheus" / "alerts.yml"
 BOARD = DEPLOY / "grafana" / "marketplace.json"
 
 SERIES = re.compile(r"(?<![\w:])(marketplace_[a-z_]+)(?:\{([^}]*)\})?")
-BY_ITSELF = {"instance", "job", "le", "pid"}
-"""Labels that Prometheus or its library add."""
+BY_ITSELF = {"instance", "job", "kind", "le", "pid"}
+"""Labels that Prometheus, its file or its library add."""
 
 RARE = "sweep"
 """A label of what is told only once there was something to tell."""
