@@ -17,7 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 
-from marketplace.migrations.schema import FOLDER
+from marketplace.migrations.schema import FOLDER, LIMITS
 
 OLDEST_SERVER = "14"
 """The oldest PostgreSQL that the product runs on."""
@@ -115,12 +115,18 @@ def _squawk(statements: str, *, excluded: Iterable[str]) -> Iterable[Fault]:
 _BODY = re.compile(r"\$(\w*)\$.*?\$\1\$", re.DOTALL)
 """What stands between dollar signs: what a function does later, not what a migration does."""
 
+_COMMENT = re.compile(r"^\s*--[^\n]*$|/\*.*?\*/", re.MULTILINE | re.DOTALL)
+
 _FEW = "-- few rows: "
 
 _HOLDS = re.compile(
     r"(LOCK|TRUNCATE|CLUSTER|VACUUM|REFRESH\s+MATERIALIZED\s+VIEW(?!\s+CONCURRENTLY))\b", re.I
 )
-_ROWS = re.compile(r"(WITH\b.*\b)?(UPDATE|DELETE\s+FROM|INSERT\s+INTO\b.*\bSELECT)\b", re.I | re.S)
+_ROWS = re.compile(
+    r"(WITH\b.*\b)?(UPDATE|MERGE\s+INTO|DELETE\s+FROM|INSERT\s+INTO\b.*\bSELECT)\b", re.I | re.S
+)
+_UNSEEN = re.compile(r"(DO|CALL)\b", re.I)
+_UNLIMITED = re.compile(r"(SET\b.*_timeout|RESET)\b", re.I | re.S)
 _BESIDE_AN_INDEX = re.compile(
     r"(BEGIN|COMMIT|SET|UPDATE\s+alembic_version|(CREATE|DROP)\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY)\b",
     re.I,
@@ -129,9 +135,13 @@ _BESIDE_AN_INDEX = re.compile(
 
 def _ours(statements: str) -> Iterable[Fault]:
     whole = [each.strip() for each in _BODY.sub("''", statements).split(";")]
-    bare = [(re.sub(r"(?m)^\s*--.*$", "", each).strip(), each) for each in whole]
+    bare = [(_COMMENT.sub("", each).strip(), each) for each in whole]
     bare = [(each, said) for each, said in bare if each]
     for each, said in bare:
+        if _UNSEEN.match(each):
+            yield Fault("cannot-be-seen", f"{each}: what it does stands where nobody looks")
+        if _UNLIMITED.match(each) and each not in LIMITS:
+            yield Fault("limits", f"{each}: so it would wait, or hold others up, for longer")
         if _HOLDS.match(each):
             yield Fault("holds-everybody", f"{each}: nobody gets past it until it commits")
         if (

@@ -51,6 +51,13 @@ BAD = [
     ("rows-at-once", "DELETE FROM devices"),
     ("rows-at-once", "INSERT INTO devices SELECT * FROM users"),
     ("rows-at-once", "WITH old AS (SELECT id FROM leads) UPDATE leads SET notes = '' FROM old"),
+    ("rows-at-once", "/* all of them */ UPDATE leads SET notes = ''"),
+    ("rows-at-once", "MERGE INTO leads USING users ON true WHEN MATCHED THEN DELETE"),
+    ("cannot-be-seen", "DO $$ BEGIN UPDATE leads SET notes = ''; END $$"),
+    ("cannot-be-seen", "CALL fill_in()"),
+    ("limits", "SET lock_timeout = 0"),
+    ("limits", "SET LOCAL statement_timeout TO '1h'"),
+    ("limits", "RESET ALL"),
     ("stands-alone",
      "COMMIT; CREATE INDEX CONCURRENTLY i ON leads (notes); ALTER TABLE leads ADD COLUMN a text;"
      "BEGIN"),
