@@ -149,7 +149,8 @@ def set_second_factor(ctx: Context, actor: Actor, token: str, form: Form) -> Fac
             )
             problems = [] if step is not None else [FieldError("/code", NOT_RIGHT)]
     with proven(ctx, actor, token, form, more=problems) as it:
-        if secret is None:
+        # One that counts already: which of its codes are used up would be forgotten.
+        if secret is None or secret == factors.secret_of(it.user, ctx.seal):
             raise Conflict("please begin again")
         before = it.user.has_second_factor
         factors.give_secret(it.user, secret, ctx.seal)

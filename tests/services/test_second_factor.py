@@ -123,6 +123,23 @@ def test_a_secret_is_confirmed_within_half_an_hour_by_whom_it_was_shown_to(ctx, 
             own.set_second_factor(ctx, sessions.actor_of_session(ctx, whose), whose, form)
 
 
+def test_a_set_up_that_is_sent_again_makes_no_code_good_again(ctx, clock):
+    user = a_person(ctx)
+    token = session_token(ctx, user)
+    begun = own.begin_second_factor(ctx, sessions.actor_of_session(ctx, token), token)
+    totp = pyotp.parse_uri(begun.address)
+    values = {"set_up": begun.sealed, "code": totp.at(clock.now), "current_password": PASSWORD}
+    me = sessions.actor_of_session(ctx, token)
+    token = own.set_second_factor(ctx, me, token, Form(values)).signed_in.token
+    clock.advance(seconds=30)
+    used = totp.at(clock.now)
+    with pytest.raises(Conflict, match="begin again"):
+        own.set_second_factor(ctx, me, token, Form({**values, "totp": used}))
+    assert sign_in(ctx, user, used)
+    with pytest.raises(NotSignedIn):
+        sign_in(ctx, user, used)
+
+
 def test_its_secret_is_sealed_for_its_owner_and_recovery_codes_are_hashed(ctx, armed):
     user = stored(ctx, armed.user)
     assert user.totp_secret is None
