@@ -39,6 +39,9 @@ QUEUE_AGE = {True: timedelta(minutes=1), False: timedelta(minutes=10)}
 SWEEPS_MISSED, SWEEP_SPARE = 4, 60.0
 """A sweep is late after so many of its intervals and so many seconds more."""
 
+CLOCKS_APART = 5.0
+"""Seconds by which the clocks of two hosts may differ, as far as it is seen from here."""
+
 MESSAGE_AGE = timedelta(minutes=5)
 
 FREE_AT_LEAST = 512 * 2**20
@@ -114,7 +117,17 @@ def redis_findings(redis: Redis, now: datetime) -> Iterator[Told]:
                 f"(`marketplace worker --queues {name}`); if they are not, see their log.",
                 True,
             )
-    for name, done in sorted(last_done(redis).items()):
+    sweeps = last_done(redis)
+    ahead = max((done.at - now.timestamp() for done in sweeps.values()), default=0.0)
+    if ahead > CLOCKS_APART:
+        late = True
+        yield (
+            f"By a worker's clock a sweep was done {_long(timedelta(seconds=ahead))} from now. "
+            "Deadlines are judged by that clock: run `marketplace doctor` on every host to see "
+            "whose is wrong, stop what runs there, and have it keep time by NTP.",
+            True,
+        )
+    for name, done in sorted(sweeps.items()):
         age = now.timestamp() - done.at
         if age > SWEEPS_MISSED * done.every + SWEEP_SPARE:
             late = True

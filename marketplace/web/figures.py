@@ -123,7 +123,8 @@ class Figures(Collector):
         done = last_done(redis)
         yield _gauge(
             "sweep_age_seconds", "How long ago a sweep was last done, or first expected.", "sweep",
-            {name: max(now.timestamp() - each.at, 0.0) for name, each in done.items()},
+            # below nought: the clock of the worker that did it is ahead of ours
+            {name: now.timestamp() - each.at for name, each in done.items()},
         )  # fmt: skip
         yield _gauge(
             "sweep_every_seconds", "How far apart it is rung.", "sweep",

@@ -230,6 +230,8 @@ def test_when_a_sweep_was_last_done_is_told_until_redis_is_emptied(installation,
     found = told()
     assert found["marketplace_sweep_age_seconds", 'sweep="expire_due_leads"'] == 90
     assert found["marketplace_sweep_every_seconds", 'sweep="expire_due_leads"'] == 60
+    clock.advance(seconds=-100)  # so that the worker's clock is ahead
+    assert told()["marketplace_sweep_age_seconds", 'sweep="expire_due_leads"'] == -10
     redis.flushall()
     assert not [name for name, _ in told() if "sweep_age" in name]
 

@@ -61,6 +61,15 @@ def test_a_sweep_is_late_after_several_of_its_rounds(redis):
     assert "scheduler" in said
 
 
+def test_a_worker_whose_clock_is_ahead_is_told_of_by_what_it_did(redis):
+    now = datetime.now(UTC)
+    sweeps_done.note(redis, "end_due_invitations", now=now + timedelta(seconds=3), every=15)
+    assert wrongs(found.redis_findings(redis, now)) == []
+    sweeps_done.note(redis, "end_due_invitations", now=now + timedelta(hours=3), every=15)
+    (said,) = wrongs(found.redis_findings(redis, now))
+    assert said.startswith("By a worker's clock a sweep was done 3 hours from now.")
+
+
 def test_failed_jobs_are_counted_and_nothing_to_be_woken_for(redis):
     job = Queue("mail", connection=redis).create_job("workers.jobs.nobody")
     job.save()
