@@ -46,9 +46,10 @@ def apply_to_join(ctx: Context, form: Form) -> None:
         if provider is None:
             provider = intake.new_provider(tx, values)
             record(tx, ANYBODY, "provider.applied", provider.id, kind=provider.kind)
+            consents.agree(tx, Whose.PROVIDER, provider.id, Agreed.PROVIDER_TERMS)
         else:
+            # Whoever names a provider that is here already agrees to nothing in its place.
             record(tx, ANYBODY, "provider.applied_again", provider.id, kind=values["kind"])
-        consents.agree(tx, Whose.PROVIDER, provider.id, Agreed.PROVIDER_TERMS)
         contact = values["contact"]
         zone = intake.zone_of(tx.session, provider)
         occasion = str(int(tx.now.timestamp()) // APPLICATION_MAILED_ONCE_IN)

@@ -81,6 +81,17 @@ def test_reminders_reviews_and_applications_are_agreed_to_and_reminders_taken_ba
     ]
 
 
+def test_whoever_names_a_provider_that_is_here_agrees_to_nothing_in_its_place(ctx, make):
+    form = application(registration_number="51 824 753 556")
+    providers.apply_to_join(ctx, load(NewProviderSchema(), form))
+    before = [each.id for each in kept(make)]
+    contact = {**form["contact"], "email": "mallory@elsewhere.example"}
+    stranger = ctx.at(Origin("r-2", "198.51.100.9", "api"))
+    providers.apply_to_join(stranger, load(NewProviderSchema(), {**form, "contact": contact}))
+    assert [each.id for each in kept(make)] == before
+    assert len(before) == 1
+
+
 def test_erasure_takes_back_everything_once_and_leaves_the_network_alone(ctx, make):
     lead = make.lead()
     erase_request(ctx, business_of(lead))
