@@ -172,6 +172,12 @@ def test_a_node_that_is_emptied_takes_one_at_a_time(name):
     assert ("replicas" in PODS[name]["spec"]) != bool(scaled)  # or each apply undoes the other
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_is_asked_to_stop_hears_it_while_it_still_starts(name):
+    """As process 1 it would not: the kernel drops a signal to that one where nothing heeds it."""
+    assert SPECS[name]["shareProcessNamespace"] is True
+
+
 def test_all_have_the_time_to_finish():
     """More than gunicorn lets requests take, and than a job may until it is killed."""
     units = DEPLOY / "systemd"
