@@ -53,7 +53,7 @@ from config.logging import configure, take_over
 from config.servers import redis_at
 from config.settings import SettingsError
 from marketplace.core import tracing
-from marketplace.core.jobs import QUEUES
+from marketplace.core.jobs import QUEUES, try_to_write
 from marketplace.core.metrics import count_no_more, registry
 from marketplace.core.primary import is_away
 from marketplace.core.processes import BackOff
@@ -68,9 +68,6 @@ WORKER_TTL = 60
 
 PATIENCE = 5
 """Seconds to wait for a connection, and the longest pause between two attempts at one."""
-
-TRIED = "marketplace:takes-writes"
-"""What is written to a Redis to see whether it can be worked with."""
 
 HANDED_BACK_AT_MOST = 3
 """How often a job is handed back: one that ends its own connection each time is then left alone."""
@@ -252,7 +249,7 @@ def run_until_stopped(what: str, once: Callable[[Redis], bool]) -> None:
             health_check_interval=30,
         )
         try:
-            redis.set(TRIED, "", ex=PATIENCE)  # one that is full answers, and takes nothing
+            try_to_write(redis)
             redis.connection_pool.disconnect()  # a worker's own have more patience, for a job
             waiting.is_over()
             if once(redis):

@@ -20,7 +20,7 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 from sqlalchemy.exc import SQLAlchemyError
 
 from marketplace.bootstrap import Product
-from marketplace.core.jobs import QUEUES, backlog
+from marketplace.core.jobs import QUEUES, backlog, try_to_write
 from marketplace.core.sealing_log import tail
 from marketplace.core.sweeps_done import last_done
 from marketplace.insights.counts import due_messages
@@ -55,7 +55,7 @@ class Figures(Collector):
             except (SQLAlchemyError, RedisError, OSError, ValueError) as error:
                 log.warning("not_counted", what=part, error=type(error).__name__)
                 found = []
-            up.add_metric([part], float(bool(found)))
+            up.add_metric([part], float(bool(found) and (part != "redis" or _takes_writes())))
             yield from found
         yield up
 
@@ -130,6 +130,15 @@ class Figures(Collector):
             "sweep_every_seconds", "How far apart it is rung.", "sweep",
             {name: each.every for name, each in done.items()},
         )  # fmt: skip
+
+
+def _takes_writes() -> bool:
+    try:
+        try_to_write(product().redis)
+    except RedisError as error:
+        log.warning("takes_no_writes", what="redis", error=type(error).__name__)
+        return False
+    return True
 
 
 def _queues_of_workers(redis: Redis) -> list[list[str]]:

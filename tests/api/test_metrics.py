@@ -210,6 +210,18 @@ def test_a_scheduler_is_there_while_it_gives_signs_of_life_whatever_its_clock_sa
     redis.flushall()
 
 
+def test_a_redis_that_takes_nothing_more_is_away_and_what_is_in_it_is_told(installation, told):
+    installation.redis.config_set("maxmemory", 1)
+    try:
+        found = told()
+    finally:
+        installation.redis.config_set("maxmemory", 0)
+    assert found["marketplace_up", 'part="redis"'] == 0
+    assert ("marketplace_queue_jobs", 'queue="mail"') in found
+    assert found["marketplace_redis_memory_bytes", 'state="most"'] == 1
+    assert told()["marketplace_up", 'part="redis"'] == 1
+
+
 def test_what_redis_has_in_use_is_told_beside_what_it_may_have(installation, told):
     redis = installation.redis
     assert told()["marketplace_redis_memory_bytes", 'state="most"'] == 0
