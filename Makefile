@@ -1,5 +1,5 @@
-# `make run` and `make test` do all of their own set-up. Everything else is a part of `make test`,
-# by itself. What a shell may have set for another project must not reach this one.
+# Each does all of its own set-up. What is neither `run` nor `test` is a part of `make test` by itself,
+# or takes longer than that may. What a shell may have set for another project must not reach this one.
 # `make run UP='--port 8001'` gives `up` more to go by.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX VIRTUAL_ENV
 export PYTHONNOUSERSITE = 1
