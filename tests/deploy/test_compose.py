@@ -37,9 +37,8 @@ def etc(tmp_path_factory):
 
 
 def resolved(etc, text=TEXT):
-    # Debian's docker-compose is from before a file could name its project, and start anew whoever
-    # depends on what is replaced.
-    file = re.sub(r"^name: .*\n|, restart: true", "", text, flags=re.M)
+    # Debian's docker-compose is from before a file could name its project.
+    file = re.sub(r"^name: .*\n", "", text, flags=re.M)
     return run(
         *(tool("docker-compose"), "--project-directory", DEPLOY, "--file", "-", "config"),
         input=file,
@@ -101,14 +100,25 @@ def test_the_migrations_wait_for_the_database_and_end(services):
     assert [each.split()[0] for each in commands] == ["marketplace"] * 2
     assert all(is_a_command(each.split()[1:]) for each in commands)
     assert services["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
-    assert services["migrate"]["restart"] == "on-failure"
+    # Where it fails, `up` says so, and does not wait until it has not.
+    assert services["migrate"]["restart"] == "no"
 
 
-def test_the_proxy_finds_web(services):
+def test_web_is_asked_how_it_is_and_nobody_else_of_ours():
+    """One who is told not to be asked is one that `up --wait` waits for in vain."""
+    port = option_of(OWN["web"]["command"], "--port")
+    assert f"http://127.0.0.1:{port}/healthz" in OWN["web"]["healthcheck"]["test"][-1]
+    assert not any("healthcheck" in OWN[name] for name in PRODUCT if name != "web")
+
+
+def test_the_proxy_finds_web_wherever_it_starts_anew(services):
+    """Two that crash at once may come back with each other's address."""
     port = option_of(services["web"]["command"], "--port")
-    assert f"server web:{port};" in (DEPLOY / "compose" / "upstream.conf").read_text()
-    # The address of its new container is another, and nginx asks for it once.
-    assert OWN["proxy"]["depends_on"]["web"] == {"condition": "service_healthy", "restart": True}
+    upstream = (DEPLOY / "compose" / "upstream.conf").read_text()
+    assert f"server web:{port} resolve;" in upstream
+    assert "resolver 127.0.0.11 valid=1s" in upstream
+    # Whoever depends on what Compose replaces is taken away with it.
+    assert "depends_on" not in OWN["proxy"]
     for each in OWN["proxy"]["volumes"]:
         here = each.split(":")[0]
         assert not here.startswith("./") or (DEPLOY / here).is_file()

@@ -79,13 +79,16 @@ def test_it_holds_no_setting_and_no_secret():
     assert not {name for name, _ in STEPS} & {"ADD", "VOLUME"}
 
 
-def test_it_serves_where_it_says_and_is_asked_there():
+def test_it_serves_where_it_says():
     (entry,), (command,), (port,) = said("ENTRYPOINT"), said("CMD"), said("EXPOSE")
     assert json.loads(entry) == ["marketplace"]
     assert is_a_command(json.loads(command))
     assert option_of(json.loads(command), "--port") == port
-    (health,) = said("HEALTHCHECK")
-    assert f"http://127.0.0.1:{port}/healthz" in health
+
+
+def test_nothing_asks_it_that_a_worker_could_not_answer():
+    """Switched off again, it counts for `up --wait` as a health check that never passes."""
+    assert said("HEALTHCHECK") == []
 
 
 def test_its_commands_are_found_where_they_are_put():
