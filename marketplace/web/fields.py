@@ -2,13 +2,14 @@
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from marshmallow import Schema, ValidationError, fields, missing
+from marshmallow.validate import Range
 
 from marketplace.core.policy import Policy
 from marketplace.core.texts import N_, Told
@@ -163,6 +164,11 @@ class Day(fields.Date):
 class Moment(fields.AwareDateTime):
     """A time as RFC 3339 with an offset; goes out in UTC with a `Z`."""
 
+    _SHAPE = re.compile(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
+        r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+    )
+
     default_error_messages = {
         "required": N_("is required"),
         "null": N_("must not be null"),
@@ -170,8 +176,24 @@ class Moment(fields.AwareDateTime):
         **said(N_("must be a time such as 2026-11-22T09:00:00Z")),
     }
 
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str) or not self._SHAPE.fullmatch(value):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
     def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else in_utc(value)
+
+
+DAY_IN_THIS_AGE = Range(date(2000, 1, 1), date(2999, 12, 31), error=N_("is not in this age"))
+"""For days and moments that are kept: the first and the last of all calendars no zone can tell."""
+
+IN_THIS_AGE = Range(
+    datetime(2000, 1, 1, tzinfo=UTC),
+    datetime(3000, 1, 1, tzinfo=UTC),
+    max_inclusive=False,
+    error=N_("is not in this age"),
+)
 
 
 def in_utc(moment: datetime) -> str:

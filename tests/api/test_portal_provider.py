@@ -320,6 +320,12 @@ def test_a_pause_begins_and_is_taken_back(client, head):
         ("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z", {"/until"}),
         ("2026-12-20T00:00:00", "tomorrow", {"/from", "/until"}),
         (None, None, {"/from", "/until"}),
+        # Of the first and the last day there is no other zone that could tell.
+        ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", {"/from", "/until"}),
+        ("2026-12-20T00:00:00Z", "9999-12-31T23:59:59Z", {"/until"}),
+        # ISO 8601, but not RFC 3339.
+        ("2026-W52-1T00:00:00Z", "20270110T000000Z", {"/from", "/until"}),
+        ("2026-12-20T00:00Z", "2027-01-10T00:00:00+00:00:30", {"/from", "/until"}),
     ],
 )
 def test_a_wrong_pause_is_named(client, head, start, end, wrong):

@@ -95,6 +95,7 @@ def test_a_key_without_the_scope_is_told_which_one_it_lacks(client, owner):
         ({"scopes": ["read", "read"]}, "/scopes/1"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
         ({"expires_at": "soon"}, "/expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59-14:00"}, "/expires_at"),
     ],
 )
 def test_a_wrong_key_is_named_by_field(client, owner, body, pointer):

@@ -32,6 +32,12 @@ def test_a_key_is_shown_once_works_and_is_refused_once_revoked(person, client):
     assert client.get("/api/v1/portal/invitations", headers=key).status_code == 401
 
 
+def test_a_last_day_after_which_there_is_no_other_is_wrong(person):
+    page = person.send("/keys", name="Our files", last_day="9999-12-31")
+    assert page.status == 422
+    assert "must be a day between the years 2000 and 2999" in page.text
+
+
 def test_a_key_is_made_once_however_often_its_form_is_sent(person):
     form = person.page
     first = person.send("/keys", name="Our files")

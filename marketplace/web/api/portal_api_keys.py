@@ -11,7 +11,7 @@ from marketplace.accounts.models import ApiKey
 from marketplace.core.actors import Scope
 from marketplace.core.forms import Form
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import Choice, In, ListOf, Moment, Text, optional
+from marketplace.web.fields import IN_THIS_AGE, Choice, In, ListOf, Moment, Text, optional
 from marketplace.web.idempotency import idempotent_secret
 from marketplace.web.paging import PageArgs, page
 from marketplace.web.requests import Blueprint
@@ -29,7 +29,7 @@ class NewApiKeySchema(In):
 
     name = Text(at_most=100, required=True)
     scopes = ListOf(Choice(Scope), least=1, most=len(Scope), **optional())
-    expires_at = Moment(**optional())
+    expires_at = Moment(validate=IN_THIS_AGE, **optional())
 
 
 class ApiKeySchema(Schema):

@@ -26,7 +26,7 @@ from marketplace.web.api.provider_schemas import (
     ProfileSchema,
 )
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import In, Moment
+from marketplace.web.fields import IN_THIS_AGE, In, Moment
 from marketplace.web.files import MULTIPART, TooLarge, download, looked_into, read_file, wrong_with
 from marketplace.web.idempotency import idempotent
 from marketplace.web.requests import MAX_BODY, Blueprint, load, parsed_json, read_json
@@ -46,8 +46,8 @@ leaving = Blueprint(
 class NewPauseSchema(In):
     """A time without invitations."""
 
-    from_ = Moment(required=True, data_key="from", attribute="from")
-    until = Moment(required=True)
+    from_ = Moment(required=True, data_key="from", attribute="from", validate=IN_THIS_AGE)
+    until = Moment(required=True, validate=IN_THIS_AGE)
 
 
 class AccreditationsSchema(Schema):

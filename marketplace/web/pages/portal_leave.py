@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from marshmallow.validate import Range
 from werkzeug.wrappers import Response
 
 from marketplace.core.errors import Invalid, NotSignedIn
@@ -16,7 +15,7 @@ from marketplace.core.forms import Form
 from marketplace.core.texts import N_
 from marketplace.providers import pauses
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import Day, In
+from marketplace.web.fields import DAY_IN_THIS_AGE, Day, In
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile
 from marketplace.web.pages.sign_in import to_sign_in
@@ -28,14 +27,11 @@ pages.register_error_handler(NotSignedIn, to_sign_in)
 LABELS = {"": "", "from": N_("The first day"), "until": N_("The last day")}
 
 
-_CALENDAR = Range(date(2000, 1, 1), date(2999, 12, 31), error=N_("is not in this age"))
-
-
 class LeaveSchema(In):
     """The first and the last day of being away."""
 
-    from_ = Day(required=True, data_key="from", attribute="from", validate=_CALENDAR)
-    until = Day(required=True, validate=_CALENDAR)
+    from_ = Day(required=True, data_key="from", attribute="from", validate=DAY_IN_THIS_AGE)
+    until = Day(required=True, validate=DAY_IN_THIS_AGE)
 
 
 @pages.get("")

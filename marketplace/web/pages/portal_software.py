@@ -25,7 +25,7 @@ from marketplace.providers import webhooks
 from marketplace.web.api import portal_webhook
 from marketplace.web.api.portal_webhook import NewWebhookSchema
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import Choice, Day, In, ListOf, Text, optional
+from marketplace.web.fields import DAY_IN_THIS_AGE, Choice, Day, In, ListOf, Text, optional
 from marketplace.web.pages.desk import done
 from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.portal import own_profile
@@ -56,7 +56,7 @@ class PageKeySchema(In):
 
     name = Text(at_most=100, required=True)
     scopes = ListOf(Choice(Scope), least=1, most=len(Scope), required=True)
-    last_day = Day(**optional())
+    last_day = Day(validate=DAY_IN_THIS_AGE, **optional())
 
 
 @pages.get("")
