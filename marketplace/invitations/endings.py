@@ -110,7 +110,7 @@ def _end_due(tx: Transaction, invitation_ids: Sequence[UUID]) -> None:
         # Who waits for an answer of the business has time; who never looked does not wait for it.
         and not (event is InvitationEvent.EXPIRE and found[invitation.id].stands_still)
     ]
-    lapsed = _those_who_could_answer(tx, due)
+    lapsed = those_who_could_answer(tx, due)
     if not lapsed:
         return
     end_each(tx, SYSTEM, [(invitation, event) for _, invitation, event in lapsed])
@@ -121,7 +121,7 @@ def _end_due(tx: Transaction, invitation_ids: Sequence[UUID]) -> None:
         pass_on(tx, lead, invitation)
 
 
-def _those_who_could_answer(
+def those_who_could_answer(
     tx: Transaction, due: Sequence[tuple[Lead, Invitation, InvitationEvent]]
 ) -> list[tuple[Lead, Invitation, InvitationEvent]]:
     """Return those whose answers were not refused before their time was over: the misses.

@@ -16,7 +16,7 @@ from marketplace.core.errors import Conflict
 from marketplace.core.events import record, record_each
 from marketplace.core.jobs import Job
 from marketplace.invitations import extension, looks, queries, rules, standing
-from marketplace.invitations.endings import end, pass_on
+from marketplace.invitations.endings import end, pass_on, those_who_could_answer
 from marketplace.invitations.letters import Letter, tell_holders
 from marketplace.invitations.misses import Then, tell_of_miss
 from marketplace.invitations.models import Invitation
@@ -131,9 +131,14 @@ def look_at_invitation(ctx: Context, actor: Actor, invitation_id: UUID) -> Invit
         if not may_open:
             _note_reading(tx, actor, invitation)
             return invitation
-        was_overdue = invitation.due_event(tx.now) is InvitationEvent.RELEASE
+        if not rules_of_leads.is_running(lead.state, now=tx.now, expires_at=lead.expires_at):
+            return invitation  # it ends with its request, if no sweep has met that yet
+        release = InvitationEvent.RELEASE
+        was_overdue = invitation.due_event(tx.now) is release
         if was_overdue:  # and no sweep has met it yet
-            end(tx, SYSTEM, invitation, InvitationEvent.RELEASE)
+            if not those_who_could_answer(tx, [(lead, invitation, release)]):
+                return invitation
+            end(tx, SYSTEM, invitation, release)
         if invitation.state is InvitationState.SENT:
             looks.note_look(tx, invitation)
             invitation.apply(InvitationEvent.OPEN, now=tx.now)
@@ -238,11 +243,7 @@ def _answering(tx: Transaction, actor: Actor, invitation_id: UUID) -> tuple[Lead
 def _return_if_possible(tx: Transaction, actor: Actor, lead: Lead, invitation: Invitation) -> bool:
     holdings = [each.holding for each in queries.invitations_for_lead(tx.session, lead.id)]
     free = rules.free_places(holdings, places=tx.policy.places)
-    if (
-        not free
-        or not rules_of_leads.is_running(lead.state, now=tx.now, expires_at=lead.expires_at)
-        or standing.obstacle_of(tx.session, invitation.id, policy=tx.policy, now=tx.now)
-    ):
+    if not free or standing.obstacle_of(tx.session, invitation.id, policy=tx.policy, now=tx.now):
         return False
     looks.note_look(tx, invitation)
     invitation.place = free[0]

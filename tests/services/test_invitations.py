@@ -14,6 +14,7 @@ from marketplace.invitations import endings, queries, questions
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import DeclineReason, InvitationEvent, InvitationState
+from marketplace.leads.models import Lead
 from marketplace.matching import service as matching
 from marketplace.matching import settling
 from marketplace.matching.models import Credit
@@ -146,15 +147,19 @@ def test_a_late_look_releases_it_and_takes_the_place_again_with_fresh_time(ctx, 
     accept(ctx, one)
 
 
-def test_a_late_look_by_one_that_may_not_stay_passes_the_place_on(ctx, three, make, clock, queue):
+def test_a_late_look_by_one_that_may_not_stay_leaves_it_to_the_run_that_takes_it_back(
+    ctx, three, make, clock, queue
+):
     lead, (one, *_) = three
     with ctx.transaction() as tx:
         tx.session.get(Provider, one.provider_id).state = ProviderState.SUSPENDED
     clock.now = one.open_by
     queue.jobs.clear()
-    assert look(ctx, one).state is InvitationState.RELEASED
-    assert told(make, one.id) == ["invitation", "invitation_released"]
+    assert look(ctx, one).state is InvitationState.SENT
     assert (Job.MATCH_LEADS, lead.id) in queue.jobs
+    matching.match_lead(ctx, lead.id)
+    assert again(make, one).state == "withdrawn"
+    assert told(make, one.id) == ["invitation", "invitation_withdrawn"]
 
 
 def test_the_sweep_releases_what_nobody_opened_once_and_passes_it_on(
@@ -364,6 +369,18 @@ def test_what_was_released_stays_so_while_no_place_is_free(ctx, three, make):
     back = look(ctx, one)
     assert back.state is InvitationState.OPENED
     assert back.place == two.place
+
+
+def test_a_look_after_the_end_of_the_request_opens_nothing_though_no_worker_has_run(
+    ctx, three, make, clock
+):
+    lead, (one, *_) = three
+    clock.now = one.open_by - TICK
+    with ctx.transaction() as tx:
+        tx.session.get_one(Lead, lead.id).expires_at = clock.now
+    assert look(ctx, one).state is InvitationState.SENT
+    clock.now -= TICK
+    assert look(ctx, one).state is InvitationState.OPENED
 
 
 def test_what_was_released_does_not_come_back_to_a_request_that_is_over(ctx, three, make, clock):
