@@ -16,6 +16,7 @@ from werkzeug.local import LocalProxy
 from marketplace.core.errors import FieldError, Invalid
 from marketplace.core.forms import Form
 from marketplace.core.texts import N_
+from marketplace.web.fields import In
 
 MAX_BODY = 256 * 1024
 MAX_UPLOAD = 10 * 1024 * 1024
@@ -107,6 +108,20 @@ def read_json(request: flask.Request) -> Any:
             "the body is not well-formed JSON in which every name is there once"
         ) from None
     return g.body
+
+
+def takes_body(view: Any, method: str) -> bool:
+    """Return whether what answers this method reads a body, as it says for the documentation."""
+    said = getattr(getattr(view.view_class, method.lower()), "_apidoc", {})
+    read = (each["in"] for each in said.get("arguments", {}).get("parameters", ()))
+    return "json" in read or "requestBody" in said.get("manual_doc", {})
+
+
+def refuse_body(request: flask.Request) -> None:
+    """Refuse what is sent where nothing is read, as any field is refused that is not known."""
+    body = read_json(request)
+    if request.get_data(cache=True):
+        load(In(), body).accept()
 
 
 def parsed_json(text: str) -> Any:

@@ -9,7 +9,7 @@ from flask import url_for
 
 from marketplace.core.db import new_id
 from marketplace.web.pages.guard import UPLOADS
-from tests.api.doors import provider_door
+from tests.api.doors import invitations_of, provider_door
 from tests.people import a_person, bearer, session_token
 
 SESSIONS = "/api/v1/sessions"
@@ -111,6 +111,29 @@ def test_null_is_no_form_even_where_nothing_is_required(client, ctx, make):
     )
     assert_problem(answer, 422, "invalid")
     assert client.patch("/api/v1/portal/provider", headers=head).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "slug"),
+    [
+        ("{", "application/json", 400, "malformed"),
+        ("yes", "text/plain", 415, "unsupported-media-type"),
+        ("null", "application/json", 422, "invalid"),
+        ('{"reason": "other"}', "application/json", 422, "invalid"),
+        (" " * TOO_LARGE, "application/json", 413, "too-large"),
+    ],
+)
+def test_what_nobody_reads_is_refused_and_nothing_is_done(
+    client, ctx, make, body, content_type, status, slug
+):
+    provider = make.provider()
+    (invitation,) = invitations_of(make, make.matched_lead())
+    head = provider_door(ctx, provider)
+    path = f"/api/v1/portal/invitations/{invitation.id}"
+    answer = client.post(f"{path}/acceptance", data=body, content_type=content_type, headers=head)
+    assert_problem(answer, status, slug)
+    assert client.get(path, headers=head).json["accepted_at"] is None
+    assert client.post(f"{path}/acceptance", json={}, headers=head).status_code == 200
 
 
 def test_unknown_fields_are_named_by_pointers_that_escape(client):
