@@ -1,10 +1,11 @@
 """What an administrator sees of leads: the list, one whole case, the clocks that run."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import case, select
+from sqlalchemy import case, select, tuple_
 from sqlalchemy.orm import Session
 
 from marketplace.core.actors import Actor
@@ -118,30 +119,34 @@ def _history(session: Session, subjects: list[UUID]) -> list[Event]:
     return list(rows)
 
 
+class Place(NamedTuple):
+    """Where a commitment stood in the list: it moves once there is a response, or none in time."""
+
+    group: int
+    due_at: datetime
+    lead_id: UUID
+
+
 def clocks(
-    ctx: Context, actor: Actor, *, state: CommitmentState | None, limit: int, after: UUID | None
-) -> tuple[list[dict[str, Any]], UUID | None]:
+    ctx: Context, actor: Actor, *, state: CommitmentState | None, limit: int, after: Place | None
+) -> tuple[list[dict[str, Any]], Place | None]:
     """Return the commitments, those still running first and the next due before the later."""
     actor.require_admin()
     running = Commitment.state.in_([CommitmentState.RUNNING, CommitmentState.AT_RISK])
     group = case((running, 0), else_=1)
     with ctx.reading() as session:
-        rows = select(Commitment, Lead).join(Lead, Lead.id == Commitment.lead_id)
+        rows = select(Commitment, Lead, group).join(Lead, Lead.id == Commitment.lead_id)
         if state is not None:
             rows = rows.where(Commitment.state == state)
         if after is not None:
-            last = session.execute(
-                select(group, Commitment.due_at).where(Commitment.lead_id == after)
-            ).one_or_none()
-            if last is None:
-                return [], None
-            last_group, last_due = last
-            behind = (Commitment.due_at > last_due) | (
-                (Commitment.due_at == last_due) & (Commitment.lead_id > after)
-            )
-            rows = rows.where((group > last_group) | ((group == last_group) & behind))
+            rows = rows.where(tuple_(group, Commitment.due_at, Commitment.lead_id) > after)
         found = session.execute(
             rows.order_by(group, Commitment.due_at, Commitment.lead_id).limit(limit + 1)
         ).all()
-        kept = [{**promise.columns, "reference": lead.reference} for promise, lead in found[:limit]]
-        return kept, kept[-1]["lead_id"] if len(found) > limit else None
+        kept = [
+            {**promise.columns, "reference": lead.reference} for promise, lead, _ in found[:limit]
+        ]
+        if len(found) <= limit:
+            return kept, None
+        last, _, place = found[limit - 1]
+        return kept, Place(place, last.due_at, last.lead_id)

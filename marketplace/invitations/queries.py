@@ -1,9 +1,8 @@
 """How invitations are found, and for whom."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,7 +10,6 @@ from sqlalchemy import (
     Float,
     Select,
     Uuid,
-    and_,
     any_,
     bindparam,
     case,
@@ -19,7 +17,6 @@ from sqlalchemy import (
     exists,
     extract,
     func,
-    or_,
     select,
     tuple_,
     union_all,
@@ -254,9 +251,8 @@ _moment = cast(extract("epoch", _deadline), Float)
 _key = case((Invitation.state.in_(ANSWERABLE), _moment), else_=-_moment)
 
 
-@dataclass(frozen=True)
-class Urgency:
-    """Where an invitation stands in its provider's list."""
+class Urgency(NamedTuple):
+    """Where an invitation stood in its provider's list: by the next page it may have moved."""
 
     group: int
     key: float
@@ -269,32 +265,24 @@ def invitations_of_provider(
     *,
     state: InvitationState | None,
     limit: int,
-    after: UUID | None,
-) -> tuple[Sequence[tuple[Invitation, Lead]], UUID | None]:
+    after: Urgency | None,
+) -> tuple[Sequence[tuple[Invitation, Lead]], Urgency | None]:
     """Return a provider's invitations with their leads, the most urgent first, a page at a time."""
-    rows: Select[Invitation, Lead] = (
-        select(Invitation, Lead)
+    rows: Select[Invitation, Lead, int, float] = (
+        select(Invitation, Lead, _group, _key)
         .join(Lead, Lead.id == Invitation.lead_id)
         .where(Invitation.provider_id == provider_id)
     )
     if state is not None:
         rows = rows.where(Invitation.state == state)
     if after is not None:
-        last = session.execute(
-            select(_group, _key).where(
-                Invitation.id == after, Invitation.provider_id == provider_id
-            )
-        ).one_or_none()
-        if last is None:
-            return [], None
-        group, key = last
-        rows = rows.where(
-            or_(_group > group, and_(_group == group, tuple_(_key, Invitation.id) > (key, after)))
-        )
+        rows = rows.where(tuple_(_group, _key, Invitation.id) > after)
     found = session.execute(rows.order_by(_group, _key, Invitation.id).limit(limit + 1)).all()
-    kept = [(invitation, lead) for invitation, lead in found[:limit]]
-    more = len(found) > limit
-    return kept, kept[-1][0].id if more else None
+    kept = [(invitation, lead) for invitation, lead, _, _ in found[:limit]]
+    if len(found) <= limit:
+        return kept, None
+    last, _, group, key = found[limit - 1]
+    return kept, Urgency(group, key, last.id)
 
 
 RESPONSE_HOURS = cast(

@@ -12,6 +12,7 @@ from marketplace.core.events import record_contact_reads
 from marketplace.invitations import brief, extension
 from marketplace.invitations import queries as invitations
 from marketplace.invitations.letters import NAMES_THE_CONTACT
+from marketplace.invitations.queries import Urgency
 from marketplace.invitations.rules import InvitationState
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import CertificationStatus
@@ -25,8 +26,8 @@ def own_invitations(
     *,
     state: InvitationState | None,
     limit: int,
-    after: UUID | None,
-) -> tuple[list[dict[str, Any]], UUID | None]:
+    after: Urgency | None,
+) -> tuple[list[dict[str, Any]], Urgency | None]:
     """Return the provider's invitations, the most urgent first, and where the next page begins."""
     with ctx.reading() as session:
         rows, last = invitations.invitations_of_provider(

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -28,18 +29,33 @@ class CursorOf(fields.Field[tuple[Any, ...]]):
     For orders that an id alone does not tell: its row may have moved by the time of the next page.
     """
 
-    def __init__(self, *readers: Callable[[str], Any], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *readers: Callable[[str], Any],
+        into: Callable[..., tuple[Any, ...]] = lambda *words: words,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(load_default=None, metadata={"type": "string"}, **kwargs)
-        self.readers = readers
+        self.readers, self.into = readers, into
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> tuple[Any, ...]:
         try:
             words = base64.urlsafe_b64decode(str(value) + "==").decode().split("\n")
             if all(word.isprintable() for word in words):
-                return tuple(read(word) for read, word in zip(self.readers, words, strict=True))
+                return self.into(
+                    *(read(word) for read, word in zip(self.readers, words, strict=True))
+                )
         except ValueError:
             pass
         raise ValidationError("is not a cursor from an earlier page")
+
+
+def a_moment(word: str) -> datetime:
+    """Read a moment of a cursor; one without an offset is none."""
+    moment = datetime.fromisoformat(word)
+    if moment.tzinfo is None:
+        raise ValueError(word)
+    return moment
 
 
 class PageArgs(Schema):

@@ -10,6 +10,7 @@ from marshmallow import EXCLUDE, Schema, fields
 from marketplace.core.files import PDF
 from marketplace.core.forms import Form
 from marketplace.insights import casework
+from marketplace.insights.casework import Place
 from marketplace.invitations.models import Invitation
 from marketplace.invitations.rules import DeclineReason, InvitationState
 from marketplace.leads import service as leads
@@ -29,7 +30,7 @@ from marketplace.web.fields import Choice, In, Moment, Text
 from marketplace.web.files import download
 from marketplace.web.idempotency import idempotent
 from marketplace.web.pages.paper import comparison_pdf
-from marketplace.web.paging import PageArgs, cursor
+from marketplace.web.paging import CursorOf, PageArgs, a_moment, cursor, cursor_of
 from marketplace.web.requests import Blueprint
 
 blp = Blueprint(
@@ -264,6 +265,7 @@ class ClockArgs(PageArgs):
     """Which clocks."""
 
     state = Choice(CommitmentState, load_default=None)
+    after = CursorOf(int, a_moment, UUID, into=Place)
 
 
 class ClockSchema(CommitmentSchema):
@@ -396,4 +398,4 @@ class Commitments(MethodView):
     def get(self, args: dict[str, Any]) -> dict[str, Any]:
         """The 24-hour clocks, the most urgent first."""
         items, last = casework.clocks(current_context(), current_actor(), **args)
-        return {"items": items, "next": cursor(last) if last else None}
+        return {"items": items, "next": cursor_of(*map(str, last)) if last else None}

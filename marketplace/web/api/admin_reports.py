@@ -27,7 +27,7 @@ from marketplace.web.api.commitment_schemas import (
 )
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Amount, Choice, Day, Moment
-from marketplace.web.paging import CursorOf, PageArgs, cursor, cursor_of
+from marketplace.web.paging import CursorOf, PageArgs, a_moment, cursor, cursor_of
 from marketplace.web.reporting import (
     Format,
     Month,
@@ -288,17 +288,10 @@ class WaitingPageSchema(Schema):
     next = fields.String(allow_none=True)
 
 
-def _moment(word: str) -> datetime:
-    moment = datetime.fromisoformat(word)
-    if moment.tzinfo is None:
-        raise ValueError(word)
-    return moment
-
-
 class WaitingArgs(PageArgs):
     """Which part of the queue."""
 
-    after = CursorOf(_moment, UUID)
+    after = CursorOf(a_moment, UUID)
 
 
 @blp.route("/reports/coverage")

@@ -10,6 +10,7 @@ from marketplace.core.forms import Form
 from marketplace.invitations import questions
 from marketplace.invitations import service as invitations
 from marketplace.invitations.models import Question
+from marketplace.invitations.queries import Urgency
 from marketplace.invitations.rules import DeclineReason, InvitationState
 from marketplace.quotes import inbox
 from marketplace.quotes import service as quotes
@@ -18,7 +19,7 @@ from marketplace.web.api.quotes import QuoteIn
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, In, Moment, Text, optional
 from marketplace.web.idempotency import idempotent
-from marketplace.web.paging import PageArgs, cursor
+from marketplace.web.paging import CursorOf, PageArgs, cursor_of
 from marketplace.web.requests import Blueprint
 
 blp = Blueprint(
@@ -105,6 +106,7 @@ class InvitationArgs(PageArgs):
     """Which invitations."""
 
     state = Choice(InvitationState, load_default=None)
+    after = CursorOf(int, float, UUID, into=Urgency)
 
 
 class DeclineIn(In):
@@ -135,7 +137,7 @@ class Invitations(MethodView):
     def get(self, args: dict[str, Any]) -> dict[str, Any]:
         """Own invitations, the most urgent first."""
         items, last = inbox.own_invitations(current_context(), current_actor(), **args)
-        return {"items": items, "next": cursor(last) if last else None}
+        return {"items": items, "next": cursor_of(*map(str, last)) if last else None}
 
 
 @blp.route("/<uuid:invitation_id>")

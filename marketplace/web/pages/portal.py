@@ -31,7 +31,7 @@ from marketplace.web.pages.forms import Filled, read
 from marketplace.web.pages.quote_labels import LABELS
 from marketplace.web.pages.sign_in import to_sign_in
 from marketplace.web.pages.words import sentence
-from marketplace.web.paging import cursor
+from marketplace.web.paging import cursor_of
 from marketplace.web.requests import Parser, load
 
 pages = Blueprint("portal", __name__, url_prefix="/portal")
@@ -86,7 +86,7 @@ def invitations_() -> str:
         due=[{**each, **time_left(each, ctx.clock())} for each in due],
         others=[each for each in items if each not in due],
         drafted=drafted,
-        following=cursor(last) if last else None,
+        following=cursor_of(*map(str, last)) if last else None,
         is_first_page=args["after"] is None,
         profile=profile,
         zone=zone,
