@@ -17,7 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 
-from marketplace.migrations.schema import FOLDER, LIMITS
+from marketplace.migrations import schema
 
 OLDEST_SERVER = "14"
 """The oldest PostgreSQL that the product runs on."""
@@ -62,13 +62,13 @@ class Fault:
         return f"{self.rule}: {self.says}"
 
 
-def scripts_after(revision: str | None, folder: str = FOLDER) -> list[Script]:
+def scripts_after(revision: str | None, folder: str = schema.FOLDER) -> list[Script]:
     """Return the migrations after a revision, the oldest first; every one where it is None."""
     found = ScriptDirectory(folder).iterate_revisions("head", revision or "base")
     return [each for each in [*found][::-1] if each.revision != revision]
 
 
-def statements_of(script: Script, folder: str = FOLDER) -> str:
+def statements_of(script: Script, folder: str = schema.FOLDER) -> str:
     """Return what a migration sends. It needs an application context, and no database.
 
     One that asks the database first cannot be looked at beforehand: Alembic raises.
@@ -137,10 +137,11 @@ def _ours(statements: str) -> Iterable[Fault]:
     whole = [each.strip() for each in _BODY.sub("''", statements).split(";")]
     bare = [(_COMMENT.sub("", each).strip(), each) for each in whole]
     bare = [(each, said) for each, said in bare if each]
+    beside = any(re.search(r"\bCONCURRENTLY\b", each, re.I) for each, _ in bare)
     for each, said in bare:
         if _UNSEEN.match(each):
             yield Fault("cannot-be-seen", f"{each}: what it does stands where nobody looks")
-        if _UNLIMITED.match(each) and each not in LIMITS:
+        if _UNLIMITED.match(each) and each not in schema.LIMITS and not beside:
             yield Fault("limits", f"{each}: so it would wait, or hold others up, for longer")
         if _HOLDS.match(each):
             yield Fault("holds-everybody", f"{each}: nobody gets past it until it commits")
@@ -154,7 +155,7 @@ def _ours(statements: str) -> Iterable[Fault]:
                 f"{each}: holds every row until it commits; fill in batches by a job, or say "
                 f"`{_FEW}why` above it",
             )
-    if any(re.search(r"\bCONCURRENTLY\b", each, re.I) for each, _ in bare):
+    if beside:  # which nobody waits for, so it may take its time
         for each, _ in bare:
             if not _BESIDE_AN_INDEX.match(each):
                 yield Fault(
