@@ -240,7 +240,7 @@ def main() -> None:
         how = {"users": wanted.users, "workers": wanted.workers}
         load.bench_road(console, leads=wanted.walks, seconds=300, **how)
     if wanted.only in (None, "processes"):
-        load.bench_processes(console, leads=200, rounds=wanted.rounds)
+        load.bench_processes(console, leads=400, rounds=wanted.rounds)
     if wanted.only in (None, "soak"):
         load.bench_soak(console, users=wanted.users, seconds=wanted.soak, workers=wanted.workers)
 

@@ -31,8 +31,6 @@ from tests.factories import Factory
 
 MEGABYTE = 2**20
 NO_OPS = 150
-HELD_TO = 0.4
-"""Of a core, for a worker process that leaves the others theirs."""
 SLICES = 12
 """Into how many parts a long run is cut, to look at its memory in between."""
 
@@ -213,11 +211,7 @@ def bench_soak(console: Console, *, users: int, seconds: float, workers: int) ->
 
 
 def bench_processes(console: Console, *, leads: int, rounds: int) -> None:
-    """One worker process against two, over ten disjoint markets.
-
-    As they run, and each held to a share of a core: as on a machine that has cores to spare, where
-    what is not a worker takes nothing from it.
-    """
+    """One worker process against two, over ten disjoint markets."""
     with ExitStack() as stack:
         all_of_them = stack.enter_context(prepared_servers())
         log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "work"
@@ -228,31 +222,21 @@ def bench_processes(console: Console, *, leads: int, rounds: int) -> None:
             for _ in range(12):
                 make.provider(regions=(region,), open_capacity=10**6, monthly_capacity=10**6)
         environment = settings(postgres.url, redis.url)
-        taken = {
-            share: time_processes(
-                all_of_them, environment, log, leads=leads, rounds=rounds, share=share
-            )
-            for share in (1.0, HELD_TO)
-        }
+        taken = time_processes(all_of_them, environment, log, leads=leads, rounds=rounds)
     table = Table(title=f"{leads} leads over ten disjoint markets, {rounds} rounds, medians")
-    kinds = (*taken[1.0][1][0].cost, "cores in use")
-    for heading in ("worker processes", "may run for", "leads a second", *kinds):
+    for heading in ("worker processes", "leads a second", *taken[1][0].cost, "cores in use"):
         table.add_column(heading, justify="right")
-    times: dict[float, float] = {}
-    for share, by_processes in taken.items():
-        speeds = []
-        for processes, batches in by_processes.items():
-            cost = {kind: median(each.cost[kind] for each in batches) for kind in batches[0].cost}
-            speeds.append(median(each.leads_per_second for each in batches))
-            in_use = speeds[-1] * sum(cost.values()) / 1000
-            figures = (f"{speeds[-1]:.0f}", *(f"{ms:.1f}" for ms in cost.values()), f"{in_use:.2f}")
-            table.add_row(str(processes), f"{share:.0%}", *figures)
-        times[share] = speeds[1] / speeds[0]
+    speeds = {}
+    for processes, batches in taken.items():
+        cost = {kind: median(each.cost[kind] for each in batches) for kind in batches[0].cost}
+        speed = speeds[processes] = median(each.leads_per_second for each in batches)
+        in_use = speed * sum(cost.values()) / 1000
+        figures = (f"{speed:.0f}", *(f"{ms:.1f}" for ms in cost.values()), f"{in_use:.2f}")
+        table.add_row(str(processes), *figures)
     console.print(table)
     console.print(
-        f"Two are {times[1.0]:.2f} times one on {os.cpu_count()} cores that they share with "
-        f"PostgreSQL, and {times[HELD_TO]:.2f} times where each may run for {HELD_TO:.0%} of the "
-        "time (asked for: at least 1.7 where two cores are free)."
+        f"Two are {speeds[2] / speeds[1]:.2f} times one (asked for: at least 1.7 where two cores "
+        f"are free; here are {os.cpu_count()}, and what is no worker takes its part of them)."
     )
     console.print(_load())
 

@@ -7,8 +7,6 @@ for on its own queue, which the worker turns to when no lead is left to match.
 
 import os
 import random
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,9 +33,6 @@ from tests.bench.system import worker
 DISJOINT = ("AU-NSW", "AU-VIC", "AU-QLD", "AU-WA", "AU-SA", "AU-TAS", "AU-ACT", "AU-NT", "NZ-AUK",
             "NZ-WGN")  # fmt: skip
 """Markets that share no provider."""
-
-TURN = 0.04
-"""Seconds in which a process that is held back runs once and stands still once."""
 
 PATIENCE = 900
 """Seconds after which a batch is given up."""
@@ -72,12 +67,10 @@ def time_processes(
     *,
     leads: int,
     rounds: int,
-    share: float,
 ) -> dict[int, list[Batch]]:
     """Return the rounds of one worker process and of two, over disjoint markets, in turn.
 
     Each is matched and its mails are handed over, so that a round leaves the next one nothing.
-    `share`: of the time, for which each of these processes may run.
     """
     postgres, server, ctx = servers
     redis = Redis.from_url(server.url)
@@ -96,10 +89,7 @@ def time_processes(
         for processes, batches in taken.items():
             ids = open_leads(ctx, leads, draw=draw, wishes=one_region)
             redis.set("rq:suspended", 1)
-            with (
-                _worker(environment, log, processes=processes) as pid,
-                _held_back(_children(pid), share),
-            ):
+            with _worker(environment, log, processes=processes) as pid:
                 time.sleep(2)
                 for each in ids:
                     rung.put(Job.MATCH_LEADS, [each], request_id="-")
@@ -111,8 +101,10 @@ def time_processes(
                     }
                 )
                 redis.delete("rq:suspended")
-                began = time.process_time()
-                started, deadline = time.perf_counter(), time.monotonic() + PATIENCE
+                began, deadline = time.process_time(), time.monotonic() + PATIENCE
+                while queues[QUEUES.index("matching")].count == leads:
+                    _give_up_at(deadline)  # a worker looks once a second whether it may begin
+                started = time.perf_counter()
                 while is_busy():
                     _give_up_at(deadline)
                     time.sleep(0.05)
@@ -191,33 +183,6 @@ def _worker(environment: dict[str, str], log: Path, *, processes: int = 1) -> It
                 raise TimeoutError(f"the worker did not start: {log.read_text()[-2000:]}")
             time.sleep(0.1)
         yield pid
-
-
-@contextmanager
-def _held_back(pids: list[int], share: float) -> Iterator[None]:
-    """Let processes run for a share of the time and stand still for the rest, none with another."""
-    over = threading.Event()
-
-    def hold(pid: int, offset: float) -> None:
-        over.wait(offset)
-        while not over.is_set():
-            os.kill(pid, signal.SIGSTOP)
-            over.wait(TURN * (1 - share))
-            os.kill(pid, signal.SIGCONT)
-            over.wait(TURN * share)
-
-    held = [
-        threading.Thread(target=hold, args=(pid, TURN * number / len(pids)))
-        for number, pid in enumerate(pids if share < 1 else ())
-    ]
-    for each in held:
-        each.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for each in held:
-            each.join()
 
 
 def _children(pid: int) -> list[int]:
