@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -130,6 +131,8 @@ class Postgres(Pair):
         host = self.other
         data = self._data(host)
         self._run(host, ["rm", "-rf", str(data)])
+        # A host that was cut off has given up looking for others, and is a moment about it again.
+        _until(lambda: self._reaches(host, self.primary), f"{host} reaches {self.primary}")
         basebackup = self._tools / f"pginstall{MAJOR}" / "bin" / "pg_basebackup"
         self._run(host, [
             str(basebackup), f"--pgdata={data}", "--write-recovery-conf", "--checkpoint=fast",
@@ -184,6 +187,12 @@ class Postgres(Pair):
             return False
 
         _until(is_ready, f"PostgreSQL answers on {host}")
+
+    def _reaches(self, host: str, other: str) -> bool:
+        with suppress(OSError), self.network.inside(host):
+            socket.create_connection((self.network.address(other), 5432), 1).close()
+            return True
+        return False
 
     def _data(self, host: str) -> Path:
         return self.folder / f"data-{host}"
