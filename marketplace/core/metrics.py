@@ -113,6 +113,7 @@ PROCESSES_ENDED = Counter(
     "marketplace_processes_ended", "Processes that ended unasked and were replaced.", ["process"]
 )
 """By a crash, for their memory, or for a job that hung: the log says of each."""
+
 MEMORY = Gauge(
     "marketplace_process_resident_bytes",
     "Memory of each process that serves requests or does jobs.",

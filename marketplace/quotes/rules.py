@@ -5,6 +5,7 @@ Amounts are decimals, without tax, rounded half up to cents. No float touches mo
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from statistics import median
@@ -276,3 +277,8 @@ def distance_in_words(amount: Decimal, amounts: Sequence[Decimal]) -> str:
     if away <= middle * Decimal("0.30"):
         return "within 30 %"
     return "further away"
+
+
+def told_as(version: int, *, now: datetime, each: int) -> str:
+    """Return which mail tells of a version of a quote: its own up to `each`, then one an hour."""
+    return str(version) if version <= each else f"{now:%Y-%m-%dT%H}"

@@ -101,25 +101,20 @@ def _tell_business(
             is_looking=lead.waiting_since is not None,
         )
         return
+    each = tx.policy.versions_told_each if tx.policy.rate_limits else quote.version
+    told_as = rules.told_as(quote.version, now=tx.now, each=each)
     notify(
         tx,
         "quote_received",
         leading.contact_of(lead),
         lead.id,
-        occasion=f"{quote.invitation_id}/{_told_as(tx, quote.version)}",
+        occasion=f"{quote.invitation_id}/{told_as}",
         link=leading.request_link(tx, lead),
         reference=lead.reference,
         provider=provider.name,
         is_first=is_first,
         revised=quote.version > 1,
     )
-
-
-def _told_as(tx: Transaction, version: int) -> str:
-    """Return which mail tells of a version of a quote: of many there is one within an hour."""
-    if version <= tx.policy.versions_told_each or not tx.policy.rate_limits:
-        return str(version)
-    return f"{tx.now:%Y-%m-%dT%H}"
 
 
 def as_json(value: Any) -> Any:

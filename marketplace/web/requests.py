@@ -121,7 +121,7 @@ def refuse_body(request: flask.Request) -> None:
     """Refuse what is sent where nothing is read, as any field is refused that is not known."""
     body = read_json(request)
     if request.get_data(cache=True):
-        load(In(), body).accept()
+        load(_schema(In), body).accept()
 
 
 def parsed_json(text: str) -> Any:

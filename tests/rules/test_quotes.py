@@ -1,5 +1,6 @@
 """What quotes add up to, to the cent, and what may be told of how they compare."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pycountry
@@ -21,6 +22,7 @@ from marketplace.quotes.rules import (
     missing,
     personnel_at_most,
     standings,
+    told_as,
     total,
     with_tax,
 )
@@ -337,3 +339,12 @@ def test_what_is_filled_in_so_far_is_added_up_and_the_rest_is_named(kind, body, 
     found = added_up(kind, body)
     assert str(found.total) == total_
     assert found.unstated == tuple(unstated.split())
+
+
+@pytest.mark.parametrize(
+    ("version", "minute", "told"),
+    [(1, 0, "1"), (5, 59, "5"), (6, 0, "2026-12-01T09"), (7, 59, "2026-12-01T09")],
+)
+def test_of_many_versions_one_mail_an_hour_tells(version, minute, told):
+    now = datetime(2026, 12, 1, 9, minute, tzinfo=UTC)
+    assert told_as(version, now=now, each=5) == told
