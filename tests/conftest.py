@@ -195,7 +195,9 @@ class RecordingQueue:
         self.jobs += [(job, each) for each in subject_ids] or [(job, None)]
 
 
-CATALOGUE = ("accreditation_bodies", "audit_times", "regions", "sectors", "standards")
+CATALOGUE = (
+    "accreditation_bodies", "audit_times", "catalogue_version", "regions", "sectors", "standards",
+)  # fmt: skip
 """Tables that are filled once and that no test changes for good."""
 
 

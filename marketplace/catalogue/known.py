@@ -1,15 +1,21 @@
-"""What the catalogue knows of the codes in one form: all of it asked at once."""
+"""What a form is checked against: all of it, kept in the process by the version that it is.
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+It changes a few times a year and is asked for by every form. So nobody asks for it who can see, in
+a statement that is sent anyway, whether it still is `VERSION`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, cast, literal_column, null, select, union_all
+from sqlalchemy import Text, cast, literal_column, null, select, union_all
 from sqlalchemy.orm import Session
 
-from marketplace.catalogue.models import Region, Sector, Standard
+from marketplace.catalogue.models import Region, Sector, Standard, catalogue_version
 from marketplace.catalogue.rules import CERTIFIABLE, WHERE_TO_TURN, Editions, StandardKind
 from marketplace.core.direct import Direct
+from marketplace.core.errors import Unavailable
 from marketplace.core.texts import Told
 
 
@@ -18,7 +24,8 @@ class KnownStandard:
     """What a form can ask of a standard."""
 
     code: str
-    kind: StandardKind
+    kind: str
+    """One of `StandardKind`, or what only a newer version knows: then nobody asks for it yet."""
     editions: Editions
 
     @property
@@ -28,29 +35,29 @@ class KnownStandard:
     @property
     def where_to_turn(self) -> str:
         """Return the sentence that says where to turn, for what cannot be certified."""
-        return Told(WHERE_TO_TURN[self.kind], code=self.code)
+        return Told(WHERE_TO_TURN[StandardKind(self.kind)], code=self.code)
 
 
 @dataclass(frozen=True)
 class Known:
-    """Those of the codes that there are."""
+    """All codes that there are."""
 
-    standards: dict[str, KnownStandard] = field(default_factory=dict)
-    zones: dict[str, str] = field(default_factory=dict)
+    version: UUID
+    standards: Mapping[str, KnownStandard]
+    zones: Mapping[str, str]
     """The time zone of every region, by its code."""
-    sectors: set[str] = field(default_factory=set)
+    sectors: frozenset[str]
 
+
+VERSION: Any = select(catalogue_version.c.version).scalar_subquery()
+"""Which version of the catalogue is in force, for a statement that relies on another's words."""
 
 _region: Any = Region.__table__.c
 _sector: Any = Sector.__table__.c
 _standard: Any = Standard.__table__.c
+_nothing = (null(), null(), null(), null(), null())
 
-
-def _listed(name: str) -> Any:
-    return any_(bindparam(name, type_=ARRAY(Text())))
-
-
-_KNOWN = Direct(
+_ALL = Direct(
     union_all(
         select(
             literal_column("'standard'").label("what"),
@@ -60,38 +67,46 @@ _KNOWN = Direct(
             _standard.previous_edition,
             _standard.last_new_certificate_to_previous,
             _standard.transition_end,
-        ).where(_standard.code == _listed("standards")),
-        select(
-            literal_column("'region'"),
-            _region.code,
-            _region.time_zone,
-            null(),
-            null(),
-            null(),
-            null(),
-        ).where(_region.code == _listed("regions")),
-        select(
-            literal_column("'sector'"), _sector.code, null(), null(), null(), null(), null()
-        ).where(_sector.code == _listed("sectors")),
+        ),
+        select(literal_column("'region'"), _region.code, _region.time_zone, *_nothing[1:]),
+        select(literal_column("'sector'"), _sector.code, *_nothing),
+        select(literal_column("'version'"), cast(catalogue_version.c.version, Text), *_nothing),
     )
 )
+"""In one statement, so all of one moment."""
+_VERSION = Direct(select(catalogue_version.c.version))
+
+_kept: Known | None = None
 
 
-def known(
-    session: Session,
-    *,
-    standards: Collection[str] = (),
-    regions: Collection[str] = (),
-    sectors: Collection[str] = (),
-) -> Known:
-    """Return what is known of these codes."""
-    asked = {"standards": list(standards), "regions": list(regions), "sectors": list(sectors)}
-    found = Known()
-    for what, code, word, *editions in _KNOWN.rows(session, asked):
+class Outdated(Unavailable):
+    """What was relied on is no longer what the catalogue says; nothing was written."""
+
+
+def known(session: Session) -> Known:
+    """Return what the catalogue says."""
+    [now] = _VERSION.rows(session, {})
+    return _read(session) if _kept is None or _kept.version != now.version else _kept
+
+
+def kept(session: Session) -> Known:
+    """Return what it said when this process last looked: it may be another `VERSION` by now."""
+    return _kept or _read(session)
+
+
+def _read(session: Session) -> Known:
+    global _kept
+    standards, zones, sectors, version = {}, {}, set(), None
+    for what, code, word, *editions in _ALL.rows(session, {}):
         if what == "standard":
-            found.standards[code] = KnownStandard(code, StandardKind(word), Editions(*editions))
+            standards[code] = KnownStandard(code, word, Editions(*editions))
         elif what == "region":
-            found.zones[code] = word
+            zones[code] = word
+        elif what == "sector":
+            sectors.add(code)
         else:
-            found.sectors.add(code)
-    return found
+            version = UUID(code)
+    if version is None:
+        raise LookupError("the catalogue has no version: has `marketplace migrate` run?")
+    _kept = Known(version, standards, zones, frozenset(sectors))
+    return _kept

@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, Numeric, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Numeric, Table, UniqueConstraint, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from marketplace.catalogue.rules import (
@@ -128,3 +128,10 @@ class AuditTime(Base):
     personnel_min: Mapped[int]
     personnel_max: Mapped[int]
     days: Mapped[Decimal] = mapped_column(Numeric(5, 1))
+
+
+catalogue_version = Table(
+    "catalogue_version", Base.metadata, Column("version", Uuid, nullable=False)
+)
+"""One row: what standards, regions and sectors are called as they are now. A trigger on them draws
+another name with every change."""

@@ -96,7 +96,8 @@ class Context:
                 milliseconds = int(waits_for_locks.total_seconds() * 1000)
                 driver(session).execute(f"SET LOCAL lock_timeout TO {milliseconds}")
             yield tx
-            session.commit()
+            if session.in_transaction():
+                session.commit()
         except BaseException:
             session.rollback()
             raise

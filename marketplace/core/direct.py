@@ -9,7 +9,8 @@ long, or has many values.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum
 from functools import cache, cached_property
@@ -18,10 +19,11 @@ from uuid import UUID
 
 import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.pq import TransactionStatus
 from psycopg.raw_cursor import RawCursorMixin
 from psycopg.rows import RowMaker, namedtuple_row
 from psycopg.types.json import Jsonb
-from sqlalchemy import CTE, Executable, Select, Table, bindparam, insert, select
+from sqlalchemy import CTE, Engine, Executable, Select, Table, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
@@ -72,6 +74,17 @@ class Direct:
         """Send it and return its rows, as named tuples."""
         return self._send(session, values).fetchall()
 
+    def at_once(self, session: Session, values: Values) -> list[Any]:
+        """Send it as a transaction of its own, in one round trip, and return its rows.
+
+        Inside the session's transaction where that has begun. What it wrote is committed otherwise,
+        so it is the last of its use case, or has written nothing.
+        """
+        if session.in_transaction():
+            return self.rows(session, values)
+        with _lent(session) as connection:
+            return self._sent_on(connection, [values]).fetchall()
+
     def run(self, session: Session, *each: Values) -> int:
         """Send it once for each, and return how many rows it concerned in all."""
         return self._send(session, each).rowcount if each else 0
@@ -84,11 +97,20 @@ class Direct:
 
     def _send(self, session: Session, values: Values | Sequence[Values]) -> psycopg.Cursor[Any]:
         session.flush()  # what the session still holds back comes before
-        connection = driver(session)
+        each = [values] if isinstance(values, Mapping) else values
+        try:
+            return self._sent_on(driver(session), each)
+        except DBAPIError as error:
+            if isinstance(error.orig, ReadOnlySqlTransaction):  # it was the primary: no more use
+                session.connection().invalidate(error.orig)
+            raise
+
+    def _sent_on(
+        self, connection: psycopg.Connection[Any], each: Sequence[Values]
+    ) -> psycopg.Cursor[Any]:
         factory: Any = connection.cursor_factory
         cursor = _numbered(factory)(connection, row_factory=self._row_maker)
         sql, names, own = self._compiled
-        each = [values] if isinstance(values, Mapping) else values
         sent = [[_as_sent(one.get(name, own.get(name))) for name in names] for one in each]
         try:
             if len(sent) == 1:
@@ -96,13 +118,32 @@ class Direct:
             else:
                 cursor.executemany(sql, sent)
         except psycopg.Error as error:
-            if isinstance(error, ReadOnlySqlTransaction):  # it was the primary: no more use
-                session.connection().invalidate(error)
             # As SQLAlchemy says it, so that nobody has to know who sent it.
             raise DBAPIError.instance(
                 sql, None, error, psycopg.Error, hide_parameters=True
             ) from error
         return cursor
+
+
+@contextmanager
+def _lent(session: Session) -> Iterator[psycopg.Connection[Any]]:
+    """Lend a connection on which each statement is a transaction; one that is no more use goes."""
+    lent = cast(Engine, session.get_bind()).raw_connection()
+    connection = cast(psycopg.Connection[Any], lent.driver_connection)
+    try:
+        connection.autocommit = True
+        yield connection
+    except DBAPIError as error:
+        if isinstance(error.orig, ReadOnlySqlTransaction):
+            lent.invalidate(error.orig)
+        raise
+    finally:
+        if lent.is_valid:
+            if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+                connection.autocommit = False
+            else:  # lost, or left in the middle
+                lent.invalidate()
+        lent.close()
 
 
 def writing(

@@ -6,9 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
-from marketplace.catalogue.known import Known, known
+from marketplace.catalogue.known import Known
 from marketplace.catalogue.languages import languages
 from marketplace.catalogue.rules import country_of
 from marketplace.core import consents, identity
@@ -25,20 +23,6 @@ from marketplace.leads.signals import Telltale
 
 _draw = secrets.SystemRandom()
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-
-
-def known_to(session: Session, form: Form) -> Known:
-    """Return what the catalogue knows of all that a form names."""
-    values = form.values
-    country = (values.get("company") or {}).get("country")
-    regions = values.get("regions", []) if form.is_sound("regions") else []
-    sector = values.get("sector")
-    return known(
-        session,
-        standards=values.get("standards", []) if form.is_sound("standards") else [],
-        regions={*regions, *map(country_of, regions), *([country] if country else [])},
-        sectors=[] if sector is None else [sector],
-    )
 
 
 def problems(form: Form, known: Known, *, today: date) -> list[FieldError]:

@@ -1,16 +1,18 @@
-"""A form that has to be confirmed comes in: one statement locks, one looks and writes.
+"""A form that has to be confirmed comes in: one statement looks and writes, and is the transaction.
 
 What a form leads to is known before anything is written: the lead, the consent, the event and the
 mail with the link. So they go to PostgreSQL together, with the look whether anything stands in the
-way; what does, seldom, is told by what that look found, and another statement writes.
+way. What does, seldom, is told by what that look found; then nothing was written, and the careful
+road is taken: lock, look again, write.
 """
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, func, literal_column, not_, select, true
+from sqlalchemy import Text, Uuid, bindparam, literal_column, not_, select, true
 
+from marketplace.catalogue.known import VERSION, Known, Outdated
 from marketplace.core import consents, events
 from marketplace.core.actors import ANYBODY
 from marketplace.core.agreements import Agreed
@@ -21,7 +23,8 @@ from marketplace.core.direct import Direct, of_row, writing
 from marketplace.core.events import Event, record
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
-from marketplace.leads import rules
+from marketplace.core.texts import N_
+from marketplace.leads import queries, rules
 from marketplace.leads.intake import COLUMNS, fresh_reference
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import UNFINISHED, LeadEvent
@@ -37,16 +40,7 @@ _notifications: Any = Notification.__table__
 
 
 _ONE: Any = literal_column("1")
-_SEED: Any = literal_column("0")
 
-
-def _lock(name: str) -> Any:
-    key = func.hashtextextended(bindparam(name, type_=Text()), _SEED)
-    return func.pg_advisory_xact_lock(key)
-
-
-_LOCK = Direct(select(_lock("business").label("business"), _lock("mailbox").label("inbox")))
-"""In this order, as everywhere; of a mailbox that is not counted, none."""
 
 _running = (
     select(_leads.c.id, _leads.c.reference, _leads.c.contact_email)
@@ -62,7 +56,8 @@ _look = (
         .where(_leads.c.reference == bindparam("reference", type_=Text()))
         .exists()
         .label("is_taken"),
-        caps.IS_OVER.label("is_over"),
+        caps.IS_FULL.label("is_full"),
+        (bindparam("catalogue", type_=Uuid()) != VERSION).label("is_outdated"),
         _running,
     )
     .select_from(select(_ONE).subquery("one").outerjoin(_running, true()))
@@ -70,7 +65,12 @@ _look = (
 )
 _nothing_in_the_way = (
     select(_ONE)
-    .where(not_(_look.c.is_taken), not_(_look.c.is_over), _look.c.id.is_(None))
+    .where(
+        not_(_look.c.is_taken),
+        not_(_look.c.is_full),
+        not_(_look.c.is_outdated),
+        _look.c.id.is_(None),
+    )
     .cte("nothing_in_the_way")
 )
 _ROWS: Any = (
@@ -80,46 +80,60 @@ _ROWS: Any = (
     (_notifications, (*notifications.COLUMNS, "last_error")),
 )
 _LOOK_AND_WRITE = Direct(writing(select(_look), *_ROWS, if_any=_nothing_in_the_way))
-"""Behind the locks, so that it sees what whoever held them before wrote."""
 
 _WRITE = Direct(writing(select(_ONE), *_ROWS))
 
 
-def receive(tx: Transaction, lead: dict[str, Any]) -> str:
+def receive(tx: Transaction, lead: dict[str, Any], catalogue: Known) -> str:
     """Write a lead down by its columns, and mail the link that confirms it; return its reference.
 
     Where the business has a request running it ends here, and its sender is told by mail alone:
-    whoever sends the form is answered alike, and after as much work.
+    whoever sends the form is answered alike. To be called last: it may have committed.
+
+    Raises `Outdated` where the catalogue, by which the form was found to be in order, is another
+    by now.
     """
     mail = notifications.written(tx, asking_to_confirm(lead, "confirm_request"))
-    inbox = mail["mailbox"] and caps.lock_key(mail["mailbox"])
-    _LOCK.rows(tx.session, {"business": lead["business_key"], "mailbox": inbox})
-    looked_for = {
+    tx.afterwards(Job.DELIVER_NOTIFICATIONS)
+    values = {
         "business_key": lead["business_key"],
         "reference": lead["reference"],
+        "catalogue": catalogue.version,
         **caps.counting(tx, mail),
+        **_rows(tx, lead, mail),
     }
-    [found] = _LOOK_AND_WRITE.rows(tx.session, looked_for | _rows(tx, lead, mail))
+    # Without the lock of the business: one whose other request is being opened at this moment
+    # hears of it when it confirms this one.
+    [found] = _LOOK_AND_WRITE.at_once(tx.session, values)
+    if found.is_outdated:
+        raise Outdated(N_("this was changed while it was looked at: please send it once more"))
+    if found.is_taken or found.is_full or found.id is not None:
+        queries.lock_business(tx.session, lead["business_key"])
+        [found] = _LOOK_AND_WRITE.rows(tx.session, values)
     if found.is_taken:
-        return receive(tx, {**lead, "reference": fresh_reference()})
+        return receive(tx, {**lead, "reference": fresh_reference()}, catalogue)
     if found.id is not None:
-        ended = rules.after(
-            lead["state"],
-            LeadEvent.SUPERSEDE,
-            now=tx.now,
-            confirm_by=lead["confirm_by"],
-            expires_at=None,
-        )
-        lead = {**lead, "state": ended, "finished_at": tx.now}
-        told = notifications.written(tx, running_already(tx, found, lead))
-        _WRITE.rows(tx.session, _rows(tx, lead, told))
-        record(tx, ANYBODY, "lead.superseded", lead["id"], by=str(found.id))
-        caps.hold_back(tx, [told])
-    elif found.is_over:
+        _set_aside(tx, lead, found)
+    elif found.is_full:
         _WRITE.rows(tx.session, _rows(tx, lead, caps.held_back(mail)))
         caps.note_held_back(tx, [mail["id"]])
-    tx.afterwards(Job.DELIVER_NOTIFICATIONS)
     return str(lead["reference"])
+
+
+def _set_aside(tx: Transaction, lead: dict[str, Any], running: "Running") -> None:
+    """Write a lead down whose business has a request running, and tell its sender by mail."""
+    ended = rules.after(
+        lead["state"],
+        LeadEvent.SUPERSEDE,
+        now=tx.now,
+        confirm_by=lead["confirm_by"],
+        expires_at=None,
+    )
+    lead = {**lead, "state": ended, "finished_at": tx.now}
+    told = notifications.written(tx, running_already(tx, running, lead))
+    _WRITE.rows(tx.session, _rows(tx, lead, told))
+    record(tx, ANYBODY, "lead.superseded", lead["id"], by=str(running.id))
+    caps.hold_back(tx, [told])
 
 
 def _rows(tx: Transaction, lead: dict[str, Any], mail: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,15 @@
 """Take the form in, confirm it, review it, open it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from marketplace.accounts.letters import tell_admins
 from marketplace.accounts.passwords import asked_now, like_time
+from marketplace.catalogue.known import Known, Outdated, kept, known
 from marketplace.core import links, tracing
 from marketplace.core.actors import ANYBODY, SYSTEM, Actor, Kind
 from marketplace.core.context import Context, Transaction
@@ -51,12 +55,25 @@ class Confirmation:
 
 def submit_lead(ctx: Context, form: Form, telltale: Telltale | None = None) -> Receipt:
     """Take a form in, or raise `Invalid` naming every wrong field."""
+    try:
+        return _submit(ctx, form, telltale or Telltale(), kept)
+    except Outdated:
+        return _submit(ctx, form, telltale or Telltale(), known)
+
+
+def _submit(
+    ctx: Context, form: Form, telltale: Telltale, catalogue_of: Callable[[Session], Known]
+) -> Receipt:
     with ctx.transaction() as tx:
-        known = intake.known_to(tx.session, form)
-        values = form.accept(intake.problems(form, known, today=tx.now.date()))
-        columns = intake.columns(tx, values, known, telltale or Telltale(), confirmed=False)
+        catalogue = catalogue_of(tx.session)
+        problems = intake.problems(form, catalogue, today=tx.now.date())
+        if problems:  # nobody is refused by what the catalogue said before
+            catalogue = known(tx.session)
+            problems = intake.problems(form, catalogue, today=tx.now.date())
+        values = form.accept(problems)
+        columns = intake.columns(tx, values, catalogue, telltale, confirmed=False)
         if tx.policy.lead_confirmation != "off":
-            reference = receive(tx, columns)
+            reference = receive(tx, columns, catalogue)
             return Receipt(reference, LeadState.AWAITING_CONFIRMATION, columns["confirm_by"])
         lead = intake.new_lead(tx, columns)
         record(tx, ANYBODY, "lead.submitted", lead.id, service=lead.service)

@@ -12,24 +12,20 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     ColumnElement,
     DateTime,
     Integer,
     Text,
     Uuid,
-    and_,
-    any_,
     bindparam,
     func,
-    not_,
-    or_,
     select,
     update,
 )
 
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Transaction
-from marketplace.core.db import one_of
 from marketplace.core.direct import Direct
 from marketplace.core.events import record_each
 from marketplace.notifications.mailboxes import (
@@ -45,35 +41,32 @@ from marketplace.notifications.rules import NotificationState, Way
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 _mails: Any = Notification.__table__
-_others: Any = _mails.alias("others")
 
 
-def _as_many(since: str, at_most: str, mailbox: Any) -> Any:
-    """Return whether as many as that were written since, to the mailbox, and not held back."""
-    counted = select(func.count()).where(
-        _others.c.mailbox == mailbox,
-        _others.c.template == any_(bindparam("templates", type_=ARRAY(Text()))),
-        _others.c.created_at > bindparam(since, type_=DateTime(timezone=True)),
-        not_(one_of(_others.c.state, NotificationState.SUPPRESSED)),
-        _others.c.id != bindparam("its_id", type_=Uuid()),
-    )
-    return counted.scalar_subquery() >= bindparam(at_most, type_=Integer())
-
-
-def _is_over(mailbox: Any) -> ColumnElement[bool]:
-    return or_(
-        _as_many("an_hour_ago", "per_hour", mailbox),
-        and_(_as_many("a_day_ago", "per_day", mailbox), _as_many("an_hour_ago", "anyway", mailbox)),
+def _is_full(mailbox: Any) -> ColumnElement[bool]:
+    return func.mailbox_is_full(
+        mailbox,
+        bindparam("templates", type_=ARRAY(Text())),
+        bindparam("its_id", type_=Uuid()),
+        bindparam("an_hour_ago", type_=DateTime(timezone=True)),
+        bindparam("per_hour", type_=Integer()),
+        bindparam("a_day_ago", type_=DateTime(timezone=True)),
+        bindparam("per_day", type_=Integer()),
+        bindparam("anyway", type_=Integer()),
+        type_=Boolean(),
     )
 
 
-IS_OVER = _is_over(bindparam("mailbox", type_=Text()))
-"""Whether the mailbox of a message has had enough: of a statement that takes its `counting`."""
+IS_FULL = _is_full(bindparam("mailbox", type_=Text()))
+"""Whether the mailbox of a message has had enough: of a statement that takes its `counting`.
 
+What PostgreSQL calls for it (migration 0037) lets nobody else write to the mailbox until the
+transaction ends, and counts behind that lock.
+"""
 
 _HOLD_BACK = Direct(
     update(_mails)
-    .where(_mails.c.id == bindparam("its_id", type_=Uuid()), _is_over(_mails.c.mailbox))
+    .where(_mails.c.id == bindparam("its_id", type_=Uuid()), _is_full(_mails.c.mailbox))
     .values(state=NotificationState.SUPPRESSED, last_error=OVER_CAP)
     .returning(_mails.c.id)
 )
@@ -90,13 +83,8 @@ def mailbox_to_count(tx: Transaction, template: str, recipient: str, channel: Wa
 def lock_mailboxes(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Let nobody else write to these mailboxes until the transaction ends."""
     for mailbox in sorted({row["mailbox"] for row in rows if row["mailbox"]}):
-        key = func.hashtextextended(lock_key(mailbox), 0)
+        key = func.hashtextextended(f"mailbox {mailbox}", 0)  # as migration 0037 has it
         tx.session.execute(select(func.pg_advisory_xact_lock(key)))
-
-
-def lock_key(mailbox: str) -> str:
-    """Return by which key a mailbox is locked."""
-    return f"mailbox {mailbox}"
 
 
 def hold_back(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -108,7 +96,7 @@ def hold_back(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def counting(tx: Transaction, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of `IS_OVER` for a message; one that is not counted is never over."""
+    """Return the values of `IS_FULL` for a message; one that is not counted is never over."""
     asked = asked_by(row["template"], is_confirmed=False) if row["mailbox"] else None
     return {
         "its_id": row["id"],

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from marketplace.catalogue.known import known
 from marketplace.core.actors import SYSTEM, Actor
 from marketplace.core.context import Context, Transaction
 from marketplace.core.errors import Conflict, FieldError, Invalid
@@ -253,11 +254,13 @@ def follow_on(ctx: Context, actor: Actor, form: Form, *, terms_shown: str | None
         if terms_shown is not None:
             wanted["consent"] = {**kept["consent"], "terms_version": terms_shown}
         whole = Form(wanted, form.problems)
-        known = intake.known_to(tx.session, whole)
-        values = whole.accept(intake.problems(whole, known, today=tx.now.date()))
+        catalogue = known(tx.session)
+        values = whole.accept(intake.problems(whole, catalogue, today=tx.now.date()))
         lead = intake.new_lead(
             tx,
-            intake.columns(tx, values, known, Telltale(), confirmed=True, follows_lead_id=first.id),
+            intake.columns(
+                tx, values, catalogue, Telltale(), confirmed=True, follows_lead_id=first.id
+            ),
         )
         record(tx, actor, "lead.submitted", lead.id, service=lead.service, follows=str(first.id))
         leading.enter(tx, actor, lead)

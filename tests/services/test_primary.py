@@ -46,6 +46,17 @@ def test_a_connection_to_a_server_that_takes_no_writes_is_thrown_away(demoted, w
         assert session.scalar(text("SELECT pg_backend_pid()")) != before
 
 
+def test_so_is_one_on_which_a_statement_was_to_be_a_transaction_by_itself(demoted):
+    write = Direct(insert(Region).values(**NEW).returning(Region.code))
+    with Session(demoted) as session:
+        before = session.scalar(text("SELECT pg_backend_pid()"))
+    with Session(demoted) as session, pytest.raises(DBAPIError) as refusal:
+        write.at_once(session, NEW)
+    assert is_passing(refusal.value)
+    with Session(demoted) as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) != before
+
+
 def test_a_server_that_was_set_read_only_is_not_talked_into_a_write(demoted):
     """By a connection that has answered a question: the driver would ask for `READ WRITE` then."""
     picture = demoted.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")

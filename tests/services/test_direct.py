@@ -1,0 +1,82 @@
+"""A statement that is a transaction by itself."""
+
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
+
+from marketplace.catalogue.models import Sector
+from marketplace.core.db import db
+from marketplace.core.direct import Direct
+
+NEW = {"code": "XX", "system": "iaf", "name": "None", "nace": "", "note": "", "position": 999}
+
+ADD = Direct(insert(Sector).values(NEW).returning(Sector.code))
+ME = Direct(select(text("pg_backend_pid() AS pid")))
+
+
+@pytest.fixture(autouse=True)
+def gone(ctx):
+    yield
+    with ctx.transaction() as tx:
+        tx.session.execute(delete(Sector).where(Sector.code == "XX"))
+
+
+def is_there(ctx):
+    with ctx.reading() as session:
+        return session.get(Sector, "XX") is not None
+
+
+def test_it_stands_whatever_comes_after(ctx):
+    with suppress(ZeroDivisionError), ctx.transaction() as tx:
+        assert [each.code for each in ADD.at_once(tx.session, {})] == ["XX"]
+        raise ZeroDivisionError
+    assert is_there(ctx)
+
+
+def test_inside_a_transaction_that_has_begun_it_is_a_part_of_it(ctx):
+    with suppress(ZeroDivisionError), ctx.transaction() as tx:
+        tx.session.execute(update(Sector).where(Sector.code == "17").values(note=Sector.note))
+        ADD.at_once(tx.session, {})
+        raise ZeroDivisionError
+    assert not is_there(ctx)
+
+
+def test_what_waits_in_the_session_comes_before_it(ctx):
+    with ctx.transaction() as tx:
+        tx.session.add(Sector(**NEW))
+        there = Direct(select(Sector.code).where(Sector.code == "XX"))
+        assert len(there.at_once(tx.session, {})) == 1
+
+
+def test_what_comes_after_it_is_a_transaction_as_ever(ctx):
+    with suppress(ZeroDivisionError), ctx.transaction() as tx:
+        (before,) = ME.at_once(tx.session, {})
+        assert ME.rows(tx.session, {}) == [before]
+        tx.session.add(Sector(**NEW))
+        tx.session.flush()
+        raise ZeroDivisionError
+    assert not is_there(ctx)
+
+
+def test_what_postgresql_refuses_costs_no_connection(ctx):
+    db.engine.dispose()
+    with ctx.transaction() as tx:
+        (before,) = ME.at_once(tx.session, {})
+        ADD.at_once(tx.session, {})
+    with pytest.raises(DBAPIError, match="duplicate key"), ctx.transaction() as tx:
+        ADD.at_once(tx.session, {})
+    with ctx.transaction() as tx:
+        assert ME.at_once(tx.session, {}) == [before]
+
+
+def test_a_connection_that_was_lost_is_thrown_away(ctx, installation):
+    db.engine.dispose()
+    with ctx.transaction() as tx:
+        (lost,) = ME.at_once(tx.session, {})
+    end = Direct(select(text("pg_terminate_backend(pg_backend_pid())")))
+    with pytest.raises(DBAPIError), ctx.transaction() as tx:
+        end.at_once(tx.session, {})
+    with ctx.transaction() as tx:
+        assert ME.at_once(tx.session, {}) != [lost]

@@ -1,0 +1,198 @@
+"""A form that has to be confirmed is one statement, whatever else goes on at that moment."""
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from math import inf
+
+import psycopg
+import pytest
+from sqlalchemy import delete, func, select, text, update
+
+from marketplace.catalogue import known
+from marketplace.catalogue.models import Sector, Standard
+from marketplace.core import connections
+from marketplace.core.consents import Consent
+from marketplace.core.db import db
+from marketplace.core.errors import Invalid, Unavailable
+from marketplace.core.events import Event
+from marketplace.core.jobs import Job
+from marketplace.leads import receiving
+from marketplace.leads import service as leads
+from marketplace.leads.models import Lead
+from marketplace.leads.rules import LeadState
+from marketplace.notifications.models import Notification
+from marketplace.notifications.rules import NotificationState
+from marketplace.web.api.common import LeadIn
+from marketplace.web.requests import load
+from tests.factories import lead_form
+from tests.services.test_leads import token_for
+
+
+@pytest.fixture
+def capped(ctx):
+    return replace(ctx, policy=replace(ctx.policy, rate_limits=True))
+
+
+def submit(ctx, number, **changes):
+    return leads.submit_lead(ctx, load(LeadIn(), lead_form(number, **changes)))
+
+
+def count(session, table):
+    return session.scalar(select(func.count()).select_from(table))
+
+
+@contextmanager
+def another_catalogue(ctx, change):
+    """Change the catalogue as another process does it, and back."""
+    with ctx.transaction() as tx:
+        was = tx.session.execute(select(Standard.code, Standard.kind)).all()
+        change(tx.session)
+    yield
+    with ctx.transaction() as tx:
+        for code, kind in was:
+            tx.session.execute(update(Standard).where(Standard.code == code).values(kind=kind))
+        tx.session.execute(delete(Sector).where(Sector.code == "XX"))
+
+
+def test_a_form_is_one_transaction_of_one_statement(ctx, make, queue, monkeypatch):
+    submit(ctx, 1)  # now the process knows the catalogue, and has a connection
+    monkeypatch.setattr(connections, "TRUSTED", inf)
+    executed = []
+    execute = psycopg.Cursor.execute
+    monkeypatch.setattr(
+        psycopg.Cursor,
+        "execute",
+        lambda self, *args, **given: (
+            executed.append(self.connection.autocommit) or execute(self, *args, **given)
+        ),
+    )
+    reference = submit(ctx, 2).reference
+    assert executed == [True]
+    lead = make.lead_called(reference)
+    assert lead.state is LeadState.AWAITING_CONFIRMATION
+    with ctx.reading() as session:
+        for table in (Consent, Notification, Event):
+            of_it = select(func.count()).where(table.subject_id == lead.id)
+            assert session.scalar(of_it) == 1, table
+    assert queue.jobs == [(Job.DELIVER_NOTIFICATIONS, None)] * 2
+
+
+def test_a_reference_that_is_taken_is_drawn_anew(ctx, make, monkeypatch):
+    first = submit(ctx, 1).reference
+    drawn = iter(["R-222222"])
+    monkeypatch.setattr(receiving, "fresh_reference", lambda: next(drawn))
+    monkeypatch.setattr("marketplace.leads.intake.fresh_reference", lambda: first)
+    assert submit(ctx, 2).reference == "R-222222"
+    with ctx.reading() as session:
+        assert count(session, Lead) == 2
+
+
+def test_what_the_catalogue_says_by_now_counts_whatever_the_process_keeps(ctx, make):
+    """A standard is taken out, and a sector added, by another process: this one is not told."""
+    submit(ctx, 1)
+    kept = known._kept
+
+    def change(session):
+        session.execute(
+            update(Standard)
+            .where(Standard.code == "ISO 9001")
+            .values(kind="guidance_not_certifiable")
+        )
+        session.add(Sector(code="XX", system="iaf", name="New", nace="", note="", position=999))
+
+    with another_catalogue(ctx, change):
+        assert known._kept is kept
+        with pytest.raises(Invalid) as refusal:
+            submit(ctx, 2, standards=["ISO 9001"], editions={})
+        assert [each.pointer for each in refusal.value.errors] == ["/standards/0"]
+        submit(ctx, 3, standards=["ISO 14001"], editions={}, sector="XX")
+        known._kept = kept
+        submit(ctx, 4, standards=["ISO 14001"], editions={}, sector="XX")
+    known._kept = kept
+    submit(ctx, 5, standards=["ISO 9001"], editions={})
+    with ctx.reading() as session:
+        assert count(session, Lead) == 4
+
+
+def test_one_that_changes_at_every_look_is_waited_for_by_whoever_sends_it_again(
+    ctx, make, monkeypatch
+):
+    submit(ctx, 1)
+
+    def outdated(session):
+        found = known._read(session)
+        with db.engine.begin() as other:
+            other.execute(text("UPDATE catalogue_version SET version = gen_random_uuid()"))
+        return found
+
+    monkeypatch.setattr(leads, "kept", outdated)
+    monkeypatch.setattr(leads, "known", outdated)
+    with pytest.raises(Unavailable, match="once more"):
+        submit(ctx, 2)
+    with ctx.reading() as session:
+        assert count(session, Lead) == 1
+
+
+def test_behind_the_lock_of_a_mailbox_is_seen_what_whoever_held_it_wrote(
+    capped, make, installation, app
+):
+    """Four mails are written by a transaction that ends while the fifth form waits for it."""
+    for number in range(1, 5):
+        form = lead_form(number)
+        form["contact"]["email"] = f"mia.{number}@kestrel.example"
+        leads.submit_lead(capped, load(LeadIn(), form))
+    form = lead_form(5)
+    form["contact"]["email"] = "mia@gull.example"
+    answers = []
+
+    def send():
+        with installation.app.app_context():
+            answers.append(leads.submit_lead(capped, load(LeadIn(), form)))
+            db.session.remove()
+
+    waiting = threading.Thread(target=send)
+    with db.engine.begin() as other:
+        other.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended('mailbox mia@gull.example', 0))")
+        )
+        waiting.start()
+        blocked = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        end = time.monotonic() + 20
+        while not other.scalar(blocked):
+            assert time.monotonic() < end, "nobody waits for the lock"
+            time.sleep(0.01)
+        other.execute(text("UPDATE notifications SET mailbox = 'mia@gull.example'"))
+    waiting.join(20)
+    assert len(answers) == 1
+    with capped.reading() as session:
+        states = session.scalars(
+            select(Notification.state).where(Notification.recipient == "mia@gull.example")
+        ).all()
+    assert states == [NotificationState.SUPPRESSED]
+
+
+def test_forms_of_one_business_beside_a_confirmation_leave_one_request_running(ctx, make, at_once):
+    """Whichever comes first: what was confirmed runs, and every other form has heard or will."""
+    number = {"company": {**lead_form(1)["company"], "registration_number": "51 824 753 556"}}
+    first = submit(ctx, 1, **number)
+    lead = make.lead_called(first.reference)
+    token = token_for(ctx, lead)
+    calls = [partial(submit, ctx, each, **number) for each in range(2, 8)]
+    at_once([partial(leads.confirm_lead, ctx, token), *calls])
+    with ctx.reading() as session:
+        found = session.scalars(select(Lead).where(Lead.id != lead.id)).all()
+        running = session.scalar(
+            select(func.count()).where(Lead.state.in_([LeadState.OPEN, LeadState.IN_REVIEW]))
+        )
+    assert running == 1
+    assert {each.state for each in found} <= {
+        LeadState.SUPERSEDED,
+        LeadState.AWAITING_CONFIRMATION,
+    }
+    for each in found:
+        if each.state is LeadState.AWAITING_CONFIRMATION:
+            confirmation = leads.confirm_lead(ctx, token_for(ctx, each))
+            assert confirmation.status == LeadState.SUPERSEDED
