@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -56,14 +57,14 @@ def unpack(commit: str, folder: Path, root: Path = ROOT) -> Path:
 
 
 def lacking(tree: Path) -> list[str]:
-    """Return the packages that the version in `tree` has locked and that are not installed here.
+    """Return the packages that the version in `tree` runs with and that are not installed here.
 
-    It runs with our packages. One that it alone needs stays among those of development until a
-    newer version is the one before.
+    It runs with our packages. One that it alone needs goes among those of development until a newer
+    version is the one before.
     """
-    names = re.compile(r"^([\w.-]+)==[^;\n]+$", flags=re.M)  # one with a condition is not for all
-    locked = names.findall((tree / "requirements.lock").read_text())
-    return [each for each in locked if not _is_installed(each)]
+    project = tomllib.loads((tree / "pyproject.toml").read_text())["project"]
+    names = [re.match(r"[\w.-]+", each) for each in project["dependencies"]]
+    return [name[0] for name in names if name and not _is_installed(name[0])]
 
 
 def _is_installed(package: str) -> bool:
