@@ -2,7 +2,7 @@
 
 use cases     context, actors, errors, forms, lifecycle, policy, calendars, idempotency, texts
 the database  db, direct, connections, primary
-jobs          jobs, sweeps, sweeps_done, processes
+jobs          jobs, bell, sweeps, sweeps_done, processes
 the log       events, chain, sealing_log, verifying, log_guard, backups
 people        agreements, consents, identity, links, attempts, networks
 secrets       sealing

@@ -118,17 +118,24 @@ class Direct:
             else:
                 cursor.executemany(sql, sent)
         except psycopg.Error as error:
-            # As SQLAlchemy says it, so that nobody has to know who sent it.
-            raise DBAPIError.instance(
-                sql, None, error, psycopg.Error, hide_parameters=True
-            ) from error
+            raise _as_sqlalchemy_says(error, sql) from error
         return cursor
+
+
+def _as_sqlalchemy_says(error: psycopg.Error, sql: str | None) -> DBAPIError:
+    """Return the error, so that nobody has to know who met it."""
+    return cast(
+        DBAPIError, DBAPIError.instance(sql, None, error, psycopg.Error, hide_parameters=True)
+    )
 
 
 @contextmanager
 def _lent(session: Session) -> Iterator[psycopg.Connection[Any]]:
     """Lend a connection on which each statement is a transaction; one that is no more use goes."""
-    lent = cast(Engine, session.get_bind()).raw_connection()
+    try:
+        lent = cast(Engine, session.get_bind()).raw_connection()
+    except psycopg.Error as error:
+        raise _as_sqlalchemy_says(error, "") from error
     connection = cast(psycopg.Connection[Any], lent.driver_connection)
     try:
         connection.autocommit = True

@@ -1,6 +1,7 @@
 """The web application: the product with its HTTP doors."""
 
 import re
+from dataclasses import replace
 
 import structlog
 from flask import Flask, Response, g, request
@@ -11,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config.log_lines import holds_a_token
 from marketplace.bootstrap import Product
+from marketplace.core.bell import Bell
 from marketplace.web import (
     access_log,
     cookies,
@@ -31,6 +33,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_\-]{8,64}")
 def create_app(product: Product) -> Flask:
     """Put the HTTP doors on a product. Called once per process."""
     app = product.app
+    ctx = replace(product.ctx, queue=Bell(product.ctx.queue))
+    product = app.extensions["marketplace"] = replace(product, ctx=ctx)
     app.request_class = requests.Request
     app.config.update(
         API_TITLE="ISO quotes marketplace",

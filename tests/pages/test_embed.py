@@ -27,6 +27,10 @@ def kestrel(ctx):
     return sites.add_site(ctx, OPERATOR, Form({"name": "Kestrel", "address": KESTREL}))
 
 
+FROM = {"REMOTE_ADDR": "198.51.100.31"}
+"""An address that no other file comes from: what each may send is counted over all of them."""
+
+
 @pytest.fixture
 def frame(app):
     """Open and send the form as a frame in another site does: no cookie goes either way."""
@@ -35,12 +39,12 @@ def frame(app):
         client = Client(app, app.response_class, use_cookies=False)
         said = {name.replace("_", "-"): value for name, value in headers.items()}
         if values is None:
-            answer = client.get(path, headers=said)
+            answer = client.get(path, headers=said, environ_overrides=FROM)
         else:
             several = {}
             for name, value in values:
                 several.setdefault(name, []).append(value)
-            answer = client.post(path, data=several, headers=said)
+            answer = client.post(path, data=several, headers=said, environ_overrides=FROM)
         assert "Set-Cookie" not in answer.headers
         return Page(answer, path)
 

@@ -3,12 +3,14 @@
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import delete, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import create_engine, delete, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
 
 from marketplace.catalogue.models import Sector
 from marketplace.core.db import db
 from marketplace.core.direct import Direct
+from marketplace.core.primary import is_away
 
 NEW = {"code": "XX", "system": "iaf", "name": "None", "nace": "", "note": "", "position": 999}
 
@@ -69,6 +71,13 @@ def test_what_postgresql_refuses_costs_no_connection(ctx):
         ADD.at_once(tx.session, {})
     with ctx.transaction() as tx:
         assert ME.at_once(tx.session, {}) == [before]
+
+
+def test_a_database_that_is_away_is_told_from_a_fault():
+    nowhere = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    with Session(nowhere) as session, pytest.raises(OperationalError) as refusal:
+        ME.at_once(session, {})
+    assert is_away(refusal.value)
 
 
 def test_a_connection_that_was_lost_is_thrown_away(ctx, installation):
