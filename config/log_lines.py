@@ -132,7 +132,8 @@ def _frames(value: Any) -> str | None:
 
 
 FIELDS: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("event", "error", "detail", "reason"), _text),
+    "event": _once(_text),
+    **dict.fromkeys(("error", "detail", "reason"), _text),
     **dict.fromkeys(
         (
             "level", "logger", "process", "route", "by", "template", "channel", "job", "sweep",

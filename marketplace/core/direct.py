@@ -11,18 +11,15 @@ long, or has many values.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from enum import Enum
 from functools import cache, cached_property
 from typing import Any, cast
-from uuid import UUID
 
 import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.pq import TransactionStatus
 from psycopg.raw_cursor import RawCursorMixin
 from psycopg.rows import RowMaker, namedtuple_row
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Jsonb, JsonbDumper
 from sqlalchemy import CTE, Engine, Executable, Select, Table, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -30,6 +27,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 Values = Mapping[str, Any]
+
+psycopg.adapters.register_dumper(dict, JsonbDumper)  # as psycopg documents it
 
 
 def driver(session: Session) -> psycopg.Connection[Any]:
@@ -55,12 +54,11 @@ class Direct:
         self._made_by: RowMaker[Any] | None = None
 
     @cached_property
-    def _compiled(self) -> tuple[str, list[str], dict[str, Any]]:
-        """The SQL, the names of its values in their order, and those that it brings along."""
+    def _compiled(self) -> tuple[str, dict[str, Any]]:
+        """The SQL, and by name in their order the values that it brings along, or None."""
         statement: Any = self._statement
         dialect: Any = PGDialect_psycopg
         compiled = statement.compile(dialect=dialect(), column_keys=self._columns)
-        own = {name: value for name, value in compiled.params.items() if value is not None}
         numbers: dict[str, int] = {}
 
         def number(found: re.Match[str]) -> str:
@@ -68,7 +66,8 @@ class Direct:
                 return "%"
             return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
 
-        return re.sub(r"%\((\w+)\)s|%%", number, str(compiled)), list(numbers), own
+        sql = re.sub(r"%\((\w+)\)s|%%", number, str(compiled))
+        return sql, {name: compiled.params[name] for name in numbers}
 
     def rows(self, session: Session, values: Values) -> list[Any]:
         """Send it and return its rows, as named tuples."""
@@ -110,8 +109,8 @@ class Direct:
     ) -> psycopg.Cursor[Any]:
         factory: Any = connection.cursor_factory
         cursor = _numbered(factory)(connection, row_factory=self._row_maker)
-        sql, names, own = self._compiled
-        sent = [[_as_sent(one.get(name, own.get(name))) for name in names] for one in each]
+        sql, own = self._compiled
+        sent = [[*{**own, **one}.values()][: len(own)] for one in each]
         try:
             if len(sent) == 1:
                 cursor.execute(sql, sent[0])
@@ -163,7 +162,9 @@ def writing(
     """
     rows = []
     for table, columns in tables:
-        values = [bindparam(f"{table.name}_{each}", type_=table.c[each].type) for each in columns]
+        values = [
+            bindparam(_names_in(table)[0][each], type_=table.c[each].type) for each in columns
+        ]
         row = select(*values) if if_any is None else select(*values).select_from(if_any)
         rows.append(insert(table).from_select(columns, row))
     return question.add_cte(*(row.cte(f"row_{number}") for number, row in enumerate(rows)))
@@ -171,26 +172,21 @@ def writing(
 
 def of_row(table: Table, row: Values) -> dict[str, Any]:
     """Return the values of a row as `writing` takes them."""
+    names, documents = _names_in(table)
     return {
-        f"{table.name}_{name}": Jsonb(value)
-        if type(value) is list and isinstance(table.c[name].type, JSONB)
-        else value
+        names[name]: Jsonb(value) if type(value) is list and name in documents else value
         for name, value in row.items()
     }
+
+
+@cache
+def _names_in(table: Table) -> tuple[dict[str, str], frozenset[str]]:
+    """Return how `writing` names each column, and which of them hold JSON: a list is one there."""
+    names = {each.name: f"{table.name}_{each.name}" for each in table.c}
+    return names, frozenset(each.name for each in table.c if isinstance(each.type, JSONB))
 
 
 @cache
 def _numbered(factory: Any) -> type[psycopg.Cursor[Any]]:
     """Return the connection's kind of cursor, for statements with numbered values."""
     return type(f"Numbered{factory.__name__}", (RawCursorMixin, factory), {})
-
-
-_AS_THEY_ARE = frozenset({str, int, bool, type(None), UUID, datetime, list, bytes})
-
-
-def _as_sent(value: Any) -> Any:
-    if type(value) in _AS_THEY_ARE:
-        return value
-    if isinstance(value, Enum):
-        return value.value
-    return Jsonb(value) if isinstance(value, dict) else value
