@@ -18,13 +18,21 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    values,
+)
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 from sqlalchemy import PoolProxiedConnection, QueuePool, event
@@ -219,12 +227,30 @@ def registry(*more: Collector) -> CollectorRegistry:
     """Return whatever the processes of this host counted, and what `more` collects."""
     summed = CollectorRegistry()
     if _have_folder():
-        MultiProcessCollector(summed)  # type: ignore[no-untyped-call]  # the library's
+        EveryProcess(summed)  # type: ignore[no-untyped-call]  # the library's
     else:
         summed.register(_ThisProcess())
     for each in more:
         summed.register(each)
     return summed
+
+
+class EveryProcess(MultiProcessCollector):
+    """The library's sum, without files that hold nothing: it would fail over them.
+
+    A process that begins has opened one and not filled it yet; one that died then never will.
+    """
+
+    def collect(self) -> Iterable[Metric]:
+        """Return what all processes counted together."""
+        filled = [str(each) for each in Path(self._path).glob("*.db") if _holds_something(each)]
+        return cast(Iterable[Metric], self.merge(filled))  # type: ignore[no-untyped-call]
+
+
+def _holds_something(file: Path) -> bool:
+    with suppress(FileNotFoundError):  # of a process that has ended meanwhile
+        return file.stat().st_size > 0
+    return False
 
 
 class _ThisProcess(Collector):

@@ -44,6 +44,8 @@ if "cleared" in sys.argv:
         each.unlink()
     os.rmdir(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     child(2, 7, 0)
+if "half made" in sys.argv:
+    Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], f"counter_{os.getpid()}-7.db").touch()
 found = {s.name: s.value for f in metrics.registry().collect() for s in f.samples}
 files = sorted(each.name for each in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).iterdir())
 print(json.dumps([found, files, os.getpid()]))
@@ -66,6 +68,12 @@ def test_a_folder_that_was_cleared_away_is_made_again_by_who_comes_next(tmp_path
     found, files, parent = counted(tmp_path / "counted", "cleared")
     assert found["marketplace_requests_total"] == 7
     assert f"counter_{parent}-2.db" in files
+
+
+def test_a_process_that_died_as_it_opened_its_file_keeps_nobody_from_the_others(tmp_path):
+    found, files, parent = counted(tmp_path, "half made")
+    assert f"counter_{parent}-7.db" in files
+    assert found["marketplace_requests_total"] == 130
 
 
 def test_where_no_folder_can_be_made_each_counts_for_itself(tmp_path):

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import pytest
 from gunicorn.config import Config
 from prometheus_client import CollectorRegistry
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from marketplace.core import metrics
 from marketplace.local.commands import GUNICORN_CONF, ROOT
@@ -79,7 +78,7 @@ def test_processes_that_end_unasked_are_counted_and_those_that_are_to_stop_are_n
 
     def ended():
         together = CollectorRegistry()
-        MultiProcessCollector(together, path=str(counted))
+        metrics.EveryProcess(together, path=str(counted))
         return together.get_sample_value("marketplace_processes_ended_total", {"process": "web"})
 
     try:
