@@ -41,7 +41,6 @@ _notifications: Any = Notification.__table__
 
 _ONE: Any = literal_column("1")
 
-
 _running = (
     select(_leads.c.id, _leads.c.reference, _leads.c.contact_email)
     .where(
@@ -79,8 +78,8 @@ _ROWS: Any = (
     (_events, events.COLUMNS),
     (_notifications, (*notifications.COLUMNS, "last_error")),
 )
-_LOOK_AND_WRITE = Direct(writing(select(_look), *_ROWS, if_any=_nothing_in_the_way))
-
+_is_written = select(_ONE).select_from(_nothing_in_the_way).exists().label("is_written")
+_LOOK_AND_WRITE = Direct(writing(select(_look, _is_written), *_ROWS, if_any=_nothing_in_the_way))
 _WRITE = Direct(writing(select(_ONE), *_ROWS))
 
 
@@ -105,11 +104,11 @@ def receive(tx: Transaction, lead: dict[str, Any], catalogue: Known) -> str:
     # Without the lock of the business: one whose other request is being opened at this moment
     # hears of it when it confirms this one.
     [found] = _LOOK_AND_WRITE.at_once(tx.session, values)
-    if found.is_outdated:
-        raise Outdated(N_("this was changed while it was looked at: please send it once more"))
-    if found.is_taken or found.is_full or found.id is not None:
+    if not (found.is_written or found.is_outdated):
         queries.lock_business(tx.session, lead["business_key"])
         [found] = _LOOK_AND_WRITE.rows(tx.session, values)
+    if found.is_outdated:
+        raise Outdated(N_("this was changed while it was looked at: please send it once more"))
     if found.is_taken:
         return receive(tx, {**lead, "reference": fresh_reference()}, catalogue)
     if found.id is not None:

@@ -19,7 +19,7 @@ from marketplace.core.db import db
 from marketplace.core.errors import Invalid, Unavailable
 from marketplace.core.events import Event
 from marketplace.core.jobs import Job
-from marketplace.leads import receiving
+from marketplace.leads import queries, receiving
 from marketplace.leads import service as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
@@ -134,6 +134,25 @@ def test_one_that_changes_at_every_look_is_waited_for_by_whoever_sends_it_again(
         submit(ctx, 2)
     with ctx.reading() as session:
         assert count(session, Lead) == 1
+
+
+def test_one_that_changes_while_the_business_is_waited_for_loses_no_form(ctx, make, monkeypatch):
+    """Its request ends and the catalogue changes between the first look and the second."""
+    form = {"company": {**lead_form(1)["company"], "registration_number": "51 824 753 556"}}
+    first = submit(ctx, 1, **form)
+    lead = make.lead_called(first.reference)
+    leads.confirm_lead(ctx, token_for(ctx, lead))
+    lock = queries.lock_business
+
+    def meanwhile(session, business_key):
+        with db.engine.begin() as other:
+            other.execute(text("UPDATE leads SET state = 'closed', finished_at = now()"))
+            other.execute(text("UPDATE catalogue_version SET version = gen_random_uuid()"))
+        lock(session, business_key)
+
+    monkeypatch.setattr(queries, "lock_business", meanwhile)
+    second = submit(ctx, 2, **form)
+    assert make.lead_called(second.reference).state is LeadState.AWAITING_CONFIRMATION
 
 
 def test_behind_the_lock_of_a_mailbox_is_seen_what_whoever_held_it_wrote(
