@@ -3,7 +3,8 @@
 The first parameter of a function says which kind it is:
 
     ctx      a use case: opens one transaction, commits it, then rings the jobs it asked for
-    tx       a step inside someone else's transaction; never commits
+    tx       a step inside someone else's transaction; never commits, but for the last statement of
+             one that has sent none yet (`core.direct`, `at_once`)
     session  a question put to the database; changes nothing
     (none)   a rule: plain values in, plain values out
 """
