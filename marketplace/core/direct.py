@@ -76,12 +76,13 @@ class Direct:
     def at_once(self, session: Session, values: Values) -> list[Any]:
         """Send it as a transaction of its own, in one round trip, and return its rows.
 
-        Inside the session's transaction where that has begun. What it wrote is committed otherwise,
-        so it is the last of its use case, or has written nothing.
+        Inside the session's transaction where that has begun, or is part of another's. What it
+        wrote is committed otherwise, so it is the last of its use case, or has written nothing.
         """
-        if session.in_transaction():
+        engine = session.get_bind()
+        if session.in_transaction() or not isinstance(engine, Engine):
             return self.rows(session, values)
-        with _lent(session) as connection:
+        with _lent(engine) as connection:
             return self._sent_on(connection, [values]).fetchall()
 
     def run(self, session: Session, *each: Values) -> int:
@@ -129,10 +130,10 @@ def _as_sqlalchemy_says(error: psycopg.Error, sql: str | None) -> DBAPIError:
 
 
 @contextmanager
-def _lent(session: Session) -> Iterator[psycopg.Connection[Any]]:
+def _lent(engine: Engine) -> Iterator[psycopg.Connection[Any]]:
     """Lend a connection on which each statement is a transaction; one that is no more use goes."""
     try:
-        lent = cast(Engine, session.get_bind()).raw_connection()
+        lent = engine.raw_connection()
     except psycopg.Error as error:
         raise _as_sqlalchemy_says(error, "") from error
     connection = cast(psycopg.Connection[Any], lent.driver_connection)

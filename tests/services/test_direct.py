@@ -45,6 +45,13 @@ def test_inside_a_transaction_that_has_begun_it_is_a_part_of_it(ctx):
     assert not is_there(ctx)
 
 
+def test_inside_the_transaction_of_somebody_else_it_is_a_part_of_that(ctx):
+    with db.engine.connect() as connection, Session(connection) as session:
+        assert len(ADD.at_once(session, {})) == 1
+        connection.rollback()
+    assert not is_there(ctx)
+
+
 def test_what_waits_in_the_session_comes_before_it(ctx):
     with ctx.transaction() as tx:
         tx.session.add(Sector(**NEW))
