@@ -85,8 +85,8 @@ class Outdated(Unavailable):
 
 def known(session: Session) -> Known:
     """Return what the catalogue says."""
-    [now] = _VERSION.rows(session, {})
-    return _read(session) if _kept is None or _kept.version != now.version else _kept
+    versions = [each.version for each in _VERSION.rows(session, {})]
+    return _kept if _kept is not None and versions == [_kept.version] else _read(session)
 
 
 def kept(session: Session) -> Known:

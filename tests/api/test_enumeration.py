@@ -128,7 +128,7 @@ def test_a_form_is_answered_alike_whether_or_not_the_business_has_a_request(
     assert len(set(map(str, answers.values()))) == 1, answers
     assert answers["first"][0] == 202
     assert json.loads(answers["first"][1])["status"] == "awaiting_confirmation"
-    assert max(costs.values()) - min(costs.values()) <= 4, costs
+    assert max(costs.values()) - min(costs.values()) <= 1, costs
 
 
 def test_a_confirmation_tells_not_why_it_opens_nothing(app, client, ctx, make, clock, monkeypatch):

@@ -19,7 +19,7 @@ from marketplace.core.db import db
 from marketplace.core.errors import Invalid, Unavailable
 from marketplace.core.events import Event
 from marketplace.core.jobs import Job
-from marketplace.leads import queries, receiving
+from marketplace.leads import receiving
 from marketplace.leads import service as leads
 from marketplace.leads.models import Lead
 from marketplace.leads.rules import LeadState
@@ -136,25 +136,6 @@ def test_one_that_changes_at_every_look_is_waited_for_by_whoever_sends_it_again(
         assert count(session, Lead) == 1
 
 
-def test_one_that_changes_while_the_business_is_waited_for_loses_no_form(ctx, make, monkeypatch):
-    """Its request ends and the catalogue changes between the first look and the second."""
-    form = {"company": {**lead_form(1)["company"], "registration_number": "51 824 753 556"}}
-    first = submit(ctx, 1, **form)
-    lead = make.lead_called(first.reference)
-    leads.confirm_lead(ctx, token_for(ctx, lead))
-    lock = queries.lock_business
-
-    def meanwhile(session, business_key):
-        with db.engine.begin() as other:
-            other.execute(text("UPDATE leads SET state = 'closed', finished_at = now()"))
-            other.execute(text("UPDATE catalogue_version SET version = gen_random_uuid()"))
-        lock(session, business_key)
-
-    monkeypatch.setattr(queries, "lock_business", meanwhile)
-    second = submit(ctx, 2, **form)
-    assert make.lead_called(second.reference).state is LeadState.AWAITING_CONFIRMATION
-
-
 def test_behind_the_lock_of_a_mailbox_is_seen_what_whoever_held_it_wrote(
     capped, make, installation, app
 ):
@@ -215,3 +196,115 @@ def test_forms_of_one_business_beside_a_confirmation_leave_one_request_running(c
         if each.state is LeadState.AWAITING_CONFIRMATION:
             confirmation = leads.confirm_lead(ctx, token_for(ctx, each))
             assert confirmation.status == LeadState.SUPERSEDED
+
+
+NUMBER = {"company": {**lead_form(1)["company"], "registration_number": "51 824 753 556"}}
+ADVISED = {"consultants_used": [{"name": "Harbour Quality Pty Ltd"}]}
+"""Which is asked about before anything is written, so in a transaction that has begun."""
+
+BLOCKED = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+
+
+@contextmanager
+def beside_a_confirmation(capped, make, installation):
+    """Send a form while somebody holds the lock of its business, who has a request running."""
+    first = make.lead_called(submit(capped, 1, **NUMBER).reference)
+    leads.confirm_lead(capped, token_for(capped, first))
+    answers = []
+
+    def send():
+        with installation.app.app_context():
+            answers.append(submit(capped, 1, **NUMBER, **ADVISED).reference)
+            db.session.remove()
+
+    sending = threading.Thread(target=send)
+    with db.engine.begin() as other:
+        key = {"key": first.business_key}
+        other.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
+        sending.start()
+        end = time.monotonic() + 20
+        while sending.is_alive() and not other.scalar(BLOCKED):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        yield other, first, answers
+    sending.join(20)
+    assert len(answers) == 1
+
+
+def test_a_form_and_a_confirmation_never_wait_for_each_other(capped, make, installation):
+    """Who confirms holds the business, and then asks for the mailbox, to mail to it."""
+    with beside_a_confirmation(capped, make, installation) as (other, first, _):
+        other.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended('mailbox ' || :whose, 0))"),
+            {"whose": first.contact_email},
+        )
+
+
+def test_what_is_answered_was_written_whatever_was_changed_meanwhile(capped, make, installation):
+    """The request that runs is ended, and the catalogue is another, as the form is looked at."""
+    with beside_a_confirmation(capped, make, installation) as (other, first, answers):
+        end = text("UPDATE leads SET state = 'closed' WHERE id = :id")
+        other.execute(end, {"id": first.id})
+        other.execute(text("UPDATE catalogue_version SET version = gen_random_uuid()"))
+    assert make.lead_called(answers[0]).form["consultants_used"]
+
+
+def test_without_a_version_of_the_catalogue_nothing_is_answered_that_was_not_written(ctx, make):
+    submit(ctx, 1)
+    with db.engine.begin() as other:
+        other.execute(text("DELETE FROM catalogue_version"))
+    try:
+        with pytest.raises(LookupError):
+            submit(ctx, 2)
+    finally:
+        with db.engine.begin() as other:
+            other.execute(text("INSERT INTO catalogue_version VALUES (gen_random_uuid())"))
+    with ctx.reading() as session:
+        assert count(session, Lead) == 1
+
+
+def left_by(make, reference):
+    """Return what is written of a form: its state, what happened to it, and its mails."""
+    lead = make.lead_called(reference)
+
+    def ask(session):
+        mails = session.scalars(
+            select(Notification).where(Notification.subject_id == lead.id)
+        ).all()
+        about = [lead.id, *(each.id for each in mails)]
+        events = session.scalars(
+            select(Event).where(Event.subject_id.in_(about)).order_by(Event.id)
+        ).all()
+        consents = session.scalar(select(func.count()).where(Consent.subject_id == lead.id))
+        facts = [(each.verb, each.facts) for each in events]
+        return lead.state, facts, [(each.template, each.state) for each in mails], consents
+
+    return make.ask(ask)
+
+
+def test_whatever_stands_in_the_way_a_form_leaves_all_of_it_behind_once(capped, make, queue):
+    """A request that runs, a mailbox that is full, and both; inside a transaction as well."""
+    first = make.lead_called(submit(capped, 1, **NUMBER).reference)
+    leads.confirm_lead(capped, token_for(capped, first))
+    sent = ("lead.submitted", {"service": first.service})
+    aside = ("lead.superseded", {"by": str(first.id)})
+    held = ("notification.suppressed", {"reason": "cap"})
+    queued, suppressed = NotificationState.QUEUED, NotificationState.SUPPRESSED
+    for number in range(2, 7):  # of a first form and these a mailbox hears of four
+        more, over = (ADVISED if number % 2 else {}), number > capped.policy.mails_asked_per_hour
+        queue.jobs.clear()
+        assert left_by(make, submit(capped, 1, **NUMBER, **more).reference) == (
+            LeadState.SUPERSEDED,
+            [sent, aside, held] if over else [sent, aside],
+            [("request_running", suppressed if over else queued)],
+            1,
+        )
+        assert queue.jobs == [(Job.DELIVER_NOTIFICATIONS, None)]
+    for more in ({}, ADVISED):
+        another = lead_form(2, **more)
+        another["contact"]["email"] = first.contact_email
+        another["company"]["registration_number"] = "53 004 085 616"
+        reference = leads.submit_lead(capped, load(LeadIn(), another)).reference
+        assert left_by(make, reference) == (
+            LeadState.AWAITING_CONFIRMATION, [sent, held], [("confirm_request", suppressed)], 1,
+        )  # fmt: skip
