@@ -38,8 +38,9 @@ class Bell:
         with self._lock:
             self._asked.setdefault(job, request_id)
             if self._ringer is None:  # not before: a fork would leave it behind
-                self._ringer = Thread(target=self._ring_on, name="bell", daemon=True)
-                self._ringer.start()
+                ringer = Thread(target=self._ring_on, name="bell", daemon=True)
+                ringer.start()  # raises where there may be no more: whoever comes next tries again
+                self._ringer = ringer
                 atexit.register(self.ring)
         self._somebody_asked.set()
 
@@ -48,10 +49,11 @@ class Bell:
         with self._lock:
             asked, self._asked = self._asked, {}
         for job, request_id in asked.items():
-            try:
-                self._queue.put(job, (), request_id=request_id)
-            except Exception as error:  # what was committed is safe; the next sweep will find it
-                log.warning("job_not_rung", job=job, subjects=0, error=str(error))
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                try:
+                    self._queue.put(job, (), request_id=request_id)
+                except Exception as error:  # what was committed is safe; the next sweep finds it
+                    log.warning("job_not_rung", job=job, subjects=0, error=str(error))
 
     def _ring_on(self) -> None:
         while True:

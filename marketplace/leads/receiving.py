@@ -112,8 +112,8 @@ def receive(tx: Transaction, lead: dict[str, Any], catalogue: Known) -> str:
         **caps.counting(tx, mail),
         **_rows(tx, lead, mail),
     }
-    # Without the lock of the business: whoever confirms takes that before the mailbox's, and who has
-    # another request that is being opened at this moment hears of it when it confirms this one.
+    # Without the lock of the business: whoever confirms takes that before the mailbox's. One whose
+    # other request is being opened at this moment hears of it when it confirms this one.
     [found] = _LOOK_AND_WRITE.at_once(tx.session, values)
     if found.is_written:
         return str(lead["reference"])

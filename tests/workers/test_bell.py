@@ -87,6 +87,30 @@ def test_it_goes_on_after_a_queue_that_was_away(queue, monkeypatch):
     assert queue.rung[1] == (MAIL, (), "again")
 
 
+def test_its_lines_in_the_log_name_the_request_that_it_rings_for(queue, written):
+    bell = Bell(queue)
+    queue.away = True
+    bell.put(MAIL, [], request_id="a-request-in-vain")
+    end = time.monotonic() + 20
+    while "job_not_rung" not in written.getvalue():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    assert '"request_id":"a-request-in-vain"' in written.getvalue().replace(" ", "")
+
+
+def test_where_no_thread_can_be_begun_whoever_comes_next_tries_again(queue, monkeypatch):
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    bell = Bell(queue)
+    with monkeypatch.context() as few:
+        few.setattr(bells.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            bell.put(MAIL, [], request_id="first")
+    bell.put(MAIL, [], request_id="second")
+    await_rung(queue, 1)
+
+
 def test_many_at_once_ring_no_more_often_than_need_be(queue, monkeypatch):
     monkeypatch.setattr(bells, "APART", 0.2)
     bell = Bell(queue)
