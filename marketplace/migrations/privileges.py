@@ -2,8 +2,9 @@
 
 Where the role that the product connects as is another than the one that owns the tables, it gets
 what the product needs and no more: rows of every table, but of the append-only ones only to read
-and to add. Where one role is both, that is taken from the owner itself: a step that it could undo,
-unlike a superuser, who is held by nothing (`doctor` says which of these it is).
+and to add, and to call the functions that its statements call. Where one role is both, what is
+append-only is taken from the owner itself: a step that it could undo, unlike a superuser, who is
+held by nothing (`doctor` says which of these it is).
 """
 
 from sqlalchemy import Connection, text
@@ -26,6 +27,13 @@ _OURS = text(
     " AND relkind IN ('r', 'p', 'v', 'm') AND pg_has_role(relowner, 'USAGE') ORDER BY 1"
 )
 """Other software may have tables beside ours, which are not ours to give."""
+
+_FUNCTIONS = text(
+    "SELECT oid::regprocedure::text FROM pg_proc"
+    " WHERE pronamespace = current_schema()::regnamespace"
+    " AND prokind = 'f' AND prorettype <> 'trigger'::regtype AND pg_has_role(proowner, 'USAGE')"
+)
+"""Everybody may call these, unless somebody took that from them, as hardened servers have it."""
 
 
 def settle(owner: Connection, role: str) -> None:
@@ -51,9 +59,11 @@ def settle(owner: Connection, role: str) -> None:
             f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {inside} TO {to}",
             *(f"REVOKE ALL ON {table} FROM {to}" for table in EXCEPTIONS),
             *(f"GRANT {rights} ON {table} TO {to}" for table, rights in EXCEPTIONS.items()),
+            *(f"GRANT EXECUTE ON FUNCTION {each} TO {to}" for each in owner.scalars(_FUNCTIONS)),
             # For what the next migration makes, from its commit until this runs again.
             f"ALTER DEFAULT PRIVILEGES IN SCHEMA {inside} GRANT {ROWS} ON TABLES TO {to}",
             f"ALTER DEFAULT PRIVILEGES IN SCHEMA {inside} GRANT USAGE, SELECT ON SEQUENCES TO {to}",
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {inside} GRANT EXECUTE ON FUNCTIONS TO {to}",
         ]
     for statement in statements:
         owner.exec_driver_sql(statement)

@@ -118,6 +118,27 @@ def test_what_the_next_migration_makes_can_be_used_at_once(installation, ctx):
             owner.commit()
 
 
+def test_the_product_may_call_what_it_calls_where_not_everybody_may(services, installation, ctx):
+    """As on a server whose functions are by default for nobody but their owner."""
+    with ctx.reading() as session:
+        product = session.scalar(text("SELECT current_user"))
+    may = text(
+        "SELECT has_function_privilege(:role, oid, 'EXECUTE') FROM pg_proc WHERE proname = :is"
+    )
+    with as_owner(installation.app) as owner, Session(owner) as session:
+        owner.exec_driver_sql(
+            "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;"
+            "REVOKE EXECUTE ON FUNCTION mailbox_is_full FROM PUBLIC"
+        )
+        settle(owner, product)
+        owner.exec_driver_sql(
+            "CREATE FUNCTION of_tomorrow() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+        )
+        for name in ("mailbox_is_full", "of_tomorrow"):
+            assert session.scalar(may, {"role": product, "is": name}), name
+        owner.rollback()
+
+
 def test_a_trigger_that_is_off_or_gone_is_seen(installation, ctx):
     with as_owner(installation.app) as owner, Session(owner) as session:
         owner.exec_driver_sql(let_go())
