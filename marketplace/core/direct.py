@@ -9,6 +9,7 @@ long, or has many values.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property
@@ -158,22 +159,24 @@ def writing(
 ) -> Select[Any]:
     """Return the question, which writes one row into each table as well, named by its columns.
 
-    It takes the columns of each row under the names that `of_row` gives them. `if_any`: they are
-    written where this finds something, and otherwise none of them is.
+    It takes the columns of each row under the names that `of_row` gives them, of the second into
+    the same table as of its number 2. `if_any`: they are written where this finds something, and
+    otherwise none of them is.
     """
     rows = []
+    so_far: Counter[Table] = Counter()
     for table, columns in tables:
-        values = [
-            bindparam(_names_in(table)[0][each], type_=table.c[each].type) for each in columns
-        ]
+        so_far[table] += 1
+        names, _ = _names_in(table, so_far[table])
+        values = [bindparam(names[each], type_=table.c[each].type) for each in columns]
         row = select(*values) if if_any is None else select(*values).select_from(if_any)
         rows.append(insert(table).from_select(columns, row))
     return question.add_cte(*(row.cte(f"row_{number}") for number, row in enumerate(rows)))
 
 
-def of_row(table: Table, row: Values) -> dict[str, Any]:
+def of_row(table: Table, row: Values, number: int = 1) -> dict[str, Any]:
     """Return the values of a row as `writing` takes them."""
-    names, documents = _names_in(table)
+    names, documents = _names_in(table, number)
     return {
         names[name]: Jsonb(value) if type(value) is list and name in documents else value
         for name, value in row.items()
@@ -181,9 +184,9 @@ def of_row(table: Table, row: Values) -> dict[str, Any]:
 
 
 @cache
-def _names_in(table: Table) -> tuple[dict[str, str], frozenset[str]]:
+def _names_in(table: Table, number: int) -> tuple[dict[str, str], frozenset[str]]:
     """Return how `writing` names each column, and which of them hold JSON: a list is one there."""
-    names = {each.name: f"{table.name}_{each.name}" for each in table.c}
+    names = {each.name: f"{table.name}_{number}_{each.name}" for each in table.c}
     return names, frozenset(each.name for each in table.c if isinstance(each.type, JSONB))
 
 

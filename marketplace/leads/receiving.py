@@ -2,11 +2,12 @@
 
 What a form leads to is known before anything is written: the lead, the consent, the event and the
 mail with the link. So they go to PostgreSQL together, with the look whether anything stands in the
-way. What does, seldom, is told by what that look found; then nothing was written, and another
-statement writes what the form leads to as of that look.
+way. What does, seldom, is told by what that look found; then nothing was written, and something
+else is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -18,9 +19,9 @@ from marketplace.core.actors import ANYBODY
 from marketplace.core.agreements import Agreed
 from marketplace.core.consents import Consent, Whose
 from marketplace.core.context import Transaction
-from marketplace.core.db import one_of
+from marketplace.core.db import Json, one_of
 from marketplace.core.direct import Direct, of_row, writing
-from marketplace.core.events import Event, record
+from marketplace.core.events import Event
 from marketplace.core.jobs import Job
 from marketplace.core.links import Purpose
 from marketplace.core.texts import N_
@@ -72,65 +73,88 @@ _nothing_in_the_way = (
     )
     .cte("nothing_in_the_way")
 )
-_ROWS: Any = (
-    (_leads, COLUMNS),
-    (_consents, consents.COLUMNS),
-    (_events, events.COLUMNS),
-    (_notifications, (*notifications.COLUMNS, "last_error")),
-)
 _is_written = select(_ONE).select_from(_nothing_in_the_way).exists().label("is_written")
-_LOOK_AND_WRITE = Direct(writing(select(_look, _is_written), *_ROWS, if_any=_nothing_in_the_way))
 
-_counted = select(caps.IS_FULL.label("is_full")).cte("counted")
-_has_room = select(_ONE).select_from(_counted).where(not_(_counted.c.is_full)).cte("has_room")
-_SET_ASIDE = Direct(
-    writing(select(_counted), *_ROWS, if_any=_has_room).add_cte(
-        events.recorded_with(_has_room).cte("superseded")
+
+class Running(Protocol):
+    """What is told of the request that a business has running already."""
+
+    id: Any
+    reference: Any
+    contact_email: Any
+
+
+@cache
+def _look_and_write(events_written: int) -> Direct:
+    """Return the statement that writes a form down with so many events, if nothing is in the way.
+
+    Without the lock of the business: whoever confirms takes that before the mailbox's. One whose
+    other request is being opened at this moment hears of it when it confirms this one.
+    """
+    rows: Any = (
+        (_leads, COLUMNS),
+        (_consents, consents.COLUMNS),
+        (_notifications, (*notifications.COLUMNS, "last_error")),
+        *[(_events, events.COLUMNS)] * events_written,
     )
-)
-"""Another event beside: a form of a business that has a request running takes one statement more
-than any other, so that how long it takes tells little."""
-
-_WRITE = Direct(writing(select(_ONE), *_ROWS))
+    return Direct(writing(select(_look, _is_written), *rows, if_any=_nothing_in_the_way))
 
 
 def receive(tx: Transaction, lead: dict[str, Any], catalogue: Known) -> str:
     """Write a lead down by its columns, and mail the link that confirms it; return its reference.
 
     Where the business has a request running it ends here, and its sender is told by mail alone:
-    whoever sends the form is answered alike. To be called last: it may have committed.
+    whoever sends the form is answered alike. What is in the way changes what is to be written, and
+    that is tried then. To be called last: it may have committed.
 
     Raises `Outdated` where the catalogue, by which the form was found to be in order, is another
     by now.
     """
-    mail = notifications.written(tx, asking_to_confirm(lead, "confirm_request"))
     tx.afterwards(Job.DELIVER_NOTIFICATIONS)
-    values = {
-        "business_key": lead["business_key"],
-        "reference": lead["reference"],
-        "catalogue": catalogue.version,
-        **caps.counting(tx, mail),
-        **_rows(tx, lead, mail),
-    }
-    # Without the lock of the business: whoever confirms takes that before the mailbox's. One whose
-    # other request is being opened at this moment hears of it when it confirms this one.
-    [found] = _LOOK_AND_WRITE.at_once(tx.session, values)
-    if found.is_written:
-        return str(lead["reference"])
-    if found.is_outdated:
-        raise Outdated(N_("this was changed while it was looked at: please send it once more"))
-    if found.is_taken:
-        return receive(tx, {**lead, "reference": fresh_reference()}, catalogue)
-    if found.id is not None:
-        _set_aside(tx, lead, found)
-    else:  # the mailbox is full
-        _WRITE.rows(tx.session, _rows(tx, lead, caps.held_back(mail)))
-        caps.note_held_back(tx, [mail["id"]])
-    return str(lead["reference"])
+    running: Running | None = None
+    is_full = False
+    while True:
+        mail, noted = _what_follows(tx, lead, running, is_full=is_full)
+        looked_for = {
+            "business_key": None if running else lead["business_key"],
+            "reference": lead["reference"],
+            "catalogue": catalogue.version,
+            **caps.counting(tx, mail),
+        }
+        rows = _rows(tx, _set_aside(tx, lead) if running else lead, mail, noted)
+        [found] = _look_and_write(len(noted)).at_once(tx.session, looked_for | rows)
+        if found.is_written:
+            return str(lead["reference"])
+        if found.is_outdated:
+            raise Outdated(N_("this was changed while it was looked at: please send it once more"))
+        if found.is_taken:
+            lead = {**lead, "reference": fresh_reference()}
+        elif found.id is not None:
+            running = found
+        else:
+            is_full = True
 
 
-def _set_aside(tx: Transaction, lead: dict[str, Any], running: "Running") -> None:
-    """Write a lead down whose business has a request running, and tell its sender by mail."""
+def _what_follows(
+    tx: Transaction, lead: Mapping[str, Any], running: Running | None, *, is_full: bool
+) -> tuple[dict[str, Any], list[Json]]:
+    """Return the columns of the mail that answers a form, and of what is noted of both."""
+    submitted = {"service": lead["service"]}
+    noted = [events.written(tx, ANYBODY, "lead.submitted", lead["id"], submitted)]
+    if running is None:
+        mail = notifications.written(tx, asking_to_confirm(lead, "confirm_request"))
+    else:
+        mail = notifications.written(tx, running_already(tx, running, lead))
+        by = {"by": str(running.id)}
+        noted.append(events.written(tx, ANYBODY, "lead.superseded", lead["id"], by))
+    if is_full:
+        mail = caps.held_back(mail)
+        noted.append(caps.suppressed(tx, mail))
+    return mail, noted
+
+
+def _set_aside(tx: Transaction, lead: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a lead whose business has a request running."""
     ended = rules.after(
         lead["state"],
         LeadEvent.SUPERSEDE,
@@ -138,27 +162,22 @@ def _set_aside(tx: Transaction, lead: dict[str, Any], running: "Running") -> Non
         confirm_by=lead["confirm_by"],
         expires_at=None,
     )
-    lead = {**lead, "state": ended, "finished_at": tx.now}
-    told = notifications.written(tx, running_already(tx, running, lead))
-    rows = _rows(tx, lead, told)
-    superseded = events.written(tx, ANYBODY, "lead.superseded", lead["id"], {"by": str(running.id)})
-    [found] = _SET_ASIDE.at_once(tx.session, caps.counting(tx, told) | superseded | rows)
-    if found.is_full:
-        _WRITE.rows(tx.session, _rows(tx, lead, caps.held_back(told)))
-        record(tx, ANYBODY, "lead.superseded", lead["id"], by=str(running.id))
-        caps.note_held_back(tx, [told["id"]])
+    return {**lead, "state": ended, "finished_at": tx.now}
 
 
-def _rows(tx: Transaction, lead: dict[str, Any], mail: dict[str, Any]) -> dict[str, Any]:
+def _rows(
+    tx: Transaction, lead: dict[str, Any], mail: dict[str, Any], noted: Sequence[Json]
+) -> dict[str, Any]:
     """Return the columns of all that is written of a form, as `writing` takes them."""
     version = lead["consent"]["terms_version"]
-    submitted = {"service": lead["service"]}
-    return (
+    values = (
         of_row(_leads, lead)
         | of_row(_consents, consents.written(tx, Whose.LEAD, lead["id"], Agreed.SHARING, version))
-        | of_row(_events, events.written(tx, ANYBODY, "lead.submitted", lead["id"], submitted))
         | of_row(_notifications, mail)
     )
+    for number, each in enumerate(noted, 1):
+        values |= of_row(_events, each, number)
+    return values
 
 
 def asking_to_confirm(lead: Mapping[str, Any], template: str, *, occasion: str = "") -> Message:
@@ -176,14 +195,6 @@ def asking_to_confirm(lead: Mapping[str, Any], template: str, *, occasion: str =
         occasion,
         link=LinkTo(Purpose.CONFIRM_LEAD, lead["id"], lead["confirm_by"]),
     )
-
-
-class Running(Protocol):
-    """What is told of the request that a business has running already."""
-
-    id: Any
-    reference: Any
-    contact_email: Any
 
 
 def running_already(tx: Transaction, running: Running, lead: Mapping[str, Any]) -> Message:

@@ -5,10 +5,9 @@ mail, on however many machines, with or without Redis. What is over the cap is w
 as `suppressed`, with the reason, so that whoever sent the form is answered alike.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -26,8 +25,9 @@ from sqlalchemy import (
 
 from marketplace.core.actors import SYSTEM
 from marketplace.core.context import Transaction
+from marketplace.core.db import Json
 from marketplace.core.direct import Direct
-from marketplace.core.events import record_each
+from marketplace.core.events import record_each, written
 from marketplace.notifications.mailboxes import (
     HOURLY,
     OVER_CAP,
@@ -39,6 +39,7 @@ from marketplace.notifications.models import Notification
 from marketplace.notifications.rules import NotificationState, Way
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+_BY_CAP = {"reason": "cap"}
 
 _mails: Any = Notification.__table__
 
@@ -92,15 +93,16 @@ def hold_back(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         if row["mailbox"]:
             held = _HOLD_BACK.rows(tx.session, counting(tx, row))
-            note_held_back(tx, [each.id for each in held])
+            record_each(tx, SYSTEM, "notification.suppressed", {each.id: _BY_CAP for each in held})
 
 
 def counting(tx: Transaction, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of `IS_FULL` for a message; one that is not counted is never over."""
-    asked = asked_by(row["template"], is_confirmed=False) if row["mailbox"] else None
+    """Return the values of `IS_FULL` for a message; there is room for one that is not counted."""
+    mailbox = None if row["state"] is NotificationState.SUPPRESSED else row["mailbox"]
+    asked = asked_by(row["template"], is_confirmed=False) if mailbox else None
     return {
         "its_id": row["id"],
-        "mailbox": row["mailbox"],
+        "mailbox": mailbox,
         "templates": templates_of(asked) if asked else [],
         "an_hour_ago": tx.now - HOUR,
         "per_hour": tx.policy.mails_asked_per_hour,
@@ -115,6 +117,6 @@ def held_back(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "state": NotificationState.SUPPRESSED, "last_error": OVER_CAP}
 
 
-def note_held_back(tx: Transaction, ids: Collection[UUID]) -> None:
-    """Write down that these were held back."""
-    record_each(tx, SYSTEM, "notification.suppressed", {each: {"reason": "cap"} for each in ids})
+def suppressed(tx: Transaction, row: Mapping[str, Any]) -> Json:
+    """Return the columns of the event that a message was held back."""
+    return written(tx, SYSTEM, "notification.suppressed", row["id"], _BY_CAP)

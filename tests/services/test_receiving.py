@@ -9,7 +9,7 @@ from math import inf
 
 import psycopg
 import pytest
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, or_, select, text, update
 
 from marketplace.catalogue import known
 from marketplace.catalogue.models import Sector, Standard
@@ -50,25 +50,32 @@ def another_catalogue(ctx, change):
     with ctx.transaction() as tx:
         was = tx.session.execute(select(Standard.code, Standard.kind)).all()
         change(tx.session)
-    yield
-    with ctx.transaction() as tx:
-        for code, kind in was:
-            tx.session.execute(update(Standard).where(Standard.code == code).values(kind=kind))
-        tx.session.execute(delete(Sector).where(Sector.code == "XX"))
+    try:
+        yield
+    finally:
+        with ctx.transaction() as tx:
+            for code, kind in was:
+                tx.session.execute(update(Standard).where(Standard.code == code).values(kind=kind))
+            tx.session.execute(delete(Sector).where(Sector.code == "XX"))
 
 
-def test_a_form_is_one_transaction_of_one_statement(ctx, make, queue, monkeypatch):
-    submit(ctx, 1)  # now the process knows the catalogue, and has a connection
+@pytest.fixture
+def executed(ctx, monkeypatch):
+    """Of each statement that is sent, whether it is a transaction by itself."""
+    submit(ctx, 90)  # now the process knows the catalogue, and has a connection
     monkeypatch.setattr(connections, "TRUSTED", inf)
-    executed = []
+    found = []
     execute = psycopg.Cursor.execute
-    monkeypatch.setattr(
-        psycopg.Cursor,
-        "execute",
-        lambda self, *args, **given: (
-            executed.append(self.connection.autocommit) or execute(self, *args, **given)
-        ),
-    )
+
+    def noted(self, *args, **given):
+        found.append(self.connection.autocommit)
+        return execute(self, *args, **given)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", noted)
+    return found
+
+
+def test_a_form_is_one_transaction_of_one_statement(ctx, make, queue, executed):
     reference = submit(ctx, 2).reference
     assert executed == [True]
     lead = make.lead_called(reference)
@@ -134,6 +141,68 @@ def test_one_that_changes_at_every_look_is_waited_for_by_whoever_sends_it_again(
         submit(ctx, 2)
     with ctx.reading() as session:
         assert count(session, Lead) == 1
+
+
+def a_running_one(ctx, make):
+    """Return the form of a business that has a request running."""
+    form = {"company": {**lead_form(1)["company"], "registration_number": "51 824 753 556"}}
+    lead = make.lead_called(submit(ctx, 1, **form).reference)
+    leads.confirm_lead(ctx, token_for(ctx, lead))
+    return form
+
+
+def verbs_of(ctx, lead):
+    with ctx.reading() as session:
+        mails = select(Notification.id).where(Notification.subject_id == lead.id)
+        of_it = or_(Event.subject_id == lead.id, Event.subject_id.in_(mails))
+        return session.scalars(select(Event.verb).where(of_it).order_by(Event.id)).all()
+
+
+def test_a_form_that_is_set_aside_is_two_statements(ctx, make, executed):
+    form = a_running_one(ctx, make)
+    executed.clear()
+    reference = submit(ctx, 2, **form).reference
+    assert executed == [True, True]
+    lead = make.lead_called(reference)
+    assert (lead.state, lead.finished_at) == (LeadState.SUPERSEDED, lead.created_at)
+    assert verbs_of(ctx, lead) == ["lead.submitted", "lead.superseded"]
+    with ctx.reading() as session:
+        mails = session.scalars(select(Notification).where(Notification.subject_id == lead.id))
+        assert [each.template for each in mails] == ["request_running_elsewhere"]
+
+
+def test_whatever_is_in_the_way_is_met_one_after_another(capped, make, executed, monkeypatch):
+    """A reference that is taken, a request that runs, a mailbox that is full."""
+    form = a_running_one(capped, make)
+    contact = {"contact": {**lead_form(3)["contact"], "email": "mia2@kestrel.example"}}
+    taken = submit(capped, 3, **contact).reference
+    monkeypatch.setattr("marketplace.leads.intake.fresh_reference", lambda: taken)
+    strict = replace(capped, policy=replace(capped.policy, mails_asked_per_hour=1))
+    executed.clear()
+    reference = submit(strict, 2, **form, **contact).reference
+    assert executed == [True] * 4
+    lead = make.lead_called(reference)
+    assert lead.state is LeadState.SUPERSEDED
+    assert verbs_of(capped, lead) == [
+        "lead.submitted", "lead.superseded", "notification.suppressed",
+    ]  # fmt: skip
+
+
+def test_one_that_changes_between_two_attempts_loses_no_form(ctx, make, monkeypatch):
+    form = a_running_one(ctx, make)
+    set_aside, changes = receiving._set_aside, iter([True])
+
+    def meanwhile(tx, lead):
+        if next(changes, False):
+            with db.engine.begin() as other:
+                other.execute(text("UPDATE catalogue_version SET version = gen_random_uuid()"))
+        return set_aside(tx, lead)
+
+    monkeypatch.setattr(receiving, "_set_aside", meanwhile)
+    lead = make.lead_called(submit(ctx, 2, **form).reference)
+    assert lead.state is LeadState.SUPERSEDED
+    with ctx.reading() as session:
+        assert count(session, Lead) == 2
 
 
 def test_behind_the_lock_of_a_mailbox_is_seen_what_whoever_held_it_wrote(
