@@ -11,13 +11,15 @@ from marketplace.core.files import JPEG, PDF, PNG, SentFile, sent_file
 from marketplace.core.texts import N_
 from marketplace.providers.models import Accreditation, EvidenceFile
 
+SORTS = (PDF, PNG, JPEG)
+
 EVIDENCE_AT_MOST = 10 * 1024 * 1024
 """Bytes."""
 
 
 def evidence(name: str | None, content: bytes) -> SentFile | str:
     """Return the file if it is a PDF, PNG or JPEG, else what it must be."""
-    found = sent_file(name, content, (PDF, PNG, JPEG), otherwise="evidence")
+    found = sent_file(name, content, SORTS, otherwise="evidence")
     return found or N_("must be a PDF, PNG or JPEG file")
 
 

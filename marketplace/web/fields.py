@@ -280,7 +280,8 @@ class Choice(fields.Field[Any]):
         super().__init__(**kwargs)
         self.words = words
         self.metadata = {"type": "string", **self.metadata}
-        self.metadata = {"enum": [word.value for word in words], **self.metadata}
+        said = [word.value for word in words] + ([None] if self.allow_none else [])
+        self.metadata = {"enum": said, **self.metadata}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         try:

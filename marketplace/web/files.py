@@ -4,15 +4,18 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from flask import Response, request, send_file
 
 from marketplace.core.errors import FieldError
-from marketplace.core.files import PDF, SentFile
+from marketplace.core.files import PDF, SentFile, Sort
 from marketplace.core.forms import Form
 from marketplace.core.pdfs import why_no_pdf
 from marketplace.core.policy import Policy
+from marketplace.web.requests import Blueprint
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 MULTIPART = "multipart/form-data"
 
@@ -65,6 +68,22 @@ class Kept(Protocol):
     def media_type(self) -> str: ...
     @property
     def content(self) -> bytes: ...
+
+
+def answers_file(blp: Blueprint, *sorts: Sort) -> Callable[[View], View]:
+    """Say in the documentation that a file is answered, and of which sorts it may be."""
+
+    def say(view: View) -> View:
+        for sort in sorts:
+            view = blp.alt_response(
+                200,
+                schema={"type": "string", "format": "binary"},
+                content_type=sort.media_type,
+                success=True,
+            )(view)
+        return view
+
+    return say
 
 
 def download(file: Kept) -> Response:

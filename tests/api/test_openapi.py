@@ -12,6 +12,7 @@ from marketplace.core.actors import Kind
 from marketplace.web import doors, openapi
 
 PROBLEM = "application/problem+json"
+EVIDENCE = {"application/pdf", "image/png", "image/jpeg"}
 
 
 @pytest.fixture
@@ -107,6 +108,42 @@ def test_what_comes_in_is_closed_to_unknown_fields(spec):
         if reference:
             schema = spec["components"]["schemas"][reference.rpartition("/")[2]]
             assert schema["additionalProperties"] is False, (method, path)
+
+
+def nodes(node):
+    yield node
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from nodes(each)
+
+
+def test_where_null_may_stand_it_is_among_the_words_that_may(spec):
+    several = [each for each in nodes(spec) if isinstance(each, dict) and each.get("enum")]
+    assert {"null" in each.get("type", ()) for each in several} == {True, False}
+    wrong = [each for each in several if ("null" in each["type"]) != (None in each["enum"])]
+    assert wrong == []
+
+
+def test_every_file_that_is_answered_is_one_of_a_stated_type(spec):
+    for path, files in {
+        "/request/comparison.pdf": {"application/pdf"},
+        "/request/attachments/{attachment_id}": {"application/pdf"},
+        "/portal/invitations/{invitation_id}/attachments/{attachment_id}": {"application/pdf"},
+        "/admin/leads/{lead_id}/comparison.pdf": {"application/pdf"},
+        "/admin/leads/{lead_id}/attachments/{attachment_id}": {"application/pdf"},
+        "/portal/accreditations/{accreditation_id}/evidence": EVIDENCE,
+        "/admin/accreditations/{accreditation_id}/evidence": EVIDENCE,
+    }.items():
+        shown = spec["paths"][f"/api/v1{path}"]["get"]["responses"]["200"]["content"]
+        assert set(shown) == files, path
+
+
+def test_every_success_with_a_body_says_how_it_looks(spec):
+    silent = {
+        (method, path)
+        for path, method, operation in operations(spec)
+        if method == "get" and not operation["responses"]["200"].get("content")
+    }
+    assert silent == set()
 
 
 def test_every_operation_has_a_sentence_and_an_id_of_its_own(spec):

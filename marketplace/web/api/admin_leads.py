@@ -27,7 +27,7 @@ from marketplace.web.api.comparison_schemas import ComparisonArgs, ComparisonSch
 from marketplace.web.api.request import QuestionSchema, RemindersSchema, StatusSchema
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, In, Moment, Text
-from marketplace.web.files import download
+from marketplace.web.files import answers_file, download
 from marketplace.web.idempotency import idempotent
 from marketplace.web.pages.paper import comparison_pdf
 from marketplace.web.paging import CursorOf, PageArgs, a_moment, cursor, cursor_of
@@ -315,7 +315,7 @@ class LeadComparison(MethodView):
 @blp.route("/leads/<uuid:lead_id>/comparison.pdf")
 class ComparisonPaper(MethodView):
     @blp.arguments(ComparisonArgs, location="query")
-    @blp.response(200, content_type=PDF.media_type)
+    @answers_file(blp, PDF)
     @blp.alt_response(409, description="Nobody has quoted yet, or it is too long for a PDF")
     def get(self, args: dict[str, Any], lead_id: UUID) -> Response:
         """The quotes side by side as a PDF, as the business has it."""
@@ -383,7 +383,7 @@ class Matching(MethodView):
 
 @blp.route("/leads/<uuid:lead_id>/attachments/<uuid:attachment_id>")
 class Attachment(MethodView):
-    @blp.response(200, content_type=PDF.media_type)
+    @answers_file(blp, PDF)
     def get(self, lead_id: UUID, attachment_id: UUID) -> Response:
         """A file that came with a quote, as a download."""
         actor = current_actor()

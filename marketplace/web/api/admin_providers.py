@@ -11,7 +11,7 @@ from marketplace.core.forms import Form
 from marketplace.providers import accreditations, directory, relationships, service
 from marketplace.providers.accreditations import Shown
 from marketplace.providers.directory import Profile
-from marketplace.providers.evidence import evidence_of
+from marketplace.providers.evidence import SORTS, evidence_of
 from marketplace.providers.models import Accreditation, Provider, Relationship
 from marketplace.providers.rules import (
     AccreditationState,
@@ -27,7 +27,7 @@ from marketplace.web.api.provider_schemas import (
 )
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Choice, Day, In, Text, optional
-from marketplace.web.files import download
+from marketplace.web.files import answers_file, download
 from marketplace.web.idempotency import idempotent
 from marketplace.web.paging import PageArgs, page
 from marketplace.web.requests import Blueprint
@@ -241,7 +241,7 @@ class AccreditationReinstatement(MethodView):
 
 @blp.route("/accreditations/<uuid:accreditation_id>/evidence")
 class EvidenceDownload(MethodView):
-    @blp.response(200, content_type="application/octet-stream")
+    @answers_file(blp, *SORTS)
     def get(self, accreditation_id: UUID) -> Response:
         """The file that was sent with an accreditation, as a download."""
         with current_context().reading() as session:

@@ -18,7 +18,15 @@ from marketplace.quotes import attachments
 from marketplace.quotes.attachments import Held
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import Moment
-from marketplace.web.files import MULTIPART, TooLarge, download, looked_into, read_file, wrong_with
+from marketplace.web.files import (
+    MULTIPART,
+    TooLarge,
+    answers_file,
+    download,
+    looked_into,
+    read_file,
+    wrong_with,
+)
 from marketplace.web.idempotency import idempotent
 from marketplace.web.requests import MAX_UPLOAD, Blueprint, pointer_of
 
@@ -96,7 +104,7 @@ class Attachments(MethodView):
 
 @blp.route("/<uuid:attachment_id>")
 class OneAttachment(MethodView):
-    @blp.response(200, content_type=PDF.media_type)
+    @answers_file(blp, PDF)
     def get(self, invitation_id: UUID, attachment_id: UUID) -> Response:
         """A file, as a download."""
         with current_context().reading() as session:

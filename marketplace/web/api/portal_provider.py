@@ -14,7 +14,7 @@ from marketplace.privacy.accounts import leave
 from marketplace.providers import accreditations, directory, pauses, profile
 from marketplace.providers.accreditations import Shown
 from marketplace.providers.directory import Profile
-from marketplace.providers.evidence import EVIDENCE_AT_MOST, evidence, evidence_of
+from marketplace.providers.evidence import EVIDENCE_AT_MOST, SORTS, evidence, evidence_of
 from marketplace.providers.models import Pause
 from marketplace.web.api.account import ProvenIn
 from marketplace.web.api.account_data import prove_and
@@ -27,7 +27,15 @@ from marketplace.web.api.provider_schemas import (
 )
 from marketplace.web.auth import current_actor, current_context
 from marketplace.web.fields import IN_THIS_AGE, In, Moment
-from marketplace.web.files import MULTIPART, TooLarge, download, looked_into, read_file, wrong_with
+from marketplace.web.files import (
+    MULTIPART,
+    TooLarge,
+    answers_file,
+    download,
+    looked_into,
+    read_file,
+    wrong_with,
+)
 from marketplace.web.idempotency import idempotent
 from marketplace.web.requests import MAX_BODY, Blueprint, load, parsed_json, read_json
 
@@ -154,7 +162,7 @@ def with_evidence(form: Form) -> tuple[Form, SentFile | None]:
 
 @blp.route("/accreditations/<uuid:accreditation_id>/evidence")
 class OwnEvidence(MethodView):
-    @blp.response(200, content_type="application/octet-stream")
+    @answers_file(blp, *SORTS)
     def get(self, accreditation_id: UUID) -> Response:
         """The file that was sent with an accreditation, as a download."""
         with current_context().reading() as session:

@@ -48,7 +48,7 @@ from marketplace.web.fields import (
     YesNo,
     optional,
 )
-from marketplace.web.files import as_download, download
+from marketplace.web.files import answers_file, as_download, download
 from marketplace.web.idempotency import idempotent
 from marketplace.web.pages.paper import comparison_pdf
 from marketplace.web.requests import Blueprint
@@ -294,7 +294,7 @@ class Request(MethodView):
 @blp.route("/comparison.pdf")
 class ComparisonPaper(MethodView):
     @blp.arguments(ComparisonArgs, location="query")
-    @blp.response(200, content_type=PDF.media_type)
+    @answers_file(blp, PDF)
     @blp.alt_response(409, description="Nobody has quoted yet, or it is too long for a PDF")
     def get(self, args: dict[str, Any]) -> Response:
         """The quotes side by side as a PDF, to be handed to whoever decides."""
@@ -433,7 +433,7 @@ class Reminders(MethodView):
 
 @blp.route("/attachments/<uuid:attachment_id>")
 class Attachment(MethodView):
-    @blp.response(200, content_type=PDF.media_type)
+    @answers_file(blp, PDF)
     def get(self, attachment_id: UUID) -> Response:
         """A file that came with a quote, as a download."""
         actor = current_actor()
