@@ -283,7 +283,9 @@ def finish_invitations(
             end(tx, SYSTEM, invitation, overdue)
             tell_of_miss(tx, lead, invitation, rules.MISSES[overdue], Then.FINISHED)
             continue
-        event = rules.event_when_the_request_finishes(invitation.state)
+        event = rules.event_when_the_request_finishes(
+            invitation.state, awarded=chosen_id is not None
+        )
         if event is None:
             continue
         end(tx, actor, invitation, event)
@@ -304,5 +306,6 @@ def finish_invitations(
             invitation,
             reference=lead.reference,
             outcome=outcome,
+            had_contact=invitation.accepted_at is not None,
             **standings.get(invitation.id, nothing),
         )

@@ -80,6 +80,8 @@ LIFECYCLE = Lifecycle(
         (_S.ACCEPTED, _E.WITHDRAW): _S.WITHDRAWN,
         (_S.QUOTED, _E.WITHDRAW): _S.WITHDRAWN,
         (_S.QUOTED, _E.WIN): _S.WON,
+        (_S.SENT, _E.LOSE): _S.LOST,
+        (_S.OPENED, _E.LOSE): _S.LOST,
         (_S.ACCEPTED, _E.LOSE): _S.LOST,
         (_S.QUOTED, _E.LOSE): _S.LOST,
     },
@@ -227,13 +229,18 @@ def precedence(state: InvitationState) -> int:
     return 0 if state in ANSWERED_YES else 1
 
 
-def event_when_the_request_finishes(state: InvitationState) -> InvitationEvent | None:
-    """Return what happens to an invitation that was not chosen when its request finishes."""
-    if state in UNANSWERED:
-        return InvitationEvent.WITHDRAW
-    if state in ANSWERED_YES:
+def event_when_the_request_finishes(
+    state: InvitationState, *, awarded: bool
+) -> InvitationEvent | None:
+    """Return what happens to an invitation that was not chosen when its request finishes.
+
+    Where another was chosen, all lose; where nobody was, what was not answered is taken back.
+    """
+    if state not in LIVE:
+        return None
+    if awarded or state in ANSWERED_YES:
         return InvitationEvent.LOSE
-    return None
+    return InvitationEvent.WITHDRAW
 
 
 def all_have_quoted(states: Collection[InvitationState]) -> bool:

@@ -83,15 +83,20 @@ SETTLEMENTS = {
 """Every way in which an invitation can end (or be answered for good), and what that means."""
 
 
-def settled_as(state: InvitationState, *, released: bool, quoted: bool) -> InvitationState:
+def settled_as(
+    state: InvitationState, *, released: bool, accepted: bool, quoted: bool
+) -> InvitationState:
     """Return the row of the table by which an invitation is settled: the first it came to.
 
     What comes after changes nothing, so the ledger is the same whenever an end is entered in it.
     Whoever takes a quote back has answered and had its turn. Whoever comes back after a release has
     cost the business that time: the miss stands, once, and what coming back is worth is the lead.
+    To whoever had not accepted when its request finished, a choice is the same as none.
     """
     if released:
         return InvitationState.RELEASED
+    if state is InvitationState.LOST and not accepted:
+        return InvitationState.WITHDRAWN
     return InvitationState.QUOTED if quoted else state
 
 

@@ -69,6 +69,7 @@ def settled_as(invitation: Invitation, *, struck: bool) -> InvitationState:
     return rules.settled_as(
         invitation.state,
         released=invitation.released_at is not None and not struck,
+        accepted=invitation.accepted_at is not None,
         quoted=invitation.quoted_at is not None,
     )
 

@@ -285,14 +285,16 @@ def test_time_runs_for_whoever_accepted_and_was_not_chosen_and_for_nobody_else(s
     assert until(False) is None
 
 
+@pytest.mark.parametrize("awarded", [True, False])
 @pytest.mark.parametrize("state", InvitationState)
-def test_when_a_request_finishes_every_live_invitation_ends_and_no_other_changes(state):
-    event = event_when_the_request_finishes(state)
+def test_when_a_request_finishes_every_live_invitation_ends_and_no_other_changes(state, awarded):
+    event = event_when_the_request_finishes(state, awarded=awarded)
     assert (event is not None) is (state in LIVE)
     if event is not None:
         ended = after(state, event, now=DEADLINE + HOUR, open_by=DEADLINE, respond_by=DEADLINE)
         assert LIFECYCLE.is_final(ended)
-        assert (ended is InvitationState.WITHDRAWN) is (state in UNANSWERED)
+        taken_back = state in UNANSWERED and not awarded
+        assert ended is (InvitationState.WITHDRAWN if taken_back else InvitationState.LOST)
 
 
 def an_invitation(state):

@@ -93,14 +93,16 @@ MOVES = {
             ("opened", "expire", "expired"),
             ("accepted", "expire", "expired"),
         ],
-        "it is withdrawn when its request finishes unanswered, or its holder may not stay": [
+        "it is withdrawn when its request finishes without a choice, or its holder may not stay": [
             ("sent", "withdraw", "withdrawn"),
             ("opened", "withdraw", "withdrawn"),
             ("accepted", "withdraw", "withdrawn"),
             ("quoted", "withdraw", "withdrawn"),
         ],
         "only a quote wins": [("quoted", "win", "won")],
-        "what was answered and not chosen is lost": [
+        "what was not chosen is lost": [
+            ("sent", "lose", "lost"),
+            ("opened", "lose", "lost"),
             ("accepted", "lose", "lost"),
             ("quoted", "lose", "lost"),
         ],

@@ -79,7 +79,13 @@ def test_what_every_end_means(state):
     ],
 )
 def test_the_first_thing_that_settles_an_invitation_settles_it(state, released, quoted, counts):
-    found = settled_as(InvitationState(state), released=released, quoted=quoted)
+    found = settled_as(InvitationState(state), released=released, accepted=True, quoted=quoted)
+    assert found is InvitationState(counts)
+
+
+@pytest.mark.parametrize(("released", "counts"), [(False, "withdrawn"), (True, "released")])
+def test_whoever_had_not_accepted_loses_nothing_by_a_choice(released, counts):
+    found = settled_as(InvitationState.LOST, released=released, accepted=False, quoted=False)
     assert found is InvitationState(counts)
 
 

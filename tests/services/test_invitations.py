@@ -529,6 +529,17 @@ def test_a_choice_tells_everybody_and_the_others_their_standing(ctx, make, quote
         assert open_count(make, each.provider_id) == 0
 
 
+def test_a_choice_loses_also_what_was_not_accepted_which_has_no_contact_to_delete(ctx, three, make):
+    lead, (one, two, three_) = three
+    a_quote(ctx, one)
+    accept(ctx, two)
+    outcome.choose_provider(ctx, business_of(lead), one.id)
+    assert [again(make, each).state for each in (two, three_)] == ["lost", "lost"]
+    assert (lost_values(make, two)["had_contact"], lost_values(make, three_)["had_contact"]) == (
+        True, False,
+    )  # fmt: skip
+
+
 def test_with_a_quote_taken_back_nobody_learns_a_standing(ctx, make, quoted):
     lead, (one, two, dear) = quoted
     decline(ctx, dear)

@@ -179,6 +179,25 @@ def test_a_request_that_ends_before_there_was_a_fair_time_gives_the_turn_back(
     assert len(given_back(make)) == comes_back
 
 
+@pytest.mark.parametrize(("hours", "comes_back"), [(7.9, True), (8, False)])
+def test_so_does_a_choice_to_whoever_had_not_accepted_and_to_nobody_else(
+    ctx, make, clock, hours, comes_back
+):
+    for _ in range(3):
+        make.provider()
+    lead = make.matched_lead()
+    quoted, accepted, silent = held(make, lead)
+    a_quote(ctx, quoted)
+    invitations.accept_invitation(ctx, person_of(accepted.provider_id), accepted.id)
+    clock.advance(hours=hours)
+    outcome.choose_provider(ctx, business_of(lead), quoted.id)
+    settling.settle_ended_invitations(ctx)
+    back = [silent.id] if comes_back else []
+    assert [event.subject_id for event in given_back(make)] == back
+    record = make.ask(lambda s: s.get(Credit, silent.provider_id))
+    assert (record.answered, record.missed) == (0, 0)
+
+
 def test_a_turn_by_hand_that_comes_back_is_taken_from_those_it_was_shared_out_among(ctx, make):
     lead = make.lead()
     provider, _ = make.provider(), make.provider()

@@ -204,7 +204,7 @@ def test_of_a_request_that_runs_the_answer_is_the_choice(ctx, make, quoted):
     assert (now.state, now.awarded_invitation_id) == (LeadState.AWARDED, two.id)
     assert (now.outcome, now.outcome_reason, now.outcome_comment) == ("awarded", "fit", "Kind.")
     assert now.outcome_invitation_id == two.id
-    assert [again(make, each).state for each in (one, two, silent)] == ["lost", "won", "withdrawn"]
+    assert [again(make, each).state for each in (one, two, silent)] == ["lost", "won", "lost"]
     (told,) = events(make, lead, "lead.outcome_told")
     assert told.facts == {"outcome": "awarded", "reason": "fit", "invitation": str(two.id)}
 

@@ -89,7 +89,7 @@ class _Simulation:
     def finish(self, lead: int) -> None:
         self.waiting.pop(lead, None)
         for sent in self.held.pop(lead):
-            event = invitations.event_when_the_request_finishes(sent.state)
+            event = invitations.event_when_the_request_finishes(sent.state, awarded=False)
             if event is not None:
                 self.end_or_go_on(sent, event, request_finished=True)
 
