@@ -70,7 +70,10 @@ def become(command: list[str], data_dir: Path | None) -> NoReturn:
     os.execve(command[0], command, environment)  # nosec B606  # the command is ours
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=False,  # else that the command is missing would be the whole help in one line
+)
 def cli() -> None:
     """One form, up to three comparable quotes, within 24 hours."""
 

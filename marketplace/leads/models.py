@@ -224,7 +224,8 @@ class Lead(Base):
     def require_running(self, now: datetime) -> None:
         """Raise `Conflict` unless providers may still answer at `now`."""
         if not rules.is_running(self.state, now=now, expires_at=self.expires_at):
-            raise Conflict("this request is finished")
+            is_over = self.is_finished or self.is_open
+            raise Conflict(f"this request is {'finished' if is_over else 'not open yet'}")
 
     def require_not_erased(self) -> None:
         """Raise `Conflict` where whoever held the lock before had it erased."""

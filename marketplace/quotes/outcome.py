@@ -167,7 +167,7 @@ def _taken(
     return taken
 
 
-def close_lead(ctx: Context, actor: Actor, lead_id: UUID, *, reason: str) -> Lead:
+def close_lead(ctx: Context, actor: Actor, lead_id: UUID, *, reason: str | None) -> Lead:
     """Finish a request as an administrator."""
     actor.require_admin()
     with ctx.transaction() as tx:
@@ -199,7 +199,7 @@ def _let_expire(tx: Transaction, lead: Lead) -> None:
     _tell_finished(tx, "request_expired", lead)
 
 
-def close(tx: Transaction, actor: Actor, lead: Lead, *, reason: str) -> None:
+def close(tx: Transaction, actor: Actor, lead: Lead, *, reason: str | None) -> None:
     """Finish a request without a choice, and tell everybody. The lead is locked."""
     lead.apply(LeadEvent.CLOSE, now=tx.now, reason=reason)
     _finish(tx, actor, lead, outcome="the request was closed without a choice")

@@ -1,13 +1,17 @@
 """The main road by HTTP alone: form, confirmation, invitations, decline, quotes, choice."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
 from marketplace.bootstrap import channel_of
+from marketplace.leads.service import submit_lead
 from marketplace.providers.models import Provider
+from marketplace.web.api.common import LeadIn
+from marketplace.web.requests import load
 from tests.factories import lead_form
 from tests.jobs import do_jobs
 from tests.people import a_person, an_admin, bearer, session_token
@@ -294,6 +298,23 @@ def test_an_awarded_consulting_request_is_followed_on_for_certification(road):
     assert case["headcount"] == 50
     assert case["form"]["consultants_used"][-1]["name"] == one["provider"]["name"]
     assert len(case["invitations"]) == 2
+
+
+def test_a_request_in_review_is_not_open_yet_and_an_administrator_closes_it_without_a_word(
+    road, ctx, make
+):
+    policy = replace(ctx.policy, lead_confirmation="off", lead_review="always")
+    receipt = submit_lead(replace(ctx, policy=policy), load(LeadIn(), lead_form()))
+    lead, provider = make.lead_called(receipt.reference), make.provider()
+    path = f"/admin/leads/{lead.id}"
+    by_hand = {"provider_id": str(provider.id), "why": "the business asked"}
+    for each, body in (("rematch", None), ("invitations", by_hand)):
+        refused = road.post(f"{path}/{each}", body, road.admin, expect=409)
+        assert refused["detail"] == "this request is not open yet"
+    assert road.post(f"{path}/closure", who=road.admin)["status"] == "closed"
+    assert road.get(path, road.admin)["finish_reason"] is None
+    refused = road.post(f"{path}/rematch", who=road.admin, expect=409)
+    assert refused["detail"] == "this request is finished"
 
 
 def test_administrators_see_why(road):

@@ -87,6 +87,12 @@ def test_a_wrong_option_is_one_line_too(run):
     assert "--port" in err
 
 
+def test_without_a_command_that_is_said_in_one_line(run):
+    code, out, err = run()
+    assert (code, out) == (2, "")
+    assert err == "marketplace: Missing command. (`marketplace --help` says more)\n"
+
+
 def test_a_database_that_is_away_is_one_line(environment, run):
     environment.setenv("MARKETPLACE_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
     code, _, err = run("seed-catalogue")

@@ -26,7 +26,7 @@ from marketplace.web.api.common import BriefSchema, CommitmentSchema, MailStoppe
 from marketplace.web.api.comparison_schemas import ComparisonArgs, ComparisonSchema
 from marketplace.web.api.request import QuestionSchema, RemindersSchema, StatusSchema
 from marketplace.web.auth import current_actor, current_context
-from marketplace.web.fields import Choice, In, Moment, Text
+from marketplace.web.fields import Choice, In, Moment, Text, optional
 from marketplace.web.files import answers_file, download
 from marketplace.web.idempotency import idempotent
 from marketplace.web.pages.paper import comparison_pdf
@@ -163,9 +163,15 @@ class LeadSchema(BriefSchema):
 
 
 class ReasonIn(In):
-    """Why; of a rejection the business is told, of a closure administrators alone."""
+    """Why; the business is told."""
 
     reason = Text(at_most=1000, lines=True, required=True)
+
+
+class ReasonForUsIn(In):
+    """Why, for administrators alone."""
+
+    reason = Text(at_most=1000, lines=True, **optional())
 
 
 class ByHandIn(In):
@@ -353,7 +359,7 @@ class Rematch(MethodView):
 @blp.route("/leads/<uuid:lead_id>/closure")
 class Closure(MethodView):
     @idempotent
-    @blp.arguments(ReasonIn)
+    @blp.arguments(ReasonForUsIn)
     @blp.response(200, StatusSchema)
     def post(self, form: Form, lead_id: UUID) -> Lead:
         """Finish a lead without a choice."""
