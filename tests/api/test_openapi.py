@@ -146,6 +146,13 @@ def test_every_success_with_a_body_says_how_it_looks(spec):
     assert silent == set()
 
 
+def test_every_list_says_where_it_goes_on(spec):
+    lists = [each for each in nodes(spec) if isinstance(each, dict) and "properties" in each]
+    lists = [each for each in lists if each["properties"].get("items", {}).get("type") == "array"]
+    assert len(lists) > 20
+    assert [each for each in lists if "next" not in each["properties"]] == []
+
+
 def test_every_operation_has_a_sentence_and_an_id_of_its_own(spec):
     ids = [operation["operationId"] for _, _, operation in operations(spec)]
     assert len(ids) == len(set(ids))

@@ -7,6 +7,7 @@ from tests.services.road import a_quote
 
 INVITATIONS = "/api/v1/portal/invitations"
 CLOCKS = "/api/v1/admin/commitments"
+ACCREDITATIONS = "/api/v1/portal/accreditations"
 
 
 def pages(client, path, who):
@@ -55,6 +56,17 @@ def test_a_clock_that_stops_on_the_way_hides_no_other(ctx, client, held):
         seen.append(each["lead_id"])
         a_quote(ctx, next(held for held in found if str(held.lead_id) == each["lead_id"]))
     assert seen == [str(each.lead_id) for each in found]
+
+
+def test_own_accreditations_come_one_page_at_a_time_the_newest_first(ctx, client, make):
+    body, other = (make.provider("certification_body") for _ in range(2))
+    made = [make.accreditation(each, standard="ISO 9001").id for each in (body, other, body)]
+    who = provider_door(ctx, body)
+    seen = [each["id"] for each in pages(client, f"{ACCREDITATIONS}?", who)]
+    assert len(seen) == 4
+    assert seen == sorted(seen, reverse=True)
+    assert seen[:2] == [str(made[2]), str(made[0])]
+    assert str(made[1]) not in seen
 
 
 @pytest.mark.parametrize("path", [INVITATIONS, CLOCKS])

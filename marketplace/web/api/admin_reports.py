@@ -396,6 +396,7 @@ class RetentionReportSchema(Schema):
     """What is kept for how long, and what of it is over."""
 
     items = fields.List(fields.Nested(RetentionSchema))
+    next = fields.String(allow_none=True)
 
 
 @blp.route("/reports/retention")
@@ -403,7 +404,7 @@ class RetentionReport(MethodView):
     @blp.response(200, RetentionReportSchema)
     def get(self) -> dict[str, Any]:
         """What is over by each rule of retention and not forgotten yet; nothing is changed."""
-        return {"items": retention_report(current_context(), current_actor())}
+        return {"items": retention_report(current_context(), current_actor()), "next": None}
 
 
 @blp.route("/reports/commitment")

@@ -15,7 +15,7 @@ from marketplace.providers import accreditations, directory, pauses, profile
 from marketplace.providers.accreditations import Shown
 from marketplace.providers.directory import Profile
 from marketplace.providers.evidence import EVIDENCE_AT_MOST, SORTS, evidence, evidence_of
-from marketplace.providers.models import Pause
+from marketplace.providers.models import Accreditation, Pause
 from marketplace.web.api.account import ProvenIn
 from marketplace.web.api.account_data import prove_and
 from marketplace.web.api.provider_schemas import (
@@ -37,6 +37,7 @@ from marketplace.web.files import (
     wrong_with,
 )
 from marketplace.web.idempotency import idempotent
+from marketplace.web.paging import PageArgs, page
 from marketplace.web.requests import MAX_BODY, Blueprint, load, parsed_json, read_json
 
 blp = Blueprint(
@@ -59,7 +60,7 @@ class NewPauseSchema(In):
 
 
 class AccreditationsSchema(Schema):
-    """A provider's accreditations."""
+    """A page of a provider's accreditations."""
 
     items = fields.List(fields.Nested(AccreditationSchema))
     next = fields.String(allow_none=True)
@@ -112,12 +113,15 @@ class Leaving(MethodView):
 
 @blp.route("/accreditations")
 class OwnAccreditations(MethodView):
+    @blp.arguments(PageArgs, location="query")
     @blp.response(200, AccreditationsSchema)
-    def get(self) -> dict[str, Any]:
-        """Every accreditation with its state and the last look that was taken at it."""
+    def get(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Accreditations, newest first, each with its state and the last look taken at it."""
+        own = Accreditation.provider_id == current_actor().own_provider()
+        rows = accreditations.accreditations_in(None).where(own)
         with current_context().reading() as session:
-            held = accreditations.accreditations_of(session, current_actor().own_provider())
-            return {"items": held, "next": None}
+            held, following = page(session, rows, Accreditation.id, **args)
+            return {"items": accreditations.shown(session, held), "next": following}
 
     @idempotent
     @blp.response(201, AccreditationSchema)
