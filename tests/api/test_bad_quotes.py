@@ -604,7 +604,7 @@ def test_each_wrong_value_of_what_a_provider_sends_is_named(consulting, verb, go
 
 OF_THE_ADMINISTRATOR = [
     ("rejection", {"reason": "Spam."}, {"/reason": (*TEXTS, "x" * 1001)}),
-    ("closure", {"reason": "Asked to."}, {"/reason": (*TEXTS, "x" * 1001)}),
+    ("closure", {"reason": "Asked to."}, {"/reason": (*NOT_TEXT, *EMPTY, "a\x00b", "x" * 1001)}),
     (
         "invitations",
         {"provider_id": SOME_ID, "why": "They asked."},
