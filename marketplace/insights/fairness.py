@@ -23,8 +23,15 @@ from marketplace.providers.models import Provider
 from marketplace.providers.rules import ProviderKind
 
 _REFUNDABLE = [
-    state for state, end in rules.SETTLEMENTS.items() if end.refund is not rules.Refund.NEVER
+    state
+    for state in rules.SETTLEMENTS
+    for counts in {
+        rules.settled_as(state, released=False, accepted=accepted, quoted=False)
+        for accepted in (True, False)
+    }
+    if rules.SETTLEMENTS[counts].refund is not rules.Refund.NEVER
 ]
+"""The ends after which a turn may have come back, for what they were settled as."""
 
 
 @dataclass(frozen=True)

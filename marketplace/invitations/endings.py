@@ -306,6 +306,6 @@ def finish_invitations(
             invitation,
             reference=lead.reference,
             outcome=outcome,
-            had_contact=invitation.accepted_at is not None,
+            had_accepted=invitation.accepted_at is not None,
             **standings.get(invitation.id, nothing),
         )

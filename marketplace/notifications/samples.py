@@ -52,7 +52,7 @@ def _provider(template: str, case: str = "", **values: Any) -> Sample:
 
 
 def _finished(outcome: str, case: str, **place: Any) -> Sample:
-    known = {"rank": None, "quotes": None, "distance": None, "had_contact": True, **place}
+    known = {"rank": None, "quotes": None, "distance": None, "had_accepted": True, **place}
     return _provider("invitation_lost", case, outcome=outcome, **known)
 
 
@@ -288,7 +288,7 @@ SAMPLES: tuple[Sample, ...] = (
         contact_phone=None,
     ),
     _finished("another provider was chosen", "fewer than three quoted"),
-    _finished("another provider was chosen", "not accepted", had_contact=False),
+    _finished("another provider was chosen", "not accepted", had_accepted=False),
     _finished("another provider was chosen", "near", rank=2, quotes=3, distance="within 10 %"),
     _finished(
         "the request was closed without a choice", "far", rank=3, quotes=3, distance="further away"

@@ -535,7 +535,7 @@ def test_a_choice_loses_also_what_was_not_accepted_which_has_no_contact_to_delet
     accept(ctx, two)
     outcome.choose_provider(ctx, business_of(lead), one.id)
     assert [again(make, each).state for each in (two, three_)] == ["lost", "lost"]
-    assert (lost_values(make, two)["had_contact"], lost_values(make, three_)["had_contact"]) == (
+    assert (lost_values(make, two)["had_accepted"], lost_values(make, three_)["had_accepted"]) == (
         True, False,
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ from marketplace.notifications.wording import (
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SITE = "https://quotes.example"
-MAY_BE_LEFT_OUT = {"expires_at", "is_late", "seeks_body", "service"}
+MAY_BE_LEFT_OUT = {"expires_at", "had_accepted", "is_late", "seeks_body", "service"}
 MUST_BE_SAID = {"is_first", "quotes", "rank", "distance"}
 """Values that only some cases of a template look at."""
 
