@@ -22,7 +22,8 @@ from cryptography.x509.oid import NameOID
 
 from marketplace.bootstrap import Product
 from tests.conftest import Services, empty_tables
-from tests.deploy.files import DEPLOY, tool
+from tests.deploy.files import DEPLOY, secrets_for, tool
+from tests.deploy.servers import Server, a_server
 from tests.fleet import wait_until
 
 SITE = "quotes.example"
@@ -265,3 +266,18 @@ def make_certificate(folder: Path) -> None:
             serialization.NoEncryption(),
         )
     )
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with a_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def drawn(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """What `make-secrets` drew, with which the server has its roles."""
+    files = secrets_for(tmp_path_factory.mktemp("etc"))
+    made = server.make_roles(**files["postgres"])
+    assert (made.returncode, made.stderr) == (0, "")
+    return files

@@ -21,6 +21,9 @@ DEPLOY = ROOT / "config" / "deploy"
 
 SETTINGS = {PREFIX + field.name.upper() for field in fields(Settings)}
 
+MOMENT = "2026-11-30T02:10:00Z"
+"""As the scripts of `backup/` write one."""
+
 MACHINE = "/opt/marketplace/current"
 """Where a machine has the product."""
 

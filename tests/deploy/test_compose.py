@@ -40,7 +40,8 @@ def resolved(etc, text=TEXT):
     # Debian's docker-compose is from before a file could name its project.
     file = re.sub(r"^name: .*\n", "", text, flags=re.M)
     return run(
-        *(tool("docker-compose"), "--project-directory", DEPLOY, "--file", "-", "config"),
+        *(tool("docker-compose"), "--project-directory", DEPLOY, "--file", "-"),
+        *("--profile", "back-up", "config"),
         input=file,
         env={"PATH": os.environ["PATH"], "MARKETPLACE_ETC": str(etc)},
     )
@@ -131,6 +132,20 @@ def test_only_the_proxy_is_reached_from_outside(services):
     assert yaml.safe_load(TEXT)["networks"]["inside"] == {"internal": True}
 
 
+def test_a_back_up_is_taken_when_asked_for_by_the_servers_own_programs(services):
+    ours = services["back-up"]
+    assert ours["profiles"] == ["back-up"]  # `up` leaves it alone
+    assert ours["restart"] == "no"
+    assert not ours.get("depends_on")  # or it would start what somebody has stopped
+    assert ours["image"] == services["postgres"]["image"]
+    assert {*ours["networks"]} == {"inside"}
+    (program,) = ours["entrypoint"]
+    assert f"./backup:{program.removesuffix('/dump')}:ro" in OWN["back-up"]["volumes"]
+    assert (DEPLOY / "backup" / "dump").stat().st_mode & 0o111 == 0o111
+    assert f"USER {ours['user']}" in (DEPLOY / "Dockerfile").read_text()
+    assert "MARKETPLACE_MIGRATION_DATABASE_URL" not in ours["environment"]
+
+
 def test_each_container_is_bounded_and_may_little(services):
     for name, each in services.items():
         limits = each["deploy"]["resources"]["limits"]
@@ -140,7 +155,7 @@ def test_each_container_is_bounded_and_may_little(services):
         assert each["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in each["security_opt"], name
         assert re.search(r":[\w.-]*\d", each["image"]), name
-    for name in (*PRODUCT, "redis"):
+    for name in (*PRODUCT, "redis", "back-up"):
         assert services[name]["read_only"], name
         assert "cap_add" not in services[name], name
 

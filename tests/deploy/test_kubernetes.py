@@ -6,9 +6,11 @@ from base64 import b64decode
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from tests.deploy.files import (
     DEPLOY,
+    MOMENT,
     ROOT,
     documents,
     is_a_command,
@@ -26,6 +28,9 @@ VERSIONS = ("1.29", "1.34")
 """Of Kubernetes: whose schemas everything has to fit."""
 
 
+OURS = "registry.example/marketplace:1"
+POSTGRES = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["postgres"]["image"]
+
 METRICS = [{"name": "MARKETPLACE_METRICS_LISTEN", "value": "0.0.0.0:9100"}]
 
 
@@ -36,13 +41,34 @@ def in_files():
 
 
 ALL = [*in_files()]
+COMPONENT = "app.kubernetes.io/component"
 PODS = {
-    each["metadata"]["labels"]["app.kubernetes.io/component"]: each
+    each["metadata"]["labels"][COMPONENT]: each
     for each in ALL
-    if each["kind"] in ("Deployment", "Job")
+    if each["kind"] in ("Deployment", "Job", "CronJob", "Pod")
 }
-SPECS = {name: each["spec"]["template"]["spec"] for name, each in PODS.items()}
-NAMES = sorted(SPECS)
+
+
+def pod_of(each):
+    """Return the pod that something is, or makes."""
+    if each["kind"] == "Pod":
+        return each
+    made = each["spec"]["jobTemplate"] if each["kind"] == "CronJob" else each
+    return made["spec"]["template"]
+
+
+SPECS = {name: pod_of(each)["spec"] for name, each in PODS.items()}
+EVERY = sorted(SPECS)
+OF_BACK_UPS = ["back-up", "restore"]
+NAMES = [name for name in EVERY if name not in OF_BACK_UPS]
+
+
+def containers_of(name):
+    return [*SPECS[name].get("initContainers", []), *SPECS[name]["containers"]]
+
+
+def mounts_of(container):
+    return {each["mountPath"]: each.get("readOnly", False) for each in container["volumeMounts"]}
 
 
 def of_kind(kind):
@@ -62,39 +88,55 @@ def test_what_is_none_would_be_refused():
         kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
 
 
-@pytest.mark.parametrize("folder", [FOLDER, FOLDER / "migrate"])
+@pytest.mark.parametrize("folder", [FOLDER, FOLDER / "migrate", FOLDER / "restore"])
 def test_kustomize_puts_all_of_it_together(folder):
     made = run(tool("kubectl"), "kustomize", folder)
     assert made.returncode == 0, made.stderr
     built = documents(made.stdout)
     here = {path for path in folder.glob("*.yaml") if path.name != "kustomization.yaml"}
-    assert len(built) == sum(len(documents(path.read_text())) for path in here)
-    images = re.findall(r"image: (.*)", made.stdout)
-    assert {*images} == {"registry.example/marketplace:1"}
+    (scripts,) = [each for each in built if "at-database" in each.get("data", {})] or [None]
+    assert bool(scripts) == (folder.name != "migrate")
+    whole = sum(len(documents(path.read_text())) for path in here)
+    assert len(built) == whole + bool(scripts)
+    if scripts:
+        texts = {name: (DEPLOY / "backup" / name).read_text() for name in ("at-database", "dump")}
+        assert scripts["data"] == texts
+        named = re.findall(r"name: (marketplace-back-up-.*)", made.stdout)
+        assert named == [scripts["metadata"]["name"]] * 2  # its own, and where it is mounted
+    images = {*re.findall(r"image: (.*)", made.stdout)}
+    wanted = {"kubernetes": {OURS, POSTGRES}, "migrate": {OURS}, "restore": {POSTGRES}}
+    assert images == wanted[folder.name]
     assert {e["metadata"].get("namespace") for e in built if e["kind"] != "Namespace"} == {
         "marketplace"
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_pod_may_no_more_than_it_needs(name):
     """What the "restricted" standard of the namespace asks, and a root that nobody writes to."""
-    (container,) = SPECS[name]["containers"]
+    volume = {"fsGroup": 10001, "fsGroupChangePolicy": "OnRootMismatch"}
     assert SPECS[name]["securityContext"] == {
         "runAsNonRoot": True,
         "runAsUser": 10001,
         "runAsGroup": 10001,
         "seccompProfile": {"type": "RuntimeDefault"},
+        **(volume if name in OF_BACK_UPS else {}),
     }
     assert "USER 10001:10001" in (DEPLOY / "Dockerfile").read_text()
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
     assert SPECS[name]["automountServiceAccountToken"] is False
-    assert container["resources"].keys() == {"requests", "limits"}
-    assert [each["mountPath"] for each in container["volumeMounts"]] == ["/tmp"]
+    for container in containers_of(name):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"].keys() == {"requests", "limits"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pod_writes_to_its_own_tmp_alone(name):
+    (container,) = SPECS[name]["containers"]
+    assert mounts_of(container) == {"/tmp": False}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -172,7 +214,7 @@ def test_a_node_that_is_emptied_takes_one_at_a_time(name):
     assert ("replicas" in PODS[name]["spec"]) != bool(scaled)  # or each apply undoes the other
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_whatever_is_asked_to_stop_hears_it_while_it_still_starts(name):
     """As process 1 it would not: the kernel drops a signal to that one where nothing heeds it."""
     assert SPECS[name]["shareProcessNamespace"] is True
@@ -202,6 +244,68 @@ def test_nobody_talks_to_a_pod_but_the_ingress_and_what_gathers_metrics():
     assert source["namespaceSelector"]["matchLabels"] == {
         "kubernetes.io/metadata.name": "monitoring"
     }
+
+
+def test_whoever_has_the_back_ups_reaches_postgresql_and_nothing_else():
+    policies = {name: each["spec"] for name, each in of_kind("NetworkPolicy").items()}
+    out = [name for name, each in policies.items() if each.get("egress")]
+    assert out == ["marketplace-out", "marketplace-back-up"]
+    for name, operator in zip(out, ("NotIn", "In"), strict=True):
+        assert policies[name]["podSelector"] == {
+            "matchLabels": {"app.kubernetes.io/name": "marketplace"},
+            "matchExpressions": [{"key": COMPONENT, "operator": operator, "values": OF_BACK_UPS}],
+        }
+    for name in EVERY:
+        labels = pod_of(PODS[name])["metadata"]["labels"]
+        assert labels == {"app.kubernetes.io/name": "marketplace", COMPONENT: name}
+    ports = [
+        (each["port"], each.get("protocol", "TCP"))
+        for rule in policies["marketplace-back-up"]["egress"]
+        for each in rule["ports"]
+    ]
+    assert ports == [(53, "UDP"), (53, "TCP"), (5432, "TCP")]
+
+
+def test_a_back_up_is_dumped_by_who_knows_one_address_and_noted_by_who_cannot_change_it():
+    (dump,) = SPECS["back-up"]["initContainers"]
+    (note,) = SPECS["back-up"]["containers"]
+    (restore,) = SPECS["restore"]["containers"]
+    assert dump["command"] == ["/opt/back-up/dump"]
+    assert mounts_of(dump) == {"/opt/back-up": True, "/backups": False}
+    assert mounts_of(note) == {"/tmp": False, "/backups": True}
+    assert mounts_of(restore) == {"/opt/back-up": True, "/backups": True}
+    for container, secret in ((dump, "marketplace-secrets"), (restore, "marketplace-migrate")):
+        assert container["image"] == POSTGRES
+        assert "envFrom" not in container
+        (given,) = container["env"]
+        assert given["name"] == "MARKETPLACE_DATABASE_URL"
+        assert given["valueFrom"]["secretKeyRef"]["name"] == secret
+    program, *words = note["command"][-1].replace('"$(cat /backups/as-of)"', MOMENT).split()
+    assert program == "marketplace"
+    assert is_a_command(words)
+    for name in OF_BACK_UPS:
+        volumes = {each["name"]: each for each in SPECS[name]["volumes"]}
+        claimed = volumes["backups"]["persistentVolumeClaim"]["claimName"]
+        assert claimed in of_kind("PersistentVolumeClaim")
+        assert volumes["scripts"]["configMap"]["defaultMode"] == 0o555
+
+
+def test_a_back_up_is_taken_once_a_night_and_is_through_before_the_next():
+    often = PODS["back-up"]["spec"]
+    timer = (DEPLOY / "systemd" / "marketplace-back-up.timer").read_text()
+    minute, hour, *others = often["schedule"].split()
+    assert others == ["*", "*", "*"]
+    assert f"OnCalendar=*-*-* {hour:0>2}:{minute:0>2}:00 UTC" in timer
+    assert often["timeZone"] == "Etc/UTC"
+    assert often["concurrencyPolicy"] == "Forbid"
+    job = often["jobTemplate"]["spec"]
+    assert often["startingDeadlineSeconds"] + job["activeDeadlineSeconds"] < 86_400
+    assert SPECS["back-up"]["restartPolicy"] == "Never"
+    assert job["backoffLimit"] > 0
+    kept = often["successfulJobsHistoryLimit"], often["failedJobsHistoryLimit"]
+    assert max(kept) <= 2
+    assert min(kept) > 0
+    assert often["suspend"] is False
 
 
 def test_secrets_are_made_of_the_files_as_the_readme_says(tmp_path):

