@@ -82,8 +82,12 @@ class Text(fields.String):
         text = text.strip()
         # A name of zero-width letters would be none.
         shows = any(each.isprintable() and not each.isspace() for each in text)
-        if len(text) < self.at_least or not shows:
+        if not shows and (text or self.at_least):
             raise self.make_error("empty")
+        if len(text) < self.at_least:
+            raise ValidationError(
+                Told("must have at least %(least)d characters", least=self.at_least)
+            )
         return text
 
     def _require_room(self, text: str) -> None:

@@ -65,6 +65,7 @@ def test_a_region_list_begins_with_what_follows_the_cursor(client, head):
         ("standards/ISO/IEC 27701", {"transition_end": "2028-09-30", "note": "Checked"}),
         ("standards/ISO%2FIEC 27701", {"previous_edition": None, "transition_end": None}),
         ("sectors/17", {"name": "Metals"}),
+        ("sectors/17", {"name": "Metals", "note": "", "nace": ""}),
         ("regions/AU-QLD", {"time_zone": "Australia/Lindeman"}),
         (
             "accreditation-bodies/GAC (GE)",

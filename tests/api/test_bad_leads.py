@@ -234,6 +234,16 @@ def test_everything_wrong_at_once_is_named_in_one_answer(client, make):
     assert saved(make) == 0
 
 
+def test_of_a_text_that_is_too_short_is_said_how_long_it_has_to_be(client):
+    form = lead_form(1)
+    form["company"] |= {"name": "K", "country": " A "}
+    refusal = client.post("/api/v1/leads", json=form)
+    assert {each["pointer"]: each["detail"] for each in refusal.json["errors"]} == {
+        "/company/name": "must have at least 2 characters",
+        "/company/country": "must have at least 2 characters",
+    }
+
+
 def test_what_only_the_catalogue_can_tell_is_all_named_at_once(client):
     form = copy.deepcopy(FULL)
     form["company"] |= {"country": "AU", "registration_number": "12"}

@@ -43,6 +43,7 @@ LABELS = {
 """What each field is called on the page, in its order."""
 
 MISSING, EMPTY = "is required", "must not be empty"
+TOO_SHORT = "must have at least %(least)d characters"
 TOO_LONG = "must have at most %(most)d characters"
 OUT_OF_RANGE = "must be from %(least)d to %(most)d"
 TOO_MANY = "must have %(least)d to %(most)d entries"
@@ -98,7 +99,8 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
     },
     "company.name": {
         MISSING: N_("Write the company's name"),
-        EMPTY: N_("Write the company's name in full: it has two letters at least"),
+        EMPTY: N_("Write the company's name"),
+        TOO_SHORT: N_("Write the company's name in full: it has two letters at least"),
     },
     "company.country": {ELSE: N_("Choose the company's country")},
     "company.registration_number": {

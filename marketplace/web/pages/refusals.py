@@ -19,6 +19,9 @@ SENTENCES: Mapping[str, str] = {
     "must not contain control characters": N_(
         "%(field)s has a character in it that cannot be seen: please type it again"
     ),
+    "must have at least %(least)d characters": N_(
+        "%(field)s must have at least %(least)d characters"
+    ),
     "must have at most %(most)d characters": N_(
         "%(field)s must have at most %(most)d characters: please shorten it"
     ),
