@@ -112,6 +112,7 @@ class Direct:
         factory: Any = connection.cursor_factory
         cursor = _numbered(factory)(connection, row_factory=self._row_maker)
         sql, own = self._compiled
+        # In the order of `own`; what the statement does not name comes behind, and stays here.
         sent = [[*{**own, **one}.values()][: len(own)] for one in each]
         try:
             if len(sent) == 1:
@@ -123,7 +124,7 @@ class Direct:
         return cursor
 
 
-def _as_sqlalchemy_says(error: psycopg.Error, sql: str | None) -> DBAPIError:
+def _as_sqlalchemy_says(error: psycopg.Error, sql: str) -> DBAPIError:
     """Return the error, so that nobody has to know who met it."""
     return cast(
         DBAPIError, DBAPIError.instance(sql, None, error, psycopg.Error, hide_parameters=True)

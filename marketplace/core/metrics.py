@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from prometheus_client import (
     REGISTRY,
@@ -48,6 +48,10 @@ OURS = "marketplace-counted-"
 
 LEFT_BEHIND_AFTER = 60.0
 """Seconds after which a folder that nobody holds is nobody's: who makes one holds it at once."""
+
+# What the library's own functions take and return, which they do not say.
+_summed: Callable[[list[str]], Iterable[Metric]] = MultiProcessCollector.merge
+_mark_dead: Callable[[str], None] = mark_process_dead
 
 _place = ""
 
@@ -220,14 +224,14 @@ def take_place(parent: int, number: int) -> None:
 def place_is_free(parent: int, number: int) -> None:
     """Forget what a process of ours that has ended held; what it counted stays."""
     if os.environ.get(FOLDER):
-        mark_process_dead(f"{parent}-{number}")  # type: ignore[no-untyped-call]  # the library's
+        _mark_dead(f"{parent}-{number}")
 
 
 def registry(*more: Collector) -> CollectorRegistry:
     """Return whatever the processes of this host counted, and what `more` collects."""
     summed = CollectorRegistry()
     if _have_folder():
-        EveryProcess(summed)  # type: ignore[no-untyped-call]  # the library's
+        summed.register(EveryProcess(Path(os.environ[FOLDER])))
     else:
         summed.register(_ThisProcess())
     for each in more:
@@ -235,16 +239,18 @@ def registry(*more: Collector) -> CollectorRegistry:
     return summed
 
 
-class EveryProcess(MultiProcessCollector):
-    """The library's sum, without files that hold nothing: it would fail over them.
+class EveryProcess(Collector):
+    """The library's sum over a folder, without files that hold nothing: it would fail over them.
 
     A process that begins has opened one and not filled it yet; one that died then never will.
     """
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
     def collect(self) -> Iterable[Metric]:
         """Return what all processes counted together."""
-        filled = [str(each) for each in Path(self._path).glob("*.db") if _holds_something(each)]
-        return cast(Iterable[Metric], self.merge(filled))  # type: ignore[no-untyped-call]
+        return _summed([str(each) for each in self._folder.glob("*.db") if _holds_something(each)])
 
 
 def _holds_something(file: Path) -> bool:

@@ -242,12 +242,14 @@ def _hold(tx: Transaction, accreditation_id: UUID) -> Accreditation:
 
 def accreditations_of(session: Session, provider_id: UUID) -> list[Shown]:
     """Return a provider's accreditations, by standard, the newest first."""
-    rows = session.scalars(
-        select(Accreditation)
-        .where(Accreditation.provider_id == provider_id)
-        .order_by(Accreditation.standard, Accreditation.id.desc())
-    )
-    return shown(session, list(rows))
+    rows = accreditations_held_by(provider_id)
+    in_order = rows.order_by(Accreditation.standard, Accreditation.id.desc())
+    return shown(session, list(session.scalars(in_order)))
+
+
+def accreditations_held_by(provider_id: UUID) -> Select[Accreditation]:
+    """Return a provider's accreditations, to be paged."""
+    return select(Accreditation).where(Accreditation.provider_id == provider_id)
 
 
 def accreditations_in(state: AccreditationState | None) -> Select[Accreditation]:

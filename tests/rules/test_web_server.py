@@ -78,7 +78,7 @@ def test_processes_that_end_unasked_are_counted_and_those_that_are_to_stop_are_n
 
     def ended():
         together = CollectorRegistry()
-        metrics.EveryProcess(together, path=str(counted))
+        together.register(metrics.EveryProcess(counted))
         return together.get_sample_value("marketplace_processes_ended_total", {"process": "web"})
 
     try:

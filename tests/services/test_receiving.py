@@ -30,6 +30,8 @@ from marketplace.web.requests import load
 from tests.factories import lead_form
 from tests.services.test_leads import token_for
 
+BLOCKED = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+
 
 @pytest.fixture
 def capped(ctx):
@@ -205,9 +207,7 @@ def test_one_that_changes_between_two_attempts_loses_no_form(ctx, make, monkeypa
         assert count(session, Lead) == 2
 
 
-def test_behind_the_lock_of_a_mailbox_is_seen_what_whoever_held_it_wrote(
-    capped, make, installation, app
-):
+def test_behind_the_lock_of_a_mailbox_is_seen_what_whoever_held_it_wrote(capped, installation):
     """Four mails are written by a transaction that ends while the fifth form waits for it."""
     for number in range(1, 5):
         form = lead_form(number)
@@ -228,9 +228,8 @@ def test_behind_the_lock_of_a_mailbox_is_seen_what_whoever_held_it_wrote(
             text("SELECT pg_advisory_xact_lock(hashtextextended('mailbox mia@gull.example', 0))")
         )
         waiting.start()
-        blocked = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
         end = time.monotonic() + 20
-        while not other.scalar(blocked):
+        while not other.scalar(BLOCKED):
             assert time.monotonic() < end, "nobody waits for the lock"
             time.sleep(0.01)
         other.execute(text("UPDATE notifications SET mailbox = 'mia@gull.example'"))
@@ -270,8 +269,6 @@ def test_forms_of_one_business_beside_a_confirmation_leave_one_request_running(c
 NUMBER = {"company": {**lead_form(1)["company"], "registration_number": "51 824 753 556"}}
 ADVISED = {"consultants_used": [{"name": "Harbour Quality Pty Ltd"}]}
 """Which is asked about before anything is written, so in a transaction that has begun."""
-
-BLOCKED = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
 
 
 @contextmanager

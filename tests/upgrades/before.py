@@ -62,9 +62,22 @@ def lacking(tree: Path) -> list[str]:
     It runs with our packages. One that it alone needs goes among those of development until a newer
     version is the one before.
     """
+    return [each for each in sorted(_runs_with(tree)) if not _is_installed(each)]
+
+
+def _runs_with(tree: Path) -> set[str]:
+    """Return what the version in `tree` names, and what its lock has for that: none of `dev`."""
     project = tomllib.loads((tree / "pyproject.toml").read_text())["project"]
-    names = [re.match(r"[\w.-]+", each) for each in project["dependencies"]]
-    return [name[0] for name in names if name and not _is_installed(name[0])]
+    found = {re.split(r"[^\w.-]", each)[0].lower() for each in project["dependencies"]}
+    lock = (tree / "requirements.lock").read_text()
+    # One with a condition is not for all.
+    locked = re.findall(r"^([\w.-]+)==[^;\n]+$((?:\n[ ].*)*)", lock, flags=re.M)
+    wanted_by = {
+        name: set(re.findall(r"#\s+(?:via )?([\w.-]+)$", said, re.M)) for name, said in locked
+    }
+    while more := {name for name, by in wanted_by.items() if by & found} - found:
+        found |= more
+    return found
 
 
 def _is_installed(package: str) -> bool:

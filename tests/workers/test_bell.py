@@ -58,11 +58,10 @@ def test_whoever_asks_while_it_rings_is_rung_for_once_and_afterwards(queue):
     assert queue.rung[1:] == [(MAIL, (), "later-0"), (WEBHOOKS, (), "a webhook")]
 
 
-def test_one_ring_does_not_wait_for_others(queue):
-    began = time.monotonic()
+def test_one_ring_does_not_wait_for_others(queue, monkeypatch):
+    monkeypatch.setattr(bells, "APART", 600)
     Bell(queue).put(MAIL, [], request_id="-")
     await_rung(queue, 1)
-    assert time.monotonic() - began < 10
 
 
 def test_what_names_something_is_rung_by_whoever_asks(queue):

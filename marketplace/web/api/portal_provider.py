@@ -117,8 +117,7 @@ class OwnAccreditations(MethodView):
     @blp.response(200, AccreditationsSchema)
     def get(self, args: dict[str, Any]) -> dict[str, Any]:
         """Accreditations, newest first, each with its state and the last look taken at it."""
-        own = Accreditation.provider_id == current_actor().own_provider()
-        rows = accreditations.accreditations_in(None).where(own)
+        rows = accreditations.accreditations_held_by(current_actor().own_provider())
         with current_context().reading() as session:
             held, following = page(session, rows, Accreditation.id, **args)
             return {"items": accreditations.shown(session, held), "next": following}
