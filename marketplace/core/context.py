@@ -4,7 +4,7 @@ The first parameter of a function says which kind it is:
 
     ctx      a use case: opens one transaction, commits it, then rings the jobs it asked for
     tx       a step inside someone else's transaction; never commits, but for the last statement of
-             one that has sent none yet (`core.direct`, `at_once`)
+             one that has sent none yet (`at_once`)
     session  a question put to the database; changes nothing
     (none)   a rule: plain values in, plain values out
 """
@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from marketplace.core.attempts import Attempts
-from marketplace.core.direct import driver
+from marketplace.core.direct import Direct, Values, alone, driver
 from marketplace.core.jobs import Asked, HeldBack, Job, JobQueue, in_batches
 from marketplace.core.policy import Policy
 from marketplace.core.sealing import Seal
@@ -54,6 +56,18 @@ class Transaction:
     def afterwards(self, job: Job, subject_id: UUID | None = None) -> None:
         """Ask for `job` once this transaction has been committed."""
         self.jobs.append((job, subject_id))
+
+    def at_once(self, statement: Direct, values: Values) -> list[Any]:
+        """Let one statement be the whole of this transaction, in one round trip; return its rows.
+
+        Where something was sent before, or somebody else holds the transaction open, it is a part
+        of that. What it wrote is committed otherwise, so it comes last, or has written nothing.
+        """
+        engine = self.session.get_bind()
+        if self.session.in_transaction() or not isinstance(engine, Engine):
+            return statement.rows(self.session, values)
+        with alone(engine) as connection:
+            return statement.rows_on(connection, values)
 
 
 @dataclass(frozen=True)

@@ -74,17 +74,9 @@ class Direct:
         """Send it and return its rows, as named tuples."""
         return self._send(session, values).fetchall()
 
-    def at_once(self, session: Session, values: Values) -> list[Any]:
-        """Send it as a transaction of its own, in one round trip, and return its rows.
-
-        Inside the session's transaction where that has begun, or is part of another's. What it
-        wrote is committed otherwise, so it is the last of its use case, or has written nothing.
-        """
-        engine = session.get_bind()
-        if session.in_transaction() or not isinstance(engine, Engine):
-            return self.rows(session, values)
-        with _lent(engine) as connection:
-            return self._sent_on(connection, [values]).fetchall()
+    def rows_on(self, connection: psycopg.Connection[Any], values: Values) -> list[Any]:
+        """Send it on a connection of nobody's session and return its rows."""
+        return self._sent_on(connection, [values]).fetchall()
 
     def run(self, session: Session, *each: Values) -> int:
         """Send it once for each, and return how many rows it concerned in all."""
@@ -132,7 +124,7 @@ def _as_sqlalchemy_says(error: psycopg.Error, sql: str) -> DBAPIError:
 
 
 @contextmanager
-def _lent(engine: Engine) -> Iterator[psycopg.Connection[Any]]:
+def alone(engine: Engine) -> Iterator[psycopg.Connection[Any]]:
     """Lend a connection on which each statement is a transaction; one that is no more use goes."""
     try:
         lent = engine.raw_connection()

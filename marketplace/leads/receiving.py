@@ -122,7 +122,7 @@ def receive(tx: Transaction, lead: dict[str, Any], catalogue: Known) -> str:
             **caps.counting(tx, mail),
         }
         rows = _rows(tx, _set_aside(tx, lead) if running else lead, mail, noted)
-        [found] = _look_and_write(len(noted)).at_once(tx.session, looked_for | rows)
+        [found] = tx.at_once(_look_and_write(len(noted)), looked_for | rows)
         if found.is_written:
             return str(lead["reference"])
         if found.is_outdated:

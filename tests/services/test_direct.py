@@ -1,6 +1,7 @@
 """A statement that is a transaction by itself."""
 
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import create_engine, delete, insert, select, text, update
@@ -8,8 +9,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from marketplace.catalogue.models import Sector
+from marketplace.core.context import Origin, Transaction
 from marketplace.core.db import db
 from marketplace.core.direct import Direct
+from marketplace.core.policy import Policy
 from marketplace.core.primary import is_away
 
 NEW = {"code": "XX", "system": "iaf", "name": "None", "nace": "", "note": "", "position": 999}
@@ -25,6 +28,11 @@ def gone(ctx):
         tx.session.execute(delete(Sector).where(Sector.code == "XX"))
 
 
+def on(session):
+    """Return a transaction of a session that is nobody's."""
+    return Transaction(session, datetime.now(UTC), Policy(), Origin())
+
+
 def is_there(ctx):
     with ctx.reading() as session:
         return session.get(Sector, "XX") is not None
@@ -32,7 +40,7 @@ def is_there(ctx):
 
 def test_it_stands_whatever_comes_after(ctx):
     with suppress(ZeroDivisionError), ctx.transaction() as tx:
-        assert [each.code for each in ADD.at_once(tx.session, {})] == ["XX"]
+        assert [each.code for each in tx.at_once(ADD, {})] == ["XX"]
         raise ZeroDivisionError
     assert is_there(ctx)
 
@@ -40,14 +48,14 @@ def test_it_stands_whatever_comes_after(ctx):
 def test_inside_a_transaction_that_has_begun_it_is_a_part_of_it(ctx):
     with suppress(ZeroDivisionError), ctx.transaction() as tx:
         tx.session.execute(update(Sector).where(Sector.code == "17").values(note=Sector.note))
-        ADD.at_once(tx.session, {})
+        tx.at_once(ADD, {})
         raise ZeroDivisionError
     assert not is_there(ctx)
 
 
 def test_inside_the_transaction_of_somebody_else_it_is_a_part_of_that(ctx):
     with db.engine.connect() as connection, Session(connection) as session:
-        assert len(ADD.at_once(session, {})) == 1
+        assert len(on(session).at_once(ADD, {})) == 1
         connection.rollback()
     assert not is_there(ctx)
 
@@ -56,13 +64,13 @@ def test_what_waits_in_the_session_comes_before_it(ctx):
     with ctx.transaction() as tx:
         tx.session.add(Sector(**NEW))
         there = Direct(select(Sector.code).where(Sector.code == "XX"))
-        assert len(there.at_once(tx.session, {})) == 1
+        assert len(tx.at_once(there, {})) == 1
 
 
 def test_what_comes_after_it_is_a_transaction_as_ever(ctx):
     db.engine.dispose()  # so that there is one connection
     with suppress(ZeroDivisionError), ctx.transaction() as tx:
-        (before,) = ME.at_once(tx.session, {})
+        (before,) = tx.at_once(ME, {})
         assert ME.rows(tx.session, {}) == [before]
         tx.session.add(Sector(**NEW))
         tx.session.flush()
@@ -73,27 +81,27 @@ def test_what_comes_after_it_is_a_transaction_as_ever(ctx):
 def test_what_postgresql_refuses_costs_no_connection(ctx):
     db.engine.dispose()
     with ctx.transaction() as tx:
-        (before,) = ME.at_once(tx.session, {})
-        ADD.at_once(tx.session, {})
+        (before,) = tx.at_once(ME, {})
+        tx.at_once(ADD, {})
     with pytest.raises(DBAPIError, match="duplicate key"), ctx.transaction() as tx:
-        ADD.at_once(tx.session, {})
+        tx.at_once(ADD, {})
     with ctx.transaction() as tx:
-        assert ME.at_once(tx.session, {}) == [before]
+        assert tx.at_once(ME, {}) == [before]
 
 
 def test_a_database_that_is_away_is_told_from_a_fault():
     nowhere = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")
     with Session(nowhere) as session, pytest.raises(OperationalError) as refusal:
-        ME.at_once(session, {})
+        on(session).at_once(ME, {})
     assert is_away(refusal.value)
 
 
 def test_a_connection_that_was_lost_is_thrown_away(ctx, installation):
     db.engine.dispose()
     with ctx.transaction() as tx:
-        (lost,) = ME.at_once(tx.session, {})
+        (lost,) = tx.at_once(ME, {})
     end = Direct(select(text("pg_terminate_backend(pg_backend_pid())")))
     with pytest.raises(DBAPIError), ctx.transaction() as tx:
-        end.at_once(tx.session, {})
+        tx.at_once(end, {})
     with ctx.transaction() as tx:
-        assert ME.at_once(tx.session, {}) != [lost]
+        assert tx.at_once(ME, {}) != [lost]

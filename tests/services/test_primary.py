@@ -11,6 +11,7 @@ from marketplace.catalogue.models import Region
 from marketplace.core import primary
 from marketplace.core.direct import Direct
 from marketplace.core.primary import follow_primary, is_passing, takes_writes
+from tests.services.test_direct import on
 
 NEW = {"code": "XX", "name": "Nowhere", "country": "XX"}
 
@@ -51,7 +52,7 @@ def test_so_is_one_on_which_a_statement_was_to_be_a_transaction_by_itself(demote
     with Session(demoted) as session:
         before = session.scalar(text("SELECT pg_backend_pid()"))
     with Session(demoted) as session, pytest.raises(DBAPIError) as refusal:
-        write.at_once(session, NEW)
+        on(session).at_once(write, NEW)
     assert is_passing(refusal.value)
     with Session(demoted) as session:
         assert session.scalar(text("SELECT pg_backend_pid()")) != before
